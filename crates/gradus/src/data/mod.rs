@@ -1,0 +1,4 @@
+//! Graded pairs: reading, known data sets, label maps, filters.
+
+mod error;
+pub use error::DataError;

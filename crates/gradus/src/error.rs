@@ -1,0 +1,34 @@
+//! The one error type of the crate.
+
+use std::path::{Path, PathBuf};
+
+/// What every fallible function of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong. Each message says where, what, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Text data that cannot be used.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+    /// Fetching a model or data set failed.
+    #[error(transparent)]
+    Hub(#[from] crate::hub::HubError),
+}
+
+impl Error {
+    /// For `map_err`: ties an I/O error to its path.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { path, source }
+    }
+}

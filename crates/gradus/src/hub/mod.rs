@@ -1,0 +1,4 @@
+//! Fetching models and data sets.
+
+mod error;
+pub use error::HubError;

@@ -1,0 +1,10 @@
+//! Train, measure and use models of graded textual similarity.
+
+pub mod data;
+mod embeddings;
+mod error;
+pub mod eval;
+pub mod hub;
+
+pub use embeddings::Embeddings;
+pub use error::{Error, Result};
