@@ -1,1 +1,27 @@
-//! Kernels.
+//! Forward and backward operations of packed transformer encoders.
+//!
+//! This crate knows no models. It offers
+//!
+//! - [`Packed`]: a batch of token sequences laid end to end, without padding;
+//! - [`Backend`]: the coarse operations an encoder is written over, each with
+//!   its backward;
+//! - [`cpu::Cpu`]: the backend for processors;
+//! - [`dropout`]: the counter-based generator behind every dropout mask.
+//!
+//! Two properties hold for every operation and are tested: a sentence's result
+//! has the same bits whatever else is in the batch, and no result depends on
+//! the number of threads.
+
+mod activation;
+mod backend;
+pub mod cpu;
+pub mod dropout;
+mod packed;
+mod pooling;
+mod view;
+
+pub use activation::Activation;
+pub use backend::{AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed};
+pub use packed::{Packed, Sequence};
+pub use pooling::Pooling;
+pub use view::View;

@@ -1,0 +1,225 @@
+use crate::dropout::Dropout;
+use crate::{Activation, Packed, Pooling, View};
+
+/// A linear layer's place in the arena: `y = x W^T + b`, `W` is `[out, in]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linear {
+    /// `[out, in]`.
+    pub weight: View,
+    /// `[1, out]`, where there is one.
+    pub bias: Option<View>,
+}
+
+/// A layer norm's place in the arena.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerNorm {
+    /// `[1, width]`.
+    pub gamma: View,
+    /// `[1, width]`.
+    pub beta: View,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+/// The embedding tables' places in the arena, each `[entries, width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmbeddingTables {
+    /// By token id.
+    pub words: View,
+    /// By position.
+    pub positions: Option<View>,
+    /// By segment.
+    pub segments: Option<View>,
+}
+
+/// A layer norm's output and what its backward needs.
+#[derive(Debug)]
+pub struct Normed<T> {
+    /// `[rows, width]`.
+    pub out: T,
+    /// The normalised input before scale and shift, `[rows, width]`.
+    pub normalized: T,
+    /// `1 / sqrt(variance + eps)` of each row, `[rows, 1]`.
+    pub inverse_deviation: T,
+}
+
+/// A run of arena values that share a learning rate and weight decay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdamWSegment {
+    /// Indices into the arena.
+    pub range: std::ops::Range<usize>,
+    /// Learning rate at this step.
+    pub learning_rate: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+}
+
+/// One step of AdamW (Loshchilov & Hutter 2019), as PyTorch computes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdamWStep {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// The step's number, from 1.
+    pub step: u64,
+    /// Gradients are multiplied by this first (clipping).
+    pub gradient_scale: f32,
+}
+
+/// The operations that an encoder is written over.
+///
+/// Activations are matrices of type [`Backend::Tensor`] with one row per token
+/// (`[tokens, width]`) or per sequence. Parameters, gradients and optimizer
+/// moments are flat arenas of equal layout, addressed by [`View`]s. Backward
+/// operations *add* to the gradient arena.
+///
+/// Every implementation keeps two promises: a sequence's results do not depend
+/// on the rest of the batch, and nothing depends on the degree of parallelism.
+pub trait Backend: Send + Sync + 'static {
+    /// A matrix of activations on the device.
+    type Tensor: Send + Sync;
+    /// A flat arena of f32 values on the device.
+    type Arena: Send + Sync;
+
+    /// What this runs on, for people.
+    fn describe(&self) -> String;
+
+    /// Copies a `[rows, cols]` matrix to the device.
+    fn tensor(&self, rows: usize, cols: usize, values: &[f32]) -> Self::Tensor;
+    /// Copies a matrix from the device.
+    fn read(&self, tensor: &Self::Tensor) -> Vec<f32>;
+    /// `(rows, cols)`.
+    fn shape(&self, tensor: &Self::Tensor) -> (usize, usize);
+
+    /// Moves values to the device as an arena.
+    fn arena(&self, values: Vec<f32>) -> Self::Arena;
+    /// Copies part of an arena from the device.
+    fn read_arena(&self, arena: &Self::Arena, range: std::ops::Range<usize>) -> Vec<f32>;
+    /// Overwrites part of an arena from `offset` on.
+    fn write_arena(&self, arena: &mut Self::Arena, offset: usize, values: &[f32]);
+    /// Sets every value to zero.
+    fn zero(&self, arena: &mut Self::Arena);
+    /// `arena += other`, for equal sizes.
+    fn add_arena(&self, arena: &mut Self::Arena, other: &Self::Arena);
+    /// The sum of squares of some ranges, accumulated in f64.
+    fn sum_of_squares(&self, arena: &Self::Arena, ranges: &[std::ops::Range<usize>]) -> f64;
+
+    /// Sums the tables' rows for each token: `[tokens, width]`.
+    fn embed(&self, params: &Self::Arena, tables: &EmbeddingTables, batch: &Packed)
+    -> Self::Tensor;
+    /// Scatters `dy` into the tables' gradients.
+    fn embed_backward(
+        &self,
+        tables: &EmbeddingTables,
+        batch: &Packed,
+        dy: &Self::Tensor,
+        grads: &mut Self::Arena,
+    );
+
+    /// `x W^T + b`.
+    fn linear(&self, params: &Self::Arena, layer: &Linear, x: &Self::Tensor) -> Self::Tensor;
+    /// `(pre, f(pre))` with `pre = x W^T + b`.
+    fn linear_activated(
+        &self,
+        params: &Self::Arena,
+        layer: &Linear,
+        activation: Activation,
+        x: &Self::Tensor,
+    ) -> (Self::Tensor, Self::Tensor);
+    /// Adds `dy^T x` and the column sums of `dy` to the gradients and returns
+    /// `dy W`.
+    fn linear_backward(
+        &self,
+        params: &Self::Arena,
+        layer: &Linear,
+        x: &Self::Tensor,
+        dy: &Self::Tensor,
+        grads: &mut Self::Arena,
+    ) -> Self::Tensor;
+    /// `dy * f'(pre)`.
+    fn activation_backward(
+        &self,
+        activation: Activation,
+        pre: &Self::Tensor,
+        dy: Self::Tensor,
+    ) -> Self::Tensor;
+
+    /// Layer norm of `dropout(x) + residual`.
+    fn add_layer_norm(
+        &self,
+        params: &Self::Arena,
+        norm: &LayerNorm,
+        batch: &Packed,
+        x: Self::Tensor,
+        residual: Option<&Self::Tensor>,
+        dropout: Option<Dropout>,
+    ) -> Normed<Self::Tensor>;
+    /// Adds to the gradients of scale and shift; returns the gradient of the
+    /// sum, which is the residual's, and that of `x` before dropout where
+    /// there was one (`None` means the same as the residual's).
+    #[allow(clippy::too_many_arguments)] // all of them are the operation's own
+    fn add_layer_norm_backward(
+        &self,
+        params: &Self::Arena,
+        norm: &LayerNorm,
+        batch: &Packed,
+        saved: &Normed<Self::Tensor>,
+        dy: &Self::Tensor,
+        dropout: Option<Dropout>,
+        grads: &mut Self::Arena,
+    ) -> (Self::Tensor, Option<Self::Tensor>);
+
+    /// Multi-head self-attention within each sequence. `qkv` is
+    /// `[tokens, 3 * width]`: queries, keys, values side by side. Returns the
+    /// context `[tokens, width]`.
+    fn attention(
+        &self,
+        qkv: &Self::Tensor,
+        batch: &Packed,
+        heads: usize,
+        dropout: Option<Dropout>,
+    ) -> Self::Tensor;
+    /// The gradient of `qkv`.
+    fn attention_backward(
+        &self,
+        qkv: &Self::Tensor,
+        batch: &Packed,
+        heads: usize,
+        dropout: Option<Dropout>,
+        dy: &Self::Tensor,
+    ) -> Self::Tensor;
+
+    /// `x` with values dropped and the rest scaled up; its own backward.
+    fn dropout(&self, batch: &Packed, x: Self::Tensor, dropout: Dropout) -> Self::Tensor;
+    /// `a + b`, reusing `a`.
+    fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Self::Tensor;
+
+    /// `[sequences, width * modes]`.
+    fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Self::Tensor) -> Self::Tensor;
+    /// The gradient of `x`, `[tokens, width]`.
+    fn pool_backward(
+        &self,
+        modes: &[Pooling],
+        batch: &Packed,
+        x: &Self::Tensor,
+        dy: &Self::Tensor,
+    ) -> Self::Tensor;
+    /// Each row divided by its Euclidean length (at least 1e-12).
+    fn normalize(&self, x: &Self::Tensor) -> Self::Tensor;
+    /// The gradient of `x`.
+    fn normalize_backward(&self, x: &Self::Tensor, dy: &Self::Tensor) -> Self::Tensor;
+
+    /// One optimizer step over the given segments; values outside stay.
+    fn adamw(
+        &self,
+        params: &mut Self::Arena,
+        grads: &Self::Arena,
+        first_moment: &mut Self::Arena,
+        second_moment: &mut Self::Arena,
+        segments: &[AdamWSegment],
+        step: &AdamWStep,
+    );
+}

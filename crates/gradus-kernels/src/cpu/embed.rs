@@ -1,0 +1,95 @@
+//! Embedding lookup and its scatter.
+
+use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut};
+use crate::{EmbeddingTables, Packed, View};
+
+/// Each table with the index that every token has in it.
+fn lookups<'a>(tables: &EmbeddingTables, batch: &'a Packed) -> Vec<(View, &'a [u32])> {
+    let mut lookups = vec![(tables.words, batch.ids())];
+    lookups.extend(tables.positions.map(|t| (t, batch.positions())));
+    lookups.extend(tables.segments.map(|t| (t, batch.segments())));
+    for (table, indices) in &lookups {
+        assert!(
+            indices.iter().all(|&i| (i as usize) < table.rows),
+            "an index lies outside a table of {} rows",
+            table.rows
+        );
+    }
+    lookups
+}
+
+pub(super) fn forward(
+    cpu: &Cpu,
+    params: &[f32],
+    tables: &EmbeddingTables,
+    batch: &Packed,
+) -> Tensor {
+    let width = tables.words.cols;
+    let lookups = lookups(tables, batch);
+    let mut out = cpu.uninit(batch.tokens(), width);
+    let ranges = cpu.split(batch.tokens(), ROW_GRAIN);
+    let parts = cut(out.values_mut(), &ranges, width)
+        .into_iter()
+        .zip(&ranges)
+        .collect();
+    cpu.each(parts, |(out, range)| {
+        for (out, token) in out.chunks_exact_mut(width).zip(range.clone()) {
+            out.fill(0.0);
+            for (table, indices) in &lookups {
+                let from = table.offset + indices[token] as usize * width;
+                for (out, x) in out.iter_mut().zip(&params[from..from + width]) {
+                    *out += x;
+                }
+            }
+        }
+    });
+    out
+}
+
+pub(super) fn backward(
+    cpu: &Cpu,
+    tables: &EmbeddingTables,
+    batch: &Packed,
+    dy: &Tensor,
+    grads: &mut [f32],
+) {
+    let width = tables.words.cols;
+    for (table, indices) in lookups(tables, batch) {
+        let table = table.of_mut(grads);
+        // Threads own strips of columns, so that each sum runs over the tokens
+        // in order.
+        let mut strips: Vec<Vec<&mut [f32]>> = Vec::new();
+        strips.resize_with(width.div_ceil(COLUMN_STRIP), Vec::new);
+        let mut touched: Vec<u32> = indices.to_vec();
+        touched.sort_unstable();
+        touched.dedup();
+        let mut rest = table;
+        let mut at = 0;
+        for &index in &touched {
+            let start = index as usize * width;
+            let (_, tail) = std::mem::take(&mut rest).split_at_mut(start - at);
+            let (row, tail) = tail.split_at_mut(width);
+            rest = tail;
+            at = start + width;
+            for (strip, part) in strips.iter_mut().zip(row.chunks_mut(COLUMN_STRIP)) {
+                strip.push(part);
+            }
+        }
+        let slots: Vec<u32> = indices
+            .iter()
+            .map(|i| touched.partition_point(|t| t < i) as u32)
+            .collect();
+        cpu.each(
+            strips.into_iter().enumerate().collect(),
+            |(i, mut strip)| {
+                let from = i * COLUMN_STRIP;
+                for (token, &slot) in slots.iter().enumerate() {
+                    let row = &mut strip[slot as usize];
+                    for (sum, x) in row.iter_mut().zip(&dy.row(token)[from..]) {
+                        *sum += x;
+                    }
+                }
+            },
+        );
+    }
+}

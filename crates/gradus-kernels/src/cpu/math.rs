@@ -1,0 +1,193 @@
+//! Row arithmetic written so that the compiler vectorises it at any width.
+//!
+//! Sums go through a fixed number of lanes that are then combined in a fixed
+//! order, so every instruction set gives the same bits.
+
+const LANES: usize = 16;
+
+#[inline(always)]
+fn combine(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The sum of `f(i)` over `0..n` in lane order.
+#[inline(always)]
+fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let full = n / LANES * LANES;
+    let mut i = 0;
+    while i < full {
+        for (l, lane) in lanes.iter_mut().enumerate() {
+            *lane += f(i + l);
+        }
+        i += LANES;
+    }
+    for (l, lane) in lanes.iter_mut().enumerate().take(n - full) {
+        *lane += f(full + l);
+    }
+    combine(lanes)
+}
+
+#[inline(always)]
+pub(super) fn sum(x: &[f32]) -> f32 {
+    lane_sum(x.len(), |i| x[i])
+}
+
+#[inline(always)]
+pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
+    let y = &y[..x.len()];
+    let mut lanes = [0f32; LANES];
+    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let (xr, yr) = (xs.remainder(), ys.remainder());
+    for (a, b) in xs.zip(ys) {
+        for l in 0..LANES {
+            lanes[l] = a[l].mul_add(b[l], lanes[l]);
+        }
+    }
+    for (l, (a, b)) in xr.iter().zip(yr).enumerate() {
+        lanes[l] = a.mul_add(*b, lanes[l]);
+    }
+    combine(lanes)
+}
+
+/// The sum of squared distances from `center`.
+#[inline(always)]
+pub(super) fn squares_about(x: &[f32], center: f32) -> f32 {
+    lane_sum(x.len(), |i| {
+        let d = x[i] - center;
+        d * d
+    })
+}
+
+/// `y += a * x`.
+#[inline(always)]
+pub(super) fn axpy(y: &mut [f32], a: f32, x: &[f32]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = a.mul_add(*x, *y);
+    }
+}
+
+/// e^x, to about two units in the last place; 0 below -87.3.
+///
+/// Cody-Waite reduction to `[-ln2/2, ln2/2]` and the Taylor polynomial of
+/// degree 7, whose remainder there is below 1e-8.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to integer
+    let x = x.min(88.3);
+    let n = (x.max(-87.3) * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = n.mul_add(-0.693_359_4, x.max(-87.3));
+    let r = n.mul_add(2.121_944_4e-4, r);
+    let p = 1.0 / 5040.0;
+    let p = r.mul_add(p, 1.0 / 720.0);
+    let p = r.mul_add(p, 1.0 / 120.0);
+    let p = r.mul_add(p, 1.0 / 24.0);
+    let p = r.mul_add(p, 1.0 / 6.0);
+    let p = r.mul_add(p, 0.5);
+    let p = r.mul_add(p, 1.0);
+    let p = r.mul_add(p, 1.0);
+    let power = f32::from_bits((((n as i32) + 127) << 23) as u32);
+    if x < -87.3 { 0.0 } else { p * power }
+}
+
+/// Hyperbolic tangent, to about 2e-7.
+#[inline(always)]
+pub(super) fn tanh(x: f32) -> f32 {
+    let e = exp(2.0 * x.abs());
+    let t = 1.0 - 2.0 / (e + 1.0);
+    // Near zero the subtraction cancels; the odd series does not.
+    let x2 = x * x;
+    let series = x * (1.0 - x2 * (1.0 / 3.0 - x2 * (2.0 / 15.0)));
+    if x.abs() < 0.04 {
+        series
+    } else {
+        t.copysign(x)
+    }
+}
+
+/// The normal distribution function and density at `x`, to about 2e-7
+/// (Abramowitz & Stegun 1964, 7.1.26).
+#[inline(always)]
+pub(super) fn normal(x: f32) -> (f32, f32) {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let gauss = exp(-z * z);
+    let t = 1.0 / 0.327_591_1f32.mul_add(z, 1.0);
+    let p = 1.061_405_4f32;
+    let p = t.mul_add(p, -1.453_152_1);
+    let p = t.mul_add(p, 1.421_413_8);
+    let p = t.mul_add(p, -0.284_496_72);
+    let p = t.mul_add(p, 0.254_829_6);
+    let upper = 0.5 * p * t * gauss;
+    let below = if x < 0.0 { upper } else { 1.0 - upper };
+    (below, gauss * 0.398_942_3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_follows_the_library() {
+        for i in -9000..8800 {
+            let x = i as f32 / 100.0;
+            let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
+            if x < -87.3 {
+                assert_eq!(ours, 0.0);
+            } else {
+                assert!((ours / exact - 1.0).abs() < 4e-7, "{x}: {ours} {exact}");
+            }
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+    }
+
+    #[test]
+    fn tanh_follows_the_library() {
+        for i in -2000..2000 {
+            let x = i as f32 / 173.0;
+            assert!(
+                (f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 3e-7,
+                "{x}"
+            );
+        }
+    }
+
+    #[test]
+    fn normal_follows_known_values() {
+        // Phi from standard tables.
+        for (x, phi) in [
+            (0.0, 0.5),
+            (1.0, 0.841_344_746_1),
+            (-1.0, 0.158_655_253_9),
+            (2.5, 0.993_790_334_7),
+            (-3.0, 0.001_349_898_0),
+        ] {
+            assert!((f64::from(normal(x).0) - phi).abs() < 3e-7, "{x}");
+        }
+        let h = 1e-2;
+        for i in -40..40 {
+            let x = i as f32 / 10.0;
+            let slope = (normal(x + h).0 - normal(x - h).0) / (2.0 * h);
+            assert!((slope - normal(x).1).abs() < 1e-4, "{x}");
+        }
+    }
+
+    #[test]
+    fn sums_cover_every_length() {
+        for n in 0..70 {
+            let x: Vec<f32> = (0..n).map(|i| i as f32).collect();
+            let expected: f64 = x.iter().map(|&v| f64::from(v)).sum();
+            assert_eq!(f64::from(sum(&x)), expected);
+            let squares: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
+            assert_eq!(f64::from(dot(&x, &x)), squares);
+            assert_eq!(f64::from(squares_about(&x, 0.0)), squares);
+        }
+    }
+}

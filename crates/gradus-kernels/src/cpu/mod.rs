@@ -1,0 +1,355 @@
+//! The backend for processors: f32, any instruction set, any thread count.
+
+mod adamw;
+mod attention;
+mod embed;
+mod gemm;
+mod linear;
+mod math;
+mod norm;
+mod pool;
+mod tensor;
+
+pub use tensor::Tensor;
+
+use crate::dropout::Dropout;
+use crate::{
+    Activation, AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed,
+    Packed, Pooling,
+};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The processor as a [`Backend`].
+///
+/// Instruction sets are chosen at run time. Work is split over the threads of
+/// a pool of its own.
+pub struct Cpu {
+    arch: pulp::Arch,
+    threads: Threads,
+    buffers: Arc<tensor::Pool>,
+}
+
+/// Where parallel work runs.
+enum Threads {
+    /// On the calling thread alone.
+    One,
+    /// On a pool.
+    Pool(rayon::ThreadPool),
+}
+
+impl Cpu {
+    /// A backend on `threads` threads; 0 means one per available core.
+    pub fn new(threads: usize) -> Self {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        };
+        // A system that will not give more threads still has this one.
+        let threads = match threads {
+            1 => Threads::One,
+            n => rayon::ThreadPoolBuilder::new()
+                .num_threads(n)
+                .thread_name(|i| format!("gradus-cpu-{i}"))
+                .build()
+                .map_or(Threads::One, Threads::Pool),
+        };
+        Self {
+            arch: pulp::Arch::new(),
+            threads,
+            buffers: Arc::default(),
+        }
+    }
+
+    /// How many threads work is split over.
+    pub fn threads(&self) -> usize {
+        match &self.threads {
+            Threads::One => 1,
+            Threads::Pool(pool) => pool.current_num_threads(),
+        }
+    }
+
+    fn uninit(&self, rows: usize, cols: usize) -> Tensor {
+        Tensor::uninit(&self.buffers, rows, cols)
+    }
+
+    /// Runs `job` with every instruction the processor has.
+    #[inline]
+    fn simd<R>(&self, job: impl FnOnce() -> R) -> R {
+        self.arch.dispatch(job)
+    }
+
+    /// Calls `job` on every item, in parallel where there are threads.
+    fn each<I: Send>(&self, items: Vec<I>, job: impl Fn(I) + Send + Sync) {
+        match &self.threads {
+            Threads::One => items.into_iter().for_each(job),
+            Threads::Pool(_) if items.len() < 2 => items.into_iter().for_each(job),
+            Threads::Pool(pool) => {
+                pool.install(|| items.into_par_iter().with_max_len(1).for_each(job));
+            }
+        }
+    }
+
+    /// Splits `0..rows` into about as many equal parts as there are threads,
+    /// each of at least `grain` rows.
+    fn split(&self, rows: usize, grain: usize) -> Vec<Range<usize>> {
+        let parts = (rows / grain.max(1)).clamp(1, self.threads());
+        let size = rows.div_ceil(parts).max(1);
+        (0..rows.div_ceil(size))
+            .map(|i| i * size..((i + 1) * size).min(rows))
+            .collect()
+    }
+
+    /// Like [`Cpu::split`] over sequences, with about equal numbers of tokens.
+    fn split_sequences(&self, batch: &Packed, grain: usize) -> Vec<Range<usize>> {
+        let parts = (batch.tokens() / grain.max(1)).clamp(1, self.threads());
+        let offsets = batch.offsets();
+        let mut ranges = Vec::with_capacity(parts);
+        let mut start = 0;
+        for part in 1..=parts {
+            let end = if part == parts {
+                batch.sequences()
+            } else {
+                let target = batch.tokens() * part / parts;
+                offsets
+                    .partition_point(|&o| o < target)
+                    .max(start)
+                    .min(batch.sequences())
+            };
+            if end > start {
+                ranges.push(start..end);
+                start = end;
+            }
+        }
+        ranges
+    }
+}
+
+/// Cuts `values` at the bounds of consecutive `ranges` of rows of `width`.
+fn cut<'a>(mut values: &'a mut [f32], ranges: &[Range<usize>], width: usize) -> Vec<&'a mut [f32]> {
+    ranges
+        .iter()
+        .map(|range| {
+            let (part, rest) = std::mem::take(&mut values).split_at_mut(range.len() * width);
+            values = rest;
+            part
+        })
+        .collect()
+}
+
+/// Rows a thread should have at least before a pointwise operation is split.
+const ROW_GRAIN: usize = 32;
+
+/// Columns per task where a sum runs down the rows; fixed, so that results do
+/// not depend on the number of threads.
+const COLUMN_STRIP: usize = 64;
+
+impl Backend for Cpu {
+    type Tensor = Tensor;
+    type Arena = Vec<f32>;
+
+    fn describe(&self) -> String {
+        let isa = format!("{:?}", self.arch);
+        let isa = isa
+            .split(['(', ' '])
+            .next()
+            .unwrap_or("portable")
+            .to_owned();
+        let threads = self.threads();
+        format!(
+            "CPU, f32, {threads} thread{}, {isa}",
+            if threads == 1 { "" } else { "s" }
+        )
+    }
+
+    fn tensor(&self, rows: usize, cols: usize, values: &[f32]) -> Tensor {
+        let mut tensor = self.uninit(rows, cols);
+        tensor.values_mut().copy_from_slice(values);
+        tensor
+    }
+
+    fn read(&self, tensor: &Tensor) -> Vec<f32> {
+        tensor.values().to_vec()
+    }
+
+    fn shape(&self, tensor: &Tensor) -> (usize, usize) {
+        (tensor.rows(), tensor.cols())
+    }
+
+    fn arena(&self, values: Vec<f32>) -> Vec<f32> {
+        values
+    }
+
+    fn read_arena(&self, arena: &Vec<f32>, range: Range<usize>) -> Vec<f32> {
+        arena[range].to_vec()
+    }
+
+    fn write_arena(&self, arena: &mut Vec<f32>, offset: usize, values: &[f32]) {
+        arena[offset..offset + values.len()].copy_from_slice(values);
+    }
+
+    fn zero(&self, arena: &mut Vec<f32>) {
+        let ranges = self.split(arena.len(), 1 << 16);
+        self.each(cut(arena, &ranges, 1), |part| part.fill(0.0));
+    }
+
+    fn add_arena(&self, arena: &mut Vec<f32>, other: &Vec<f32>) {
+        let ranges = self.split(arena.len(), 1 << 16);
+        let parts = cut(arena, &ranges, 1).into_iter().zip(&ranges).collect();
+        self.each(parts, |(part, range)| {
+            for (a, b) in part.iter_mut().zip(&other[range.clone()]) {
+                *a += b;
+            }
+        });
+    }
+
+    fn sum_of_squares(&self, arena: &Vec<f32>, ranges: &[Range<usize>]) -> f64 {
+        adamw::sum_of_squares(self, arena, ranges)
+    }
+
+    fn embed(&self, params: &Vec<f32>, tables: &EmbeddingTables, batch: &Packed) -> Tensor {
+        embed::forward(self, params, tables, batch)
+    }
+
+    fn embed_backward(
+        &self,
+        tables: &EmbeddingTables,
+        batch: &Packed,
+        dy: &Tensor,
+        grads: &mut Vec<f32>,
+    ) {
+        embed::backward(self, tables, batch, dy, grads);
+    }
+
+    fn linear(&self, params: &Vec<f32>, layer: &Linear, x: &Tensor) -> Tensor {
+        linear::forward(self, params, layer, x)
+    }
+
+    fn linear_activated(
+        &self,
+        params: &Vec<f32>,
+        layer: &Linear,
+        activation: Activation,
+        x: &Tensor,
+    ) -> (Tensor, Tensor) {
+        linear::forward_activated(self, params, layer, activation, x)
+    }
+
+    fn linear_backward(
+        &self,
+        params: &Vec<f32>,
+        layer: &Linear,
+        x: &Tensor,
+        dy: &Tensor,
+        grads: &mut Vec<f32>,
+    ) -> Tensor {
+        linear::backward(self, params, layer, x, dy, grads)
+    }
+
+    fn activation_backward(&self, activation: Activation, pre: &Tensor, dy: Tensor) -> Tensor {
+        linear::activation_backward(self, activation, pre, dy)
+    }
+
+    fn add_layer_norm(
+        &self,
+        params: &Vec<f32>,
+        norm: &LayerNorm,
+        batch: &Packed,
+        x: Tensor,
+        residual: Option<&Tensor>,
+        dropout: Option<Dropout>,
+    ) -> Normed<Tensor> {
+        norm::forward(self, params, norm, batch, x, residual, dropout)
+    }
+
+    fn add_layer_norm_backward(
+        &self,
+        params: &Vec<f32>,
+        norm: &LayerNorm,
+        batch: &Packed,
+        saved: &Normed<Tensor>,
+        dy: &Tensor,
+        dropout: Option<Dropout>,
+        grads: &mut Vec<f32>,
+    ) -> (Tensor, Option<Tensor>) {
+        norm::backward(self, params, norm, batch, saved, dy, dropout, grads)
+    }
+
+    fn attention(
+        &self,
+        qkv: &Tensor,
+        batch: &Packed,
+        heads: usize,
+        dropout: Option<Dropout>,
+    ) -> Tensor {
+        attention::forward(self, qkv, batch, heads, dropout)
+    }
+
+    fn attention_backward(
+        &self,
+        qkv: &Tensor,
+        batch: &Packed,
+        heads: usize,
+        dropout: Option<Dropout>,
+        dy: &Tensor,
+    ) -> Tensor {
+        attention::backward(self, qkv, batch, heads, dropout, dy)
+    }
+
+    fn dropout(&self, batch: &Packed, x: Tensor, dropout: Dropout) -> Tensor {
+        norm::dropout(self, batch, x, dropout)
+    }
+
+    fn add(&self, mut a: Tensor, b: &Tensor) -> Tensor {
+        let (rows, cols) = (a.rows(), a.cols());
+        let ranges = self.split(rows, ROW_GRAIN);
+        let parts = cut(a.values_mut(), &ranges, cols)
+            .into_iter()
+            .zip(&ranges)
+            .collect();
+        self.each(parts, |(part, range)| {
+            let b = &b.values()[range.start * cols..range.end * cols];
+            for (a, b) in part.iter_mut().zip(b) {
+                *a += b;
+            }
+        });
+        a
+    }
+
+    fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Tensor) -> Tensor {
+        pool::forward(self, modes, batch, x)
+    }
+
+    fn pool_backward(&self, modes: &[Pooling], batch: &Packed, x: &Tensor, dy: &Tensor) -> Tensor {
+        pool::backward(self, modes, batch, x, dy)
+    }
+
+    fn normalize(&self, x: &Tensor) -> Tensor {
+        pool::normalize(self, x)
+    }
+
+    fn normalize_backward(&self, x: &Tensor, dy: &Tensor) -> Tensor {
+        pool::normalize_backward(self, x, dy)
+    }
+
+    fn adamw(
+        &self,
+        params: &mut Vec<f32>,
+        grads: &Vec<f32>,
+        first_moment: &mut Vec<f32>,
+        second_moment: &mut Vec<f32>,
+        segments: &[AdamWSegment],
+        step: &AdamWStep,
+    ) {
+        adamw::step(
+            self,
+            params,
+            grads,
+            first_moment,
+            second_moment,
+            segments,
+            step,
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Layer norm fused with dropout and the residual sum.
+
+use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut, math};
+use crate::dropout::Dropout;
+use crate::{LayerNorm, Normed, Packed};
+use std::ops::Range;
+
+/// Calls `job(sequence's stream, row in the sequence, row)` for some rows.
+#[inline(always)]
+fn for_rows(batch: &Packed, rows: Range<usize>, mut job: impl FnMut(u64, usize, usize)) {
+    let offsets = batch.offsets();
+    let mut sequence = offsets
+        .partition_point(|&o| o <= rows.start)
+        .saturating_sub(1);
+    for row in rows {
+        while offsets[sequence + 1] <= row {
+            sequence += 1;
+        }
+        job(batch.streams()[sequence], row - offsets[sequence], row);
+    }
+}
+
+pub(super) fn forward(
+    cpu: &Cpu,
+    params: &[f32],
+    norm: &LayerNorm,
+    batch: &Packed,
+    mut x: Tensor,
+    residual: Option<&Tensor>,
+    dropout: Option<Dropout>,
+) -> Normed<Tensor> {
+    let (rows, width) = (x.rows(), x.cols());
+    let (gamma, beta) = (norm.gamma.of(params), norm.beta.of(params));
+    let mut out = x.like();
+    let mut deviation = cpu.uninit(rows, 1);
+    let ranges = cpu.split(rows, ROW_GRAIN);
+    let parts: Vec<_> = cut(x.values_mut(), &ranges, width)
+        .into_iter()
+        .zip(cut(out.values_mut(), &ranges, width))
+        .zip(cut(deviation.values_mut(), &ranges, 1))
+        .zip(&ranges)
+        .collect();
+    cpu.each(parts, |(((x, out), deviation), range)| {
+        cpu.simd(|| {
+            for_rows(batch, range.clone(), |stream, place, row| {
+                let i = row - range.start;
+                let x = &mut x[i * width..(i + 1) * width];
+                let out = &mut out[i * width..(i + 1) * width];
+                if let Some(dropout) = dropout {
+                    dropout.apply(x, dropout.row_key(stream, place));
+                }
+                if let Some(residual) = residual {
+                    for (x, r) in x.iter_mut().zip(residual.row(row)) {
+                        *x += r;
+                    }
+                }
+                let mean = math::sum(x) / width as f32;
+                let variance = math::squares_about(x, mean) / width as f32;
+                let inverse = 1.0 / (variance + norm.eps).sqrt();
+                deviation[i] = inverse;
+                for ((x, out), (g, b)) in x.iter_mut().zip(out).zip(gamma.iter().zip(beta)) {
+                    *x = (*x - mean) * inverse;
+                    *out = x.mul_add(*g, *b);
+                }
+            });
+        });
+    });
+    Normed {
+        out,
+        normalized: x,
+        inverse_deviation: deviation,
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // the trait's own list
+pub(super) fn backward(
+    cpu: &Cpu,
+    params: &[f32],
+    norm: &LayerNorm,
+    batch: &Packed,
+    saved: &Normed<Tensor>,
+    dy: &Tensor,
+    dropout: Option<Dropout>,
+    grads: &mut [f32],
+) -> (Tensor, Option<Tensor>) {
+    let (rows, width) = (dy.rows(), dy.cols());
+    let gamma = norm.gamma.of(params);
+    let xhat = &saved.normalized;
+
+    super::linear::add_column_sums(cpu, norm.beta.of_mut(grads), dy);
+    let strips: Vec<_> = norm
+        .gamma
+        .of_mut(grads)
+        .chunks_mut(COLUMN_STRIP)
+        .enumerate()
+        .collect();
+    cpu.each(strips, |(i, strip)| {
+        let from = i * COLUMN_STRIP;
+        cpu.simd(|| {
+            for (dy, xhat) in dy
+                .values()
+                .chunks_exact(width)
+                .zip(xhat.values().chunks_exact(width))
+            {
+                for (sum, (dy, xhat)) in strip.iter_mut().zip(dy[from..].iter().zip(&xhat[from..]))
+                {
+                    *sum = dy.mul_add(*xhat, *sum);
+                }
+            }
+        });
+    });
+
+    let mut dz = dy.like();
+    let mut dx = dropout.map(|_| dy.like());
+    let ranges = cpu.split(rows, ROW_GRAIN);
+    let dx_parts: Vec<Option<&mut [f32]>> = match &mut dx {
+        Some(dx) => cut(dx.values_mut(), &ranges, width)
+            .into_iter()
+            .map(Some)
+            .collect(),
+        None => ranges.iter().map(|_| None).collect(),
+    };
+    let parts: Vec<_> = cut(dz.values_mut(), &ranges, width)
+        .into_iter()
+        .zip(dx_parts)
+        .zip(&ranges)
+        .collect();
+    cpu.each(parts, |((dz, mut dx), range)| {
+        cpu.simd(|| {
+            for_rows(batch, range.clone(), |stream, place, row| {
+                let i = row - range.start;
+                let dz = &mut dz[i * width..(i + 1) * width];
+                let (dy, xhat) = (dy.row(row), xhat.row(row));
+                for ((dz, dy), g) in dz.iter_mut().zip(dy).zip(gamma) {
+                    *dz = dy * g;
+                }
+                let mean = math::sum(dz) / width as f32;
+                let along = math::dot(dz, xhat) / width as f32;
+                let inverse = saved.inverse_deviation.values()[row];
+                for (dz, xhat) in dz.iter_mut().zip(xhat) {
+                    *dz = (*dz - mean - xhat * along) * inverse;
+                }
+                if let (Some(dropout), Some(dx)) = (dropout, dx.as_deref_mut()) {
+                    let dx = &mut dx[i * width..(i + 1) * width];
+                    dx.copy_from_slice(dz);
+                    dropout.apply(dx, dropout.row_key(stream, place));
+                }
+            });
+        });
+    });
+    (dz, dx)
+}
+
+pub(super) fn dropout(cpu: &Cpu, batch: &Packed, mut x: Tensor, dropout: Dropout) -> Tensor {
+    let (rows, width) = (x.rows(), x.cols());
+    let ranges = cpu.split(rows, ROW_GRAIN);
+    let parts = cut(x.values_mut(), &ranges, width)
+        .into_iter()
+        .zip(&ranges)
+        .collect();
+    cpu.each(parts, |(x, range)| {
+        cpu.simd(|| {
+            for_rows(batch, range.clone(), |stream, place, row| {
+                let i = row - range.start;
+                dropout.apply(
+                    &mut x[i * width..(i + 1) * width],
+                    dropout.row_key(stream, place),
+                );
+            });
+        });
+    });
+    x
+}

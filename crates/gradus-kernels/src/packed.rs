@@ -1,0 +1,98 @@
+/// One token sequence to be packed.
+#[derive(Debug, Clone, Copy)]
+pub struct Sequence<'a> {
+    /// Vocabulary indices.
+    pub ids: &'a [u32],
+    /// Segment (token type) per token; empty means all zero.
+    pub segments: &'a [u32],
+    /// Names the sequence's dropout masks within a step, so that they do not
+    /// depend on its place in the batch.
+    pub stream: u64,
+}
+
+/// A batch of token sequences laid end to end, without padding: matrices over
+/// it have one row per token, and sequence `s` owns rows
+/// `offsets[s]..offsets[s + 1]`.
+#[derive(Debug, Clone, Default)]
+pub struct Packed {
+    ids: Vec<u32>,
+    positions: Vec<u32>,
+    segments: Vec<u32>,
+    offsets: Vec<usize>,
+    streams: Vec<u64>,
+}
+
+impl Packed {
+    /// Packs `sequences` in their order. Positions count from
+    /// `first_position` (0 for BERT, `pad_token_id + 1` for RoBERTa).
+    /// Empty sequences are allowed; their pooled vector is zero.
+    ///
+    /// # Panics
+    /// If a sequence's non-empty `segments` differ in length from its `ids`.
+    pub fn new<'a>(sequences: impl IntoIterator<Item = Sequence<'a>>, first_position: u32) -> Self {
+        let mut batch = Self {
+            offsets: vec![0],
+            ..Self::default()
+        };
+        for sequence in sequences {
+            let len = sequence.ids.len();
+            batch.ids.extend_from_slice(sequence.ids);
+            batch
+                .positions
+                .extend((0..len).map(|i| first_position + i as u32));
+            if sequence.segments.is_empty() {
+                batch.segments.resize(batch.ids.len(), 0);
+            } else {
+                assert_eq!(sequence.segments.len(), len, "one segment per token");
+                batch.segments.extend_from_slice(sequence.segments);
+            }
+            batch.offsets.push(batch.ids.len());
+            batch.streams.push(sequence.stream);
+        }
+        batch
+    }
+
+    /// Number of tokens of all sequences together.
+    pub fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Number of sequences.
+    pub fn sequences(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Token ids, one per row.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Positions, one per row.
+    pub fn positions(&self) -> &[u32] {
+        &self.positions
+    }
+
+    /// Segments, one per row.
+    pub fn segments(&self) -> &[u32] {
+        &self.segments
+    }
+
+    /// Row bounds: `sequences() + 1` values from 0 to `tokens()`.
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    /// The dropout stream of each sequence.
+    pub fn streams(&self) -> &[u64] {
+        &self.streams
+    }
+
+    /// The longest sequence's number of tokens.
+    pub fn longest(&self) -> usize {
+        self.offsets
+            .windows(2)
+            .map(|w| w[1] - w[0])
+            .max()
+            .unwrap_or(0)
+    }
+}

@@ -1,0 +1,103 @@
+//! Same bits whatever the company and the number of threads.
+
+use super::*;
+use gradus_kernels::{Activation, EmbeddingTables, LayerNorm, Linear, Pooling, View};
+use proptest::prelude::*;
+
+const VOCABULARY: u32 = 23;
+
+/// One encoder layer on a batch, forward and backward: the pooled vectors and
+/// the parameter gradients.
+fn layer(backend: &Cpu, batch: &Packed, width: usize, heads: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut at = 0;
+    let mut view = |rows: usize, cols: usize| {
+        let view = View::new(at, rows, cols);
+        at += view.len();
+        view
+    };
+    let tables = EmbeddingTables {
+        words: view(VOCABULARY as usize, width),
+        positions: Some(view(80, width)),
+        segments: Some(view(2, width)),
+    };
+    let mut linear = |out, width| Linear {
+        weight: view(out, width),
+        bias: Some(view(1, out)),
+    };
+    let (qkv, up, down) = (
+        linear(3 * width, width),
+        linear(2 * width, width),
+        linear(width, 2 * width),
+    );
+    let norm = LayerNorm {
+        gamma: view(1, width),
+        beta: view(1, width),
+        eps: 1e-5,
+    };
+    let params = backend.arena(values(at, 30));
+    let mut grads = backend.arena(vec![0.0; at]);
+    let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
+
+    let x = backend.embed(&params, &tables, batch);
+    let mixed = backend.linear(&params, &qkv, &x);
+    let context = backend.attention(&mixed, batch, heads, dropout);
+    let (pre, post) = backend.linear_activated(&params, &up, Activation::Gelu, &context);
+    let wide = backend.linear(&params, &down, &post);
+    let normed = backend.add_layer_norm(&params, &norm, batch, wide, Some(&x), dropout);
+    let modes = [Pooling::Mean, Pooling::Cls];
+    let pooled = backend.pool(&modes, batch, &normed.out);
+
+    let dy = backend.pool_backward(&modes, batch, &normed.out, &pooled);
+    let (residual, branch) =
+        backend.add_layer_norm_backward(&params, &norm, batch, &normed, &dy, dropout, &mut grads);
+    let d = backend.linear_backward(&params, &down, &post, branch.as_ref().unwrap(), &mut grads);
+    let d = backend.activation_backward(Activation::Gelu, &pre, d);
+    let d = backend.linear_backward(&params, &up, &context, &d, &mut grads);
+    let d = backend.attention_backward(&mixed, batch, heads, dropout, &d);
+    let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
+    backend.embed_backward(&tables, batch, &backend.add(residual, &d), &mut grads);
+    (backend.read(&pooled), backend.read_arena(&grads, 0..at))
+}
+
+fn sequences(lengths: &[usize], order: &[usize], seed: u64) -> Packed {
+    let whole = batch(lengths, VOCABULARY, seed);
+    Packed::new(
+        order.iter().map(|&s| {
+            let rows = whole.offsets()[s]..whole.offsets()[s + 1];
+            Sequence {
+                ids: &whole.ids()[rows.clone()],
+                segments: &whole.segments()[rows],
+                stream: whole.streams()[s],
+            }
+        }),
+        2,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn bits_do_not_depend_on_company_or_threads(
+        lengths in prop::collection::vec(1usize..70, 1..20),
+        (heads, size) in prop::sample::select(vec![(1usize, 3usize), (2, 8), (3, 26), (4, 32)]),
+        seed: u64,
+    ) {
+        let width = heads * size;
+        let all: Vec<usize> = (0..lengths.len()).collect();
+        let (reference, gradients) = layer(&Cpu::new(1), &sequences(&lengths, &all, seed), width, heads);
+        for threads in [2, 3, 5] {
+            let (again, slopes) = layer(&Cpu::new(threads), &sequences(&lengths, &all, seed), width, heads);
+            prop_assert!(again == reference, "vectors, {threads} threads");
+            prop_assert!(slopes == gradients, "gradients, {threads} threads");
+        }
+        // Some of the sequences, in another order.
+        let mut order = all;
+        order.sort_by_key(|&s| mix64(seed ^ s as u64));
+        order.truncate(1 + seed as usize % lengths.len());
+        let (part, _) = layer(&Cpu::new(2), &sequences(&lengths, &order, seed), width, heads);
+        for (row, &s) in part.chunks(2 * width).zip(&order) {
+            prop_assert!(*row == reference[s * 2 * width..(s + 1) * 2 * width], "sequence {s}");
+        }
+    }
+}

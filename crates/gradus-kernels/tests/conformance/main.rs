@@ -1,0 +1,94 @@
+//! What every backend must do: agree with a plain f64 reference, forward and
+//! backward, on random shapes; and give the same bits in any company and on
+//! any number of threads.
+
+mod gradients;
+mod invariance;
+mod reference;
+
+use gradus_kernels::dropout::{Dropout, mix64};
+use gradus_kernels::{Backend, Packed, Sequence, cpu::Cpu};
+
+/// Values in `[-1, 1)`, the same for the same seed.
+fn values(n: usize, seed: u64) -> Vec<f32> {
+    (0..n as u64)
+        .map(|i| (mix64(seed.wrapping_mul(0x9E37) ^ i) >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
+        .collect()
+}
+
+fn widen(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// Sequences of the given lengths with ids below `vocabulary`.
+fn batch(lengths: &[usize], vocabulary: u32, seed: u64) -> Packed {
+    let ids: Vec<Vec<u32>> = lengths
+        .iter()
+        .enumerate()
+        .map(|(s, &n)| {
+            (0..n)
+                .map(|i| mix64(seed ^ ((s as u64) << 20) ^ i as u64) as u32 % vocabulary)
+                .collect()
+        })
+        .collect();
+    let segments: Vec<Vec<u32>> = ids
+        .iter()
+        .map(|x| x.iter().map(|i| i % 2).collect())
+        .collect();
+    Packed::new(
+        ids.iter()
+            .zip(&segments)
+            .enumerate()
+            .map(|(s, (ids, segments))| Sequence {
+                ids,
+                segments,
+                stream: 100 + s as u64,
+            }),
+        2,
+    )
+}
+
+/// Asserts that `got` is within `tolerance` of `want`, relative to the larger
+/// of 1 and the largest wanted value.
+#[track_caller]
+fn close(got: &[f32], want: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), want.len());
+    let scale = want.iter().fold(1.0f64, |a, b| a.max(b.abs()));
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!(
+            (f64::from(*g) - w).abs() <= tolerance * scale,
+            "value {i}: got {g}, want {w}"
+        );
+    }
+}
+
+/// Central differences of `f` at `x`.
+fn slope(f: impl Fn(&[f64]) -> f64, x: &[f64]) -> Vec<f64> {
+    let mut x = x.to_vec();
+    (0..x.len())
+        .map(|i| {
+            let (at, h) = (x[i], 1e-5);
+            x[i] = at + h;
+            let up = f(&x);
+            x[i] = at - h;
+            let down = f(&x);
+            x[i] = at;
+            (up - down) / (2.0 * h)
+        })
+        .collect()
+}
+
+fn inner(a: &[f64], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum()
+}
+
+/// The mask that a dropout of `cols` columns applies to the batch's rows.
+fn mask(backend: &impl Backend, batch: &Packed, cols: usize, dropout: Dropout) -> Vec<f32> {
+    let ones = vec![1.0; batch.tokens() * cols];
+    let ones = backend.tensor(batch.tokens(), cols, &ones);
+    backend.read(&backend.dropout(batch, ones, dropout))
+}
+
+fn backends() -> Vec<Cpu> {
+    vec![Cpu::new(1), Cpu::new(2), Cpu::new(3)]
+}
