@@ -14,7 +14,11 @@ impl Embeddings {
     /// If it is not: a bug of the caller, never of its input.
     pub fn new(dim: usize, data: Vec<f32>) -> Self {
         assert!(
-            if dim == 0 { data.is_empty() } else { data.len().is_multiple_of(dim) },
+            if dim == 0 {
+                data.is_empty()
+            } else {
+                data.len().is_multiple_of(dim)
+            },
             "{} values are not rows of {dim}",
             data.len()
         );
@@ -23,7 +27,7 @@ impl Embeddings {
 
     /// How many vectors there are.
     pub fn rows(&self) -> usize {
-        if self.dim == 0 { 0 } else { self.data.len() / self.dim }
+        self.data.len().checked_div(self.dim).unwrap_or(0)
     }
 
     /// The width of a vector.
@@ -63,5 +67,9 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
         bb += y * y;
     }
     let norm = aa.sqrt() * bb.sqrt();
-    if norm > 0.0 { (dot / norm).clamp(-1.0, 1.0) } else { 0.0 }
+    if norm > 0.0 {
+        (dot / norm).clamp(-1.0, 1.0)
+    } else {
+        0.0
+    }
 }

@@ -20,9 +20,15 @@ pub enum Error {
     /// Text data that cannot be used.
     #[error(transparent)]
     Data(#[from] crate::data::DataError),
+    /// A model folder that cannot be used.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
     /// Fetching a model or data set failed.
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
+    /// A bug in this library.
+    #[error("internal error, please report it: {0}")]
+    Internal(String),
 }
 
 impl Error {

@@ -5,6 +5,9 @@ mod embeddings;
 mod error;
 pub mod eval;
 pub mod hub;
+pub mod model;
+pub mod objective;
+pub mod text;
 
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};

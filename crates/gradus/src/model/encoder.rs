@@ -1,0 +1,257 @@
+use super::{EncoderConfig, Layout};
+use gradus_kernels::dropout::Dropout;
+use gradus_kernels::{Activation, Backend, EmbeddingTables, LayerNorm, Normed, Packed};
+
+use super::layout::LayerViews;
+
+/// A BERT-like transformer encoder (post-norm): packed tokens in, one vector
+/// per token out.
+///
+/// Written once over [`Backend`]; holds no weights, only where they are.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    embeddings: EmbeddingTables,
+    embedding_norm: LayerNorm,
+    layers: Vec<LayerViews>,
+    heads: usize,
+    activation: Activation,
+    hidden_dropout: f32,
+    attention_dropout: f32,
+}
+
+/// What [`Encoder::backward`] needs of a forward pass.
+pub struct Activations<B: Backend> {
+    embedded: Normed<B::Tensor>,
+    layers: Vec<LayerActivations<B>>,
+    dropout: Option<Dropout>,
+}
+
+struct LayerActivations<B: Backend> {
+    qkv: B::Tensor,
+    context: B::Tensor,
+    attention: Normed<B::Tensor>,
+    pre: B::Tensor,
+    post: B::Tensor,
+    out: Normed<B::Tensor>,
+}
+
+/// Dropout sites: the embeddings are site 0, each layer has these three.
+enum Site {
+    Attention,
+    AttentionOut,
+    Down,
+}
+
+fn site(layer: usize, site: Site) -> u32 {
+    1 + 3 * layer as u32 + site as u32
+}
+
+impl Encoder {
+    /// The encoder that `config` describes, on parameters laid out by `layout`.
+    pub fn new(config: &EncoderConfig, layout: &Layout) -> Self {
+        Self {
+            embeddings: layout.embeddings,
+            embedding_norm: layout.embedding_norm,
+            layers: layout.layers.clone(),
+            heads: config.heads,
+            activation: config.activation,
+            hidden_dropout: config.hidden_dropout,
+            attention_dropout: config.attention_dropout,
+        }
+    }
+
+    /// Replaces the configured dropout probabilities.
+    pub fn set_dropout(&mut self, hidden: f32, attention: f32) {
+        (self.hidden_dropout, self.attention_dropout) = (hidden, attention);
+    }
+
+    fn hidden(&self, dropout: Option<Dropout>, site: u32) -> Option<Dropout> {
+        let dropout = dropout.filter(|_| self.hidden_dropout > 0.0)?;
+        Some(dropout.at(site, self.hidden_dropout))
+    }
+
+    fn attention(&self, dropout: Option<Dropout>, layer: usize) -> Option<Dropout> {
+        let dropout = dropout.filter(|_| self.attention_dropout > 0.0)?;
+        Some(dropout.at(site(layer, Site::Attention), self.attention_dropout))
+    }
+
+    /// The last layer's token vectors, `[tokens, hidden]`.
+    pub fn infer<B: Backend>(&self, backend: &B, params: &B::Arena, batch: &Packed) -> B::Tensor {
+        let mut x = self.embed(backend, params, batch, None).out;
+        for i in 0..self.layers.len() {
+            x = self.layer(backend, params, batch, i, &x, None).out.out;
+        }
+        x
+    }
+
+    /// The same for training: with dropout where it is given, and keeping what
+    /// [`Encoder::backward`] needs. The result is [`Activations::output`].
+    pub fn forward<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        dropout: Option<Dropout>,
+    ) -> Activations<B> {
+        let embedded = self.embed(backend, params, batch, dropout);
+        let mut layers: Vec<LayerActivations<B>> = Vec::with_capacity(self.layers.len());
+        for i in 0..self.layers.len() {
+            let x = layers.last().map_or(&embedded.out, |l| &l.out.out);
+            let layer = self.layer(backend, params, batch, i, x, dropout);
+            layers.push(layer);
+        }
+        Activations {
+            embedded,
+            layers,
+            dropout,
+        }
+    }
+
+    fn embed<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        dropout: Option<Dropout>,
+    ) -> Normed<B::Tensor> {
+        let sum = backend.embed(params, &self.embeddings, batch);
+        let mut normed =
+            backend.add_layer_norm(params, &self.embedding_norm, batch, sum, None, None);
+        if let Some(dropout) = self.hidden(dropout, 0) {
+            normed.out = backend.dropout(batch, normed.out, dropout);
+        }
+        normed
+    }
+
+    fn layer<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        i: usize,
+        x: &B::Tensor,
+        dropout: Option<Dropout>,
+    ) -> LayerActivations<B> {
+        let views = &self.layers[i];
+        let qkv = backend.linear(params, &views.qkv, x);
+        let context = backend.attention(&qkv, batch, self.heads, self.attention(dropout, i));
+        let mixed = backend.linear(params, &views.attention_out, &context);
+        let drop = self.hidden(dropout, site(i, Site::AttentionOut));
+        let attention =
+            backend.add_layer_norm(params, &views.attention_norm, batch, mixed, Some(x), drop);
+        let (pre, post) =
+            backend.linear_activated(params, &views.up, self.activation, &attention.out);
+        let down = backend.linear(params, &views.down, &post);
+        let drop = self.hidden(dropout, site(i, Site::Down));
+        let out = backend.add_layer_norm(
+            params,
+            &views.out_norm,
+            batch,
+            down,
+            Some(&attention.out),
+            drop,
+        );
+        LayerActivations {
+            qkv,
+            context,
+            attention,
+            pre,
+            post,
+            out,
+        }
+    }
+
+    /// Adds the gradient of every parameter to `grads`, given that of the
+    /// output, `[tokens, hidden]`. Consumes the activations, layer by layer.
+    pub fn backward<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        activations: Activations<B>,
+        mut dy: B::Tensor,
+        grads: &mut B::Arena,
+    ) {
+        let Activations {
+            embedded,
+            mut layers,
+            dropout,
+        } = activations;
+        for i in (0..self.layers.len()).rev() {
+            let Some(saved) = layers.pop() else { break };
+            let x = layers.last().map_or(&embedded.out, |l| &l.out.out);
+            dy = self.layer_backward(backend, params, batch, i, saved, x, dropout, dy, grads);
+        }
+        if let Some(dropout) = self.hidden(dropout, 0) {
+            dy = backend.dropout(batch, dy, dropout);
+        }
+        let (dsum, _) = backend.add_layer_norm_backward(
+            params,
+            &self.embedding_norm,
+            batch,
+            &embedded,
+            &dy,
+            None,
+            grads,
+        );
+        backend.embed_backward(&self.embeddings, batch, &dsum, grads);
+    }
+
+    #[allow(clippy::too_many_arguments)] // the state of one step of a backward pass
+    fn layer_backward<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        i: usize,
+        saved: LayerActivations<B>,
+        x: &B::Tensor,
+        dropout: Option<Dropout>,
+        dy: B::Tensor,
+        grads: &mut B::Arena,
+    ) -> B::Tensor {
+        let views = &self.layers[i];
+        let drop = self.hidden(dropout, site(i, Site::Down));
+        let (residual, branch) = backend.add_layer_norm_backward(
+            params,
+            &views.out_norm,
+            batch,
+            &saved.out,
+            &dy,
+            drop,
+            grads,
+        );
+        let branch = branch.as_ref().unwrap_or(&residual);
+        let d = backend.linear_backward(params, &views.down, &saved.post, branch, grads);
+        let d = backend.activation_backward(self.activation, &saved.pre, d);
+        let d = backend.linear_backward(params, &views.up, &saved.attention.out, &d, grads);
+        let dy = backend.add(residual, &d);
+
+        let drop = self.hidden(dropout, site(i, Site::AttentionOut));
+        let (residual, branch) = backend.add_layer_norm_backward(
+            params,
+            &views.attention_norm,
+            batch,
+            &saved.attention,
+            &dy,
+            drop,
+            grads,
+        );
+        let branch = branch.as_ref().unwrap_or(&residual);
+        let d =
+            backend.linear_backward(params, &views.attention_out, &saved.context, branch, grads);
+        let drop = self.attention(dropout, i);
+        let d = backend.attention_backward(&saved.qkv, batch, self.heads, drop, &d);
+        let d = backend.linear_backward(params, &views.qkv, x, &d, grads);
+        backend.add(residual, &d)
+    }
+}
+
+impl<B: Backend> Activations<B> {
+    /// The last layer's token vectors, `[tokens, hidden]`.
+    pub fn output(&self) -> &B::Tensor {
+        self.layers
+            .last()
+            .map_or(&self.embedded.out, |l| &l.out.out)
+    }
+}

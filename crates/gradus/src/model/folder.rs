@@ -1,0 +1,83 @@
+use super::{EncoderConfig, ModelError, Modules};
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// A model folder's description: everything but weights and tokenizer.
+#[derive(Debug, Clone)]
+pub struct ModelFolder {
+    /// The folder given.
+    pub root: PathBuf,
+    /// The folder of the transformer itself: the root, or `0_Transformer`.
+    pub encoder: PathBuf,
+    /// The encoder's configuration.
+    pub config: EncoderConfig,
+    /// Pooling and what follows it.
+    pub modules: Modules,
+    /// The longest input in tokens, special ones included.
+    pub max_tokens: usize,
+}
+
+impl ModelFolder {
+    /// Reads the description of the model in `root`.
+    ///
+    /// # Errors
+    /// [`ModelError`] where a file is missing, malformed or asks for something
+    /// unsupported.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        let (modules, encoder) = Modules::read(root)?;
+        let path = encoder.join("config.json");
+        if !path.is_file() {
+            return Err(ModelError::NotAModel(encoder).into());
+        }
+        let config = EncoderConfig::parse(&path, &read_text(&path)?)?;
+        modules.check_widths(root, config.hidden_size)?;
+        let max_tokens = max_tokens(&encoder, &config)?;
+        Ok(Self {
+            root: root.to_path_buf(),
+            encoder,
+            config,
+            modules,
+            max_tokens,
+        })
+    }
+}
+
+/// `sentence_bert_config.json`'s limit, else the tokenizer's, never more than
+/// the position table's.
+fn max_tokens(encoder: &Path, config: &EncoderConfig) -> Result<usize> {
+    let most = config.max_tokens();
+    for (file, key) in [
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("tokenizer_config.json", "model_max_length"),
+    ] {
+        let path = encoder.join(file);
+        if !path.is_file() {
+            continue;
+        }
+        // Tokenizers without a limit write 1e30.
+        let limit = read_json(&path)?[key].as_f64();
+        if let Some(limit) = limit.filter(|&n| n >= 1.0) {
+            return Ok((limit.min(1e9) as usize).min(most));
+        }
+    }
+    Ok(most)
+}
+
+/// A file's text.
+pub(super) fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(Error::io(path))
+}
+
+/// A file's JSON.
+pub(super) fn read_json(path: &Path) -> Result<serde_json::Value> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|e| {
+        let message = e.to_string();
+        ModelError::Config {
+            path: path.to_path_buf(),
+            message,
+        }
+        .into()
+    })
+}

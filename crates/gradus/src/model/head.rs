@@ -1,0 +1,200 @@
+use super::ModelError;
+use super::folder::read_json;
+use super::weights::{numbers, parse};
+use crate::{Error, Result};
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What the head sees of a pair's vectors (the concatenation ablation of
+/// Zhang & Li 2024).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Features {
+    /// `[u; v]`, width 2d.
+    Concat,
+    /// `[|u-v|]`, width d.
+    Difference,
+    /// `[u; v; |u-v|]`, width 3d.
+    #[default]
+    ConcatDifference,
+}
+
+impl Features {
+    /// The width for vectors of width `dim`.
+    pub fn width(self, dim: usize) -> usize {
+        match self {
+            Self::Concat => 2 * dim,
+            Self::Difference => dim,
+            Self::ConcatDifference => 3 * dim,
+        }
+    }
+}
+
+/// A linear layer on a pair's features: one output is a grade, several are the
+/// logits of classes.
+///
+/// It is not symmetric: swapping the sentences changes the grade. Where no
+/// order is meant, [`RegressionHead::grade`] averages both.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegressionHead {
+    /// What it sees.
+    pub features: Features,
+    /// The value of each output: for one output, its range `[lowest, highest]`;
+    /// for classes, each class's number.
+    pub scale: Vec<f64>,
+    /// Number of outputs.
+    pub outputs: usize,
+    /// `[outputs, width]`, then the biases, `[outputs]`.
+    pub values: Vec<f32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Description {
+    format: u32,
+    features: Features,
+    outputs: usize,
+    scale: Vec<f64>,
+    dim: usize,
+}
+
+const WEIGHTS: &str = "regression_head.safetensors";
+const DESCRIPTION: &str = "gradus_head.json";
+
+impl RegressionHead {
+    /// The outputs for one ordered pair.
+    pub fn outputs(&self, u: &[f32], v: &[f32]) -> Vec<f64> {
+        let width = self.features.width(u.len());
+        let (weights, biases) = self.values.split_at(self.outputs * width);
+        (0..self.outputs)
+            .map(|o| {
+                let w = &weights[o * width..(o + 1) * width];
+                let mut sum = f64::from(biases[o]);
+                let mut w = w.iter().map(|&w| f64::from(w));
+                let mut add = |x: f64| sum += x * w.next().unwrap_or(0.0);
+                if self.features != Features::Difference {
+                    u.iter().chain(v).for_each(|&x| add(f64::from(x)));
+                }
+                if self.features != Features::Concat {
+                    u.iter()
+                        .zip(v)
+                        .for_each(|(&u, &v)| add((f64::from(u) - f64::from(v)).abs()));
+                }
+                sum
+            })
+            .collect()
+    }
+
+    /// The grade of a pair on the label scale, the average of both orders.
+    /// For classes, the mean of their numbers under the softmax.
+    pub fn grade(&self, u: &[f32], v: &[f32]) -> f64 {
+        let one = |u: &[f32], v: &[f32]| {
+            let out = self.outputs(u, v);
+            if self.outputs == 1 {
+                let low = self.scale.first().copied().unwrap_or(f64::NEG_INFINITY);
+                let high = self.scale.last().copied().unwrap_or(f64::INFINITY);
+                out[0].max(low).min(high)
+            } else {
+                let top = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let weights: Vec<f64> = out.iter().map(|o| (o - top).exp()).collect();
+                let mean: f64 = weights.iter().zip(&self.scale).map(|(w, s)| w * s).sum();
+                mean / weights.iter().sum::<f64>()
+            }
+        };
+        (one(u, v) + one(v, u)) / 2.0
+    }
+
+    /// Writes the head into a model folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, folder: &Path, dim: usize) -> Result<()> {
+        let width = self.features.width(dim);
+        let bytes: Vec<u8> = self.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let (weight, bias) = bytes.split_at(4 * self.outputs * width);
+        let tensors = [
+            ("weight", vec![self.outputs, width], weight),
+            ("bias", vec![self.outputs], bias),
+        ]
+        .map(|(name, shape, data)| TensorView::new(Dtype::F32, shape, data).map(|t| (name, t)));
+        let mut views = Vec::new();
+        for tensor in tensors {
+            views.push(tensor.map_err(|e| Error::Internal(format!("regression head: {e}")))?);
+        }
+        let path = folder.join(WEIGHTS);
+        let encoded = safetensors::serialize(views, None)
+            .map_err(|e| Error::Internal(format!("regression head: {e}")))?;
+        std::fs::write(&path, encoded).map_err(Error::io(&path))?;
+        let description = Description {
+            format: 1,
+            features: self.features,
+            outputs: self.outputs,
+            scale: self.scale.clone(),
+            dim,
+        };
+        let path = folder.join(DESCRIPTION);
+        let json = serde_json::to_string_pretty(&description)
+            .map_err(|e| Error::Internal(format!("regression head: {e}")))?;
+        std::fs::write(&path, json).map_err(Error::io(&path))
+    }
+
+    /// Reads the head of a model folder whose vectors have width `dim`, if it
+    /// has one.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the files are damaged or of another width.
+    pub fn load(folder: &Path, dim: usize) -> Result<Option<Self>> {
+        let path = folder.join(DESCRIPTION);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let config = |message: String| ModelError::Config {
+            path: path.clone(),
+            message,
+        };
+        let description: Description =
+            serde_json::from_value(read_json(&path)?).map_err(|e| config(e.to_string()))?;
+        if description.dim != dim || description.outputs == 0 || description.outputs > 1 << 16 {
+            return Err(config(format!(
+                "the head takes vectors of width {} and has {} outputs, the model gives width {dim}",
+                description.dim, description.outputs
+            ))
+            .into());
+        }
+        if description.outputs > 1 && description.scale.len() != description.outputs {
+            return Err(config("`scale` needs one number per output".into()).into());
+        }
+        let path = folder.join(WEIGHTS);
+        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        let tensors = parse(&path, &bytes)?;
+        let mut values = Vec::new();
+        let width = description.features.width(dim);
+        for (name, expected) in [
+            ("weight", vec![description.outputs, width]),
+            ("bias", vec![description.outputs]),
+        ] {
+            let tensor = tensors
+                .tensor(name)
+                .map_err(|_| ModelError::MissingTensor {
+                    path: path.clone(),
+                    tensor: name.into(),
+                })?;
+            if tensor.shape() != expected {
+                return Err(ModelError::Shape {
+                    path,
+                    tensor: name.into(),
+                    found: tensor.shape().to_vec(),
+                    expected,
+                }
+                .into());
+            }
+            values.extend(numbers(&path, name, &tensor)?);
+        }
+        Ok(Some(Self {
+            features: description.features,
+            scale: description.scale,
+            outputs: description.outputs,
+            values,
+        }))
+    }
+}

@@ -1,0 +1,192 @@
+use super::{Dense, EncoderConfig};
+use gradus_kernels::{EmbeddingTables, LayerNorm, Linear, View};
+
+/// A parameter's name and place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedView {
+    /// Its safetensors name, without any prefix; a Dense module's begins with
+    /// the module's folder, as in `2_Dense/linear.weight`.
+    pub name: String,
+    /// Where it lies.
+    pub view: View,
+    /// Whether its safetensors form has one dimension.
+    pub vector: bool,
+    /// The transformer layer it belongs to, counted from the input; `None` for
+    /// embeddings and for modules behind the encoder.
+    pub layer: Option<usize>,
+}
+
+impl NamedView {
+    /// Biases and layer norms, which weight decay leaves alone.
+    pub fn is_bias_or_norm(&self) -> bool {
+        self.name.ends_with("bias") || self.name.contains("LayerNorm")
+    }
+}
+
+/// One transformer layer's places in the arena.
+#[derive(Debug, Clone)]
+pub(super) struct LayerViews {
+    pub qkv: Linear,
+    pub attention_out: Linear,
+    pub attention_norm: LayerNorm,
+    pub up: Linear,
+    pub down: Linear,
+    pub out_norm: LayerNorm,
+}
+
+/// Where every parameter of a sentence encoder lies in its arena.
+///
+/// Queries, keys and values of a layer are adjacent, so that one product
+/// computes all three.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    named: Vec<NamedView>,
+    len: usize,
+    pub(super) embeddings: EmbeddingTables,
+    pub(super) embedding_norm: LayerNorm,
+    pub(super) layers: Vec<LayerViews>,
+    pub(super) dense: Vec<Linear>,
+}
+
+struct Builder {
+    named: Vec<NamedView>,
+    len: usize,
+    layer: Option<usize>,
+}
+
+impl Builder {
+    fn add(&mut self, name: String, rows: usize, cols: usize, vector: bool) -> View {
+        let view = View::new(self.len, rows, cols);
+        self.len += view.len();
+        self.named.push(NamedView {
+            name,
+            view,
+            vector,
+            layer: self.layer,
+        });
+        view
+    }
+
+    fn linear(&mut self, name: &str, out: usize, width: usize, bias: bool) -> Linear {
+        Linear {
+            weight: self.add(format!("{name}.weight"), out, width, false),
+            bias: bias.then(|| self.add(format!("{name}.bias"), 1, out, true)),
+        }
+    }
+
+    fn norm(&mut self, name: &str, width: usize, eps: f32) -> LayerNorm {
+        LayerNorm {
+            gamma: self.add(format!("{name}.weight"), 1, width, true),
+            beta: self.add(format!("{name}.bias"), 1, width, true),
+            eps,
+        }
+    }
+}
+
+impl Layout {
+    /// The layout of an encoder and the Dense modules behind it.
+    pub fn new(config: &EncoderConfig, dense: &[Dense]) -> Self {
+        let width = config.hidden_size;
+        let mut b = Builder {
+            named: Vec::new(),
+            len: 0,
+            layer: None,
+        };
+        let table = |b: &mut Builder, name: &str, rows| {
+            b.add(
+                format!("embeddings.{name}_embeddings.weight"),
+                rows,
+                width,
+                false,
+            )
+        };
+        let embeddings = EmbeddingTables {
+            words: table(&mut b, "word", config.vocab_size),
+            positions: Some(table(&mut b, "position", config.max_positions)),
+            segments: Some(table(&mut b, "token_type", config.type_vocab_size)),
+        };
+        let embedding_norm = b.norm("embeddings.LayerNorm", width, config.layer_norm_eps);
+        let layers = (0..config.layers)
+            .map(|l| {
+                b.layer = Some(l);
+                let name = |part: &str| format!("encoder.layer.{l}.{part}");
+                let of_qkv =
+                    ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
+                let from = b.len;
+                for part in &of_qkv {
+                    b.add(format!("{part}.weight"), width, width, false);
+                }
+                let bias_from = b.len;
+                for part in &of_qkv {
+                    b.add(format!("{part}.bias"), 1, width, true);
+                }
+                LayerViews {
+                    qkv: Linear {
+                        weight: View::new(from, 3 * width, width),
+                        bias: Some(View::new(bias_from, 1, 3 * width)),
+                    },
+                    attention_out: b.linear(&name("attention.output.dense"), width, width, true),
+                    attention_norm: b.norm(
+                        &name("attention.output.LayerNorm"),
+                        width,
+                        config.layer_norm_eps,
+                    ),
+                    up: b.linear(
+                        &name("intermediate.dense"),
+                        config.intermediate_size,
+                        width,
+                        true,
+                    ),
+                    down: b.linear(&name("output.dense"), width, config.intermediate_size, true),
+                    out_norm: b.norm(&name("output.LayerNorm"), width, config.layer_norm_eps),
+                }
+            })
+            .collect();
+        b.layer = None;
+        let dense = dense
+            .iter()
+            .map(|d| {
+                b.linear(
+                    &format!("{}/linear", d.folder),
+                    d.out_width,
+                    d.in_width,
+                    d.bias,
+                )
+            })
+            .collect();
+        Self {
+            named: b.named,
+            len: b.len,
+            embeddings,
+            embedding_norm,
+            layers,
+            dense,
+        }
+    }
+
+    /// How many parameters there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Every parameter, in the order of the arena, without gaps.
+    pub fn named(&self) -> &[NamedView] {
+        &self.named
+    }
+
+    /// Number of transformer layers.
+    pub fn layer_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The parameter that holds the arena's value `index`.
+    pub fn name_at(&self, index: usize) -> &str {
+        let i = self.named.partition_point(|n| n.view.offset <= index);
+        &self.named[i - 1].name
+    }
+}

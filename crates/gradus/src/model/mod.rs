@@ -1,0 +1,28 @@
+//! Sentence encoders: configuration, weights, forward and backward, saving.
+//!
+//! A [`SentenceEncoder`] is loaded from a Hugging Face or
+//! sentence-transformers folder. It is a [`Tokenizer`](crate::text::Tokenizer),
+//! an [`Encoder`] over packed batches, pooling, and any Dense and Normalize
+//! modules that follow. All parameters live in one flat arena whose [`Layout`]
+//! names each by its safetensors name.
+
+mod config;
+mod encoder;
+mod error;
+mod folder;
+mod head;
+mod layout;
+mod modules;
+mod save;
+mod sentence_encoder;
+mod weights;
+
+pub use config::{Architecture, EncoderConfig};
+pub use encoder::{Activations, Encoder};
+pub use error::ModelError;
+pub use folder::ModelFolder;
+pub use head::{Features, RegressionHead};
+pub use layout::{Layout, NamedView};
+pub use modules::{Dense, Modules};
+pub use save::SavedModel;
+pub use sentence_encoder::{EncodeOptions, Passed, SentenceEncoder};

@@ -1,0 +1,215 @@
+//! Writing a model folder that Gradus and sentence-transformers load as it is.
+
+use super::modules::POOLINGS;
+use super::weights::shape_of;
+use super::{ModelFolder, SentenceEncoder};
+use crate::{Error, Result};
+use gradus_kernels::Backend;
+use safetensors::tensor::{Dtype, TensorView};
+use std::path::{Path, PathBuf};
+
+/// A folder that [`SentenceEncoder::save`] wrote.
+pub type SavedModel = PathBuf;
+
+/// Files that describe the tokenizer and model and go along unchanged.
+const CARRIED: [&str; 10] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "sentence_bert_config.json",
+];
+
+impl<B: Backend> SentenceEncoder<B> {
+    /// Writes the model to `target` in sentence-transformers' layout, with the
+    /// regression head where there is one and `card` as its README. A folder
+    /// already there is replaced as a whole: a reader sees the old model or the
+    /// new one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path concerned.
+    pub fn save(&self, target: &Path, card: &str) -> Result<SavedModel> {
+        let name = target
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or("model");
+        let fresh = target.with_file_name(format!(".{name}.new"));
+        let old = target.with_file_name(format!(".{name}.old"));
+        remove(&fresh)?;
+        std::fs::create_dir_all(&fresh).map_err(Error::io(&fresh))?;
+        self.write(&fresh, card)?;
+        remove(&old)?;
+        if target.exists() {
+            std::fs::rename(target, &old).map_err(Error::io(target))?;
+        }
+        std::fs::rename(&fresh, target).map_err(Error::io(target))?;
+        remove(&old)?;
+        Ok(target.to_path_buf())
+    }
+
+    fn write(&self, target: &Path, card: &str) -> Result<()> {
+        let folder = &self.folder;
+        for file in CARRIED {
+            let from = folder.encoder.join(file);
+            if from.is_file() {
+                let to = target.join(file);
+                std::fs::copy(&from, &to).map_err(Error::io(&to))?;
+            }
+        }
+        let prompts = folder.root.join("config_sentence_transformers.json");
+        if prompts.is_file() {
+            let to = target.join("config_sentence_transformers.json");
+            std::fs::copy(&prompts, &to).map_err(Error::io(&to))?;
+        }
+        self.write_modules(target)?;
+        self.write_weights(target)?;
+        if let Some(head) = &self.head {
+            head.save(target, self.dim())?;
+        }
+        write(&target.join("README.md"), card)
+    }
+
+    fn write_modules(&self, target: &Path) -> Result<()> {
+        let ModelFolder { modules, .. } = &self.folder;
+        let mut list = vec![
+            module(0, "", "Transformer"),
+            module(1, "1_Pooling", "Pooling"),
+        ];
+        let mut pooling = serde_json::Map::new();
+        let width = self.folder.config.hidden_size;
+        pooling.insert("word_embedding_dimension".into(), width.into());
+        let in_old_order = modules
+            .pooling
+            .is_sorted_by_key(|m| POOLINGS.iter().position(|p| p.2 == *m));
+        if in_old_order {
+            for (key, _, mode) in POOLINGS {
+                pooling.insert(key.into(), modules.pooling.contains(&mode).into());
+            }
+        } else {
+            // Only the newer form, read from sentence-transformers 6 on, has an order.
+            let names = modules
+                .pooling
+                .iter()
+                .filter_map(|m| POOLINGS.iter().find(|p| p.2 == *m));
+            pooling.insert("pooling_mode".into(), names.map(|p| p.1).collect());
+        }
+        let pooling = serde_json::Value::Object(pooling);
+        write_json(&target.join("1_Pooling"), "config.json", &pooling)?;
+        for dense in &modules.dense {
+            list.push(module(list.len(), &dense.folder, "Dense"));
+            let from = self.folder.root.join(&dense.folder).join("config.json");
+            let into = target.join(&dense.folder);
+            std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
+            std::fs::copy(&from, into.join("config.json")).map_err(Error::io(&from))?;
+        }
+        if modules.normalize {
+            let folder = format!("{}_Normalize", list.len());
+            list.push(module(list.len(), &folder, "Normalize"));
+            let into = target.join(folder);
+            std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
+        }
+        write_json(target, "modules.json", &serde_json::Value::Array(list))?;
+        // A folder without a stated limit keeps the one it was used with.
+        if !target.join("sentence_bert_config.json").is_file() {
+            let limit = serde_json::json!({ "max_seq_length": self.folder.max_tokens, "do_lower_case": false });
+            write_json(target, "sentence_bert_config.json", &limit)?;
+        }
+        Ok(())
+    }
+
+    fn write_weights(&self, target: &Path) -> Result<()> {
+        let arena = self.backend.read_arena(&self.params, 0..self.layout.len());
+        let mut encoder = Vec::new();
+        let mut dense: Vec<(String, Vec<Stored>)> = Vec::new();
+        for named in self.layout.named() {
+            let values = named.view.of(&arena);
+            match named.name.split_once('/') {
+                None => encoder.push(Stored::new(&named.name, shape_of(named), values)),
+                Some((folder, name)) => {
+                    let stored = Stored::new(name, shape_of(named), values);
+                    match dense.iter_mut().find(|d| d.0 == folder) {
+                        Some(module) => module.1.push(stored),
+                        None => dense.push((folder.to_owned(), vec![stored])),
+                    }
+                }
+            }
+        }
+        for spare in &self.spare {
+            encoder.push(Stored::new(&spare.name, spare.shape.clone(), &spare.values));
+        }
+        write_tensors(&target.join("model.safetensors"), &encoder)?;
+        for (folder, tensors) in &dense {
+            write_tensors(&target.join(folder).join("model.safetensors"), tensors)?;
+        }
+        Ok(())
+    }
+}
+
+/// A tensor's bytes on their way to a file.
+struct Stored {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    fn new(name: &str, shape: Vec<usize>, values: &[f32]) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape,
+            bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
+    }
+}
+
+fn write_tensors(path: &Path, tensors: &[Stored]) -> Result<()> {
+    let fail =
+        |e: safetensors::SafeTensorError| Error::Internal(format!("{}: {e}", path.display()));
+    let views = tensors
+        .iter()
+        .map(|t| {
+            Ok((
+                t.name.as_str(),
+                TensorView::new(Dtype::F32, t.shape.clone(), &t.bytes)?,
+            ))
+        })
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(fail)?;
+    // transformers refuses files without this note.
+    let note = Some([("format".to_owned(), "pt".to_owned())].into());
+    let bytes = safetensors::serialize(views, note).map_err(fail)?;
+    std::fs::write(path, bytes).map_err(Error::io(path))
+}
+
+fn module(idx: usize, path: &str, kind: &str) -> serde_json::Value {
+    serde_json::json!({
+        "idx": idx,
+        "name": idx.to_string(),
+        "path": path,
+        "type": format!("sentence_transformers.models.{kind}"),
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(Error::io(path))
+}
+
+fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|e| Error::Internal(format!("{name}: {e}")))?;
+    write(&folder.join(name), &text)
+}
+
+/// Removes a folder if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder)(e)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,255 @@
+use super::encoder::{Activations, Encoder};
+use super::layout::Layout;
+use super::weights::{self, Spare};
+use super::{EncoderConfig, ModelFolder, RegressionHead};
+use crate::text::{Tokenizer, Tokens};
+use crate::{Embeddings, Result};
+use gradus_kernels::dropout::Dropout;
+use gradus_kernels::{Activation, Backend, Linear, Packed, Sequence};
+use std::path::Path;
+
+/// Text in, one vector per text out: tokenizer, transformer, pooling, Dense
+/// and Normalize modules.
+pub struct SentenceEncoder<B: Backend> {
+    pub(super) backend: B,
+    pub(super) folder: ModelFolder,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) layout: Layout,
+    pub(super) encoder: Encoder,
+    pub(super) params: B::Arena,
+    pub(super) spare: Vec<Spare>,
+    pub(super) head: Option<RegressionHead>,
+}
+
+/// How [`SentenceEncoder::encode`] goes about its work; its result does not
+/// depend on any of this.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodeOptions {
+    /// Tokens per packed batch, a bound on memory. A longer text goes alone.
+    pub batch_tokens: usize,
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self { batch_tokens: 2048 }
+    }
+}
+
+/// A training forward pass of the whole sentence encoder.
+pub struct Passed<B: Backend> {
+    batch: Packed,
+    tokens: Activations<B>,
+    /// Input and pre-activation of each Dense module.
+    dense: Vec<(B::Tensor, B::Tensor)>,
+    pooled: Option<B::Tensor>,
+    embeddings: Embeddings,
+}
+
+impl<B: Backend> Passed<B> {
+    /// One vector per sequence of the batch.
+    pub fn embeddings(&self) -> &Embeddings {
+        &self.embeddings
+    }
+}
+
+impl<B: Backend> SentenceEncoder<B> {
+    /// Loads the model in `root` onto `backend`.
+    ///
+    /// # Errors
+    /// Where a file is missing, damaged, or asks for something unsupported;
+    /// the message names file and tensor.
+    pub fn load(root: impl AsRef<Path>, backend: B) -> Result<Self> {
+        let folder = ModelFolder::open(root)?;
+        let layout = Layout::new(&folder.config, &folder.modules.dense);
+        let mut tokenizer = Tokenizer::load(
+            &folder.encoder,
+            folder.max_tokens,
+            folder.config.vocab_size,
+            folder.config.type_vocab_size,
+        )?;
+        tokenizer.set_prompt(folder.modules.prompt.as_str());
+        let loaded = weights::load(&folder, &layout)?;
+        let width = folder.modules.out_width(folder.config.hidden_size);
+        let head = RegressionHead::load(&folder.root, width)?;
+        Ok(Self {
+            encoder: Encoder::new(&folder.config, &layout),
+            params: backend.arena(loaded.arena),
+            spare: loaded.spare,
+            backend,
+            folder,
+            tokenizer,
+            layout,
+            head,
+        })
+    }
+
+    /// What the model runs on.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The description the model was loaded from.
+    pub fn folder(&self) -> &ModelFolder {
+        &self.folder
+    }
+
+    /// The encoder's configuration.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.folder.config
+    }
+
+    /// Where each parameter lies in the arena.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The tokenizer, to shorten its inputs.
+    pub fn tokenizer_mut(&mut self) -> &mut Tokenizer {
+        &mut self.tokenizer
+    }
+
+    /// Width of a sentence vector.
+    pub fn dim(&self) -> usize {
+        self.folder
+            .modules
+            .out_width(self.folder.config.hidden_size)
+    }
+
+    /// The regression head saved with the model, where there is one.
+    pub fn head(&self) -> Option<&RegressionHead> {
+        self.head.as_ref()
+    }
+
+    /// Replaces or removes the regression head.
+    pub fn set_head(&mut self, head: Option<RegressionHead>) {
+        self.head = head;
+    }
+
+    /// Replaces the configured dropout probabilities for training.
+    pub fn set_dropout(&mut self, hidden: f32, attention: f32) {
+        self.encoder.set_dropout(hidden, attention);
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &B::Arena {
+        &self.params
+    }
+
+    /// The backend and the parameters, to update them.
+    pub fn params_mut(&mut self) -> (&B, &mut B::Arena) {
+        (&self.backend, &mut self.params)
+    }
+
+    /// Packs inputs; `streams` names each one's dropout masks.
+    pub fn pack<'a>(&self, tokens: impl IntoIterator<Item = (&'a Tokens, u64)>) -> Packed {
+        let sequences = tokens.into_iter().map(|(t, stream)| Sequence {
+            ids: &t.ids,
+            segments: &t.segments,
+            stream,
+        });
+        Packed::new(sequences, self.folder.config.first_position as u32)
+    }
+
+    /// One vector per text, in their order.
+    ///
+    /// # Errors
+    /// Only where the tokenizer fails.
+    pub fn encode(&self, texts: &[&str], options: EncodeOptions) -> Result<Embeddings> {
+        let tokens = self.tokenizer.encode(texts)?;
+        Ok(self.encode_tokens(&tokens, options))
+    }
+
+    /// One vector per input, in their order.
+    pub fn encode_tokens(&self, tokens: &[Tokens], options: EncodeOptions) -> Embeddings {
+        let mut data = Vec::with_capacity(tokens.len() * self.dim());
+        let mut start = 0;
+        while start < tokens.len() {
+            let mut end = start;
+            let mut sum = 0;
+            while end < tokens.len()
+                && (end == start || sum + tokens[end].ids.len() <= options.batch_tokens)
+            {
+                sum += tokens[end].ids.len();
+                end += 1;
+            }
+            let batch = self.pack(tokens[start..end].iter().map(|t| (t, 0)));
+            data.extend(self.backend.read(&self.infer(&batch)));
+            start = end;
+        }
+        Embeddings::new(self.dim(), data)
+    }
+
+    fn infer(&self, batch: &Packed) -> B::Tensor {
+        let (b, p) = (&self.backend, &self.params);
+        let hidden = self.encoder.infer(b, p, batch);
+        let mut x = b.pool(&self.folder.modules.pooling, batch, &hidden);
+        for (layer, activation) in self.dense() {
+            x = b.linear_activated(p, layer, activation, &x).1;
+        }
+        if self.folder.modules.normalize {
+            b.normalize(&x)
+        } else {
+            x
+        }
+    }
+
+    fn dense(&self) -> impl DoubleEndedIterator<Item = (&Linear, Activation)> + ExactSizeIterator {
+        let modules = self.folder.modules.dense.iter();
+        self.layout.dense.iter().zip(modules.map(|d| d.activation))
+    }
+
+    /// A forward pass for training, with dropout where it is given.
+    pub fn forward(&self, batch: Packed, dropout: Option<Dropout>) -> Passed<B> {
+        let (b, p) = (&self.backend, &self.params);
+        let tokens = self.encoder.forward(b, p, &batch, dropout);
+        let mut x = b.pool(&self.folder.modules.pooling, &batch, tokens.output());
+        let mut dense = vec![];
+        for (layer, activation) in self.dense() {
+            let (pre, out) = b.linear_activated(p, layer, activation, &x);
+            dense.push((std::mem::replace(&mut x, out), pre));
+        }
+        let (pooled, embeddings) = if self.folder.modules.normalize {
+            let unit = b.normalize(&x);
+            (Some(x), b.read(&unit))
+        } else {
+            (None, b.read(&x))
+        };
+        let embeddings = Embeddings::new(self.dim(), embeddings);
+        Passed {
+            batch,
+            tokens,
+            dense,
+            pooled,
+            embeddings,
+        }
+    }
+
+    /// Adds every parameter's gradient to `grads`, given that of the
+    /// embeddings, `[sequences, dim]`.
+    pub fn backward(&self, passed: Passed<B>, gradient: &[f32], grads: &mut B::Arena) {
+        let (b, p) = (&self.backend, &self.params);
+        let Passed {
+            batch,
+            tokens,
+            dense,
+            pooled,
+            embeddings,
+        } = passed;
+        let mut d = b.tensor(embeddings.rows(), embeddings.dim(), gradient);
+        if let Some(pooled) = &pooled {
+            d = b.normalize_backward(pooled, &d);
+        }
+        for ((layer, activation), (x, pre)) in self.dense().zip(&dense).rev() {
+            let slope = b.activation_backward(activation, pre, d);
+            d = b.linear_backward(p, layer, x, &slope, grads);
+        }
+        let modes = &self.folder.modules.pooling;
+        let d = b.pool_backward(modes, &batch, tokens.output(), &d);
+        self.encoder.backward(b, p, &batch, tokens, d, grads);
+    }
+}

@@ -1,0 +1,109 @@
+//! Training objectives: embeddings in, loss and gradients out.
+//!
+//! An [`Objective`] knows nothing of encoders. It sees the embeddings of a
+//! batch and says how each should move, so any objective works with any
+//! encoder, and with embeddings recomputed in chunks.
+//!
+//! This module holds the regression framework of Zhang & Li (2024). A
+//! [`PointLoss`] measures one prediction against one grade; [`HeadForm`]
+//! predicts with a linear head on `[u; v; |u-v|]`, [`CosineForm`] with an
+//! affine map of the cosine.
+
+mod config;
+mod cosine_form;
+mod cross_entropy;
+mod error;
+mod head_form;
+mod l1;
+mod mse;
+mod out_of_range;
+mod point_loss;
+mod smooth_k2;
+mod translated_relu;
+
+#[cfg(test)]
+mod gradient_check;
+
+pub use config::{Form, LossName, ObjectiveConfig};
+pub use cosine_form::CosineForm;
+pub use cross_entropy::CrossEntropy;
+pub use error::ObjectiveError;
+pub use head_form::HeadForm;
+pub use l1::L1;
+pub use mse::MeanSquaredError;
+pub use out_of_range::OutOfRange;
+pub use point_loss::PointLoss;
+pub use smooth_k2::SmoothK2;
+pub use translated_relu::TranslatedRelu;
+
+use crate::Embeddings;
+use crate::model::RegressionHead;
+
+/// What an objective sees of a batch of `n` examples.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// `[columns * n, dim]`: first the first text of every example, then the
+    /// second of every example, and so on.
+    pub embeddings: &'a Embeddings,
+    /// The grade of each example.
+    pub labels: &'a [f64],
+    /// The weight of each example's loss.
+    pub weights: &'a [f32],
+    /// Each example's own x0, where it has one.
+    pub tolerances: &'a [Option<f32>],
+}
+
+impl<'a> Input<'a> {
+    /// Number of examples.
+    pub fn examples(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The embedding of text `column` of example `i`.
+    pub fn embedding(&self, column: usize, i: usize) -> &'a [f32] {
+        self.embeddings.row(column * self.labels.len() + i)
+    }
+}
+
+/// A loss and its gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The mean over the batch.
+    pub loss: f64,
+    /// With respect to the embeddings, in their layout.
+    pub embeddings: Vec<f32>,
+    /// With respect to the objective's own parameters.
+    pub parameters: Vec<f32>,
+}
+
+impl Output {
+    fn zero(input: &Input<'_>, parameters: usize) -> Self {
+        Self {
+            loss: 0.0,
+            embeddings: vec![0.0; input.embeddings.as_slice().len()],
+            parameters: vec![0.0; parameters],
+        }
+    }
+}
+
+/// A loss over the embeddings of a batch.
+pub trait Objective: Send + Sync {
+    /// How many texts an example has.
+    fn columns(&self) -> usize;
+
+    /// The initial values of the objective's own trained parameters for
+    /// embeddings of width `dim`, drawn from `seed`.
+    fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32>;
+
+    /// Whether weight decay applies to each parameter (it spares biases).
+    fn decayed(&self, dim: usize) -> Vec<bool>;
+
+    /// The mean loss over the batch and its gradients.
+    fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output;
+
+    /// The trained parameters as a head that is saved with the model.
+    fn head(&self, parameters: &[f32]) -> Option<RegressionHead>;
+
+    /// One line for people, such as `smooth K2 (k 3, x0 0.25) on [u; v; |u-v|]`.
+    fn describe(&self) -> String;
+}

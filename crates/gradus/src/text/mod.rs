@@ -1,0 +1,5 @@
+//! From text to token ids.
+
+mod tokenizer;
+
+pub use tokenizer::{Tokenizer, Tokens};
