@@ -32,6 +32,7 @@ mod refusal;
 mod reply;
 mod repo;
 mod select;
+mod sts;
 mod usable;
 
 pub use config::{HubConfig, Token};
@@ -39,3 +40,4 @@ pub use endpoint::Endpoint;
 pub use error::HubError;
 pub use progress::{NoProgress, Progress};
 pub use pull::{find_cached_model, pull_dataset, pull_model};
+pub use sts::{STS_SETS, pull_sts};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 mod hub_failures;
 mod hub_pull;
+mod hub_sts;
 mod server;
 
 /// The hub's error that a fetch must have ended in.
