@@ -6,7 +6,9 @@
 use std::path::PathBuf;
 
 mod hub_failures;
+mod hub_package;
 mod hub_pull;
+mod hub_resolve;
 mod hub_sts;
 mod server;
 
