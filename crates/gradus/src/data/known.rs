@@ -8,7 +8,7 @@ use crate::Result;
 
 /// A data set known by name.
 ///
-/// Two layouts are understood under a [`DataRoot`]: the files as released
+/// Two layouts are understood under a [`DataRoot`](super::DataRoot): the files as released
 /// (`sts/STS12/MSRpar.tsv`, `stsb/sts-dev.csv`, `sick/SICK_train.txt`,
 /// `nli/nli_all.tsv`), and the hub's `mteb/<name>/<split>.jsonl`. The first
 /// is taken where both are there.
