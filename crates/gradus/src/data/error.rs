@@ -1,4 +1,282 @@
-/// Text data that cannot be used.
+//! What can be wrong with data, and the remedy.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, counted from 1.
+    pub line: u64,
+}
+
+impl Place {
+    /// Line `line` of the file at `path`.
+    pub fn new(path: impl AsRef<Path>, line: u64) -> Self {
+        Self {
+            path: path.as_ref().to_path_buf(),
+            line,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
+}
+
+/// Text data that cannot be used. `column` fields name a column for people:
+/// `"score"`, or `column 4` where the file has no header.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DataError {}
+pub enum DataError {
+    /// Bytes that are not UTF-8.
+    #[error(
+        "{at}: byte {byte} of the line is not UTF-8; convert the file to UTF-8 (for example with `iconv -t UTF-8`)"
+    )]
+    NotUtf8 {
+        /// Where.
+        at: Place,
+        /// The first bad byte in the line, counted from 1.
+        byte: usize,
+    },
+    /// A line, or a quoted record, beyond [`MAX_LINE`](super::MAX_LINE).
+    #[error(
+        "{at}: longer than {limit} bytes; check that the file is text with one pair a line, and that its quotes are closed"
+    )]
+    LineTooLong {
+        /// Where it begins.
+        at: Place,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A quoted cell that the file's end cuts off.
+    #[error(
+        "{at}: the quote opened in this record is never closed; close it, or set `quoting = false` if quotes are text"
+    )]
+    UnclosedQuote {
+        /// Where the record begins.
+        at: Place,
+    },
+    /// Text between a closing quote and the next delimiter.
+    #[error(
+        "{at}: text after a closing quote; double the quotes inside a quoted cell, or set `quoting = false` if quotes are text"
+    )]
+    TextAfterQuote {
+        /// Where.
+        at: Place,
+    },
+    /// A line of JSON Lines that is not one JSON object.
+    #[error(
+        "{at}: not a JSON object: {message}; every line must be one object such as {{\"sentence1\": \"...\", \"sentence2\": \"...\", \"score\": 4.5}}"
+    )]
+    BadJson {
+        /// Where.
+        at: Place,
+        /// What the parser said.
+        message: String,
+    },
+    /// A file without a single pair.
+    #[error("{}: holds no pairs", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A row that lacks a column.
+    #[error(
+        "{at}: no {column}: the row has {found} columns; check the row, the delimiter and `quoting`"
+    )]
+    MissingColumn {
+        /// Where.
+        at: Place,
+        /// The column that was looked for.
+        column: String,
+        /// How many columns the row has.
+        found: usize,
+    },
+    /// A JSON object that lacks a key, or holds another type there.
+    #[error("{at}: {key:?} is {problem}; it must be {expected}")]
+    BadKey {
+        /// Where.
+        at: Place,
+        /// The key.
+        key: String,
+        /// `"missing"`, or what stands there instead.
+        problem: &'static str,
+        /// What must stand there.
+        expected: &'static str,
+    },
+    /// A row with more columns than the layout allows, so that text may have
+    /// slipped into the wrong one.
+    #[error("{at}: {found} columns where {expected} were expected; {remedy}")]
+    ExtraColumns {
+        /// Where.
+        at: Place,
+        /// How many columns the row has.
+        found: usize,
+        /// How many it should have.
+        expected: usize,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A column that the header does not name.
+    #[error("{}: no column {column:?}{}; it has: {}", path.display(), hint(suggestion), known.join(", "))]
+    UnknownColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column that was asked for.
+        column: String,
+        /// The nearest name that exists.
+        suggestion: Option<String>,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// It is not plain which columns hold the pair.
+    #[error("{}: cannot tell which column is the {role}: {reason}; set {remedy}", path.display())]
+    UnclearColumns {
+        /// The file.
+        path: PathBuf,
+        /// `"sentence pair"` or `"label"`.
+        role: &'static str,
+        /// Why.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A sentence without a visible character.
+    #[error("{at}: the sentence in {column} is empty; fill it in or remove the row")]
+    EmptySentence {
+        /// Where.
+        at: Place,
+        /// The column.
+        column: String,
+    },
+    /// A label, weight or tolerance that is not a number, or not a usable one.
+    #[error("{at}: {column} is {text:?}; it must be {expected}")]
+    BadNumber {
+        /// Where.
+        at: Place,
+        /// The column.
+        column: String,
+        /// What stands there.
+        text: String,
+        /// What must stand there, and what to do if it should not.
+        expected: &'static str,
+    },
+    /// A label outside the scale that the source declares.
+    #[error(
+        "{at}: the label {label} is outside {low}..{high}; correct it, or the `from` of the label map"
+    )]
+    LabelOutOfRange {
+        /// Where.
+        at: Place,
+        /// The label.
+        label: f64,
+        /// The scale's lower end.
+        low: f64,
+        /// The scale's upper end.
+        high: f64,
+    },
+    /// A class that the label map does not name.
+    #[error("{at}: unknown class {class:?}{}; the label map knows: {}; add it to `classes`, or to `skip` to leave its pairs out", hint(suggestion), known.join(", "))]
+    UnknownClass {
+        /// Where.
+        at: Place,
+        /// The class.
+        class: String,
+        /// The nearest known class.
+        suggestion: Option<String>,
+        /// The known classes.
+        known: Vec<String>,
+    },
+    /// A source description that contradicts itself or lacks something.
+    #[error("data source {source_name}: {problem}; {remedy}")]
+    BadSource {
+        /// The source's path or data set.
+        source_name: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A data set name that is not known.
+    #[error("unknown data set {name:?}{}; known: {}; for a file give its path with its extension", hint(suggestion), known.join(", "))]
+    UnknownDataset {
+        /// The name.
+        name: String,
+        /// The nearest known name.
+        suggestion: Option<String>,
+        /// The known names.
+        known: Vec<String>,
+    },
+    /// A split that a data set does not have.
+    #[error("data set {dataset} has no split {split:?}; it has: {}", known.join(", "))]
+    NoSuchSplit {
+        /// The data set.
+        dataset: &'static str,
+        /// The split asked for; empty where one must be named.
+        split: String,
+        /// The splits it has.
+        known: Vec<&'static str>,
+    },
+    /// A known data set that is not where it should be.
+    #[error("data set {dataset} ({detail}) is not under {} ({origin}); looked for {}; {remedy}", root.display(), join_paths(looked))]
+    MissingDataset {
+        /// The data set.
+        dataset: &'static str,
+        /// Split and text variant.
+        detail: String,
+        /// The data root.
+        root: PathBuf,
+        /// How the data root was chosen.
+        origin: &'static str,
+        /// The files looked for, relative to the root.
+        looked: Vec<PathBuf>,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+fn hint(suggestion: &Option<String>) -> String {
+    match suggestion {
+        Some(name) => format!(" (did you mean {name:?}?)"),
+        None => String::new(),
+    }
+}
+
+fn join_paths(paths: &[PathBuf]) -> String {
+    let names: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+    names.join(" or ")
+}
+
+/// The candidate nearest to `word` by edit distance, if it is near enough to
+/// be what was meant: at most a third of its letters differ (but one may).
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let word = word.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|c| (strsim::osa_distance(&word, &c.to_lowercase()), c))
+        .filter(|(distance, c)| *distance <= (c.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_only_when_near() {
+        let classes = ["contradiction", "neutral", "entailment"];
+        assert_eq!(nearest("entailement", classes), Some("entailment".into()));
+        assert_eq!(nearest("NEUTRAL", classes), Some("neutral".into()));
+        assert_eq!(nearest("hidden", classes), None);
+        assert_eq!(nearest("-", classes), None);
+    }
+}

@@ -1,4 +1,41 @@
-//! Graded pairs: reading, known data sets, label maps, filters.
+//! Graded pairs: reading, known data sets, label maps, overlap.
+//!
+//! A [`Source`] describes where pairs come from and how to read them; it is
+//! what a recipe holds under `[[data]]`. [`Source::load`] turns it into
+//! [`GradedPair`]s. Underneath, [`PairFile`] reads one file row by row
+//! ([`DelimitedReader`] or [`JsonReader`]), [`LabelMap`] turns what stands in
+//! the label column into a number, and [`PairIndex`] filters out the pairs of
+//! a test set. [`Known`] names the public data sets and says where a
+//! [`DataRoot`] holds them.
 
+mod columns;
+mod delimited;
 mod error;
-pub use error::DataError;
+mod file;
+mod graded;
+mod jsonl;
+mod known;
+mod labels;
+mod lines;
+mod locate;
+mod overlap;
+mod pair;
+mod root;
+mod rows;
+mod source;
+
+pub use columns::{Column, Columns};
+pub use delimited::{DelimitedReader, Dialect, Row};
+pub use error::{DataError, Place};
+pub use file::{Format, PairFile};
+pub use graded::{Graded, GradedRows};
+pub use jsonl::{JsonReader, JsonRow};
+pub use known::{Known, Split, TextVariant};
+pub use labels::{LabelMap, Rounding};
+pub use lines::{Lines, MAX_LINE};
+pub use locate::{Layout, Located, Subset};
+pub use overlap::{Matching, PairIndex};
+pub use pair::GradedPair;
+pub use root::{DataRoot, RootOrigin};
+pub use rows::{PairRows, RawPair};
+pub use source::{Loaded, Source};

@@ -1,1 +1,21 @@
-//! Evaluation.
+//! Evaluation: how well a model's similarities follow people's grades.
+//!
+//! A [`Suite`] holds the seven STS [`Task`]s of the published tables (and any
+//! added from a [`Source`](crate::data::Source)); [`Suite::evaluate`] asks an
+//! [`Embedder`] for vectors and gives [`SuiteScores`]; a [`Report`] shows
+//! those of one or more models. [`Geometry`] tells how the vectors are spread,
+//! which shows a collapse before the scores do.
+
+mod correlation;
+mod embedder;
+mod geometry;
+mod report;
+mod sts;
+mod tasks;
+
+pub use correlation::{Correlation, Undefined, average_ranks, pearson, spearman};
+pub use embedder::Embedder;
+pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};
+pub use report::{ModelScores, Report, View};
+pub use sts::{Aggregated, Aggregation, Metric, Scores, SubsetScores, SuiteScores, TaskScores};
+pub use tasks::{Suite, Task};

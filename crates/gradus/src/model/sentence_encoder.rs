@@ -253,3 +253,9 @@ impl<B: Backend> SentenceEncoder<B> {
         self.encoder.backward(b, p, &batch, tokens, d, grads);
     }
 }
+
+impl<B: Backend> crate::eval::Embedder for SentenceEncoder<B> {
+    fn embed(&self, texts: &[&str]) -> Result<Embeddings> {
+        self.encode(texts, EncodeOptions::default())
+    }
+}

@@ -1,0 +1,227 @@
+//! One file of pairs, read row by row.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::columns::{Unclear, looks_like_header};
+use super::error::nearest;
+use super::rows::{Names, PairRows, Rows};
+use super::{Column, Columns, DataError, DelimitedReader, Dialect, JsonReader, LabelMap, Lines};
+use crate::Result;
+
+/// The form of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Tab-separated; quotes are text and there is no header unless set.
+    Tsv,
+    /// Comma-separated, quoted, with a header unless set.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// By a file name's extension (`.tsv`, `.txt`, `.csv`, `.jsonl`,
+    /// `.ndjson`; a `.gz` after it is looked through).
+    pub fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        match name.rsplit_once('.')?.1 {
+            "tsv" | "txt" => Some(Format::Tsv),
+            "csv" => Some(Format::Csv),
+            "jsonl" | "ndjson" => Some(Format::Jsonl),
+            _ => None,
+        }
+    }
+}
+
+/// A file of pairs and how to read it.
+///
+/// Columns that are not given are found by the names that published files use
+/// (`sentence1` and `sentence2`, `premise` and `hypothesis`, `score`, `label`,
+/// ...; two candidates are an error, not a guess), and without a header by the
+/// first row: of three columns, the first or last that is a number or a known
+/// class is the label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its form.
+    pub format: Format,
+    /// Whether the first row names the columns. Not for JSON Lines.
+    pub header: bool,
+    /// How cells are told apart. Not for JSON Lines.
+    pub dialect: Dialect,
+    /// Where the pair is.
+    pub columns: Columns,
+}
+
+impl PairFile {
+    /// A file with its format's usual header and dialect.
+    pub fn new(path: impl Into<PathBuf>, format: Format) -> Self {
+        let csv = format == Format::Csv;
+        Self {
+            path: path.into(),
+            format,
+            header: csv,
+            dialect: Dialect {
+                delimiter: if csv { ',' } else { '\t' },
+                quoting: csv,
+            },
+            columns: Columns::default(),
+        }
+    }
+
+    /// Opens the file and finds its columns. `labels` helps to tell which
+    /// column of a file without a header is the label.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io); [`DataError::Empty`] and what the
+    /// header can have wrong.
+    pub fn rows(&self, labels: &LabelMap) -> Result<PairRows> {
+        let lines = Lines::open(&self.path)?;
+        match self.format {
+            Format::Jsonl => self.json_rows(JsonReader::new(lines)),
+            Format::Tsv | Format::Csv => {
+                self.delimited_rows(DelimitedReader::new(lines, self.dialect), labels)
+            }
+        }
+    }
+
+    fn empty(&self) -> DataError {
+        let path = self.path.clone();
+        DataError::Empty { path }
+    }
+
+    fn json_rows(&self, mut reader: JsonReader) -> Result<PairRows> {
+        let row = reader.next().ok_or_else(|| self.empty())??;
+        let columns = &self.columns;
+        let by_index = [&columns.first, &columns.second, &columns.label]
+            .into_iter()
+            .chain([&columns.weight, &columns.tolerance])
+            .find(|c| matches!(c, Some(Column::Index(_))));
+        if let Some(Some(column)) = by_index {
+            let unclear = DataError::UnclearColumns {
+                path: self.path.clone(),
+                role: "sentence pair",
+                reason: format!("{column} is a place, and JSON objects have keys"),
+                remedy: "the key's name".into(),
+            };
+            return Err(unclear.into());
+        }
+        let mut keys: Vec<&str> = row.object.keys().map(String::as_str).collect();
+        // An optional key need not be in the first object.
+        for column in [&self.columns.weight, &self.columns.tolerance] {
+            if let Some(Column::Name(name)) = column
+                && !keys.contains(&name.as_str())
+            {
+                keys.push(name);
+            }
+        }
+        let slots = self
+            .columns
+            .find(&keys)
+            .map_err(|unclear| self.unclear(unclear, &keys))?;
+        let names = Names::new(slots, Some(&keys));
+        let rows = Rows::Json {
+            first_row: Some(row),
+            reader,
+        };
+        Ok(PairRows::new(&self.path, names, rows))
+    }
+
+    fn delimited_rows(&self, mut reader: DelimitedReader, labels: &LabelMap) -> Result<PairRows> {
+        let row = reader.next().ok_or_else(|| self.empty())??;
+        let names: Vec<&str> = row.cells.iter().map(String::as_str).collect();
+        let slots = if self.header {
+            self.columns.find(&names)
+        } else {
+            self.columns.guess(&row.cells, |cell| labels.knows(cell))
+        }
+        .map_err(|unclear| self.unclear(unclear, &names))?;
+
+        let guessed = !self.header && self.columns.first.is_none();
+        let width = if guessed {
+            let remedy = "the layout was taken from the first row; name the columns (`first`, `second`, `label`)";
+            Some((row.cells.len(), remedy))
+        } else if self.dialect.delimiter == ',' {
+            let remedy = "put cells that hold commas in double quotes";
+            Some((row.cells.len(), remedy))
+        } else {
+            None
+        };
+        let names = Names::new(slots, self.header.then_some(&names));
+        let rows = Rows::Delimited {
+            first_row: (!self.header).then_some(row),
+            reader,
+            slots,
+            width,
+        };
+        Ok(PairRows::new(&self.path, names, rows))
+    }
+
+    fn unclear(&self, unclear: Unclear, names: &[&str]) -> DataError {
+        let path = self.path.clone();
+        let known: Vec<String> = names.iter().map(|n| format!("{n:?}")).collect();
+        let headed = self.header || self.format == Format::Jsonl;
+        let by = if headed { "name" } else { "index" };
+        let (role, reason, keys) = match unclear {
+            Unclear::Unknown(column) if headed => {
+                return DataError::UnknownColumn {
+                    path,
+                    suggestion: nearest(&column, names.iter().copied()),
+                    column,
+                    known,
+                };
+            }
+            Unclear::Unknown(column) => {
+                let reason = format!("{column:?} is a name and the file is read without a header");
+                let remedy = "`header = true`, or columns by index".into();
+                return DataError::UnclearColumns {
+                    path,
+                    role: "sentence pair",
+                    reason,
+                    remedy,
+                };
+            }
+            Unclear::Half => {
+                let reason = "only one of `first` and `second` is set".to_string();
+                ("sentence pair", reason, "both")
+            }
+            Unclear::Twice(name) => {
+                let reason = format!("{name:?} is there twice");
+                let remedy = "the column by index".into();
+                return DataError::UnclearColumns {
+                    path,
+                    role: "sentence pair",
+                    reason,
+                    remedy,
+                };
+            }
+            Unclear::Pair(reason) => ("sentence pair", reason, "`first` and `second`"),
+            Unclear::Label(reason) => ("label", reason, "`label` (with `first` and `second`)"),
+        };
+        let cells: Vec<String> = names.iter().map(|n| n.to_string()).collect();
+        let tabs = self.dialect.delimiter == ',' && names.iter().any(|n| n.contains('\t'));
+        let remedy = if tabs {
+            "`format = \"tsv\"`: the first line holds tabs".to_string()
+        } else if !headed && looks_like_header(&cells) {
+            "`header = true`: the first row holds column names".to_string()
+        } else if self.header {
+            let list = known.join(", ");
+            format!(
+                "{keys} to a column's {by} (it has: {list}), or `header = false` if the first row is data"
+            )
+        } else {
+            format!("{keys} to a column's {by}")
+        };
+        DataError::UnclearColumns {
+            path,
+            role,
+            reason,
+            remedy,
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! A source of graded pairs, as a recipe describes it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair, Known, LabelMap};
+use super::{Matching, PairFile, PairIndex, Split, TextVariant};
+use crate::Result;
+
+/// Where pairs come from and how they are read.
+///
+/// Either a file:
+///
+/// ```toml
+/// path = "reviews.csv"
+/// first = "review"
+/// second = "product"
+/// label = "stars"
+/// labels = { from = [1, 5], to = [0, 1] }
+/// ```
+///
+/// or a known data set, here without the pairs that it shares with test sets:
+///
+/// ```toml
+/// dataset = "stsb"
+/// split = "train"
+/// exclude = ["sts"]
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Source {
+    /// The file; a relative path starts at the recipe's folder. A name that
+    /// ends in `.gz` is unpacked while it is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Or a known data set: see [`Known`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// The data set's split; not needed where it has only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// The file's form; by default by its extension ([`Format::of`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// Whether the first row names the columns; by default `true` for csv.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// Whether double quotes enclose cells; by default `true` for csv.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quoting: Option<bool>,
+    /// What stands between cells; by default a tab or a comma.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// The column of the first text, by name or by index counted from 0. By
+    /// default columns are found by usual names: see [`PairFile`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Column>,
+    /// The column of the second text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<Column>,
+    /// The column of the label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Column>,
+    /// The column of the pair's weight; without it every pair weighs 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Column>,
+    /// The column of the pair's tolerance: see [`GradedPair::tolerance`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Column>,
+    /// At most this many pairs: the first that are neither skipped nor
+    /// excluded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pairs: Option<usize>,
+    /// Sets whose pairs are left out: data sets by name (their test split, or
+    /// another as `stsb/dev`), `sts` for the seven test sets of the published
+    /// tables, or pair files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// What counts as the same pair for `exclude`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub exclude_by: Matching,
+    /// How labels become numbers; for a known data set by default
+    /// [`Known::labels`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: LabelMap,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What a [`Source`] gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The pairs, in the order of the file.
+    pub pairs: Vec<GradedPair>,
+    /// Pairs that the label map skipped, by label.
+    pub skipped: BTreeMap<String, usize>,
+    /// Pairs left out because a set in `exclude` holds them.
+    pub excluded: usize,
+    /// The lowest and highest label there can be, where the label map or the
+    /// data set says so.
+    pub scale: Option<(f64, f64)>,
+}
+
+impl Source {
+    /// A file, read by its extension and the usual names.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: Some(path.into()),
+            ..Self::default()
+        }
+    }
+
+    /// A known data set.
+    pub fn dataset(known: Known, split: Split) -> Self {
+        Self {
+            dataset: Some(known.name().to_string()),
+            split: Some(split),
+            ..Self::default()
+        }
+    }
+
+    /// The source in few words, for messages: its path or data set.
+    pub fn describe(&self) -> String {
+        match (&self.path, &self.dataset, self.split) {
+            (Some(path), _, _) => path.display().to_string(),
+            (None, Some(name), Some(split)) => format!("{name}/{}", split.name()),
+            (None, Some(name), None) => name.clone(),
+            (None, None, _) => "(neither path nor dataset)".to_string(),
+        }
+    }
+
+    /// Checks the description itself, without touching a file.
+    ///
+    /// # Errors
+    /// [`DataError::BadSource`], [`DataError::UnknownDataset`],
+    /// [`DataError::NoSuchSplit`].
+    pub fn validate(&self) -> Result<()> {
+        match (&self.path, &self.dataset) {
+            (Some(_), Some(_)) => return self.bad("`path` and `dataset` are both set", "keep one"),
+            (None, None) => {
+                let remedy = "set `path` to a file or `dataset` to a known name";
+                return self.bad("there is no `path` and no `dataset`", remedy);
+            }
+            (None, Some(name)) => {
+                Known::parse(name)?.split(self.split)?;
+                if self.format.is_some()
+                    || self.header.is_some()
+                    || self.quoting.is_some()
+                    || self.delimiter.is_some()
+                    || self.columns() != Columns::default()
+                {
+                    let problem = "a known data set has its own format and columns";
+                    let remedy = "remove format, header, quoting, delimiter and the columns, or give its file as `path`";
+                    return self.bad(problem, remedy);
+                }
+            }
+            (Some(_), None) => self.validate_file()?,
+        }
+        if self.max_pairs == Some(0) {
+            return self.bad("`max_pairs` is 0", "set at least 1, or remove it");
+        }
+        if let Some((problem, remedy)) = self.labels.problem() {
+            return self.bad(problem, remedy);
+        }
+        Ok(())
+    }
+
+    fn validate_file(&self) -> Result<()> {
+        if self.split.is_some() {
+            let remedy = "remove it: a file is one split";
+            return self.bad("`split` is set for a file", remedy);
+        }
+        let format = self.format()?;
+        let tabular = self.header.is_some() || self.quoting.is_some() || self.delimiter.is_some();
+        if format == Format::Jsonl && tabular {
+            let problem = "header, quoting and delimiter mean nothing for jsonl";
+            return self.bad(problem, "remove them");
+        }
+        if let Some(c @ ('"' | '\n' | '\r')) = self.delimiter {
+            return self.bad(format!("{c:?} cannot be the delimiter"), "choose another");
+        }
+        if self.first.is_some() != self.second.is_some() {
+            return self.bad("only one of `first` and `second` is set", "set both");
+        }
+        if self.first.is_some() && self.first == self.second {
+            let problem = "`first` and `second` are the same column";
+            return self.bad(problem, "name the two columns of the pair");
+        }
+        Ok(())
+    }
+
+    fn bad<T>(&self, problem: impl Into<String>, remedy: impl Into<String>) -> Result<T> {
+        Err(DataError::BadSource {
+            source_name: self.describe(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+        .into())
+    }
+
+    fn columns(&self) -> Columns {
+        Columns {
+            first: self.first.clone(),
+            second: self.second.clone(),
+            label: self.label.clone(),
+            weight: self.weight.clone(),
+            tolerance: self.tolerance.clone(),
+        }
+    }
+
+    fn format(&self) -> Result<Format> {
+        let by_name = || Format::of(self.path.as_deref()?);
+        match self.format.or_else(by_name) {
+            Some(format) => Ok(format),
+            None => self.bad(
+                "the extension does not tell the format",
+                "set `format` to tsv, csv or jsonl",
+            ),
+        }
+    }
+
+    fn pair_file(&self, path: &Path, base_dir: &Path) -> Result<PairFile> {
+        let mut file = PairFile::new(base_dir.join(path), self.format()?);
+        file.header = self.header.unwrap_or(file.header);
+        file.dialect.quoting = self.quoting.unwrap_or(file.dialect.quoting);
+        file.dialect.delimiter = self.delimiter.unwrap_or(file.dialect.delimiter);
+        file.columns = self.columns();
+        Ok(file)
+    }
+
+    /// Reads the pairs. A relative `path` starts at `base_dir`; known data
+    /// sets are looked for under `root`.
+    ///
+    /// # Errors
+    /// Those of [`Source::validate`], [`Known::locate`] and
+    /// [`PairFile::graded`]; [`DataError::BadSource`] if every pair was
+    /// skipped or excluded.
+    pub fn load(&self, base_dir: &Path, root: &DataRoot) -> Result<Loaded> {
+        self.validate()?;
+        let mut labels = self.labels.clone();
+        let mut files = Vec::new();
+        if let Some(path) = &self.path {
+            files.push(self.pair_file(path, base_dir)?);
+        } else if let Some(name) = &self.dataset {
+            let known = Known::parse(name)?;
+            let usual = known.labels();
+            if labels.classes.is_none() && labels.from.is_none() {
+                labels.classes = usual.classes;
+                labels.from = usual.from;
+            }
+            let split = known.split(self.split)?;
+            let located = known.locate(root, split, TextVariant::Original)?;
+            files.extend(located.files.into_iter().map(|(_, file)| file));
+        }
+        let index = self.exclusion(base_dir, root)?;
+        let mut loaded = Loaded {
+            pairs: Vec::new(),
+            skipped: BTreeMap::new(),
+            excluded: 0,
+            scale: labels.range(),
+        };
+        let most = self.max_pairs.unwrap_or(usize::MAX);
+        'files: for file in &files {
+            for row in file.graded(&labels)? {
+                match row? {
+                    Graded::Skipped(label) => *loaded.skipped.entry(label).or_default() += 1,
+                    Graded::Pair(p) if index.contains(&p.first, &p.second) => loaded.excluded += 1,
+                    Graded::Pair(pair) => loaded.pairs.push(pair),
+                }
+                if loaded.pairs.len() == most {
+                    break 'files;
+                }
+            }
+        }
+        if !loaded.pairs.is_empty() {
+            return Ok(loaded);
+        }
+        let skipped: usize = loaded.skipped.values().sum();
+        if skipped + loaded.excluded > 0 {
+            let problem = format!(
+                "no pair is left: {skipped} skipped by label, {} excluded",
+                loaded.excluded
+            );
+            return self.bad(problem, "check `labels.skip` and `exclude`");
+        }
+        let path = files.into_iter().next().map(|f| f.path).unwrap_or_default();
+        Err(DataError::Empty { path }.into())
+    }
+
+    /// The pairs that `exclude` names.
+    fn exclusion(&self, base_dir: &Path, root: &DataRoot) -> Result<PairIndex> {
+        let mut index = PairIndex::new(self.exclude_by);
+        for entry in &self.exclude {
+            let files = if Format::of(Path::new(entry)).is_some() {
+                let source = Source::file(entry);
+                vec![source.pair_file(Path::new(entry), base_dir)?]
+            } else {
+                known_files(entry, root)?
+            };
+            for file in files {
+                for row in file.rows(&self.labels)? {
+                    let row = row?;
+                    index.insert(&row.first, &row.second);
+                }
+            }
+        }
+        Ok(index)
+    }
+}
+
+/// The files behind an `exclude` entry that is a name.
+fn known_files(entry: &str, root: &DataRoot) -> Result<Vec<PairFile>> {
+    let sets = match entry.split_once('/') {
+        None if entry == "sts" => Known::SUITE.map(|k| (k, Split::Test)).to_vec(),
+        None => {
+            let known = Known::parse(entry)?;
+            let split = match known.splits() {
+                [only] => *only,
+                _ => Split::Test,
+            };
+            vec![(known, split)]
+        }
+        Some((name, split)) => {
+            let known = Known::parse(name)?;
+            let parsed = Split::parse(split).ok_or_else(|| DataError::NoSuchSplit {
+                dataset: known.name(),
+                split: split.to_string(),
+                known: known.splits().iter().map(|s| s.name()).collect(),
+            })?;
+            vec![(known, known.split(Some(parsed))?)]
+        }
+    };
+    let mut files = Vec::new();
+    for (known, split) in sets {
+        let located = known.locate(root, split, TextVariant::Original)?;
+        files.extend(located.files.into_iter().map(|(_, file)| file));
+    }
+    Ok(files)
+}

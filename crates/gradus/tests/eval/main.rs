@@ -1,0 +1,8 @@
+//! Correlations, the STS suite and reports.
+
+mod correlation;
+mod fake;
+mod report;
+mod suite;
+#[path = "../support/mod.rs"]
+mod support;
