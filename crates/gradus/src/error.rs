@@ -26,6 +26,9 @@ pub enum Error {
     /// Fetching a model or data set failed.
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
+    /// A recipe or run that cannot go on.
+    #[error(transparent)]
+    Train(#[from] crate::train::TrainError),
     /// A bug in this library.
     #[error("internal error, please report it: {0}")]
     Internal(String),

@@ -8,6 +8,7 @@ pub mod hub;
 pub mod model;
 pub mod objective;
 pub mod text;
+pub mod train;
 
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};

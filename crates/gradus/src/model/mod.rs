@@ -24,5 +24,5 @@ pub use folder::ModelFolder;
 pub use head::{Features, RegressionHead};
 pub use layout::{Layout, NamedView};
 pub use modules::{Dense, Modules};
-pub use save::SavedModel;
+pub use save::{SavedModel, recover};
 pub use sentence_encoder::{EncodeOptions, Passed, SentenceEncoder};

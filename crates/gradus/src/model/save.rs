@@ -206,6 +206,23 @@ fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -> Result<()
     write(&folder.join(name), &text)
 }
 
+/// Brings back the model that [`SentenceEncoder::save`] was about to replace,
+/// where a process was killed between its two renames.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn recover(target: &Path) -> Result<()> {
+    let name = target
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or("model");
+    let old = target.with_file_name(format!(".{name}.old"));
+    if !target.exists() && old.is_dir() {
+        std::fs::rename(&old, target).map_err(Error::io(target))?;
+    }
+    Ok(())
+}
+
 /// Removes a folder if it is there.
 fn remove(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {

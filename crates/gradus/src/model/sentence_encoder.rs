@@ -83,6 +83,18 @@ impl<B: Backend> SentenceEncoder<B> {
         })
     }
 
+    /// Takes the weights and head of a saved model of the same shape.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::load`].
+    pub fn reload(&mut self, root: &Path) -> Result<()> {
+        let folder = ModelFolder::open(root)?;
+        let loaded = weights::load(&folder, &self.layout)?;
+        self.backend.write_arena(&mut self.params, 0, &loaded.arena);
+        self.head = RegressionHead::load(root, self.dim())?;
+        Ok(())
+    }
+
     /// What the model runs on.
     pub fn backend(&self) -> &B {
         &self.backend

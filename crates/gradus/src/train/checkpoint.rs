@@ -1,0 +1,255 @@
+//! Checkpoints: everything a run needs to go on, in one file.
+
+use super::{Optimizer, TrainError};
+use crate::{Error, Result};
+use gradus_kernels::Backend;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A run's counters at a checkpoint. Orders, dropout masks and rates are
+/// functions of these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct State {
+    /// The stage under way.
+    pub stage: usize,
+    /// Optimizer steps done in it.
+    pub step: u64,
+    /// The best dev score (Spearman) in this stage so far.
+    pub best: Option<f64>,
+    /// The step it was reached at.
+    pub best_step: u64,
+    /// Evaluations since.
+    pub stale: u32,
+    /// The dev score before the first stage.
+    pub initial: Option<f64>,
+    /// Length of `metrics.jsonl`.
+    pub metrics_len: u64,
+    /// Ties the checkpoint to the recipe's data.
+    pub fingerprint: String,
+}
+
+/// A run's values and counters at one moment.
+pub struct Checkpoint {
+    /// The counters.
+    pub state: State,
+    /// Model parameters, moments; head parameters, moments.
+    values: [Vec<f32>; 6],
+}
+
+const NAMES: [&str; 6] = [
+    "parameters",
+    "first_moment",
+    "second_moment",
+    "head",
+    "head_first_moment",
+    "head_second_moment",
+];
+
+/// How many checkpoints are kept: a spare one, should a disk damage the last.
+const KEPT: usize = 2;
+
+impl Checkpoint {
+    /// Takes a copy of a run's values.
+    pub fn take<B: Backend>(
+        state: State,
+        backend: &B,
+        params: &B::Arena,
+        len: usize,
+        optimizer: &Optimizer<B>,
+        moments: usize,
+        head: &[f32],
+    ) -> Self {
+        Self {
+            state,
+            values: [
+                backend.read_arena(params, 0..len),
+                backend.read_arena(&optimizer.first, 0..moments),
+                backend.read_arena(&optimizer.second, 0..moments),
+                head.to_vec(),
+                optimizer.head_first.clone(),
+                optimizer.head_second.clone(),
+            ],
+        }
+    }
+
+    /// Puts the values back.
+    pub(super) fn restore<B: Backend>(
+        self,
+        backend: &B,
+        params: &mut B::Arena,
+        optimizer: &mut Optimizer<B>,
+        head: &mut Vec<f32>,
+    ) {
+        let [values, first, second, own, head_first, head_second] = self.values;
+        backend.write_arena(params, 0, &values);
+        backend.write_arena(&mut optimizer.first, 0, &first);
+        backend.write_arena(&mut optimizer.second, 0, &second);
+        *head = own;
+        optimizer.head_first = head_first;
+        optimizer.head_second = head_second;
+        optimizer.steps = self.state.step;
+    }
+
+    /// Whether its sizes are those of the run.
+    pub(super) fn fits(&self, parameters: usize, moments: usize, head: usize) -> bool {
+        let sizes = [parameters, moments, moments, head, head, head];
+        self.values.iter().zip(sizes).all(|(v, n)| v.len() == n)
+    }
+
+    /// Writes it into `folder` so that a kill at any moment leaves the old
+    /// checkpoints or these, then removes the oldest.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let name = format!(
+            "stage-{:03}-step-{:09}.safetensors",
+            self.state.stage, self.state.step
+        );
+        let path = folder.join(&name);
+        let fresh = folder.join(format!(".{name}.new"));
+        let bytes: Vec<Vec<u8>> = self
+            .values
+            .iter()
+            .map(|v| v.iter().flat_map(|x| x.to_le_bytes()).collect())
+            .collect();
+        let fail = |e: safetensors::SafeTensorError| Error::Internal(format!("checkpoint: {e}"));
+        let views = NAMES
+            .iter()
+            .zip(&bytes)
+            .map(|(name, bytes)| {
+                Ok((
+                    *name,
+                    TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)?,
+                ))
+            })
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(fail)?;
+        let state = serde_json::to_string(&self.state)
+            .map_err(|e| Error::Internal(format!("checkpoint: {e}")))?;
+        let metadata = Some(HashMap::from([("state".to_owned(), state)]));
+        let encoded = safetensors::serialize(views, metadata).map_err(fail)?;
+        let write = || {
+            let mut file = File::create(&fresh)?;
+            file.write_all(&encoded)?;
+            file.sync_all()?;
+            std::fs::rename(&fresh, &path)?;
+            // Makes the rename itself last; not every system opens folders.
+            if let Ok(folder) = File::open(folder) {
+                let _ = folder.sync_all();
+            }
+            Ok(())
+        };
+        write().map_err(Error::io(&path))?;
+        for old in Self::list(folder)?.iter().skip(KEPT) {
+            std::fs::remove_file(old).map_err(Error::io(old))?;
+        }
+        Ok(path)
+    }
+
+    /// The checkpoints in a folder, latest first.
+    ///
+    /// # Errors
+    /// [`Error::Io`], but not for a folder that does not exist.
+    pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+        if !folder.is_dir() {
+            return Ok(vec![]);
+        }
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+            let path = entry.map_err(Error::io(folder))?.path();
+            let name = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .unwrap_or_default();
+            if name.starts_with("stage-") && name.ends_with(".safetensors") {
+                found.push(path);
+            }
+        }
+        // Names are padded: their order is that of the run.
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(found)
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`TrainError::Folder`] for a file that is damaged.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let fail = |message: String| TrainError::Folder {
+            path: path.to_path_buf(),
+            message: format!("damaged checkpoint: {message}"),
+        };
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(e.to_string()))?;
+        let state = header.metadata().as_ref().and_then(|m| m.get("state"));
+        let state = state.ok_or_else(|| fail("no state".into()))?;
+        let state: State = serde_json::from_str(state).map_err(|e| fail(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
+        let mut values: [Vec<f32>; 6] = Default::default();
+        for (name, values) in NAMES.iter().zip(&mut values) {
+            let tensor = tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
+            if tensor.dtype() != Dtype::F32 {
+                return Err(fail(format!("`{name}` is not F32")).into());
+            }
+            *values = tensor
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+        }
+        Ok(Self { state, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(step: u64) -> Checkpoint {
+        Checkpoint {
+            state: State {
+                step,
+                best: Some(0.1 + 0.2),
+                fingerprint: "f".into(),
+                ..State::default()
+            },
+            values: [0, 1, 2, 3, 4, 5].map(|i| vec![i as f32 + 0.1; i]),
+        }
+    }
+
+    #[test]
+    fn written_checkpoints_read_back_and_old_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        for step in [1, 9, 10, 200] {
+            checkpoint(step).write(folder.path()).unwrap();
+        }
+        let list = Checkpoint::list(folder.path()).unwrap();
+        let steps: Vec<u64> = list
+            .iter()
+            .map(|p| Checkpoint::read(p).unwrap().state.step)
+            .collect();
+        assert_eq!(steps, [200, 10]);
+        let read = Checkpoint::read(&list[0]).unwrap();
+        assert_eq!(read.state, checkpoint(200).state);
+        assert_eq!(read.values, checkpoint(200).values);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn damage_is_an_error_at_every_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = checkpoint(3).write(folder.path()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for len in 0..whole.len() {
+            std::fs::write(&path, &whole[..len]).unwrap();
+            assert!(Checkpoint::read(&path).is_err(), "{len}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+use crate::data::{GradedPair, Source};
+use crate::eval::{Correlation, Geometry, pearson, spearman};
+use crate::model::{EncodeOptions, RegressionHead, SentenceEncoder};
+use crate::text::Tokens;
+use crate::{Embeddings, Result};
+use gradus_kernels::Backend;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Pairs to select by, tokenised once.
+pub struct DevSet {
+    /// What it is called in logs.
+    pub name: String,
+    texts: Vec<Tokens>,
+    pairs: Vec<(usize, usize)>,
+    grades: Vec<f64>,
+    scale: (f64, f64),
+}
+
+/// The dev set's scores at one point of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DevEvaluation {
+    /// The stage's name.
+    pub stage: String,
+    /// The optimizer step in the stage; 0 is before the first.
+    pub step: u64,
+    /// The set.
+    pub dev: String,
+    /// Of the cosines.
+    pub spearman: Correlation,
+    /// Of the cosines.
+    pub pearson: Correlation,
+    /// Of the head's grades, where there is a head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_spearman: Option<Correlation>,
+    /// Of the head's grades.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_pearson: Option<Correlation>,
+    /// How the vectors are spread.
+    pub geometry: Geometry,
+}
+
+impl DevSet {
+    /// Tokenises pairs.
+    ///
+    /// # Errors
+    /// Where the tokenizer fails.
+    pub fn new<B: Backend>(
+        name: String,
+        pairs: &[GradedPair],
+        scale: Option<(f64, f64)>,
+        model: &SentenceEncoder<B>,
+    ) -> Result<Self> {
+        let mut unique = Unique::default();
+        let places = pairs
+            .iter()
+            .map(|p| (unique.place(&p.first), unique.place(&p.second)))
+            .collect();
+        let grades: Vec<f64> = pairs.iter().map(|p| p.label).collect();
+        let scale = scale.unwrap_or_else(|| {
+            let low = grades.iter().copied().fold(f64::INFINITY, f64::min);
+            (
+                low,
+                grades.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            )
+        });
+        Ok(Self {
+            name,
+            texts: model.tokenizer().encode(&unique.texts)?,
+            pairs: places,
+            grades,
+            scale,
+        })
+    }
+
+    /// The name a source has in logs.
+    pub fn name_of(source: &Source) -> String {
+        source.describe()
+    }
+
+    /// Scores a model.
+    pub fn evaluate<B: Backend>(
+        &self,
+        model: &SentenceEncoder<B>,
+        head: Option<&RegressionHead>,
+        stage: &str,
+        step: u64,
+    ) -> DevEvaluation {
+        let embeddings = model.encode_tokens(&self.texts, EncodeOptions::default());
+        self.score(&embeddings, head, stage, step)
+    }
+
+    fn score(
+        &self,
+        embeddings: &Embeddings,
+        head: Option<&RegressionHead>,
+        stage: &str,
+        step: u64,
+    ) -> DevEvaluation {
+        let cosines: Vec<f64> = self
+            .pairs
+            .iter()
+            .map(|&(a, b)| embeddings.cosine(a, b))
+            .collect();
+        let grades: Option<Vec<f64>> = head.map(|head| {
+            let grade = |&(a, b): &(usize, usize)| head.grade(embeddings.row(a), embeddings.row(b));
+            self.pairs.iter().map(grade).collect()
+        });
+        let high = self.scale.0 + 0.8 * (self.scale.1 - self.scale.0);
+        let positives: Vec<_> = self
+            .pairs
+            .iter()
+            .zip(&self.grades)
+            .filter(|(_, g)| **g >= high)
+            .map(|(p, _)| *p)
+            .collect();
+        DevEvaluation {
+            stage: stage.to_owned(),
+            step,
+            dev: self.name.clone(),
+            spearman: spearman(&cosines, &self.grades),
+            pearson: pearson(&cosines, &self.grades),
+            head_spearman: grades.as_ref().map(|g| spearman(g, &self.grades)),
+            head_pearson: grades.as_ref().map(|g| pearson(g, &self.grades)),
+            geometry: Geometry::of(embeddings, &positives, 0),
+        }
+    }
+}
+
+/// Texts, each once.
+#[derive(Default)]
+pub(super) struct Unique<'a> {
+    pub texts: Vec<&'a str>,
+    places: HashMap<&'a str, usize>,
+}
+
+impl<'a> Unique<'a> {
+    pub fn place(&mut self, text: &'a str) -> usize {
+        *self.places.entry(text).or_insert_with(|| {
+            self.texts.push(text);
+            self.texts.len() - 1
+        })
+    }
+}

@@ -1,0 +1,45 @@
+use super::{DevEvaluation, Plan};
+
+/// One optimizer step, as it is reported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// The stage's place.
+    pub stage: usize,
+    /// The step in the stage, from 1.
+    pub step: u64,
+    /// The stage's number of steps.
+    pub steps: u64,
+    /// The mean loss of the step's pairs, before its update.
+    pub loss: f64,
+    /// The norm of all gradients before clipping.
+    pub gradient_norm: f64,
+    /// The base learning rate.
+    pub learning_rate: f64,
+    /// Pairs in this step.
+    pub pairs: usize,
+    /// Pairs per second since the stage began or went on.
+    pub pairs_per_second: f64,
+}
+
+/// Is told what a run does. Every method does nothing by default.
+pub trait Observer {
+    /// The run begins, or goes on from a checkpoint.
+    fn begin(&mut self, _plan: &Plan) {}
+    /// A stage begins or goes on at `step`.
+    fn stage(&mut self, _index: usize, _step: u64) {}
+    /// Something is under way that takes a while.
+    fn note(&mut self, _message: &str) {}
+    /// Something is amiss, but the run goes on.
+    fn warn(&mut self, _message: &str) {}
+    /// A step was taken.
+    fn step(&mut self, _report: &StepReport) {}
+    /// The dev set was scored; `best` says whether it is a new best.
+    fn evaluated(&mut self, _evaluation: &DevEvaluation, _best: bool) {}
+    /// The run or stage is over.
+    fn end(&mut self) {}
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Observer for Silent {}

@@ -1,0 +1,38 @@
+//! Training: a [`Recipe`] is the whole run, [`Run`] carries it out.
+//!
+//! A run goes through the recipe's stages. Each stage has its own data,
+//! objective, optimizer and schedule; weights and head carry over. Everything
+//! random is drawn from (seed, stage, epoch or step), so a run has the same
+//! bits whatever the number of threads, and a run that was killed goes on to
+//! the bits of one that never was: see [`checkpoint`](Checkpoint).
+
+mod batches;
+mod card;
+mod checkpoint;
+mod error;
+mod evaluation;
+mod events;
+mod frozen;
+mod groups;
+mod metrics;
+mod optimizer;
+mod overrides;
+mod plan;
+mod recipe;
+mod run;
+mod run_folder;
+mod schedule;
+mod stage;
+
+pub use checkpoint::{Checkpoint, State};
+pub use error::TrainError;
+pub use evaluation::{DevEvaluation, DevSet};
+pub use events::{Observer, Silent, StepReport};
+pub use groups::ParameterGroups;
+pub use optimizer::{AdamW, Optimizer, Rates};
+pub use overrides::{apply_overrides, parse_recipe};
+pub use plan::{Plan, StagePlan};
+pub use recipe::{Evaluation, Freeze, NextFrom, Recipe, Stage};
+pub use run::{Run, RunOptions, Summary};
+pub use run_folder::RunFolder;
+pub use schedule::{Schedule, ScheduleKind};

@@ -1,0 +1,128 @@
+use gradus_kernels::{AdamWSegment, AdamWStep, Backend};
+use serde::{Deserialize, Serialize};
+
+/// AdamW's constants.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamW {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+        }
+    }
+}
+
+/// AdamW over an encoder's arena and an objective's own parameters, with one
+/// gradient norm for both.
+pub struct Optimizer<B: Backend> {
+    settings: AdamW,
+    clip: Option<f64>,
+    pub(super) first: B::Arena,
+    pub(super) second: B::Arena,
+    pub(super) head_first: Vec<f32>,
+    pub(super) head_second: Vec<f32>,
+    pub(super) steps: u64,
+    /// The head's arithmetic is the backend's own, on this one.
+    host: gradus_kernels::cpu::Cpu,
+}
+
+/// One step's rates.
+pub struct Rates<'a> {
+    /// The encoder's segments; empty leaves it alone.
+    pub encoder: &'a [AdamWSegment],
+    /// The head's segments.
+    pub head: &'a [AdamWSegment],
+}
+
+impl<B: Backend> Optimizer<B> {
+    /// Fresh moments for `parameters` and `head` values. `clip` bounds the norm
+    /// of all gradients together.
+    pub fn new(
+        backend: &B,
+        settings: AdamW,
+        clip: Option<f64>,
+        parameters: usize,
+        head: usize,
+    ) -> Self {
+        Self {
+            settings,
+            clip,
+            first: backend.arena(vec![0.0; parameters]),
+            second: backend.arena(vec![0.0; parameters]),
+            head_first: vec![0.0; head],
+            head_second: vec![0.0; head],
+            steps: 0,
+            host: gradus_kernels::cpu::Cpu::new(1),
+        }
+    }
+
+    /// The norm of the gradients that the segments cover.
+    pub fn gradient_norm(
+        &self,
+        backend: &B,
+        grads: &B::Arena,
+        head_grads: &[f32],
+        rates: &Rates<'_>,
+    ) -> f64 {
+        let ranges: Vec<_> = rates.encoder.iter().map(|s| s.range.clone()).collect();
+        let head: f64 = head_grads
+            .iter()
+            .map(|&g| f64::from(g) * f64::from(g))
+            .sum();
+        (backend.sum_of_squares(grads, &ranges) + head).sqrt()
+    }
+
+    /// Clips as PyTorch's `clip_grad_norm_` does and updates both sets of
+    /// parameters.
+    #[allow(clippy::too_many_arguments)] // parameters and gradients, twice
+    pub fn step(
+        &mut self,
+        backend: &B,
+        params: &mut B::Arena,
+        grads: &B::Arena,
+        head: &mut Vec<f32>,
+        head_grads: &[f32],
+        rates: &Rates<'_>,
+        norm: f64,
+    ) {
+        self.steps += 1;
+        let scale = self
+            .clip
+            .map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
+        let step = AdamWStep {
+            beta1: self.settings.beta1,
+            beta2: self.settings.beta2,
+            eps: self.settings.eps,
+            step: self.steps,
+            gradient_scale: scale as f32,
+        };
+        backend.adamw(
+            params,
+            grads,
+            &mut self.first,
+            &mut self.second,
+            rates.encoder,
+            &step,
+        );
+        let head_grads = head_grads.to_vec();
+        self.host.adamw(
+            head,
+            &head_grads,
+            &mut self.head_first,
+            &mut self.head_second,
+            rates.head,
+            &step,
+        );
+    }
+}

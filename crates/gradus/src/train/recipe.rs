@@ -1,0 +1,215 @@
+use super::{AdamW, ScheduleKind};
+use crate::data::Source;
+use crate::objective::ObjectiveConfig;
+use serde::{Deserialize, Serialize};
+
+/// A whole run: model, stages, evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// A folder, or a name that `gradus pull` knows.
+    pub model: String,
+    /// What this run is, for its model card.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Everything random is drawn from this.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Where the run goes; `--output` overrides it. Default: `runs/<recipe's
+    /// file name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Inputs are cut to this many tokens; default: the model's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    /// Write a step to `metrics.jsonl` every so often.
+    #[serde(default = "default_log_every")]
+    pub log_every: u64,
+    /// Seconds between checkpoints; they are also written at a stage's end.
+    #[serde(default = "default_checkpoint_seconds")]
+    pub checkpoint_seconds: u64,
+    /// Optimizer steps between checkpoints, in addition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_steps: Option<u64>,
+    /// How checkpoints are chosen.
+    #[serde(default)]
+    pub evaluation: Evaluation,
+    /// What happens, in order.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+}
+
+/// Evaluation in the course of training, and what is selected by it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evaluation {
+    /// The pairs to evaluate on; the best model is the one whose cosines
+    /// correlate best with their grades (Spearman). Absent: no selection, the
+    /// last model is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<Source>,
+    /// Optimizer steps between evaluations; default: once an epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
+    /// Stop a stage after so many evaluations without a new best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+}
+
+/// What a stage leaves alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Freeze {
+    /// Nothing.
+    #[default]
+    None,
+    /// The encoder and everything before the head; its vectors are computed
+    /// once, without dropout.
+    Encoder,
+}
+
+/// Which model a stage hands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum NextFrom {
+    /// The best by the dev set.
+    #[default]
+    Best,
+    /// The last.
+    Last,
+}
+
+/// One stage of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Its name in logs.
+    pub name: String,
+    /// Where its pairs come from.
+    pub train: Vec<Source>,
+    /// What it minimises.
+    pub objective: ObjectiveConfig,
+    /// What it leaves alone.
+    #[serde(default)]
+    pub freeze: Freeze,
+    /// Passes over the data; give this or `steps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
+    /// Optimizer steps; give this or `epochs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Pairs per forward and backward pass.
+    #[serde(default = "default_batch")]
+    pub batch: usize,
+    /// Batches whose gradients are averaged for one optimizer step.
+    #[serde(default = "one")]
+    pub accumulate: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// The head's own peak rate; default: the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_learning_rate: Option<f64>,
+    /// How the rate moves after warm-up.
+    #[serde(default)]
+    pub schedule: ScheduleKind,
+    /// Share of the steps that warm up.
+    #[serde(default)]
+    pub warmup: f64,
+    /// Decoupled weight decay; spares biases and layer norms.
+    #[serde(default = "default_weight_decay")]
+    pub weight_decay: f64,
+    /// Each layer's rate is this times that of the layer above.
+    #[serde(default = "one_f64")]
+    pub layer_decay: f64,
+    /// Largest norm of all gradients together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// Dropout probability; default: the model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f32>,
+    /// Whether each epoch has an order of its own.
+    #[serde(default = "yes")]
+    pub shuffle: bool,
+    /// Which model the next stage starts from.
+    #[serde(default)]
+    pub next_from: NextFrom,
+    /// The optimizer's constants.
+    #[serde(default)]
+    pub adamw: AdamW,
+}
+
+fn default_seed() -> u64 {
+    777
+}
+fn default_log_every() -> u64 {
+    10
+}
+fn default_checkpoint_seconds() -> u64 {
+    120
+}
+fn default_batch() -> usize {
+    16
+}
+fn one() -> usize {
+    1
+}
+fn one_f64() -> f64 {
+    1.0
+}
+fn default_weight_decay() -> f64 {
+    0.01
+}
+fn yes() -> bool {
+    true
+}
+
+impl Stage {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// A message naming the setting and its bounds.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: f64, low: f64, high: f64| {
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!(
+                    "`{name}` is {value}, it must lie in [{low}, {high}]"
+                ))
+            }
+        };
+        within("learning_rate", self.learning_rate, f64::MIN_POSITIVE, 10.0)?;
+        within(
+            "head_learning_rate",
+            self.head_learning_rate.unwrap_or(1.0),
+            f64::MIN_POSITIVE,
+            10.0,
+        )?;
+        within("warmup", self.warmup, 0.0, 1.0)?;
+        within("weight_decay", self.weight_decay, 0.0, 1.0)?;
+        within("layer_decay", self.layer_decay, 0.01, 1.0)?;
+        within("clip", self.clip.unwrap_or(1.0), f64::MIN_POSITIVE, 1e9)?;
+        within("dropout", f64::from(self.dropout.unwrap_or(0.0)), 0.0, 0.99)?;
+        within("batch", self.batch as f64, 1.0, 65536.0)?;
+        within("accumulate", self.accumulate as f64, 1.0, 65536.0)?;
+        within("adamw.beta1", self.adamw.beta1, 0.0, 0.999_999)?;
+        within("adamw.beta2", self.adamw.beta2, 0.0, 0.999_999_9)?;
+        within("adamw.eps", self.adamw.eps, 0.0, 1.0)?;
+        match (self.epochs, self.steps) {
+            (Some(_), Some(_)) => return Err("give `epochs` or `steps`, not both".into()),
+            (None, None) => return Err("give `epochs` or `steps`".into()),
+            (Some(epochs), None) => within("epochs", epochs, 1e-6, 1e6)?,
+            (None, Some(steps)) => within("steps", steps as f64, 1.0, 1e12)?,
+        }
+        if self.train.is_empty() {
+            return Err("`train` names no source".into());
+        }
+        if self.freeze == Freeze::Encoder && self.objective.form == crate::objective::Form::Cosine {
+            return Err(
+                "the cosine form has no head: with `freeze = \"encoder\"` nothing is trained"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Training against PyTorch's stored losses, and what a run must survive.
+
+mod common;
+
+use common::{copy_of, distance, fixture, json, load, numbers, strings};
+use gradus::data::DataRoot;
+use gradus::model::{EncodeOptions, Features, RegressionHead};
+use gradus::train::{
+    AdamW, Optimizer, Run, RunFolder, RunOptions, Schedule, ScheduleKind, Silent, Summary,
+    parse_recipe,
+};
+use gradus_kernels::cpu::Cpu;
+use gradus_kernels::AdamWSegment;
+use serde_json::Value;
+use std::path::Path;
+
+#[test]
+fn adamw_clipping_and_schedule_follow_pytorch() {
+    let stored = json(fixture("adamw.json"));
+    let narrow = |v: &Value| numbers(v).iter().map(|&x| x as f32).collect::<Vec<f32>>();
+    let backend = Cpu::new(1);
+    let mut params = narrow(&stored["initial"]);
+    let mut optimizer = Optimizer::new(&backend, AdamW::default(), Some(1.0), params.len(), 0);
+    let schedule = Schedule::new(ScheduleKind::Linear, 4, 20);
+    let groups = stored["groups"].as_array().unwrap();
+    for step in 0..20usize {
+        let mut from = 0;
+        let segments: Vec<AdamWSegment> = groups
+            .iter()
+            .enumerate()
+            .map(|(g, group)| {
+                let size = group["size"].as_u64().unwrap() as usize;
+                from += size;
+                let rate = group["lr"].as_f64().unwrap() * schedule.factor(step as u64);
+                let expected = numbers(&stored["learning_rates"][step])[g];
+                assert!((rate - expected).abs() <= 1e-12, "{rate} {expected}");
+                AdamWSegment {
+                    range: from - size..from,
+                    learning_rate: rate as f32,
+                    weight_decay: group["weight_decay"].as_f64().unwrap() as f32,
+                }
+            })
+            .collect();
+        let grads = narrow(&stored["grads"][step]);
+        let rates = gradus::train::Rates {
+            encoder: &segments,
+            head: &[],
+        };
+        let norm = optimizer.gradient_norm(&backend, &grads, &[], &rates);
+        let expected = numbers(&stored["grad_norms"])[step];
+        assert!((norm / expected - 1.0).abs() < 1e-5, "{norm} {expected}");
+        optimizer.step(
+            &backend,
+            &mut params,
+            &grads,
+            &mut vec![],
+            &[],
+            &rates,
+            norm,
+        );
+        let off = distance(&params, &numbers(&stored["values"][step]));
+        assert!(off < 1e-6, "step {step}: off by {off:e}");
+    }
+}
+
+/// Runs a recipe in `folder` from the start.
+fn run(recipe: &str, base: &Path, folder: &Path, threads: usize) -> gradus::Result<Summary> {
+    let recipe = parse_recipe(Path::new("recipe.toml"), recipe, &[])?;
+    let options = RunOptions {
+        base_dir: base.to_path_buf(),
+        data_root: DataRoot::resolve(Some(base)),
+    };
+    let model = base.join(&recipe.model);
+    let mut run = Run::prepare(
+        recipe.clone(),
+        &model,
+        Cpu::new(threads),
+        &options,
+        &mut Silent,
+    )?;
+    let folder = RunFolder::create(folder, &recipe)?;
+    run.execute(&folder, &mut Silent)
+}
+
+/// A folder with the stored pairs and `model/`, bert-small without Normalize.
+fn workplace() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let model = copy_of("bert-small");
+    std::fs::rename(model.path(), place.path().join("model")).unwrap();
+    let modules = place.path().join("model/modules.json");
+    let mut list = json(&modules);
+    list.as_array_mut().unwrap().truncate(2);
+    std::fs::write(modules, list.to_string()).unwrap();
+    std::fs::copy(
+        fixture("training/pairs.tsv"),
+        place.path().join("pairs.tsv"),
+    )
+    .unwrap();
+    place
+}
+
+#[test]
+fn fifty_steps_follow_pytorch() {
+    let stored = json(fixture("training/expected.json"));
+    for expected in stored["runs"].as_array().unwrap() {
+        let name = expected["name"].as_str().unwrap();
+        let place = workplace();
+        let objective = match name {
+            "head-k2" => "loss = 'smooth_k2', k = 3.0, x0 = 0.25",
+            "head-mse" => "loss = 'mse'",
+            "head-l1" => "loss = 'l1'",
+            "head-relu" => "loss = 'translated_relu', k = 2.5, x0 = 0.25",
+            "cross-entropy" => "loss = 'cross_entropy'",
+            _ => "loss = 'mse', form = 'cosine', scale = 5.0, offset = 0.0",
+        };
+        let rounding = if name == "cross-entropy" {
+            "nearest"
+        } else {
+            "none"
+        };
+        if let Some(head) = expected["head"].as_str() {
+            let head = &stored["heads"][head];
+            let mut values: Vec<f32> = numbers(&head["weight"]).iter().map(|&x| x as f32).collect();
+            let bias = numbers(&head["bias"]);
+            values.extend(bias.iter().map(|&x| x as f32));
+            let head = RegressionHead {
+                features: Features::ConcatDifference,
+                scale: (0..bias.len()).map(|i| i as f64).collect(),
+                outputs: bias.len(),
+                values,
+            };
+            head.save(&place.path().join("model"), 32).unwrap();
+        }
+        let recipe = format!(
+            "model = 'model'\nlog_every = 1\n[[stage]]\nname = 's'\n\
+             train = [{{ path = 'pairs.tsv', labels = {{ rounding = '{rounding}' }} }}]\n\
+             objective = {{ {objective}, out_of_range = 'none' }}\nepochs = 2\nbatch = 8\n\
+             learning_rate = {}\nwarmup = 0.2\nlayer_decay = 0.95\nclip = 10.0\ndropout = 0.0\nshuffle = false\n",
+            expected["learning_rate"]
+        );
+        let out = place.path().join("run");
+        run(&recipe, place.path(), &out, 2).unwrap();
+
+        let lines = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+        let lines: Vec<Value> = lines
+            .lines()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
+        let (losses, norms) = (
+            numbers(&expected["losses"]),
+            numbers(&expected["grad_norms"]),
+        );
+        assert_eq!(lines.len(), 50);
+        let mut largest = 0f64;
+        for (step, line) in lines.iter().enumerate() {
+            let (loss, norm) = (
+                line["loss"].as_f64().unwrap(),
+                line["gradient_norm"].as_f64().unwrap(),
+            );
+            let off = (loss / losses[step] - 1.0).abs();
+            assert!(off < 1e-3, "{name}, step {step}: {loss} {}", losses[step]);
+            assert!(
+                (norm / norms[step] - 1.0).abs() < 1e-2,
+                "{name}, step {step}: {norm} {}",
+                norms[step]
+            );
+            largest = largest.max(off);
+        }
+        let model = load(&out.join("model"));
+        let vectors = model
+            .encode(&strings(&stored["texts"]), EncodeOptions::default())
+            .unwrap();
+        let off = distance(vectors.as_slice(), &numbers(&expected["embeddings"]));
+        assert!(off < 1e-4, "{name}: vectors off by {off:e}");
+        println!("{name}: losses within {largest:e} relative, vectors within {off:e}");
+    }
+}
