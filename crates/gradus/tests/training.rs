@@ -9,8 +9,8 @@ use gradus::train::{
     AdamW, Optimizer, Run, RunFolder, RunOptions, Schedule, ScheduleKind, Silent, Summary,
     parse_recipe,
 };
-use gradus_kernels::cpu::Cpu;
 use gradus_kernels::AdamWSegment;
+use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::path::Path;
 

@@ -14,19 +14,22 @@ pub(super) fn sum_of_squares(cpu: &Cpu, arena: &[f32], ranges: &[Range<usize>]) 
         .collect();
     let mut sums = vec![0f64; blocks.len()];
     cpu.each(sums.iter_mut().zip(blocks).collect(), |(sum, block)| {
-        *sum = cpu.simd(|| {
-            let mut lanes = [0f64; 8];
-            let chunks = block.chunks_exact(8);
-            for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-                *lane += f64::from(x) * f64::from(x);
-            }
-            for chunk in chunks {
-                for (lane, &x) in lanes.iter_mut().zip(chunk) {
+        *sum = cpu.simd(
+            #[inline(always)]
+            || {
+                let mut lanes = [0f64; 8];
+                let chunks = block.chunks_exact(8);
+                for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
                     *lane += f64::from(x) * f64::from(x);
                 }
-            }
-            lanes.iter().sum()
-        });
+                for chunk in chunks {
+                    for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                        *lane += f64::from(x) * f64::from(x);
+                    }
+                }
+                lanes.iter().sum()
+            },
+        );
     });
     sums.iter().sum()
 }
@@ -66,15 +69,18 @@ pub(super) fn step(
             .collect();
         cpu.each(parts, |(((p, m), v), block)| {
             let g = &grads[block.clone()];
-            cpu.simd(|| {
-                for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                    let g = g * gradient_scale;
-                    *m += (g - *m) * take1;
-                    *v = *v * keep2 + take2 * g * g;
-                    let denominator = v.sqrt() / root2 + eps;
-                    *p = *p * keep - rate * (*m / denominator);
-                }
-            });
+            cpu.simd(
+                #[inline(always)]
+                || {
+                    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                        let g = g * gradient_scale;
+                        *m += (g - *m) * take1;
+                        *v = *v * keep2 + take2 * g * g;
+                        let denominator = v.sqrt() / root2 + eps;
+                        *p = *p * keep - rate * (*m / denominator);
+                    }
+                },
+            );
         });
     }
 }

@@ -103,38 +103,41 @@ pub(super) fn forward(
         .zip(&rows)
         .collect();
     cpu.each(parts, |((out, sequences), rows)| {
-        cpu.simd(|| {
-            let mut scratch = Scratch {
-                across: vec![],
-                probs: vec![],
-                slopes: vec![],
-            };
-            for s in sequences.clone() {
-                let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
-                for h in 0..heads {
-                    let head = Head {
-                        first,
-                        len: end - first,
-                        width,
-                        from: h * size,
-                        size,
-                    };
-                    head.probabilities(qkv.values(), &mut scratch);
-                    for i in 0..head.len {
-                        let probs = &mut scratch.probs[i * head.len..(i + 1) * head.len];
-                        if let Some(d) = &dropout {
-                            d.apply(probs, row_key(d, batch.streams()[s], h, i));
-                        }
-                        let at = (first - rows.start + i) * width + head.from;
-                        let out = &mut out[at..at + size];
-                        out.fill(0.0);
-                        for (j, p) in probs.iter().enumerate() {
-                            math::axpy(out, *p, head.part(qkv.values(), j, 2));
+        cpu.simd(
+            #[inline(always)]
+            || {
+                let mut scratch = Scratch {
+                    across: vec![],
+                    probs: vec![],
+                    slopes: vec![],
+                };
+                for s in sequences.clone() {
+                    let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
+                    for h in 0..heads {
+                        let head = Head {
+                            first,
+                            len: end - first,
+                            width,
+                            from: h * size,
+                            size,
+                        };
+                        head.probabilities(qkv.values(), &mut scratch);
+                        for i in 0..head.len {
+                            let probs = &mut scratch.probs[i * head.len..(i + 1) * head.len];
+                            if let Some(d) = &dropout {
+                                d.apply(probs, row_key(d, batch.streams()[s], h, i));
+                            }
+                            let at = (first - rows.start + i) * width + head.from;
+                            let out = &mut out[at..at + size];
+                            out.fill(0.0);
+                            for (j, p) in probs.iter().enumerate() {
+                                math::axpy(out, *p, head.part(qkv.values(), j, 2));
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
     });
     out
 }
@@ -162,74 +165,81 @@ pub(super) fn backward(
         .zip(&rows)
         .collect();
     cpu.each(parts, |((grad, sequences), rows)| {
-        cpu.simd(|| {
-            grad.fill(0.0);
-            let mut scratch = Scratch {
-                across: vec![],
-                probs: vec![],
-                slopes: vec![],
-            };
-            let mut mask = vec![];
-            for s in sequences.clone() {
-                let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
-                let len = end - first;
-                for h in 0..heads {
-                    let head = Head {
-                        first,
-                        len,
-                        width,
-                        from: h * size,
-                        size,
-                    };
-                    let at = |i: usize, part: usize| {
-                        (first - rows.start + i) * 3 * width + part * width + head.from
-                    };
-                    head.probabilities(qkv.values(), &mut scratch);
-                    scratch.slopes.resize(len * len, 0.0);
-                    head.transpose(qkv.values(), 2, &mut scratch.across);
-                    for i in 0..len {
-                        let dy = &dy.row(first + i)[head.from..head.from + size];
-                        let probs = &scratch.probs[i * len..(i + 1) * len];
-                        let slopes = &mut scratch.slopes[i * len..(i + 1) * len];
-                        slopes.fill(0.0);
-                        for (d, values) in dy.iter().zip(scratch.across.chunks_exact(len)) {
-                            math::axpy(slopes, *d, values);
+        cpu.simd(
+            #[inline(always)]
+            || {
+                grad.fill(0.0);
+                let mut scratch = Scratch {
+                    across: vec![],
+                    probs: vec![],
+                    slopes: vec![],
+                };
+                let mut mask = vec![];
+                for s in sequences.clone() {
+                    let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
+                    let len = end - first;
+                    for h in 0..heads {
+                        let head = Head {
+                            first,
+                            len,
+                            width,
+                            from: h * size,
+                            size,
+                        };
+                        let at = |i: usize, part: usize| {
+                            (first - rows.start + i) * 3 * width + part * width + head.from
+                        };
+                        head.probabilities(qkv.values(), &mut scratch);
+                        scratch.slopes.resize(len * len, 0.0);
+                        head.transpose(qkv.values(), 2, &mut scratch.across);
+                        for i in 0..len {
+                            let dy = &dy.row(first + i)[head.from..head.from + size];
+                            let probs = &scratch.probs[i * len..(i + 1) * len];
+                            let slopes = &mut scratch.slopes[i * len..(i + 1) * len];
+                            slopes.fill(0.0);
+                            for (d, values) in dy.iter().zip(scratch.across.chunks_exact(len)) {
+                                math::axpy(slopes, *d, values);
+                            }
+                            mask.clear();
+                            mask.resize(len, 1.0);
+                            if let Some(d) = &dropout {
+                                d.apply(&mut mask, row_key(d, batch.streams()[s], h, i));
+                            }
+                            // dV gets the dropped probabilities; the slope of the
+                            // softmax needs the undropped ones.
+                            for j in 0..len {
+                                let v = at(j, 2);
+                                math::axpy(&mut grad[v..v + size], probs[j] * mask[j], dy);
+                                slopes[j] *= mask[j];
+                            }
+                            let mean = math::dot(slopes, probs);
+                            for (slope, p) in slopes.iter_mut().zip(probs) {
+                                *slope = (*slope - mean) * p * scale;
+                            }
+                            let q = at(i, 0);
+                            for (j, slope) in slopes.iter().enumerate() {
+                                math::axpy(
+                                    &mut grad[q..q + size],
+                                    *slope,
+                                    head.part(qkv.values(), j, 1),
+                                );
+                            }
                         }
-                        mask.clear();
-                        mask.resize(len, 1.0);
-                        if let Some(d) = &dropout {
-                            d.apply(&mut mask, row_key(d, batch.streams()[s], h, i));
-                        }
-                        // dV gets the dropped probabilities; the slope of the
-                        // softmax needs the undropped ones.
-                        for j in 0..len {
-                            let v = at(j, 2);
-                            math::axpy(&mut grad[v..v + size], probs[j] * mask[j], dy);
-                            slopes[j] *= mask[j];
-                        }
-                        let mean = math::dot(slopes, probs);
-                        for (slope, p) in slopes.iter_mut().zip(probs) {
-                            *slope = (*slope - mean) * p * scale;
-                        }
-                        let q = at(i, 0);
-                        for (j, slope) in slopes.iter().enumerate() {
-                            math::axpy(
-                                &mut grad[q..q + size],
-                                *slope,
-                                head.part(qkv.values(), j, 1),
-                            );
-                        }
-                    }
-                    for i in 0..len {
-                        let query = head.part(qkv.values(), i, 0);
-                        for j in 0..len {
-                            let k = at(j, 1);
-                            math::axpy(&mut grad[k..k + size], scratch.slopes[i * len + j], query);
+                        for i in 0..len {
+                            let query = head.part(qkv.values(), i, 0);
+                            for j in 0..len {
+                                let k = at(j, 1);
+                                math::axpy(
+                                    &mut grad[k..k + size],
+                                    scratch.slopes[i * len + j],
+                                    query,
+                                );
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
     });
     grad
 }

@@ -23,7 +23,10 @@ pub(super) fn forward(cpu: &Cpu, params: &[f32], layer: &Linear, x: &Tensor) -> 
         let x = &x.values()[range.start * k..range.end * k];
         gemm::rows(y, x, weight, Rhs::Transposed, n, k);
         if let Some(bias) = bias {
-            cpu.simd(|| add_bias(y, bias));
+            cpu.simd(
+                #[inline(always)]
+                || add_bias(y, bias),
+            );
         }
     });
     y
@@ -46,7 +49,10 @@ pub(super) fn forward_activated(
         .collect();
     cpu.each(parts, |(out, range)| {
         let pre = &pre.values()[range.start * n..range.end * n];
-        cpu.simd(|| activate(activation, pre, out));
+        cpu.simd(
+            #[inline(always)]
+            || activate(activation, pre, out),
+        );
     });
     (pre, out)
 }
@@ -97,7 +103,10 @@ pub(super) fn activation_backward(
         .collect();
     cpu.each(parts, |(dy, range)| {
         let pre = &pre.values()[range.start * n..range.end * n];
-        cpu.simd(|| scale_by_slope(activation, pre, dy));
+        cpu.simd(
+            #[inline(always)]
+            || scale_by_slope(activation, pre, dy),
+        );
     });
     dy
 }
@@ -182,12 +191,15 @@ pub(super) fn add_column_sums(cpu: &Cpu, sums: &mut [f32], x: &Tensor) {
     let strips: Vec<_> = sums.chunks_mut(COLUMN_STRIP).enumerate().collect();
     cpu.each(strips, |(i, strip)| {
         let from = i * COLUMN_STRIP;
-        cpu.simd(|| {
-            for row in x.values().chunks_exact(cols) {
-                for (sum, x) in strip.iter_mut().zip(&row[from..]) {
-                    *sum += x;
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for row in x.values().chunks_exact(cols) {
+                    for (sum, x) in strip.iter_mut().zip(&row[from..]) {
+                        *sum += x;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }

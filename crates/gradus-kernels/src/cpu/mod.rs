@@ -74,8 +74,10 @@ impl Cpu {
         Tensor::uninit(&self.buffers, rows, cols)
     }
 
-    /// Runs `job` with every instruction the processor has.
-    #[inline]
+    /// Runs `job` with every instruction the processor has. Only what is
+    /// inlined into it is compiled so: mark the closure, and what it calls,
+    /// `#[inline(always)]`.
+    #[inline(always)]
     fn simd<R>(&self, job: impl FnOnce() -> R) -> R {
         self.arch.dispatch(job)
     }

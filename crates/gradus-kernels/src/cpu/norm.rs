@@ -41,29 +41,38 @@ pub(super) fn forward(
         .zip(&ranges)
         .collect();
     cpu.each(parts, |(((x, out), deviation), range)| {
-        cpu.simd(|| {
-            for_rows(batch, range.clone(), |stream, place, row| {
-                let i = row - range.start;
-                let x = &mut x[i * width..(i + 1) * width];
-                let out = &mut out[i * width..(i + 1) * width];
-                if let Some(dropout) = dropout {
-                    dropout.apply(x, dropout.row_key(stream, place));
-                }
-                if let Some(residual) = residual {
-                    for (x, r) in x.iter_mut().zip(residual.row(row)) {
-                        *x += r;
-                    }
-                }
-                let mean = math::sum(x) / width as f32;
-                let variance = math::squares_about(x, mean) / width as f32;
-                let inverse = 1.0 / (variance + norm.eps).sqrt();
-                deviation[i] = inverse;
-                for ((x, out), (g, b)) in x.iter_mut().zip(out).zip(gamma.iter().zip(beta)) {
-                    *x = (*x - mean) * inverse;
-                    *out = x.mul_add(*g, *b);
-                }
-            });
-        });
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for_rows(
+                    batch,
+                    range.clone(),
+                    #[inline(always)]
+                    |stream, place, row| {
+                        let i = row - range.start;
+                        let x = &mut x[i * width..(i + 1) * width];
+                        let out = &mut out[i * width..(i + 1) * width];
+                        if let Some(dropout) = dropout {
+                            dropout.apply(x, dropout.row_key(stream, place));
+                        }
+                        if let Some(residual) = residual {
+                            for (x, r) in x.iter_mut().zip(residual.row(row)) {
+                                *x += r;
+                            }
+                        }
+                        let mean = math::sum(x) / width as f32;
+                        let variance = math::squares_about(x, mean) / width as f32;
+                        let inverse = 1.0 / (variance + norm.eps).sqrt();
+                        deviation[i] = inverse;
+                        for ((x, out), (g, b)) in x.iter_mut().zip(out).zip(gamma.iter().zip(beta))
+                        {
+                            *x = (*x - mean) * inverse;
+                            *out = x.mul_add(*g, *b);
+                        }
+                    },
+                );
+            },
+        );
     });
     Normed {
         out,
@@ -96,18 +105,22 @@ pub(super) fn backward(
         .collect();
     cpu.each(strips, |(i, strip)| {
         let from = i * COLUMN_STRIP;
-        cpu.simd(|| {
-            for (dy, xhat) in dy
-                .values()
-                .chunks_exact(width)
-                .zip(xhat.values().chunks_exact(width))
-            {
-                for (sum, (dy, xhat)) in strip.iter_mut().zip(dy[from..].iter().zip(&xhat[from..]))
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for (dy, xhat) in dy
+                    .values()
+                    .chunks_exact(width)
+                    .zip(xhat.values().chunks_exact(width))
                 {
-                    *sum = dy.mul_add(*xhat, *sum);
+                    for (sum, (dy, xhat)) in
+                        strip.iter_mut().zip(dy[from..].iter().zip(&xhat[from..]))
+                    {
+                        *sum = dy.mul_add(*xhat, *sum);
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 
     let mut dz = dy.like();
@@ -126,27 +139,35 @@ pub(super) fn backward(
         .zip(&ranges)
         .collect();
     cpu.each(parts, |((dz, mut dx), range)| {
-        cpu.simd(|| {
-            for_rows(batch, range.clone(), |stream, place, row| {
-                let i = row - range.start;
-                let dz = &mut dz[i * width..(i + 1) * width];
-                let (dy, xhat) = (dy.row(row), xhat.row(row));
-                for ((dz, dy), g) in dz.iter_mut().zip(dy).zip(gamma) {
-                    *dz = dy * g;
-                }
-                let mean = math::sum(dz) / width as f32;
-                let along = math::dot(dz, xhat) / width as f32;
-                let inverse = saved.inverse_deviation.values()[row];
-                for (dz, xhat) in dz.iter_mut().zip(xhat) {
-                    *dz = (*dz - mean - xhat * along) * inverse;
-                }
-                if let (Some(dropout), Some(dx)) = (dropout, dx.as_deref_mut()) {
-                    let dx = &mut dx[i * width..(i + 1) * width];
-                    dx.copy_from_slice(dz);
-                    dropout.apply(dx, dropout.row_key(stream, place));
-                }
-            });
-        });
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for_rows(
+                    batch,
+                    range.clone(),
+                    #[inline(always)]
+                    |stream, place, row| {
+                        let i = row - range.start;
+                        let dz = &mut dz[i * width..(i + 1) * width];
+                        let (dy, xhat) = (dy.row(row), xhat.row(row));
+                        for ((dz, dy), g) in dz.iter_mut().zip(dy).zip(gamma) {
+                            *dz = dy * g;
+                        }
+                        let mean = math::sum(dz) / width as f32;
+                        let along = math::dot(dz, xhat) / width as f32;
+                        let inverse = saved.inverse_deviation.values()[row];
+                        for (dz, xhat) in dz.iter_mut().zip(xhat) {
+                            *dz = (*dz - mean - xhat * along) * inverse;
+                        }
+                        if let (Some(dropout), Some(dx)) = (dropout, dx.as_deref_mut()) {
+                            let dx = &mut dx[i * width..(i + 1) * width];
+                            dx.copy_from_slice(dz);
+                            dropout.apply(dx, dropout.row_key(stream, place));
+                        }
+                    },
+                );
+            },
+        );
     });
     (dz, dx)
 }
@@ -159,15 +180,23 @@ pub(super) fn dropout(cpu: &Cpu, batch: &Packed, mut x: Tensor, dropout: Dropout
         .zip(&ranges)
         .collect();
     cpu.each(parts, |(x, range)| {
-        cpu.simd(|| {
-            for_rows(batch, range.clone(), |stream, place, row| {
-                let i = row - range.start;
-                dropout.apply(
-                    &mut x[i * width..(i + 1) * width],
-                    dropout.row_key(stream, place),
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for_rows(
+                    batch,
+                    range.clone(),
+                    #[inline(always)]
+                    |stream, place, row| {
+                        let i = row - range.start;
+                        dropout.apply(
+                            &mut x[i * width..(i + 1) * width],
+                            dropout.row_key(stream, place),
+                        );
+                    },
                 );
-            });
-        });
+            },
+        );
     });
     x
 }

@@ -36,33 +36,36 @@ pub(super) fn forward(cpu: &Cpu, modes: &[Pooling], batch: &Packed, x: &Tensor) 
         .zip(&ranges)
         .collect();
     cpu.each(parts, |(out, range)| {
-        cpu.simd(|| {
-            for (row, s) in out.chunks_exact_mut(stride.max(1)).zip(range.clone()) {
-                let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
-                for (out, &mode) in row.chunks_exact_mut(width).zip(modes) {
-                    out.fill(0.0);
-                    match token_weight(mode, end - first) {
-                        Some(weight) => {
-                            for i in 0..end - first {
-                                let w = weight(i);
-                                if w != 0.0 {
-                                    math::axpy(out, w, x.row(first + i));
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for (row, s) in out.chunks_exact_mut(stride.max(1)).zip(range.clone()) {
+                    let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
+                    for (out, &mode) in row.chunks_exact_mut(width).zip(modes) {
+                        out.fill(0.0);
+                        match token_weight(mode, end - first) {
+                            Some(weight) => {
+                                for i in 0..end - first {
+                                    let w = weight(i);
+                                    if w != 0.0 {
+                                        math::axpy(out, w, x.row(first + i));
+                                    }
                                 }
                             }
-                        }
-                        None if end > first => {
-                            out.copy_from_slice(x.row(first));
-                            for i in first + 1..end {
-                                for (out, &x) in out.iter_mut().zip(x.row(i)) {
-                                    *out = if x > *out { x } else { *out };
+                            None if end > first => {
+                                out.copy_from_slice(x.row(first));
+                                for i in first + 1..end {
+                                    for (out, &x) in out.iter_mut().zip(x.row(i)) {
+                                        *out = if x > *out { x } else { *out };
+                                    }
                                 }
                             }
+                            None => {}
                         }
-                        None => {}
                     }
                 }
-            }
-        });
+            },
+        );
     });
     out
 }
@@ -87,37 +90,40 @@ pub(super) fn backward(
         .zip(&rows)
         .collect();
     cpu.each(parts, |((dx, sequences), rows)| {
-        cpu.simd(|| {
-            dx.fill(0.0);
-            for s in sequences.clone() {
-                let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
-                for (dy, &mode) in dy.row(s).chunks_exact(width).zip(modes) {
-                    match token_weight(mode, end - first) {
-                        Some(weight) => {
-                            for i in 0..end - first {
-                                let at = (first - rows.start + i) * width;
-                                let w = weight(i);
-                                if w != 0.0 {
-                                    math::axpy(&mut dx[at..at + width], w, dy);
-                                }
-                            }
-                        }
-                        None if end > first => {
-                            for (c, dy) in dy.iter().enumerate() {
-                                let mut best = first;
-                                for i in first + 1..end {
-                                    if x.row(i)[c] > x.row(best)[c] {
-                                        best = i;
+        cpu.simd(
+            #[inline(always)]
+            || {
+                dx.fill(0.0);
+                for s in sequences.clone() {
+                    let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
+                    for (dy, &mode) in dy.row(s).chunks_exact(width).zip(modes) {
+                        match token_weight(mode, end - first) {
+                            Some(weight) => {
+                                for i in 0..end - first {
+                                    let at = (first - rows.start + i) * width;
+                                    let w = weight(i);
+                                    if w != 0.0 {
+                                        math::axpy(&mut dx[at..at + width], w, dy);
                                     }
                                 }
-                                dx[(best - rows.start) * width + c] += dy;
                             }
+                            None if end > first => {
+                                for (c, dy) in dy.iter().enumerate() {
+                                    let mut best = first;
+                                    for i in first + 1..end {
+                                        if x.row(i)[c] > x.row(best)[c] {
+                                            best = i;
+                                        }
+                                    }
+                                    dx[(best - rows.start) * width + c] += dy;
+                                }
+                            }
+                            None => {}
                         }
-                        None => {}
                     }
                 }
-            }
-        });
+            },
+        );
     });
     dx
 }
@@ -128,36 +134,42 @@ const SHORTEST: f32 = 1e-12;
 pub(super) fn normalize(cpu: &Cpu, x: &Tensor) -> Tensor {
     let mut out = x.like();
     let width = x.cols();
-    cpu.simd(|| {
-        for (i, out) in out.values_mut().chunks_exact_mut(width.max(1)).enumerate() {
-            let x = x.row(i);
-            let inverse = 1.0 / math::dot(x, x).sqrt().max(SHORTEST);
-            for (out, x) in out.iter_mut().zip(x) {
-                *out = x * inverse;
+    cpu.simd(
+        #[inline(always)]
+        || {
+            for (i, out) in out.values_mut().chunks_exact_mut(width.max(1)).enumerate() {
+                let x = x.row(i);
+                let inverse = 1.0 / math::dot(x, x).sqrt().max(SHORTEST);
+                for (out, x) in out.iter_mut().zip(x) {
+                    *out = x * inverse;
+                }
             }
-        }
-    });
+        },
+    );
     out
 }
 
 pub(super) fn normalize_backward(cpu: &Cpu, x: &Tensor, dy: &Tensor) -> Tensor {
     let mut dx = x.like();
     let width = x.cols();
-    cpu.simd(|| {
-        for (i, dx) in dx.values_mut().chunks_exact_mut(width.max(1)).enumerate() {
-            let (x, dy) = (x.row(i), dy.row(i));
-            let length = math::dot(x, x).sqrt();
-            let inverse = 1.0 / length.max(SHORTEST);
-            // A row at the floor is divided by a constant.
-            let along = if length > SHORTEST {
-                math::dot(x, dy) * inverse * inverse
-            } else {
-                0.0
-            };
-            for ((dx, dy), x) in dx.iter_mut().zip(dy).zip(x) {
-                *dx = (dy - x * along) * inverse;
+    cpu.simd(
+        #[inline(always)]
+        || {
+            for (i, dx) in dx.values_mut().chunks_exact_mut(width.max(1)).enumerate() {
+                let (x, dy) = (x.row(i), dy.row(i));
+                let length = math::dot(x, x).sqrt();
+                let inverse = 1.0 / length.max(SHORTEST);
+                // A row at the floor is divided by a constant.
+                let along = if length > SHORTEST {
+                    math::dot(x, dy) * inverse * inverse
+                } else {
+                    0.0
+                };
+                for ((dx, dy), x) in dx.iter_mut().zip(dy).zip(x) {
+                    *dx = (dy - x * along) * inverse;
+                }
             }
-        }
-    });
+        },
+    );
     dx
 }

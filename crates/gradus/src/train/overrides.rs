@@ -190,7 +190,7 @@ mod tests {
                 "Did you mean `smooth_k2`?",
             ),
             (&["stage.1.batch=1"], "no entry of a list of 1"),
-            (&["seed.x=1"], "below a plain value"),
+            (&["model.x=1"], "below a plain value"),
             (&["seed"], "expected key=value"),
             (&["stage.0.warmup=1.5"], "`warmup` is 1.5"),
             (&["stage.0.steps=5"], "not both"),
