@@ -1,2 +1,24 @@
 //! The `gradus` command.
-fn main() {}
+//!
+//! What was typed is [`args`]; what it means for a whole run is [`context`];
+//! one file in [`commands`] does each subcommand's work, for the most part by
+//! calling the library. Results go to standard output ([`output`]), everything
+//! else to standard error ([`progress`]). [`exit`] alone turns failures into
+//! messages and exit codes.
+
+mod args;
+mod chunks;
+mod commands;
+mod context;
+mod exit;
+mod npy;
+mod output;
+mod pair_options;
+mod progress;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::report(commands::run(args::Cli::parse()))
+}

@@ -81,7 +81,15 @@ impl PairFile {
     /// [`Error::Io`](crate::Error::Io); [`DataError::Empty`] and what the
     /// header can have wrong.
     pub fn rows(&self, labels: &LabelMap) -> Result<PairRows> {
-        let lines = Lines::open(&self.path)?;
+        self.rows_from(Lines::open(&self.path)?, labels)
+    }
+
+    /// As [`PairFile::rows`], reading `lines` (of standard input, say) in place
+    /// of the file.
+    ///
+    /// # Errors
+    /// As [`PairFile::rows`].
+    pub fn rows_from(&self, lines: Lines, labels: &LabelMap) -> Result<PairRows> {
         match self.format {
             Format::Jsonl => self.json_rows(JsonReader::new(lines)),
             Format::Tsv | Format::Csv => {

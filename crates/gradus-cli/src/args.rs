@@ -1,0 +1,92 @@
+//! The command line as typed.
+
+use crate::commands::{encode, eval, info, pull, score};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+A MODEL is a folder in the layout of Hugging Face or sentence-transformers, or \
+a model's name on the hub, fetched when first used.
+
+Examples:
+  gradus pull all-MiniLM-L6-v2
+  gradus score all-MiniLM-L6-v2 \"A plane is taking off.\" \"An air plane takes off.\"
+  gradus pull sts && gradus eval all-MiniLM-L6-v2
+
+Exit codes:
+  0  done
+  1  anything not below, such as a full disk
+  2  wrong usage
+  3  input data that cannot be used
+  4  a model that cannot be used
+  5  fetching failed";
+
+/// Train, measure and use models of graded textual similarity.
+#[derive(Debug, Parser)]
+#[command(name = "gradus", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Work on N threads; by default one per core. Results do not depend on it
+    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// The folder of the public data sets; by default $GRADUS_DATA, else
+    /// gradus/data in the user's cache folder
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub data: Option<PathBuf>,
+    /// Nothing on standard error but errors
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+}
+
+/// The subcommands; each has its arguments and its work in a file of its name
+/// in `commands/`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Score models on the seven STS tasks and on pairs of your own
+    Eval(eval::Args),
+    /// Say how alike texts are: the cosine, and the grade of a regression head
+    Score(score::Args),
+    /// Turn texts into vectors
+    Encode(encode::Args),
+    /// Describe a model
+    Info(info::Args),
+    /// Fetch models, or the data of the seven STS tasks
+    Pull(pull::Args),
+}
+
+/// A parser for one of some words, each with its value.
+pub fn one_of<T: Copy + Send + Sync + 'static>(
+    choices: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(choices.iter().map(|(word, _)| *word)).try_map(|word| {
+        let found = choices.iter().find(|(choice, _)| *choice == word);
+        found.map(|(_, value)| *value).ok_or("not one of the words")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

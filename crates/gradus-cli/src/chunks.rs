@@ -1,0 +1,137 @@
+//! Input in chunks, read by a thread of its own.
+
+use crate::exit::Failure;
+use gradus::Error;
+use gradus::data::DataError;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+
+/// The most items of a chunk. Enough to keep every thread busy, few enough to
+/// hold.
+pub const CHUNK: usize = 1024;
+
+/// Items in their order, some at a time.
+///
+/// A chunk holds what has arrived, up to [`CHUNK`] items: from a file it is
+/// full, and a person or program that writes one line and waits for the answer
+/// gets it. At most one chunk is read ahead.
+pub struct Chunks<T> {
+    items: Receiver<Result<T, Error>>,
+    reader: Option<JoinHandle<()>>,
+    failure: Option<Failure>,
+}
+
+impl<T: Send + 'static> Chunks<T> {
+    /// Reads what `open` opens, until its end or first error. A file without
+    /// any pair is taken for one that has ended.
+    pub fn read<I>(
+        open: impl FnOnce() -> Result<I, Error> + Send + 'static,
+    ) -> Result<Self, Failure>
+    where
+        I: Iterator<Item = Result<T, Error>>,
+    {
+        let (sender, items) = sync_channel(CHUNK);
+        let work = move || {
+            let rows = match open() {
+                Ok(rows) => rows,
+                Err(Error::Data(DataError::Empty { .. })) => return,
+                Err(e) => {
+                    // Nobody listens any more when the command has failed.
+                    let _ = sender.send(Err(e));
+                    return;
+                }
+            };
+            for row in rows {
+                let last = row.is_err();
+                if sender.send(row).is_err() || last {
+                    return;
+                }
+            }
+        };
+        let reader = std::thread::Builder::new()
+            .name("gradus-reader".into())
+            .spawn(work)
+            .map_err(Error::io("a thread to read input"))?;
+        Ok(Self {
+            items,
+            reader: Some(reader),
+            failure: None,
+        })
+    }
+
+    /// The next chunk, never empty; `None` at the end. What was read before an
+    /// error comes first.
+    pub fn next_chunk(&mut self) -> Result<Option<Vec<T>>, Failure> {
+        let mut chunk = Vec::new();
+        while self.failure.is_none() && chunk.len() < CHUNK {
+            let item = if chunk.is_empty() {
+                self.items.recv().map_err(|_| TryRecvError::Disconnected)
+            } else {
+                self.items.try_recv()
+            };
+            match item {
+                Ok(Ok(item)) => chunk.push(item),
+                Ok(Err(e)) => self.failure = Some(Failure::Input(e)),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.join()?;
+                    break;
+                }
+            }
+        }
+        match self.failure.take() {
+            Some(failure) if chunk.is_empty() => Err(failure),
+            failure => {
+                self.failure = failure;
+                Ok((!chunk.is_empty()).then_some(chunk))
+            }
+        }
+    }
+
+    /// A reader that broke down must not pass for one that reached the end.
+    fn join(&mut self) -> Result<(), Failure> {
+        match self.reader.take().map(JoinHandle::join) {
+            Some(Err(_)) => {
+                Err(Error::Internal("the reader of the input broke down".into()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(items: Vec<Result<usize, Error>>) -> (Vec<usize>, Option<Failure>) {
+        let mut chunks = Chunks::read(|| Ok(items.into_iter())).unwrap();
+        let mut all = Vec::new();
+        loop {
+            match chunks.next_chunk() {
+                Ok(Some(chunk)) => {
+                    assert!((1..=CHUNK).contains(&chunk.len()));
+                    all.extend(chunk);
+                }
+                Ok(None) => return (all, None),
+                Err(failure) => return (all, Some(failure)),
+            }
+        }
+    }
+
+    #[test]
+    fn items_keep_their_order() {
+        let many = 3 * CHUNK + 7;
+        let (all, failure) = collect((0..many).map(Ok).collect());
+        assert!(failure.is_none());
+        assert!(all.into_iter().eq(0..many));
+        assert_eq!(collect(vec![]).0.len(), 0);
+    }
+
+    #[test]
+    fn what_came_before_an_error_comes_first() {
+        let bad = Error::Internal("bad".into());
+        let (all, failure) = collect(vec![Ok(1), Ok(2), Err(bad), Ok(3)]);
+        assert_eq!(all, [1, 2]);
+        assert!(matches!(failure, Some(Failure::Input(_))));
+    }
+}

@@ -1,0 +1,166 @@
+//! `gradus eval`: how well models follow people's grades.
+
+use crate::args::one_of;
+use crate::chunks::CHUNK;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::pair_options::PairOptions;
+use crate::progress::{Counter, Manner};
+use gradus::Embeddings;
+use gradus::data::TextVariant;
+use gradus::eval::{Aggregation, Embedder, Metric, Report, Suite, Task, View};
+use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus_kernels::cpu::Cpu;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+The seven tasks are STS12 to STS16, the STS Benchmark and SICK-R; `gradus pull \
+sts` fetches them. Published tables show Spearman's correlation over all pairs \
+of a task, which is the default here.
+
+Examples:
+  gradus eval all-MiniLM-L6-v2
+  gradus eval ./before ./after --format markdown --output scores.md
+  gradus eval all-MiniLM-L6-v2 --per-subset --aggregation mean
+  gradus eval ./model --only-pairs --pairs reviews.csv --columns review,product,stars";
+
+const TEXTS: &[(&str, TextVariant)] = &[
+    ("original", TextVariant::Original),
+    ("senteval", TextVariant::SentEval),
+];
+const AGGREGATIONS: &[(&str, Aggregation)] = &[
+    ("all", Aggregation::All),
+    ("mean", Aggregation::Mean),
+    ("weighted-mean", Aggregation::WeightedMean),
+];
+const METRICS: &[(&str, Metric)] = &[("spearman", Metric::Spearman), ("pearson", Metric::Pearson)];
+const FORMATS: &[(&str, Format)] = &[
+    ("table", Format::Table),
+    ("json", Format::Json),
+    ("markdown", Format::Markdown),
+];
+
+/// The form of the report.
+#[derive(Debug, Clone, Copy)]
+pub enum Format {
+    /// Aligned text.
+    Table,
+    /// Everything, unrounded.
+    Json,
+    /// For documents.
+    Markdown,
+}
+
+/// What is to be scored, and how it is shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The models, one row each
+    #[arg(required = true, value_name = "MODEL")]
+    pub models: Vec<String>,
+    /// The text of STS12-16: as released, or as the SentEval toolkit tokenised
+    /// it
+    #[arg(long, default_value = "original", value_parser = one_of(TEXTS))]
+    pub text: TextVariant,
+    /// How a task's subsets are put together: one correlation over all pairs,
+    /// or a mean of the subsets' correlations
+    #[arg(long, default_value = "all", value_parser = one_of(AGGREGATIONS))]
+    pub aggregation: Aggregation,
+    /// Which correlation
+    #[arg(long, default_value = "spearman", value_parser = one_of(METRICS))]
+    pub metric: Metric,
+    /// Also a table of the subsets
+    #[arg(long)]
+    pub per_subset: bool,
+    /// The form of the report; json holds everything, unrounded
+    #[arg(long, default_value = "table", value_parser = one_of(FORMATS))]
+    pub format: Format,
+    /// Also score on the graded pairs in FILE; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub pairs: Vec<PathBuf>,
+    /// Leave out the seven tasks
+    #[arg(long, requires = "pairs")]
+    pub only_pairs: bool,
+    /// How to read pairs.
+    #[command(flatten)]
+    pub reading: PairOptions,
+    /// Write the report to FILE
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    // What can be wrong shows before the long work.
+    let suite = suite(&args, context)?;
+    let folders = args.models.iter().map(|spec| context.find(spec));
+    let folders = folders.collect::<Result<Vec<_>, _>>()?;
+    let mut output = Output::open(args.output.as_deref())?;
+    let mut report = Report::default();
+    for (spec, folder) in args.models.iter().zip(&folders) {
+        let watched = Watched {
+            encoder: context.load(folder)?,
+            what: format!("{spec}: encoding sentences"),
+            manner: context.manner,
+        };
+        report.push(spec, suite.evaluate(&watched).map_err(Failure::Model)?);
+    }
+    let view = View {
+        per_subset: args.per_subset,
+        aggregation: args.aggregation,
+        metric: args.metric,
+    };
+    let text = match args.format {
+        Format::Table => report.text(view),
+        Format::Json => report.json() + "\n",
+        Format::Markdown => report.markdown(view),
+    };
+    output.bytes(text.as_bytes())?;
+    output.finish()
+}
+
+fn suite(args: &Args, context: &Context) -> Result<Suite, Failure> {
+    let mut suite = if args.only_pairs {
+        let (text, tasks) = (args.text, Vec::new());
+        Suite { text, tasks }
+    } else {
+        Suite::load(&context.data, args.text)?
+    };
+    for path in &args.pairs {
+        // Reports know tasks by their names.
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let taken = |name: &str| suite.tasks.iter().any(|task| task.name == name);
+        let name = match taken(&stem) {
+            false => stem.into_owned(),
+            true => path.display().to_string(),
+        };
+        if taken(&name) {
+            return Err(Failure::Usage(format!("--pairs {name} is given twice")));
+        }
+        let source = args.reading.source(path)?;
+        let task = Task::from_source(name, &source, Path::new(""), &context.data);
+        suite.tasks.push(task.map_err(Failure::Input)?);
+    }
+    Ok(suite)
+}
+
+/// An encoder that tells how it gets on.
+struct Watched {
+    encoder: SentenceEncoder<Cpu>,
+    what: String,
+    manner: Manner,
+}
+
+impl Embedder for Watched {
+    fn embed(&self, texts: &[&str]) -> gradus::Result<Embeddings> {
+        let counter = Counter::new(self.manner, &self.what, Some(texts.len() as u64));
+        let mut values = Vec::with_capacity(texts.len() * self.encoder.dim());
+        for chunk in texts.chunks(CHUNK) {
+            let vectors = self.encoder.encode(chunk, EncodeOptions::default())?;
+            values.extend(vectors.into_vec());
+            counter.add(chunk.len() as u64);
+        }
+        Ok(Embeddings::new(self.encoder.dim(), values))
+    }
+}

@@ -1,0 +1,277 @@
+//! `gradus info`: what a model is.
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Output;
+use gradus::Error;
+use gradus::model::{Features, Layout, ModelFolder, RegressionHead};
+use indicatif::{DecimalBytes, HumanCount};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const EXAMPLES: &str = "\
+Configuration, tokenizer and regression head are read, the weights are not.
+
+Examples:
+  gradus info all-MiniLM-L6-v2
+  gradus info ./model --json | jq .parameters";
+
+/// Which model, and how it is shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The model
+    pub model: String,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A model in numbers.
+#[derive(Serialize)]
+struct Info {
+    model: String,
+    folder: String,
+    architecture: &'static str,
+    layers: usize,
+    hidden_size: usize,
+    heads: usize,
+    intermediate_size: usize,
+    activation: String,
+    vocabulary: usize,
+    parameters: usize,
+    max_tokens: usize,
+    tokenizer: String,
+    prompt: String,
+    pooling: Vec<String>,
+    modules_described: bool,
+    dense: Vec<DenseInfo>,
+    normalize: bool,
+    embedding_size: usize,
+    regression_head: Option<HeadInfo>,
+    files: Vec<FileInfo>,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct DenseInfo {
+    input: usize,
+    output: usize,
+    bias: bool,
+    activation: String,
+}
+
+#[derive(Serialize)]
+struct HeadInfo {
+    features: Features,
+    outputs: usize,
+    scale: Vec<f64>,
+}
+
+#[derive(Serialize)]
+struct FileInfo {
+    name: String,
+    bytes: u64,
+}
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let root = context.find(&args.model)?;
+    let info = Info::read(args.model, &root).map_err(Failure::Model)?;
+    let mut output = Output::open(None)?;
+    if args.json {
+        let json = serde_json::to_string_pretty(&info);
+        let json = json.map_err(|e| Error::Internal(e.to_string()))?;
+        output.line(&json)?;
+    } else {
+        let lines = info.lines();
+        let width = lines.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+        for (key, value) in lines {
+            output.line(format!("{key:width$}  {value}").trim_end())?;
+        }
+    }
+    output.finish()
+}
+
+impl Info {
+    fn read(model: String, root: &Path) -> gradus::Result<Self> {
+        let folder = ModelFolder::open(root)?;
+        let (config, modules) = (&folder.config, &folder.modules);
+        let embedding_size = modules.out_width(config.hidden_size);
+        let head = RegressionHead::load(&folder.root, embedding_size)?;
+        let mut files = Vec::new();
+        list(root, "", &mut files)?;
+        Ok(Self {
+            model,
+            folder: root.display().to_string(),
+            architecture: config.architecture.name(),
+            layers: config.layers,
+            hidden_size: config.hidden_size,
+            heads: config.heads,
+            intermediate_size: config.intermediate_size,
+            activation: snake(config.activation),
+            vocabulary: config.vocab_size,
+            parameters: Layout::new(config, &modules.dense).len(),
+            max_tokens: folder.max_tokens,
+            tokenizer: tokenizer_kind(&folder.encoder)?,
+            prompt: modules.prompt.clone(),
+            pooling: modules.pooling.iter().map(snake).collect(),
+            modules_described: modules.described,
+            dense: modules
+                .dense
+                .iter()
+                .map(|d| DenseInfo {
+                    input: d.in_width,
+                    output: d.out_width,
+                    bias: d.bias,
+                    activation: snake(d.activation),
+                })
+                .collect(),
+            normalize: modules.normalize,
+            embedding_size,
+            regression_head: head.map(|h| HeadInfo {
+                features: h.features,
+                outputs: h.outputs,
+                scale: h.scale,
+            }),
+            bytes: files.iter().map(|f| f.bytes).sum(),
+            files,
+        })
+    }
+
+    /// Keys and values for people.
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![
+            ("model", self.model.clone()),
+            ("folder", self.folder.clone()),
+            ("architecture", self.architecture.to_owned()),
+            (
+                "layers",
+                format!(
+                    "{} of width {}, {} heads, {} in between ({})",
+                    self.layers,
+                    self.hidden_size,
+                    self.heads,
+                    self.intermediate_size,
+                    self.activation
+                ),
+            ),
+            ("parameters", HumanCount(self.parameters as u64).to_string()),
+            (
+                "tokenizer",
+                format!(
+                    "{}, {} ids",
+                    self.tokenizer,
+                    HumanCount(self.vocabulary as u64)
+                ),
+            ),
+            ("max tokens", self.max_tokens.to_string()),
+        ];
+        if !self.prompt.is_empty() {
+            lines.push(("prompt", format!("{:?}", self.prompt)));
+        }
+        let assumed = match self.modules_described {
+            true => "",
+            false => " (assumed: the folder has no modules.json)",
+        };
+        lines.push(("pooling", format!("{}{assumed}", self.pooling.join(" + "))));
+        for dense in &self.dense {
+            let bias = if dense.bias { "" } else { ", no bias" };
+            let (input, output, activation) = (dense.input, dense.output, &dense.activation);
+            lines.push(("dense", format!("{input} to {output}, {activation}{bias}")));
+        }
+        let normalize = if self.normalize { "yes" } else { "no" };
+        lines.push(("normalised", normalize.to_owned()));
+        lines.push(("embedding", format!("{} values", self.embedding_size)));
+        lines.push((
+            "regression head",
+            self.regression_head
+                .as_ref()
+                .map_or("none".to_owned(), HeadInfo::describe),
+        ));
+        for file in &self.files {
+            let size = DecimalBytes(file.bytes);
+            lines.push(("file", format!("{} ({size})", file.name)));
+        }
+        lines.push(("size", DecimalBytes(self.bytes).to_string()));
+        lines
+    }
+}
+
+impl HeadInfo {
+    fn describe(&self) -> String {
+        let features = match self.features {
+            Features::Concat => "[u; v]",
+            Features::Difference => "[|u-v|]",
+            Features::ConcatDifference => "[u; v; |u-v|]",
+        };
+        let scale: Vec<String> = self.scale.iter().map(f64::to_string).collect();
+        match (self.outputs, scale.is_empty()) {
+            (1, true) => format!("on {features}"),
+            (1, false) => format!("on {features}, grades {}", scale.join(" to ")),
+            (n, _) => format!("on {features}, {n} classes: {}", scale.join(", ")),
+        }
+    }
+}
+
+/// A variant's name in snake case.
+fn snake(variant: impl std::fmt::Debug) -> String {
+    let mut out = String::new();
+    for c in format!("{variant:?}").chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+/// The algorithm of the tokenizer in `folder`.
+fn tokenizer_kind(folder: &Path) -> gradus::Result<String> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Model,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        r#type: Option<String>,
+    }
+    let path = folder.join("tokenizer.json");
+    if !path.is_file() {
+        let vocab = folder.join("vocab.txt").is_file();
+        return Ok(if vocab { "WordPiece" } else { "none" }.to_owned());
+    }
+    let json = std::fs::read(&path).map_err(Error::io(&path))?;
+    let file: File =
+        serde_json::from_slice(&json).map_err(|e| gradus::model::ModelError::Tokenizer {
+            path,
+            message: e.to_string(),
+        })?;
+    // Early files do not name it.
+    Ok(file
+        .model
+        .r#type
+        .unwrap_or_else(|| "unnamed kind".to_owned()))
+}
+
+/// The files under `folder`, by name.
+fn list(folder: &Path, prefix: &str, files: &mut Vec<FileInfo>) -> gradus::Result<()> {
+    let mut entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .map_err(Error::io(folder))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        // The hub's cache is made of links: what they point to counts.
+        let meta = std::fs::metadata(&path).map_err(Error::io(&path))?;
+        if meta.is_file() {
+            let bytes = meta.len();
+            files.push(FileInfo { name, bytes });
+        } else if meta.is_dir() && prefix.is_empty() {
+            // Modules lie one level down; deeper there is nothing of the model.
+            list(&path, &format!("{name}/"), files)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! One file a subcommand: its arguments and its work.
+
+pub mod encode;
+pub mod eval;
+pub mod info;
+pub mod pull;
+pub mod score;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+use crate::exit::Failure;
+use gradus::Embeddings;
+use gradus::model::RegressionHead;
+
+/// Does what was typed.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    let context = Context::new(&cli.global);
+    match cli.command {
+        Command::Eval(args) => eval::run(args, &context),
+        Command::Score(args) => score::run(args, &context),
+        Command::Encode(args) => encode::run(args, &context),
+        Command::Info(args) => info::run(args, &context),
+        Command::Pull(args) => pull::run(args, &context),
+    }
+}
+
+/// Refuses vectors with values that are infinite or not numbers, which would
+/// go unnoticed in a file of results.
+fn check_finite(model: &str, texts: &[&str], vectors: &Embeddings) -> Result<(), Failure> {
+    let bad = vectors.as_slice().iter().position(|v| !v.is_finite());
+    match bad.and_then(|place| texts.get(place / vectors.dim().max(1))) {
+        None => Ok(()),
+        Some(text) => Err(Failure::NotFinite {
+            model: model.to_owned(),
+            text: text.chars().take(80).collect(),
+        }),
+    }
+}
+
+/// The scale of a head's grades, for people.
+fn scale(head: &RegressionHead) -> String {
+    match (head.scale.first(), head.scale.last()) {
+        (Some(low), Some(high)) => format!(" (on {low} to {high})"),
+        _ => String::new(),
+    }
+}

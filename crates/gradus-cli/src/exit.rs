@@ -1,0 +1,126 @@
+//! From failures to messages and exit codes: the one place.
+
+use gradus::Error;
+use gradus::data::DataError;
+use gradus::hub::HubError;
+use std::error::Error as _;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Why a command ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line asks for something that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// What was to be read cannot be used.
+    #[error(transparent)]
+    Input(Error),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(Error),
+    /// The model gave a vector that is no use.
+    #[error(
+        "{model}: the vector of {text:?} is not finite; the weights may come from a run that diverged"
+    )]
+    NotFinite {
+        /// The model, as typed.
+        model: String,
+        /// The text.
+        text: String,
+    },
+    /// A result could not be written.
+    #[error("{to}: {source}")]
+    Output {
+        /// Where it should have gone.
+        to: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else that the library says.
+    #[error(transparent)]
+    Library(#[from] Error),
+}
+
+const OTHER: u8 = 1;
+const USAGE: u8 = 2;
+const BAD_DATA: u8 = 3;
+const BAD_MODEL: u8 = 4;
+const NOT_FETCHED: u8 = 5;
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => USAGE,
+            Failure::Input(_) => BAD_DATA,
+            Failure::Model(Error::Io { .. }) | Failure::NotFinite { .. } => BAD_MODEL,
+            Failure::Output { .. } => OTHER,
+            Failure::Model(e) | Failure::Library(e) => match e {
+                Error::Data(_) => BAD_DATA,
+                Error::Model(_) => BAD_MODEL,
+                Error::Hub(e) => hub_code(e),
+                _ => OTHER,
+            },
+        }
+    }
+
+    /// What the message of the library, which speaks to writers of recipes,
+    /// means on the command line.
+    fn hint(&self) -> Option<&'static str> {
+        let (Failure::Input(e) | Failure::Library(e)) = self else {
+            return None;
+        };
+        match e {
+            Error::Data(DataError::UnclearColumns { .. } | DataError::UnknownColumn { .. }) => {
+                Some(
+                    "columns are named by --columns FIRST,SECOND[,LABEL]; --header and --no-header \
+                     say whether the first row holds names",
+                )
+            }
+            Error::Data(DataError::MissingColumn { .. }) => Some(
+                "a tab stands between the columns of a pair; --pairs-format csv or jsonl reads \
+                 other forms",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether the reader of our output has gone, as `head` does: no failure.
+    fn is_reader_gone(&self) -> bool {
+        matches!(self, Failure::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn hub_code(e: &HubError) -> u8 {
+    match e {
+        HubError::BadRepoId { .. } | HubError::BadRevision { .. } => USAGE,
+        HubError::NoSuchFolder { .. }
+        | HubError::NotAModel { .. }
+        | HubError::NoSafetensors { .. } => BAD_MODEL,
+        _ => NOT_FETCHED,
+    }
+}
+
+/// Tells the user of a failure and returns the exit code.
+pub fn report(result: Result<(), Failure>) -> ExitCode {
+    let failure = match result {
+        Err(failure) if !failure.is_reader_gone() => failure,
+        _ => return ExitCode::SUCCESS,
+    };
+    let mut message = format!("error: {failure}\n");
+    let mut cause = failure.source();
+    while let Some(e) = cause {
+        // Many messages of the library end with their cause already.
+        let text = e.to_string();
+        if !message.contains(&text) {
+            message += &format!("  because: {text}\n");
+        }
+        cause = e.source();
+    }
+    if let Some(hint) = failure.hint() {
+        message += &format!("hint: {hint}\n");
+    }
+    // Where even this cannot be written there is nobody left to tell.
+    let _ = io::stderr().write_all(message.as_bytes());
+    ExitCode::from(failure.code())
+}

@@ -1,0 +1,138 @@
+//! Where results go: standard output, or a file that is whole or not there.
+
+use crate::exit::Failure;
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// A place for results.
+pub struct Output {
+    name: String,
+    to: To,
+}
+
+enum To {
+    Stdout(BufWriter<io::Stdout>),
+    /// A device or pipe, which cannot be replaced.
+    Special(BufWriter<File>),
+    /// A file under a passing name.
+    Fresh(BufWriter<File>, Passing),
+}
+
+/// A file beside `target` that becomes it in the end, or else is removed.
+struct Passing {
+    path: PathBuf,
+    target: PathBuf,
+    kept: bool,
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Output {
+    /// The file at `path` if one is given, else standard output. A file appears
+    /// or is replaced when [`Output::finish`] is called, not before.
+    pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Self {
+                name: "standard output".into(),
+                to: To::Stdout(BufWriter::new(io::stdout())),
+            });
+        };
+        let name = path.display().to_string();
+        let open = || -> io::Result<To> {
+            // A link stays one: what it points to is replaced.
+            let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+            match fs::metadata(&target) {
+                Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+                Ok(meta) if !meta.is_file() => {
+                    let file = File::options().write(true).open(&target)?;
+                    return Ok(To::Special(BufWriter::new(file)));
+                }
+                _ => {}
+            }
+            let file_name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+            let mut passing = std::ffi::OsString::from(".");
+            passing.push(file_name);
+            passing.push(format!(".{}.part", std::process::id()));
+            let path = target.with_file_name(passing);
+            let file = File::create(&path)?;
+            let kept = false;
+            let passing = Passing { path, target, kept };
+            Ok(To::Fresh(BufWriter::new(file), passing))
+        };
+        match open() {
+            Ok(to) => Ok(Self { name, to }),
+            Err(source) => Err(Failure::Output { to: name, source }),
+        }
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match &mut self.to {
+            To::Stdout(writer) => writer,
+            To::Special(writer) | To::Fresh(writer, _) => writer,
+        }
+    }
+
+    fn failed(&self, source: impl Into<io::Error>) -> Failure {
+        let (to, source) = (self.name.clone(), source.into());
+        Failure::Output { to, source }
+    }
+
+    /// Writes bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.writer().write_all(bytes);
+        written.map_err(|e| self.failed(e))
+    }
+
+    /// Writes a line of text.
+    pub fn line(&mut self, text: &str) -> Result<(), Failure> {
+        self.bytes(text.as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    /// Writes a value as a line of JSON.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let written = serde_json::to_writer(self.writer(), value);
+        written.map_err(|e| self.failed(e))?;
+        self.bytes(b"\n")
+    }
+
+    /// Hands on what was written, so that a reader can go on with it.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        let flushed = self.writer().flush();
+        flushed.map_err(|e| self.failed(e))
+    }
+
+    /// Writes `bytes` over the beginning. `false` where that is impossible:
+    /// only files have a beginning to go back to.
+    pub fn overwrite_start(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+        let To::Fresh(writer, _) = &mut self.to else {
+            return Ok(false);
+        };
+        let written = writer.rewind().and_then(|()| writer.write_all(bytes));
+        written.map_err(|e| self.failed(e))?;
+        Ok(true)
+    }
+
+    /// Ends the output: all is written, a file stands under its name.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        self.flush()?;
+        let Self { name, to } = self;
+        if let To::Fresh(writer, mut passing) = to {
+            let done = writer
+                .get_ref()
+                .sync_all()
+                .and_then(|()| fs::rename(&passing.path, &passing.target));
+            done.map_err(|source| Failure::Output { to: name, source })?;
+            passing.kept = true;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Telling people on standard error how work gets on: bars on a terminal, now
+//! and then a line elsewhere, nothing under `--quiet`.
+
+use gradus::hub::Progress;
+use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How often a line is written where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
+
+/// How to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Not at all.
+    Silent,
+    /// By bars.
+    Bars,
+    /// By lines, rarely.
+    Lines,
+}
+
+impl Manner {
+    /// What suits standard error.
+    pub fn choose(quiet: bool) -> Self {
+        if quiet {
+            Self::Silent
+        } else if io::stderr().is_terminal() {
+            Self::Bars
+        } else {
+            Self::Lines
+        }
+    }
+
+    /// The manner of a command whose results run over standard output while it
+    /// works: on a terminal they would tear a bar apart.
+    pub fn beside_results(self) -> Self {
+        match self {
+            Self::Bars if io::stdout().is_terminal() => Self::Silent,
+            other => other,
+        }
+    }
+
+    /// Writes a line for people, unless silent.
+    pub fn note(self, message: &str) {
+        if self != Self::Silent {
+            // Without a reader there is nobody to miss it.
+            let _ = writeln!(io::stderr(), "{message}");
+        }
+    }
+}
+
+/// Lets something be done at most every 30 seconds.
+struct Pace(Cell<Instant>);
+
+impl Pace {
+    fn new() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
+
+    fn is_due(&self) -> bool {
+        let due = self.0.get().elapsed() >= BETWEEN_LINES;
+        if due {
+            self.0.set(Instant::now());
+        }
+        due
+    }
+}
+
+fn bar(total: Option<u64>, template: &str) -> ProgressBar {
+    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    let style = match total {
+        Some(_) => ProgressStyle::default_bar(),
+        None => ProgressStyle::default_spinner(),
+    };
+    let style = style.clone().template(template).unwrap_or(style);
+    bar.set_style(
+        style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = out.write_str(&rate(state.per_sec()));
+        }),
+    );
+    bar
+}
+
+/// So many a second, with as many digits as are of interest.
+fn rate(per_second: f64) -> String {
+    let digits = if per_second < 10.0 { 1 } else { 0 };
+    format!("{per_second:.digits$}/s")
+}
+
+/// The progress of work that can be counted: texts, pairs, steps.
+pub struct Counter {
+    manner: Manner,
+    what: String,
+    total: Option<u64>,
+    done: Cell<u64>,
+    begun: Instant,
+    pace: Pace,
+    bar: Option<ProgressBar>,
+}
+
+impl Counter {
+    /// Begins work described by `what`, such as "encoding texts", with a total
+    /// where it is known.
+    pub fn new(manner: Manner, what: impl Into<String>, total: Option<u64>) -> Self {
+        let what = what.into();
+        let bar = (manner == Manner::Bars).then(|| {
+            let template = match total {
+                Some(_) => "{msg} {wide_bar} {human_pos}/{human_len}, {rate}, {eta} left",
+                None => "{spinner} {msg}: {human_pos}, {rate}",
+            };
+            bar(total, template).with_message(what.clone())
+        });
+        Self {
+            manner,
+            what,
+            total,
+            done: Cell::new(0),
+            begun: Instant::now(),
+            pace: Pace::new(),
+            bar,
+        }
+    }
+
+    /// So many more are done.
+    pub fn add(&self, count: u64) {
+        self.done.set(self.done.get() + count);
+        if let Some(bar) = &self.bar {
+            bar.inc(count);
+        }
+        if self.manner == Manner::Lines && self.pace.is_due() {
+            self.line();
+        }
+    }
+
+    fn line(&self) {
+        let done = HumanCount(self.done.get());
+        let rate = rate(self.done.get() as f64 / self.begun.elapsed().as_secs_f64());
+        let of = self
+            .total
+            .map_or(String::new(), |total| format!(" of {}", HumanCount(total)));
+        self.manner
+            .note(&format!("{}: {done}{of}, {rate}", self.what));
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The progress of fetching.
+pub struct Fetching {
+    manner: Manner,
+    bar: Option<ProgressBar>,
+    name: String,
+    have: u64,
+    total: Option<u64>,
+    pace: Pace,
+}
+
+impl Fetching {
+    /// Nothing is fetched yet.
+    pub fn new(manner: Manner) -> Self {
+        Self {
+            manner,
+            bar: None,
+            name: String::new(),
+            have: 0,
+            total: None,
+            pace: Pace::new(),
+        }
+    }
+}
+
+impl Progress for Fetching {
+    fn start(&mut self, name: &str, total: Option<u64>, already: u64) {
+        let anew = self.name == name;
+        (self.name, self.have, self.total) = (name.to_owned(), already, total);
+        self.pace = Pace::new();
+        match self.manner {
+            Manner::Bars => {
+                let template = match total {
+                    Some(_) => "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {eta} left",
+                    None => "{spinner} {msg}: {decimal_bytes}",
+                };
+                let bar = bar(total, template).with_message(name.to_owned());
+                bar.set_position(already);
+                bar.reset_eta();
+                self.bar = Some(bar);
+            }
+            // A transfer taken up anew is no news.
+            Manner::Lines if !anew => {
+                let size = total.map_or(String::new(), |n| format!(" ({})", DecimalBytes(n)));
+                self.manner.note(&format!("fetching {name}{size}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.have += bytes;
+        if let Some(bar) = &self.bar {
+            bar.inc(bytes);
+        }
+        if self.manner == Manner::Lines && self.pace.is_due() {
+            let of = self
+                .total
+                .map_or(String::new(), |n| format!(" of {}", DecimalBytes(n)));
+            let have = DecimalBytes(self.have);
+            self.manner.note(&format!("{}: {have}{of}", self.name));
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn note(&mut self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.manner.note(message)),
+            None => self.manner.note(message),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `gradus eval`.
+
+use crate::support::{gradus, model, stdout, tiny_data};
+use predicates::prelude::*;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+fn small() -> (tempfile::TempDir, String) {
+    let root = tempfile::tempdir().unwrap();
+    tiny_data(root.path());
+    let path = root.path().to_str().unwrap().to_owned();
+    (root, path)
+}
+
+#[test]
+fn seven_tasks_and_a_row_a_model() {
+    let (_root, data) = small();
+    let models = [model("bert-small"), model("roberta-small")];
+    let args = ["--data", &data, "eval", &models[0], &models[1]];
+    let table = stdout(gradus().args(args));
+    assert!(
+        table.starts_with("correlation: Spearman's x 100\n"),
+        "{table}"
+    );
+    let head = table.lines().find(|l| l.starts_with("model")).unwrap();
+    let columns: Vec<_> = head.split_whitespace().collect();
+    let tasks = "STS12 STS13 STS14 STS15 STS16 STS-B SICK-R Avg.";
+    assert_eq!(columns[1..].join(" "), tasks);
+    for model in &models {
+        let row = table
+            .lines()
+            .find(|l| l.starts_with(model.as_str()))
+            .unwrap();
+        assert_eq!(row.split_whitespace().count(), 9, "{row}");
+    }
+}
+
+#[test]
+fn forms_and_options_of_the_report() {
+    let (root, data) = small();
+    let eval = |args: &[&str]| {
+        let base = ["--data", &data, "eval", &model("bert-small")];
+        stdout(gradus().args(base).args(args))
+    };
+    let json: Value = serde_json::from_str(&eval(&["--format", "json"])).unwrap();
+    let tasks = json["models"][0]["tasks"].as_array().unwrap();
+    assert_eq!(tasks.len(), 7);
+    assert_eq!(tasks[0]["pairs"], 20);
+    let markdown = eval(&["--format", "markdown", "--metric", "pearson"]);
+    assert!(markdown.contains("Pearson's") && markdown.contains("\n|---|--:"));
+    let subsets = eval(&["--per-subset", "--aggregation", "weighted-mean"]);
+    assert!(subsets.contains("\nSTS12/MSRpar "), "{subsets}");
+    assert!(subsets.contains("aggregation: weighted mean"), "{subsets}");
+    let text = eval(&["--text", "senteval"]);
+    assert!(text.contains("text: senteval (STS12, "), "{text}");
+    let path = root.path().join("scores.txt");
+    assert_eq!(eval(&["--output", path.to_str().unwrap()]), "");
+    assert_eq!(fs::read_to_string(path).unwrap(), eval(&[]));
+}
+
+#[test]
+fn pairs_of_ones_own_stand_beside_the_seven_or_alone() {
+    let (root, data) = small();
+    let folder = root.path().join("more");
+    fs::create_dir(&folder).unwrap();
+    let write = |path: PathBuf, text: &str| {
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let one = write(
+        root.path().join("reviews.csv"),
+        "review,product,stars\na cat,the cat,5\na cat,two dogs,2\na cat,books!,1\n",
+    );
+    let base = ["--data", &data, "eval", &model("bert-small"), "--pairs"];
+    let named = ["--columns", "review,product,stars"];
+    let beside = stdout(gradus().args(base).arg(&one).args(named));
+    assert!(beside.contains("Avg.  reviews\n"), "{beside}");
+    assert!(beside.contains("note: Avg. is over STS12,"), "{beside}");
+    let alone = ["--only-pairs", "--format", "json", "--pairs"];
+    // Two files of one name are told apart.
+    let two = write(
+        folder.join("reviews.csv"),
+        "review,product,stars\na,b,5\na,two dogs,2\n",
+    );
+    let mut command = gradus();
+    command
+        .args(base)
+        .arg(&one)
+        .args(alone)
+        .arg(&two)
+        .args(named);
+    let json: Value = serde_json::from_str(&stdout(&mut command)).unwrap();
+    let tasks = json["models"][0]["tasks"].as_array().unwrap();
+    let names: Vec<_> = tasks.iter().map(|t| t["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["reviews", &two]);
+    let mut twice = gradus();
+    twice
+        .args(base)
+        .arg(&one)
+        .args(alone)
+        .args([&one, "--pairs", &one]);
+    let says = predicate::str::contains("is given twice");
+    twice.args(named).assert().code(2).stderr(says);
+}
+
+#[test]
+fn missing_data_says_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["eval", &model("bert-small"), "--data"];
+    let says = predicate::str::contains("fetch it with `gradus pull sts`");
+    let mut command = gradus();
+    command.args(args).arg(folder.path());
+    command.assert().code(3).stdout("").stderr(says);
+}
+
+#[test]
+fn pairs_without_a_label_or_known_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.tsv");
+    fs::write(&path, "a\tb\nc\td\n").unwrap();
+    let args = ["eval", &model("bert-small"), "--only-pairs", "--pairs"];
+    let mut command = gradus();
+    let says = predicate::str::contains("which column is the label").and(predicate::str::contains(
+        "hint: columns are named by --columns",
+    ));
+    command.args(args).arg(&path).assert().code(3).stderr(says);
+    let other = folder.path().join("pairs.data");
+    fs::copy(&path, &other).unwrap();
+    let says = predicate::str::contains("add --pairs-format");
+    let mut command = gradus();
+    command.args(args).arg(&other).assert().code(2).stderr(says);
+    let args = ["eval", &model("bert-small"), "--only-pairs"];
+    gradus().args(args).assert().code(2);
+}
+
+#[test]
+fn real_data_is_read_in_full() {
+    let data = match std::env::var_os("GRADUS_DATA") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
+    };
+    if !data.join("sts").is_dir() {
+        println!("skipped: no data sets under {}", data.display());
+        return;
+    }
+    let mut command = gradus();
+    command.arg("--data").arg(&data);
+    command.args(["eval", &model("bert-small"), "--format", "json"]);
+    let json: Value = serde_json::from_str(&stdout(&mut command)).unwrap();
+    let tasks = json["models"][0]["tasks"].as_array().unwrap();
+    let pairs: Vec<_> = tasks.iter().map(|t| t["pairs"].as_u64().unwrap()).collect();
+    assert_eq!(pairs, [3108, 1500, 3750, 3000, 1186, 1379, 4927]);
+    assert_eq!(json["models"][0]["notes"], Value::Array(vec![]));
+}

@@ -1,0 +1,9 @@
+//! The `gradus` command from outside, on the tiny stored models.
+
+mod encode;
+mod eval;
+mod failures;
+mod info;
+mod pull;
+mod score;
+mod support;
