@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use crate::commands::{encode, eval, info, pull, score};
+use crate::commands::{encode, eval, info, pull, quickstart, score, train};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -10,6 +10,8 @@ A MODEL is a folder in the layout of Hugging Face or sentence-transformers, or \
 a model's name on the hub, fetched when first used.
 
 Examples:
+  gradus quickstart
+  gradus train recipes/sts/cosine-filtered.toml
   gradus pull all-MiniLM-L6-v2
   gradus score all-MiniLM-L6-v2 \"A plane is taking off.\" \"An air plane takes off.\"
   gradus pull sts && gradus eval all-MiniLM-L6-v2
@@ -59,6 +61,10 @@ pub struct Global {
 /// in `commands/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See it all at work in three minutes: fetch, train, score, compare
+    Quickstart(quickstart::Args),
+    /// Train a model by a recipe
+    Train(train::Args),
     /// Score models on the seven STS tasks and on pairs of your own
     Eval(eval::Args),
     /// Say how alike texts are: the cosine, and the grade of a regression head

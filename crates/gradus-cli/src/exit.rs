@@ -3,6 +3,7 @@
 use gradus::Error;
 use gradus::data::DataError;
 use gradus::hub::HubError;
+use gradus::train::TrainError;
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ impl Failure {
                 Error::Data(_) => BAD_DATA,
                 Error::Model(_) => BAD_MODEL,
                 Error::Hub(e) => hub_code(e),
+                Error::Train(e) => train_code(e),
                 _ => OTHER,
             },
         }
@@ -98,6 +100,18 @@ fn hub_code(e: &HubError) -> u8 {
         | HubError::NotAModel { .. }
         | HubError::NoSafetensors { .. } => BAD_MODEL,
         _ => NOT_FETCHED,
+    }
+}
+
+fn train_code(e: &TrainError) -> u8 {
+    match e {
+        TrainError::Recipe { .. }
+        | TrainError::Override { .. }
+        | TrainError::Stage { .. }
+        | TrainError::Objective { .. }
+        | TrainError::Occupied(_)
+        | TrainError::NoRun(_) => USAGE,
+        _ => OTHER,
     }
 }
 

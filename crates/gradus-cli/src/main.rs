@@ -15,6 +15,7 @@ mod npy;
 mod output;
 mod pair_options;
 mod progress;
+mod training;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -135,6 +135,30 @@ impl Counter {
         }
     }
 
+    /// So many were done before this process began.
+    pub fn skip(&self, count: u64) {
+        self.done.set(self.done.get() + count);
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done.get());
+            bar.reset_eta();
+        }
+    }
+
+    /// Changes the description on a bar.
+    pub fn relabel(&self, what: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what);
+        }
+    }
+
+    /// Writes a line above the bar.
+    pub fn aside(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.manner.note(message)),
+            None => self.manner.note(message),
+        }
+    }
+
     fn line(&self) {
         let done = HumanCount(self.done.get());
         let rate = rate(self.done.get() as f64 / self.begun.elapsed().as_secs_f64());

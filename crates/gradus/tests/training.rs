@@ -78,7 +78,7 @@ fn run(recipe: &str, base: &Path, folder: &Path, threads: usize) -> gradus::Resu
         &options,
         &mut Silent,
     )?;
-    let folder = RunFolder::create(folder, &recipe)?;
+    let folder = RunFolder::create(folder, &recipe, base)?;
     run.execute(&folder, &mut Silent)
 }
 

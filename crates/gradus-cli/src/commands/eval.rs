@@ -99,11 +99,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut output = Output::open(args.output.as_deref())?;
     let mut report = Report::default();
     for (spec, folder) in args.models.iter().zip(&folders) {
-        let watched = Watched {
-            encoder: context.load(folder)?,
-            what: format!("{spec}: encoding sentences"),
-            manner: context.manner,
-        };
+        let what = format!("{spec}: encoding sentences");
+        let watched = Watched::new(context.load(folder)?, what, context.manner);
         report.push(spec, suite.evaluate(&watched).map_err(Failure::Model)?);
     }
     let view = View {
@@ -146,10 +143,25 @@ fn suite(args: &Args, context: &Context) -> Result<Suite, Failure> {
 }
 
 /// An encoder that tells how it gets on.
-struct Watched {
+pub(super) struct Watched {
     encoder: SentenceEncoder<Cpu>,
     what: String,
     manner: Manner,
+}
+
+impl Watched {
+    pub fn new(encoder: SentenceEncoder<Cpu>, what: impl Into<String>, manner: Manner) -> Self {
+        let what = what.into();
+        Self {
+            encoder,
+            what,
+            manner,
+        }
+    }
+
+    pub fn encoder(&self) -> &SentenceEncoder<Cpu> {
+        &self.encoder
+    }
 }
 
 impl Embedder for Watched {

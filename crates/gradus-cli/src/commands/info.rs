@@ -200,11 +200,7 @@ impl Info {
 
 impl HeadInfo {
     fn describe(&self) -> String {
-        let features = match self.features {
-            Features::Concat => "[u; v]",
-            Features::Difference => "[|u-v|]",
-            Features::ConcatDifference => "[u; v; |u-v|]",
-        };
+        let features = self.features.notation();
         let scale: Vec<String> = self.scale.iter().map(f64::to_string).collect();
         match (self.outputs, scale.is_empty()) {
             (1, true) => format!("on {features}"),

@@ -4,7 +4,9 @@ pub mod encode;
 pub mod eval;
 pub mod info;
 pub mod pull;
+pub mod quickstart;
 pub mod score;
+pub mod train;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -16,6 +18,8 @@ use gradus::model::RegressionHead;
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let context = Context::new(&cli.global);
     match cli.command {
+        Command::Quickstart(args) => quickstart::run(args, &context),
+        Command::Train(args) => train::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
         Command::Score(args) => score::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),

@@ -18,6 +18,8 @@ pub enum Features {
     /// `[u; v; |u-v|]`, width 3d.
     #[default]
     ConcatDifference,
+    /// `[cos(u, v)]`, width 1: the map of the cosine form.
+    Cosine,
 }
 
 impl Features {
@@ -27,6 +29,35 @@ impl Features {
             Self::Concat => 2 * dim,
             Self::Difference => dim,
             Self::ConcatDifference => 3 * dim,
+            Self::Cosine => 1,
+        }
+    }
+}
+
+impl Features {
+    /// As papers write it.
+    pub fn notation(self) -> &'static str {
+        match self {
+            Self::Concat => "[u; v]",
+            Self::Difference => "[|u-v|]",
+            Self::ConcatDifference => "[u; v; |u-v|]",
+            Self::Cosine => "[cos(u, v)]",
+        }
+    }
+
+    /// The features of an ordered pair, in f64.
+    pub fn of(self, u: &[f32], v: &[f32]) -> Vec<f64> {
+        let both = || u.iter().chain(v).map(|&x| f64::from(x));
+        let difference = || {
+            u.iter()
+                .zip(v)
+                .map(|(&u, &v)| (f64::from(u) - f64::from(v)).abs())
+        };
+        match self {
+            Self::Concat => both().collect(),
+            Self::Difference => difference().collect(),
+            Self::ConcatDifference => both().chain(difference()).collect(),
+            Self::Cosine => vec![crate::embeddings::cosine(u, v)],
         }
     }
 }
@@ -64,23 +95,17 @@ const DESCRIPTION: &str = "gradus_head.json";
 impl RegressionHead {
     /// The outputs for one ordered pair.
     pub fn outputs(&self, u: &[f32], v: &[f32]) -> Vec<f64> {
-        let width = self.features.width(u.len());
-        let (weights, biases) = self.values.split_at(self.outputs * width);
-        (0..self.outputs)
-            .map(|o| {
-                let w = &weights[o * width..(o + 1) * width];
-                let mut sum = f64::from(biases[o]);
-                let mut w = w.iter().map(|&w| f64::from(w));
-                let mut add = |x: f64| sum += x * w.next().unwrap_or(0.0);
-                if self.features != Features::Difference {
-                    u.iter().chain(v).for_each(|&x| add(f64::from(x)));
-                }
-                if self.features != Features::Concat {
-                    u.iter()
-                        .zip(v)
-                        .for_each(|(&u, &v)| add((f64::from(u) - f64::from(v)).abs()));
-                }
-                sum
+        let h = self.features.of(u, v);
+        let (weights, biases) = self.values.split_at(self.outputs * h.len());
+        weights
+            .chunks_exact(h.len().max(1))
+            .zip(biases)
+            .map(|(w, &b)| {
+                f64::from(b)
+                    + w.iter()
+                        .zip(&h)
+                        .map(|(&w, h)| f64::from(w) * h)
+                        .sum::<f64>()
             })
             .collect()
     }

@@ -147,6 +147,10 @@ impl ObjectiveConfig {
             }
         }
         match self.form {
+            Form::Head if self.features == Some(Features::Cosine) => refuse(
+                "features = \"cosine\"",
+                "the head form; set form = \"cosine\"",
+            ),
             Form::Head => {
                 let given = [
                     ("scale", self.scale.is_some()),

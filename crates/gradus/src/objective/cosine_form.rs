@@ -1,5 +1,5 @@
 use super::{Input, Objective, ObjectiveError, OutOfRange, Output, PointLoss};
-use crate::model::RegressionHead;
+use crate::model::{Features, RegressionHead};
 
 /// Regression without a head: the prediction is `scale * cos(u, v) + offset`,
 /// so training moves the very quantity that evaluation and search use.
@@ -110,8 +110,17 @@ impl Objective for CosineForm {
         output
     }
 
-    fn head(&self, _parameters: &[f32]) -> Option<RegressionHead> {
-        None
+    fn head(&self, parameters: &[f32]) -> Option<RegressionHead> {
+        let values = match parameters {
+            [] => vec![self.scale as f32, self.offset as f32],
+            learned => learned.to_vec(),
+        };
+        Some(RegressionHead {
+            features: Features::Cosine,
+            scale: vec![self.range.0, self.range.1],
+            outputs: 1,
+            values,
+        })
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,4 @@
-use super::head_form::{
-    add_feature_gradient, feature_name, features, linear_decay, uniform_linear,
-};
+use super::head_form::{add_feature_gradient, linear_decay, uniform_linear};
 use super::{Input, Objective, ObjectiveError, Output};
 use crate::model::{Features, RegressionHead};
 
@@ -61,7 +59,9 @@ impl Objective for CrossEntropy {
         let mut output = Output::zero(input, parameters.len());
         let mut gradient = vec![0f64; parameters.len()];
         for (i, label) in input.labels.iter().enumerate() {
-            let h = features(self.features, input.embedding(0, i), input.embedding(1, i));
+            let h = self
+                .features
+                .of(input.embedding(0, i), input.embedding(1, i));
             let logits: Vec<f64> = weights
                 .chunks_exact(width)
                 .zip(biases)
@@ -111,7 +111,7 @@ impl Objective for CrossEntropy {
         format!(
             "cross-entropy over {} classes on a head over {}",
             self.classes.len(),
-            feature_name(self.features)
+            self.features.notation()
         )
     }
 }

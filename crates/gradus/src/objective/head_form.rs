@@ -34,18 +34,6 @@ impl HeadForm {
     }
 }
 
-/// The features of example `i`.
-pub(super) fn features(features: Features, u: &[f32], v: &[f32]) -> Vec<f64> {
-    let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
-    let (u, v) = (wide(u), wide(v));
-    let difference = || u.iter().zip(&v).map(|(u, v)| (u - v).abs());
-    match features {
-        Features::Difference => difference().collect(),
-        Features::Concat => u.iter().chain(&v).copied().collect(),
-        Features::ConcatDifference => u.iter().chain(&v).copied().chain(difference()).collect(),
-    }
-}
-
 /// Adds `slope`, the gradient of example `i`'s features, to the gradients of
 /// its two embeddings. Where `u = v`, `|u-v|` passes nothing.
 pub(super) fn add_feature_gradient(
@@ -62,6 +50,8 @@ pub(super) fn add_feature_gradient(
         Features::Difference => (None, Some(slope)),
         Features::Concat => (Some(slope), None),
         Features::ConcatDifference => (Some(&slope[..2 * dim]), Some(&slope[2 * dim..])),
+        // The cosine form has its own gradient.
+        Features::Cosine => (None, None),
     };
     for c in 0..dim {
         let (mut du, mut dv) = parts.map_or((0.0, 0.0), |p| (p[c], p[dim + c]));
@@ -117,7 +107,9 @@ impl Objective for HeadForm {
         let mut output = Output::zero(input, parameters.len());
         let mut gradient = vec![0f64; parameters.len()];
         for (i, &label) in input.labels.iter().enumerate() {
-            let h = features(self.features, input.embedding(0, i), input.embedding(1, i));
+            let h = self
+                .features
+                .of(input.embedding(0, i), input.embedding(1, i));
             let dot: f64 = h.iter().zip(weights).map(|(h, &w)| h * f64::from(w)).sum();
             let raw = dot + f64::from(bias[0]);
             let (prediction, passes) = self.rule.apply(raw, label, self.range);
@@ -154,15 +146,7 @@ impl Objective for HeadForm {
         format!(
             "{} on a head over {}",
             self.loss.describe(),
-            feature_name(self.features)
+            self.features.notation()
         )
-    }
-}
-
-pub(super) fn feature_name(features: Features) -> &'static str {
-    match features {
-        Features::Concat => "[u; v]",
-        Features::Difference => "[|u-v|]",
-        Features::ConcatDifference => "[u; v; |u-v|]",
     }
 }

@@ -252,7 +252,9 @@ impl<B: Backend> Run<B> {
             .initial_parameters(self.model.dim(), mix64(self.recipe.seed ^ s as u64));
         match (&self.given_head, self.head(s, &fresh)) {
             (Some(given), Some(own))
-                if s == 0 && (given.features, given.outputs) == (own.features, own.outputs) =>
+                if s == 0
+                    && given.values.len() == fresh.len()
+                    && (given.features, given.outputs) == (own.features, own.outputs) =>
             {
                 given.values.clone()
             }
@@ -614,7 +616,11 @@ impl<B: Backend> Run<B> {
             }
             if self.stages[s].settings.next_from == NextFrom::Best && !last {
                 self.model.reload(&folder.model())?;
-                if let Some(head) = self.model.head() {
+                if let Some(head) = self
+                    .model
+                    .head()
+                    .filter(|h| h.values.len() == progress.head.len())
+                {
                     progress.head = head.values.clone();
                 }
             }

@@ -13,17 +13,24 @@ pub struct RunFolder {
     _lock: File,
 }
 
+/// Holds the folder of the recipe that was given.
+const BASE_DIR: &str = ".base_dir";
+
 impl RunFolder {
-    /// Makes a folder for a new run and writes its recipe.
+    /// Makes a folder for a new run and writes its recipe. `base_dir` is where
+    /// the recipe's relative paths start; it is noted for resuming.
     ///
     /// # Errors
     /// [`TrainError::Occupied`] where there is a run already.
-    pub fn create(root: &Path, recipe: &Recipe) -> Result<Self> {
+    pub fn create(root: &Path, recipe: &Recipe, base_dir: &Path) -> Result<Self> {
         if root.join("recipe.toml").exists() {
             return Err(TrainError::Occupied(root.to_path_buf()).into());
         }
         std::fs::create_dir_all(root).map_err(Error::io(root))?;
         let folder = Self::locked(root)?;
+        let base = std::path::absolute(base_dir).map_err(Error::io(base_dir))?;
+        let path = root.join(BASE_DIR);
+        std::fs::write(&path, base.to_string_lossy().as_bytes()).map_err(Error::io(&path))?;
         let text = toml::to_string(recipe).map_err(|e| Error::Internal(format!("recipe: {e}")))?;
         let (path, fresh) = (root.join("recipe.toml"), root.join(".recipe.toml.new"));
         std::fs::write(&fresh, text).map_err(Error::io(&fresh))?;
@@ -60,6 +67,16 @@ impl RunFolder {
             }
             Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path)(e)),
         }
+    }
+
+    /// Where the recipe's relative paths start.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn base_dir(&self) -> Result<PathBuf> {
+        let path = self.root.join(BASE_DIR);
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        Ok(PathBuf::from(text))
     }
 
     /// The folder itself.

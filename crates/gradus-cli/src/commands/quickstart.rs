@@ -1,0 +1,212 @@
+//! `gradus quickstart`: everything once, on real input.
+
+use crate::commands::eval::Watched;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::training::{Narrator, duration};
+use gradus::Error;
+use gradus::data::{Source, TextVariant};
+use gradus::eval::{Report, Suite, Task, View};
+use gradus::model::EncodeOptions;
+use gradus::train::{Run, RunFolder, RunOptions, parse_recipe};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Fetches all-MiniLM-L6-v2, trains it on graded pairs, scores it before and \
+after, and leaves a model that `gradus score` uses. With STS data at hand \
+(`gradus pull sts`, or GRADUS_DATA) it trains on STS-B and SICK-R without the \
+pairs of the test sets; otherwise on pairs that come with Gradus.
+
+Examples:
+  gradus quickstart
+  gradus quickstart --output runs/first --embedded";
+
+const STS: &str = include_str!("../../quickstart/sts.toml");
+const EMBEDDED: &str = include_str!("../../quickstart/embedded.toml");
+const PAIRS: [(&str, &str); 3] = [
+    ("train.tsv", include_str!("../../quickstart/train.tsv")),
+    ("dev.tsv", include_str!("../../quickstart/dev.tsv")),
+    ("test.tsv", include_str!("../../quickstart/test.tsv")),
+];
+
+/// Pairs to show, from alike to unlike.
+const SHOWN: [(&str, &str); 4] = [
+    (
+        "The train to Lyon leaves at noon.",
+        "At twelve o'clock the train departs for Lyon.",
+    ),
+    (
+        "The train to Lyon leaves at noon.",
+        "The train to Lyon leaves in the evening.",
+    ),
+    (
+        "The train to Lyon leaves at noon.",
+        "The bus to the airport was late.",
+    ),
+    (
+        "The train to Lyon leaves at noon.",
+        "Add the eggs one at a time.",
+    ),
+];
+
+/// Where it goes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The run's folder; by default runs/quickstart, or the next free name
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Use the pairs that come with Gradus even where STS data is at hand
+    #[arg(long)]
+    pub embedded: bool,
+    /// Another model to start from
+    #[arg(long, value_name = "MODEL", default_value = "all-MiniLM-L6-v2")]
+    pub model: String,
+}
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let mut narrator = Narrator::new(context.manner);
+    let root = args.output.unwrap_or_else(free_name);
+    narrator.say(&format!("1. the model: {}", args.model));
+    let model = context.find(&args.model)?;
+
+    let suite = match args.embedded {
+        true => None,
+        false => Suite::load(&context.data, TextVariant::Original).ok(),
+    };
+    let pairs = root.join("data");
+    let (text, base) = match &suite {
+        Some(_) => {
+            narrator.say(&format!(
+                "2. the data: STS-B and SICK-R in {}",
+                context.data.path().display()
+            ));
+            (STS, PathBuf::from("."))
+        }
+        None => {
+            narrator.say("2. the data: graded pairs that come with Gradus (`gradus pull sts` fetches STS-B and SICK-R)");
+            write_pairs(&pairs)?;
+            (EMBEDDED, pairs.clone())
+        }
+    };
+    let suite = match suite {
+        Some(suite) => suite,
+        None => Suite {
+            text: TextVariant::Original,
+            tasks: vec![Task::from_source(
+                "test",
+                &Source::file("test.tsv"),
+                &pairs,
+                &context.data,
+            )?],
+        },
+    };
+    let set = [format!("model={}", toml_string(&args.model))];
+    let recipe = parse_recipe(Path::new("quickstart.toml"), text, &set).map_err(Error::from)?;
+
+    narrator.say("3. scores before training");
+    let before = Watched::new(
+        context.load(&model)?,
+        "before: encoding sentences",
+        context.manner,
+    );
+    let mut report = Report::default();
+    report.push("before", suite.evaluate(&before)?);
+    let shown: Vec<&str> = SHOWN.iter().flat_map(|p| [p.0, p.1]).collect();
+    let old = before.encoder().encode(&shown, EncodeOptions::default())?;
+
+    narrator.say("4. training");
+    let options = RunOptions {
+        base_dir: base.clone(),
+        data_root: context.data.clone(),
+    };
+    let mut run = Run::prepare(
+        recipe.clone(),
+        &model,
+        context.backend(),
+        &options,
+        &mut narrator,
+    )?;
+    let folder = RunFolder::create(&root, &recipe, &base)?;
+    let summary = run.execute(&folder, &mut narrator)?;
+
+    narrator.say("5. scores after training");
+    let after = Watched::new(
+        context.load(&summary.model)?,
+        "after: encoding sentences",
+        context.manner,
+    );
+    report.push("after", suite.evaluate(&after)?);
+    let new = after.encoder().encode(&shown, EncodeOptions::default())?;
+
+    let mut out = report.text(View::default());
+    let _ = writeln!(
+        out,
+        "\ncosine before, cosine after, predicted grade (0 to 5):"
+    );
+    for (i, (first, second)) in SHOWN.iter().enumerate() {
+        let (a, b) = (2 * i, 2 * i + 1);
+        let grade = after
+            .encoder()
+            .head()
+            .map(|h| h.grade(new.row(a), new.row(b)));
+        let grade = grade.map_or("   -".into(), |g| format!("{g:4.1}"));
+        let _ = writeln!(
+            out,
+            "  {:5.2}  {:5.2}  {grade}  {first} / {second}",
+            old.cosine(a, b),
+            new.cosine(a, b)
+        );
+    }
+    let model = summary.model.display();
+    let _ = writeln!(
+        out,
+        "\nThe model is in {model}. Try it:\n  gradus score {model} \"A plane is taking off.\" \"An air plane takes off.\""
+    );
+    let mut output = Output::open(None)?;
+    output.bytes(out.as_bytes())?;
+    output.finish()?;
+    narrator.say(&format!(
+        "done in {}",
+        duration(begun.elapsed().as_secs_f64())
+    ));
+    Ok(())
+}
+
+/// `runs/quickstart`, or with a number where that is taken.
+fn free_name() -> PathBuf {
+    let name = |i: u32| match i {
+        1 => PathBuf::from("runs/quickstart"),
+        i => PathBuf::from(format!("runs/quickstart-{i}")),
+    };
+    (1..)
+        .map(name)
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| name(1))
+}
+
+fn write_pairs(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    for (name, text) in PAIRS {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(Error::io(&path))?;
+    }
+    Ok(())
+}
+
+/// A TOML string that holds `text` as it is.
+fn toml_string(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .flat_map(|c| match c {
+            '"' | '\\' => vec!['\\', c],
+            c => vec![c],
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}

@@ -1,0 +1,142 @@
+//! `gradus train`: carry out a recipe.
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::training::{Narrator, describe_plan};
+use gradus::Error;
+use gradus::train::{Recipe, Run, RunFolder, RunOptions, parse_recipe};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+A recipe is a TOML file that holds the whole run: model, data, stages, \
+evaluation. The run folder gets the resolved recipe, metrics.jsonl, checkpoints \
+and the best model in model/, which `gradus score` and sentence-transformers \
+load as it is. A run that was stopped or killed goes on where it was, to the \
+same bits.
+
+Examples:
+  gradus train recipes/sts/cosine-filtered.toml
+  gradus train recipe.toml --dry-run
+  gradus train recipe.toml --set seed=1 --set stage.0.learning_rate=1e-5 --output runs/seed1
+  gradus train --resume runs/seed1";
+
+/// What is to be trained.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The recipe
+    #[arg(value_name = "RECIPE", required_unless_present = "resume")]
+    pub recipe: Option<PathBuf>,
+    /// Change a value of the recipe; list entries are counted from 0. Can be
+    /// repeated
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
+    pub set: Vec<String>,
+    /// The run's folder; by default the recipe's `output`, else runs/NAME
+    #[arg(long, short, value_name = "DIR", conflicts_with = "resume")]
+    pub output: Option<PathBuf>,
+    /// Go on with the run in DIR
+    #[arg(long, value_name = "DIR", conflicts_with = "recipe")]
+    pub resume: Option<PathBuf>,
+    /// Only say what would be done: steps, rates, tokens, time and memory
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The plan of --dry-run as JSON
+    #[arg(long, requires = "dry_run")]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let mut narrator = Narrator::new(context.manner);
+    if let Some(root) = &args.resume {
+        let (folder, recipe) = RunFolder::open(root)?;
+        let base = folder.base_dir()?;
+        let mut run = prepare(recipe, &base, context, &mut narrator)?;
+        return finish(&mut run, &folder, &mut narrator);
+    }
+    let path = args.recipe.as_deref().unwrap_or(Path::new(""));
+    let text = std::fs::read_to_string(path)
+        .map_err(Error::io(path))
+        .map_err(Failure::Input)?;
+    let recipe = parse_recipe(path, &text, &args.set).map_err(Error::from)?;
+    let base = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    if args.dry_run {
+        let mut run = prepare(recipe, base, context, &mut narrator)?;
+        narrator.say("timing a few batches");
+        run.estimate();
+        let mut output = Output::open(None)?;
+        let text = match args.json {
+            true => {
+                let json = serde_json::to_string_pretty(run.plan());
+                json.map_err(|e| Failure::Usage(e.to_string()))? + "\n"
+            }
+            false => describe_plan(run.plan()),
+        };
+        output.bytes(text.as_bytes())?;
+        return output.finish();
+    }
+    let root = args.output.unwrap_or_else(|| {
+        let stem = path.file_stem().unwrap_or_default();
+        recipe
+            .output
+            .as_ref()
+            .map_or_else(|| Path::new("runs").join(stem), PathBuf::from)
+    });
+    if root.join("recipe.toml").exists() {
+        // Before the long work of preparing.
+        return Err(Error::from(gradus::train::TrainError::Occupied(root)).into());
+    }
+    let mut run = prepare(recipe.clone(), base, context, &mut narrator)?;
+    let folder = RunFolder::create(&root, &recipe, base)?;
+    finish(&mut run, &folder, &mut narrator)
+}
+
+fn prepare(
+    recipe: Recipe,
+    base: &Path,
+    context: &Context,
+    narrator: &mut Narrator,
+) -> Result<Run<gradus_kernels::cpu::Cpu>, Failure> {
+    // A folder beside the recipe is meant before one beside the caller.
+    let beside = base.join(&recipe.model);
+    let model = match beside.is_dir() {
+        true => beside,
+        false => context.find(&recipe.model)?,
+    };
+    let options = RunOptions {
+        base_dir: base.to_path_buf(),
+        data_root: context.data.clone(),
+    };
+    Ok(Run::prepare(
+        recipe,
+        &model,
+        context.backend(),
+        &options,
+        narrator,
+    )?)
+}
+
+fn finish(
+    run: &mut Run<gradus_kernels::cpu::Cpu>,
+    folder: &RunFolder,
+    narrator: &mut Narrator,
+) -> Result<(), Failure> {
+    let summary = run.execute(folder, narrator)?;
+    if let (Some(best), Some(dev)) = (summary.best, &run.plan().dev) {
+        let before = summary.initial.map_or(String::new(), |i| {
+            format!(", before training {:.2}", 100.0 * i)
+        });
+        narrator.say(&format!(
+            "best on {dev}: {:.2} (Spearman x 100 of the cosine) at step {}{before}",
+            100.0 * best,
+            summary.best_step
+        ));
+    }
+    let mut output = Output::open(None)?;
+    output.line(&summary.model.display().to_string())?;
+    output.finish()
+}

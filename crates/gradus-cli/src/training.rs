@@ -1,0 +1,200 @@
+//! Telling people how a training run gets on.
+
+use crate::progress::{Counter, Manner};
+use gradus::train::{DevEvaluation, Observer, Plan, StepReport};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// An observer that shows a bar on a terminal and lines elsewhere.
+pub struct Narrator {
+    manner: Manner,
+    counter: Option<Counter>,
+    steps: Vec<(String, u64)>,
+    last_line: Instant,
+}
+
+/// How often a line tells of the loss where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(15);
+
+impl Narrator {
+    /// Tells in this manner.
+    pub fn new(manner: Manner) -> Self {
+        Self {
+            manner,
+            counter: None,
+            steps: vec![],
+            last_line: Instant::now(),
+        }
+    }
+
+    /// Writes a line.
+    pub fn say(&self, message: &str) {
+        match &self.counter {
+            Some(counter) => counter.aside(message),
+            None => self.manner.note(message),
+        }
+    }
+}
+
+impl Observer for Narrator {
+    fn begin(&mut self, plan: &Plan) {
+        self.say(describe_plan(plan).trim_end());
+        self.steps = plan
+            .stages
+            .iter()
+            .map(|s| (s.name.clone(), s.steps))
+            .collect();
+    }
+
+    fn stage(&mut self, index: usize, step: u64) {
+        self.counter = None;
+        if let Some((name, steps)) = self.steps.get(index) {
+            if step > 0 {
+                self.say(&format!("stage `{name}` goes on at step {step}"));
+            }
+            // Lines are the narrator's own, with the loss.
+            if self.manner == Manner::Bars {
+                let counter = Counter::new(self.manner, format!("stage `{name}`"), Some(*steps));
+                counter.skip(step);
+                self.counter = Some(counter);
+            }
+        }
+    }
+
+    fn note(&mut self, message: &str) {
+        self.say(message);
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.say(&format!("warning: {message}"));
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        if let Some(counter) = &self.counter {
+            counter.relabel(format!(
+                "loss {:.4}, {:.0} pairs/s",
+                report.loss, report.pairs_per_second
+            ));
+            counter.add(1);
+        } else if self.last_line.elapsed() >= BETWEEN_LINES || report.step == report.steps {
+            self.last_line = Instant::now();
+            let left =
+                (report.steps - report.step) as f64 * report.pairs as f64 / report.pairs_per_second;
+            self.say(&format!(
+                "step {} of {}: loss {:.4}, rate {:.2e}, {:.0} pairs/s, {} left",
+                report.step,
+                report.steps,
+                report.loss,
+                report.learning_rate,
+                report.pairs_per_second,
+                duration(left)
+            ));
+        }
+    }
+
+    fn evaluated(&mut self, e: &DevEvaluation, best: bool) {
+        let percent = |c: gradus::eval::Correlation| {
+            c.value()
+                .map_or("undefined".into(), |v| format!("{:.2}", 100.0 * v))
+        };
+        let head = e
+            .head_spearman
+            .map_or(String::new(), |h| format!(", head {}", percent(h)));
+        let random = e
+            .geometry
+            .mean_cosine
+            .map_or(String::new(), |c| format!(", random pairs' cosine {c:.2}"));
+        self.say(&format!(
+            "stage `{}`, step {}: {} {}{head}{random}{}",
+            e.stage,
+            e.step,
+            e.dev,
+            percent(e.spearman),
+            if best { " (best)" } else { "" }
+        ));
+    }
+
+    fn end(&mut self) {
+        self.counter = None;
+    }
+}
+
+/// Seconds in words.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() => "unknown time".into(),
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// A plan for people.
+pub fn describe_plan(plan: &Plan) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "model      {} ({:.1} million parameters), on {}",
+        plan.model,
+        plan.parameters as f64 / 1e6,
+        plan.backend
+    );
+    let _ = match &plan.dev {
+        Some(dev) => writeln!(out, "selection  best Spearman of the cosine on {dev}"),
+        None => writeln!(
+            out,
+            "selection  none, the last model is kept: [evaluation] names no dev set"
+        ),
+    };
+    for stage in &plan.stages {
+        let frozen = if stage.encoder_frozen {
+            ", encoder frozen"
+        } else {
+            ""
+        };
+        let _ = writeln!(out, "stage `{}`: {}{frozen}", stage.name, stage.objective);
+        let _ = writeln!(
+            out,
+            "  data     {} pairs, labels {} to {}, {:.1} tokens a pair; left out: {} in evaluation sets, {} by label",
+            stage.pairs,
+            stage.label_range.0,
+            stage.label_range.1,
+            stage.tokens_per_pair,
+            stage.excluded,
+            stage.skipped
+        );
+        let _ = writeln!(
+            out,
+            "  steps    {} of {} pairs ({:.2} epochs of {} steps), {} million tokens",
+            stage.steps,
+            stage.effective_batch,
+            stage.steps as f64 / stage.steps_per_epoch as f64,
+            stage.steps_per_epoch,
+            (stage.tokens as f64 / 1e5).round() / 10.0
+        );
+        let peak = if stage.encoder_frozen {
+            stage.head_peak_rate
+        } else {
+            stage.peak_rate
+        };
+        let _ = writeln!(
+            out,
+            "  rate     peak {peak:.2e}, last step {:.2e}; warm-up {} steps ({:.0} %)",
+            stage.final_rate,
+            stage.warmup_steps,
+            100.0 * stage.warmup_steps as f64 / stage.steps as f64
+        );
+        if let Some(every) = stage.evaluate_every {
+            let _ = writeln!(out, "  scored   every {every} steps");
+        }
+        let time = stage.seconds.map_or(String::new(), |s| {
+            format!(", about {} without evaluations", duration(s))
+        });
+        let _ = writeln!(
+            out,
+            "  memory   about {} MB{time}",
+            stage.memory_bytes / 1_000_000
+        );
+    }
+    out
+}
