@@ -1,6 +1,7 @@
 use super::ModelError;
+use super::fields::{Fields, shorten};
+use super::files::parse_json;
 use gradus_kernels::Activation;
-use serde::Deserialize;
 use std::path::Path;
 
 /// The supported families of transformer encoders.
@@ -56,46 +57,9 @@ pub struct EncoderConfig {
     pub first_position: usize,
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    model_type: Option<String>,
-    vocab_size: usize,
-    hidden_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    max_position_embeddings: usize,
-    #[serde(default = "two")]
-    type_vocab_size: usize,
-    #[serde(default = "default_eps")]
-    layer_norm_eps: f64,
-    #[serde(default = "gelu")]
-    hidden_act: String,
-    #[serde(default = "tenth")]
-    hidden_dropout_prob: f32,
-    #[serde(default = "tenth")]
-    attention_probs_dropout_prob: f32,
-    pad_token_id: Option<usize>,
-    position_embedding_type: Option<String>,
-    #[serde(default)]
-    is_decoder: bool,
-}
-
-fn two() -> usize {
-    2
-}
-fn tenth() -> f32 {
-    0.1
-}
-fn default_eps() -> f64 {
-    1e-12
-}
-fn gelu() -> String {
-    "gelu".into()
-}
-
-/// Larger than any encoder there is; keeps hostile sizes from overflowing.
-const LARGEST: usize = 1 << 24;
+/// Deeper than any encoder there is; every layer costs memory before the
+/// weights are seen.
+const DEEPEST: usize = 1 << 10;
 
 impl EncoderConfig {
     /// Parses the `config.json` at `path`, whose text is `json`.
@@ -104,105 +68,91 @@ impl EncoderConfig {
     /// [`ModelError::Config`] for text that is no such configuration,
     /// [`ModelError::Unsupported`] for what this version cannot run.
     pub fn parse(path: &Path, json: &str) -> Result<Self, ModelError> {
-        let bad = |message: String| ModelError::Config {
-            path: path.to_path_buf(),
-            message,
-        };
         let unsupported = |what, found: String, supported| ModelError::Unsupported {
             path: path.to_path_buf(),
             what,
             found,
             supported,
         };
+        let value = parse_json(path, json)?;
+        let fields = Fields::new(path, &value)?;
         // The family first: another family's file may lack our fields.
-        let value: serde_json::Value =
-            serde_json::from_str(json).map_err(|e| bad(e.to_string()))?;
-        let architecture = match value["model_type"].as_str() {
+        let architecture = match fields.string("model_type")? {
             Some("bert") => Architecture::Bert,
             Some("roberta" | "camembert") => Architecture::Roberta,
             Some("xlm-roberta") => Architecture::XlmRoberta,
             other => {
-                let found = other.map_or("no `model_type`".into(), |t| format!("`{t}`"));
+                let found = other.map_or("no `model_type`".into(), |t| format!("`{}`", shorten(t)));
                 let supported = "bert, roberta, camembert, xlm-roberta";
                 return Err(unsupported("architecture", found, supported));
             }
         };
-        let raw: Raw = serde_json::from_value(value).map_err(|e| bad(e.to_string()))?;
-        debug_assert!(raw.model_type.is_some());
-        for (name, size) in [
-            ("vocab_size", raw.vocab_size),
-            ("hidden_size", raw.hidden_size),
-            ("num_hidden_layers", raw.num_hidden_layers),
-            ("num_attention_heads", raw.num_attention_heads),
-            ("intermediate_size", raw.intermediate_size),
-            ("max_position_embeddings", raw.max_position_embeddings),
-            ("type_vocab_size", raw.type_vocab_size),
-        ] {
-            if size == 0 || size > LARGEST {
-                return Err(bad(format!("`{name}` is {size}, which no encoder has")));
-            }
-        }
-        if !raw.hidden_size.is_multiple_of(raw.num_attention_heads) {
-            return Err(bad(format!(
+        let size = |key| fields.required(key, fields.size(key)?);
+        let most_layers = fields.size_up_to("num_hidden_layers", DEEPEST)?;
+        let config = Self {
+            architecture,
+            vocab_size: size("vocab_size")?,
+            hidden_size: size("hidden_size")?,
+            layers: fields.required("num_hidden_layers", most_layers)?,
+            heads: size("num_attention_heads")?,
+            intermediate_size: size("intermediate_size")?,
+            max_positions: size("max_position_embeddings")?,
+            type_vocab_size: fields.size("type_vocab_size")?.unwrap_or(2),
+            layer_norm_eps: fields.number("layer_norm_eps")?.unwrap_or(1e-12) as f32,
+            activation: {
+                let name = fields.string("hidden_act")?.unwrap_or("gelu");
+                Activation::from_config_name(name).ok_or_else(|| {
+                    let supported = "gelu, gelu_new, gelu_pytorch_tanh, relu, tanh";
+                    unsupported("hidden_act", shorten(name), supported)
+                })?
+            },
+            hidden_dropout: probability(&fields, "hidden_dropout_prob")?,
+            attention_dropout: probability(&fields, "attention_probs_dropout_prob")?,
+            first_position: match architecture {
+                Architecture::Bert => 0,
+                _ => fields.index("pad_token_id")?.unwrap_or(1).saturating_add(1),
+            },
+        };
+        if !config.hidden_size.is_multiple_of(config.heads) {
+            return Err(fields.error(format!(
                 "`hidden_size` {} is not a multiple of `num_attention_heads` {}",
-                raw.hidden_size, raw.num_attention_heads
+                config.hidden_size, config.heads
             )));
         }
-        if let Some(kind) = raw.position_embedding_type.filter(|k| k != "absolute") {
+        let kind = fields.string("position_embedding_type")?;
+        if let Some(kind) = kind.filter(|k| *k != "absolute") {
+            let kind = shorten(kind);
             return Err(unsupported("position_embedding_type", kind, "absolute"));
         }
-        if raw.is_decoder {
+        if fields.flag("is_decoder")? == Some(true) {
             return Err(unsupported("mode", "`is_decoder`".into(), "encoders"));
         }
-        let activation = Activation::from_config_name(&raw.hidden_act).ok_or_else(|| {
-            let supported = "gelu, gelu_new, gelu_pytorch_tanh, relu, tanh";
-            unsupported("hidden_act", raw.hidden_act.clone(), supported)
-        })?;
-        for (name, p) in [
-            ("hidden_dropout_prob", raw.hidden_dropout_prob),
-            (
-                "attention_probs_dropout_prob",
-                raw.attention_probs_dropout_prob,
-            ),
-        ] {
-            if !(0.0..1.0).contains(&p) {
-                return Err(bad(format!("`{name}` is {p}, it must lie in [0, 1)")));
-            }
+        // Judged as the f32 it is used as: 0 would divide a constant row by 0.
+        if !(config.layer_norm_eps > 0.0 && config.layer_norm_eps < 1.0) {
+            let eps = config.layer_norm_eps;
+            return Err(fields.error(format!("`layer_norm_eps` is {eps}, it must lie in (0, 1)")));
         }
-        if !(raw.layer_norm_eps >= 0.0 && raw.layer_norm_eps < 1.0) {
-            return Err(bad(format!("`layer_norm_eps` is {}", raw.layer_norm_eps)));
-        }
-        let first_position = match architecture {
-            Architecture::Bert => 0,
-            _ => raw.pad_token_id.unwrap_or(1) + 1,
-        };
-        if first_position >= raw.max_position_embeddings {
-            return Err(bad(format!(
-                "`max_position_embeddings` {} leaves no room: positions start at {first_position}",
-                raw.max_position_embeddings
+        if config.first_position >= config.max_positions {
+            return Err(fields.error(format!(
+                "`max_position_embeddings` {} leaves no room: positions start at {}",
+                config.max_positions, config.first_position
             )));
         }
-        Ok(Self {
-            architecture,
-            vocab_size: raw.vocab_size,
-            hidden_size: raw.hidden_size,
-            layers: raw.num_hidden_layers,
-            heads: raw.num_attention_heads,
-            intermediate_size: raw.intermediate_size,
-            max_positions: raw.max_position_embeddings,
-            type_vocab_size: raw.type_vocab_size,
-            layer_norm_eps: raw.layer_norm_eps as f32,
-            activation,
-            hidden_dropout: raw.hidden_dropout_prob,
-            attention_dropout: raw.attention_probs_dropout_prob,
-            first_position,
-        })
+        Ok(config)
     }
 
     /// The longest sequence of tokens the position table has room for.
     pub fn max_tokens(&self) -> usize {
         self.max_positions - self.first_position
     }
+}
+
+fn probability(fields: &Fields<'_>, key: &str) -> Result<f32, ModelError> {
+    let p = fields.number(key)?.unwrap_or(0.1) as f32;
+    if !(0.0..1.0).contains(&p) {
+        return Err(fields.error(format!("`{key}` is {p}, it must lie in [0, 1)")));
+    }
+    Ok(p)
 }
 
 #[cfg(test)]
@@ -244,7 +194,18 @@ mod tests {
                 ("hidden_size", serde_json::json!(1u64 << 40)),
                 "`hidden_size`",
             ),
-            (("hidden_size", serde_json::json!(-3)), "invalid value"),
+            (
+                ("hidden_size", serde_json::json!(-3)),
+                "`hidden_size` is -3",
+            ),
+            (
+                ("num_hidden_layers", serde_json::json!(1025)),
+                "a whole number from 1 to 1024",
+            ),
+            (
+                ("layer_norm_eps", serde_json::json!(1e-60)),
+                "`layer_norm_eps` is 0",
+            ),
             (
                 ("hidden_act", serde_json::json!("silu")),
                 "unsupported hidden_act: silu",

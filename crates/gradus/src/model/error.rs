@@ -18,6 +18,9 @@ pub enum ModelError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A folder, a pipe or a dangling link where a file is expected.
+    #[error("{}: not a file; fetch the whole model again", .0.display())]
+    NotAFile(PathBuf),
     /// A configuration that is not valid JSON or lacks a field.
     #[error("{}: {message}", path.display())]
     Config {
@@ -55,19 +58,30 @@ pub enum ModelError {
         tensor: String,
     },
     /// A tensor that does not belong to the model.
-    #[error(
-        "{}: tensor `{tensor}` does not belong to a {architecture} with {layers} layers; is config.json the right one?",
-        path.display()
-    )]
+    #[error("{}: tensor `{tensor}` does not belong to {owner}; is its configuration the right one?", path.display())]
     UnknownTensor {
         /// The file.
         path: PathBuf,
         /// The tensor's name.
         tensor: String,
-        /// The configured architecture.
-        architecture: &'static str,
-        /// The configured number of layers.
-        layers: usize,
+        /// What the configuration describes.
+        owner: String,
+    },
+    /// A parameter that the weights give twice, under one name or two.
+    #[error("{}: tensor `{tensor}` gives a parameter that the weights already give", path.display())]
+    RepeatedTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+    },
+    /// More parameters than there is memory for.
+    #[error("{}: no memory for its {parameters} parameters", path.display())]
+    TooLarge {
+        /// The model's folder.
+        path: PathBuf,
+        /// How many there are.
+        parameters: usize,
     },
     /// A tensor whose shape contradicts the configuration.
     #[error("{}: tensor `{tensor}` has shape {found:?}, the configuration says {expected:?}", path.display())]

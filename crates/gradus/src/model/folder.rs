@@ -1,5 +1,7 @@
+use super::fields::Fields;
+use super::files::{is_there, read_description, read_json};
 use super::{EncoderConfig, ModelError, Modules};
-use crate::{Error, Result};
+use crate::Result;
 use std::path::{Path, PathBuf};
 
 /// A model folder's description: everything but weights and tokenizer.
@@ -27,10 +29,10 @@ impl ModelFolder {
         let root = root.as_ref();
         let (modules, encoder) = Modules::read(root)?;
         let path = encoder.join("config.json");
-        if !path.is_file() {
+        if !is_there(&path)? {
             return Err(ModelError::NotAModel(encoder).into());
         }
-        let config = EncoderConfig::parse(&path, &read_text(&path)?)?;
+        let config = EncoderConfig::parse(&path, &read_description(&path)?)?;
         modules.check_widths(root, config.hidden_size)?;
         let max_tokens = max_tokens(&encoder, &config)?;
         Ok(Self {
@@ -52,32 +54,20 @@ fn max_tokens(encoder: &Path, config: &EncoderConfig) -> Result<usize> {
         ("tokenizer_config.json", "model_max_length"),
     ] {
         let path = encoder.join(file);
-        if !path.is_file() {
+        if !is_there(&path)? {
             continue;
         }
+        let json = read_json(&path)?;
+        let fields = Fields::new(&path, &json)?;
         // Tokenizers without a limit write 1e30.
-        let limit = read_json(&path)?[key].as_f64();
-        if let Some(limit) = limit.filter(|&n| n >= 1.0) {
-            return Ok((limit.min(1e9) as usize).min(most));
+        match fields.number(key)? {
+            None => {}
+            Some(limit) if limit >= 1.0 => return Ok((limit.min(1e9) as usize).min(most)),
+            Some(limit) => {
+                let message = format!("`{key}` is {limit}, which leaves no room for text");
+                return Err(fields.error(message).into());
+            }
         }
     }
     Ok(most)
-}
-
-/// A file's text.
-pub(super) fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(Error::io(path))
-}
-
-/// A file's JSON.
-pub(super) fn read_json(path: &Path) -> Result<serde_json::Value> {
-    let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|e| {
-        let message = e.to_string();
-        ModelError::Config {
-            path: path.to_path_buf(),
-            message,
-        }
-        .into()
-    })
 }

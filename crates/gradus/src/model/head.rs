@@ -1,6 +1,6 @@
 use super::ModelError;
-use super::folder::read_json;
-use super::weights::{numbers, parse};
+use super::files::{is_there, read_json};
+use super::tensor_file::TensorFile;
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,9 @@ struct Description {
     dim: usize,
 }
 
+/// More classes than any scale has.
+const MOST_OUTPUTS: usize = 1 << 16;
+
 const WEIGHTS: &str = "regression_head.safetensors";
 const DESCRIPTION: &str = "gradus_head.json";
 
@@ -170,55 +173,58 @@ impl RegressionHead {
     /// [`ModelError`] where the files are damaged or of another width.
     pub fn load(folder: &Path, dim: usize) -> Result<Option<Self>> {
         let path = folder.join(DESCRIPTION);
-        if !path.is_file() {
+        if !is_there(&path)? {
             return Ok(None);
         }
         let config = |message: String| ModelError::Config {
             path: path.clone(),
             message,
         };
-        let description: Description =
-            serde_json::from_value(read_json(&path)?).map_err(|e| config(e.to_string()))?;
-        if description.dim != dim || description.outputs == 0 || description.outputs > 1 << 16 {
-            return Err(config(format!(
-                "the head takes vectors of width {} and has {} outputs, the model gives width {dim}",
-                description.dim, description.outputs
-            ))
+        let Description {
+            format,
+            features,
+            outputs,
+            scale,
+            dim: described,
+        } = serde_json::from_value(read_json(&path)?).map_err(|e| config(e.to_string()))?;
+        if format != 1 {
+            return Err(ModelError::Unsupported {
+                path,
+                what: "format of regression head",
+                found: format.to_string(),
+                supported: "1",
+            }
             .into());
         }
-        if description.outputs > 1 && description.scale.len() != description.outputs {
+        if described != dim {
+            let message = format!("`dim` is {described}, but the model's vectors have {dim}");
+            return Err(config(message).into());
+        }
+        if !(1..=MOST_OUTPUTS).contains(&outputs) {
+            let message = format!("`outputs` is {outputs}, not from 1 to {MOST_OUTPUTS}");
+            return Err(config(message).into());
+        }
+        if outputs > 1 && scale.len() != outputs {
             return Err(config("`scale` needs one number per output".into()).into());
         }
-        let path = folder.join(WEIGHTS);
-        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-        let tensors = parse(&path, &bytes)?;
-        let mut values = Vec::new();
-        let width = description.features.width(dim);
-        for (name, expected) in [
-            ("weight", vec![description.outputs, width]),
-            ("bias", vec![description.outputs]),
-        ] {
-            let tensor = tensors
-                .tensor(name)
-                .map_err(|_| ModelError::MissingTensor {
-                    path: path.clone(),
-                    tensor: name.into(),
-                })?;
-            if tensor.shape() != expected {
-                return Err(ModelError::Shape {
-                    path,
-                    tensor: name.into(),
-                    found: tensor.shape().to_vec(),
-                    expected,
-                }
-                .into());
-            }
-            values.extend(numbers(&path, name, &tensor)?);
+        if outputs == 1 && !(matches!(scale[..], [low, high] if low <= high) || scale.is_empty()) {
+            return Err(config("`scale` needs the lowest and the highest grade".into()).into());
         }
+
+        let file = TensorFile::open(
+            &folder.join(WEIGHTS),
+            "gradus_head.json describes it; fetch the whole model",
+        )?;
+        file.check("weight", vec![outputs, features.width(dim)])?;
+        file.check("bias", vec![outputs])?;
+        file.only(&["weight", "bias"], "a regression head")?;
+        let mut values = Vec::new();
+        file.read("weight", &mut values)?;
+        file.read("bias", &mut values)?;
         Ok(Some(Self {
-            features: description.features,
-            scale: description.scale,
-            outputs: description.outputs,
+            features,
+            scale,
+            outputs,
             values,
         }))
     }

@@ -57,7 +57,9 @@ struct Builder {
 impl Builder {
     fn add(&mut self, name: String, rows: usize, cols: usize, vector: bool) -> View {
         let view = View::new(self.len, rows, cols);
-        self.len += view.len();
+        // Sizes come from a file that may ask for anything. Saturated, they
+        // belong to a tensor that no weights file can hold.
+        self.len = self.len.saturating_add(rows.saturating_mul(cols));
         self.named.push(NamedView {
             name,
             view,
@@ -85,6 +87,10 @@ impl Builder {
 
 impl Layout {
     /// The layout of an encoder and the Dense modules behind it.
+    ///
+    /// It costs memory by the number of layers, not by their widths. Before an
+    /// arena of [`Layout::len`] is allocated, the weights must be known to
+    /// have these shapes.
     pub fn new(config: &EncoderConfig, dense: &[Dense]) -> Self {
         let width = config.hidden_size;
         let mut b = Builder {

@@ -9,12 +9,15 @@
 mod config;
 mod encoder;
 mod error;
+pub(crate) mod fields;
+pub(crate) mod files;
 mod folder;
 mod head;
 mod layout;
 mod modules;
 mod save;
 mod sentence_encoder;
+mod tensor_file;
 mod weights;
 
 pub use config::{Architecture, EncoderConfig};

@@ -1,11 +1,12 @@
 //! The modules behind the transformer, as sentence-transformers describes them.
 
 use super::ModelError;
-use super::folder::read_json;
+use super::fields::{Fields, brief, shorten};
+use super::files::{is_plain_name, is_there, read_json, require};
 use crate::Result;
 use gradus_kernels::{Activation, Pooling};
 use serde_json::Value;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// A linear layer on the pooled vector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Modules {
             described: true,
         };
         let path = root.join("modules.json");
-        if !path.is_file() {
+        if !is_there(&path)? {
             modules.pooling.push(Pooling::Mean);
             modules.described = false;
             return Ok((modules, root.to_path_buf()));
@@ -80,15 +81,26 @@ impl Modules {
             return Err(config_error(&path, "a list of modules is expected"));
         };
         let mut encoder = None;
+        let mut folders: Vec<&str> = vec![];
         for (i, module) in list.iter().enumerate() {
-            let kind = module["type"].as_str().unwrap_or_default();
-            let folder = module["path"].as_str().unwrap_or_default();
-            if !is_plain(folder) {
-                let message = format!("module {i} points outside of the model: `{folder}`");
+            let module = Fields::new(&path, module)?;
+            let kind = module.required("type", module.string("type")?)?;
+            let folder = module.required("path", module.string("path")?)?;
+            // Only the transformer may lie in the root.
+            if !(is_plain_name(folder) || folder.is_empty() && i == 0) {
+                let folder = shorten(folder);
+                let message = format!("module {i} needs a folder of its own, not `{folder}`");
                 return Err(config_error(&path, &message));
             }
+            if folders.contains(&folder) {
+                let message = format!("two modules share the folder `{}`", shorten(folder));
+                return Err(config_error(&path, &message));
+            }
+            folders.push(folder);
             let config = root.join(folder).join("config.json");
             match kind.rsplit('.').next().unwrap_or_default() {
+                // Joining an empty name would end messages' paths in a slash.
+                "Transformer" if folder.is_empty() => encoder = Some(root.to_path_buf()),
                 "Transformer" if i == 0 => encoder = Some(root.join(folder)),
                 "Pooling" if i == 1 => modules.pooling = read_pooling(&config, &modules.prompt)?,
                 "Dense" if i >= 2 && !modules.normalize => {
@@ -97,9 +109,9 @@ impl Modules {
                 "Normalize" if i >= 2 => modules.normalize = true,
                 _ => {
                     return Err(ModelError::Unsupported {
-                        path,
+                        path: path.clone(),
                         what: "module",
-                        found: format!("`{kind}` at place {i}"),
+                        found: format!("`{}` at place {i}", shorten(kind)),
                         supported: "Transformer, Pooling, then Dense and a final Normalize",
                     }
                     .into());
@@ -145,25 +157,21 @@ fn config_error(path: &Path, message: &str) -> crate::Error {
     .into()
 }
 
-/// A relative path without `..`, safe to join.
-fn is_plain(path: &str) -> bool {
-    Path::new(path)
-        .components()
-        .all(|c| matches!(c, Component::Normal(_)))
-}
-
 fn default_prompt(root: &Path) -> Result<String> {
     let path = root.join("config_sentence_transformers.json");
-    if !path.is_file() {
+    if !is_there(&path)? {
         return Ok(String::new());
     }
     let config = read_json(&path)?;
-    let Some(name) = config["default_prompt_name"].as_str() else {
+    let config = Fields::new(&path, &config)?;
+    let Some(name) = config.string("default_prompt_name")? else {
         return Ok(String::new());
     };
-    match config["prompts"][name].as_str() {
+    let prompts = config.get("prompts").unwrap_or(&Value::Null);
+    match prompts.get(name).and_then(Value::as_str) {
         Some(prompt) => Ok(prompt.to_owned()),
         None => {
+            let name = shorten(name);
             let message =
                 format!("`default_prompt_name` is `{name}`, which `prompts` does not have");
             Err(config_error(&path, &message))
@@ -172,75 +180,68 @@ fn default_prompt(root: &Path) -> Result<String> {
 }
 
 fn read_pooling(path: &Path, prompt: &str) -> Result<Vec<Pooling>> {
-    if !path.is_file() {
-        return Err(ModelError::MissingFile {
-            path: path.to_path_buf(),
-            remedy: "modules.json names this pooling module; fetch the whole folder",
-        }
-        .into());
-    }
+    require(
+        path,
+        "modules.json names this pooling module; fetch the whole folder",
+    )?;
     let config = read_json(path)?;
-    if config["include_prompt"].as_bool() == Some(false) && !prompt.is_empty() {
-        return Err(ModelError::Unsupported {
-            path: path.to_path_buf(),
-            what: "pooling option",
-            found: "`include_prompt: false` with a default prompt".into(),
-            supported: "pooling over all tokens",
-        }
-        .into());
+    let config = Fields::new(path, &config)?;
+    let unsupported = |what, found: String, supported| ModelError::Unsupported {
+        path: path.to_path_buf(),
+        what,
+        found,
+        supported,
+    };
+    if config.flag("include_prompt")? == Some(false) && !prompt.is_empty() {
+        let found = "`include_prompt: false` with a default prompt".into();
+        return Err(unsupported("pooling option", found, "pooling over all tokens").into());
     }
-    let names: Vec<&str> = match &config["pooling_mode"] {
-        Value::String(name) => vec![name],
-        Value::Array(names) => names
-            .iter()
-            .map(|n| n.as_str().unwrap_or_default())
-            .collect(),
-        _ => {
-            let on = |old: &str| config[old].as_bool() == Some(true);
-            let names: Vec<&str> = POOLINGS.iter().filter(|p| on(p.0)).map(|p| p.1).collect();
-            if names.is_empty() {
-                vec!["mean"]
-            } else {
-                names
+    let named = |name: &Value| {
+        let found = POOLINGS.iter().find(|p| name.as_str() == Some(p.1));
+        found.map(|p| p.2).ok_or_else(|| {
+            let supported = "cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken";
+            unsupported("pooling mode", brief(name), supported)
+        })
+    };
+    let mut modes = vec![];
+    match config.get("pooling_mode") {
+        Some(Value::Array(names)) => {
+            for name in names {
+                let mode = named(name)?;
+                if modes.contains(&mode) {
+                    let message = format!("`pooling_mode` has {} twice", brief(name));
+                    return Err(config.error(message).into());
+                }
+                modes.push(mode);
+            }
+            if modes.is_empty() {
+                return Err(config.error("`pooling_mode` is empty".into()).into());
             }
         }
-    };
-    names
-        .into_iter()
-        .map(|name| {
-            let found = POOLINGS.iter().find(|p| p.1 == name).map(|p| p.2);
-            found.ok_or_else(|| {
-                ModelError::Unsupported {
-                    path: path.to_path_buf(),
-                    what: "pooling mode",
-                    found: format!("`{name}`"),
-                    supported: "cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken",
+        Some(name) => modes.push(named(name)?),
+        None => {
+            for (key, _, mode) in POOLINGS {
+                if config.flag(key)? == Some(true) {
+                    modes.push(mode);
                 }
-                .into()
-            })
-        })
-        .collect()
+            }
+            if modes.is_empty() {
+                modes.push(Pooling::Mean);
+            }
+        }
+    }
+    Ok(modes)
 }
 
 fn read_dense(path: &Path, folder: &str) -> Result<Dense> {
-    if !path.is_file() {
-        return Err(ModelError::MissingFile {
-            path: path.to_path_buf(),
-            remedy: "modules.json names this Dense module; fetch the whole folder",
-        }
-        .into());
-    }
+    require(
+        path,
+        "modules.json names this Dense module; fetch the whole folder",
+    )?;
     let config = read_json(path)?;
-    let width = |key: &str| match config[key].as_u64() {
-        Some(n) if (1..1 << 24).contains(&n) => Ok(n as usize),
-        _ => Err(config_error(
-            path,
-            &format!("`{key}` is not a usable width"),
-        )),
-    };
-    let named = config["activation_function"]
-        .as_str()
-        .unwrap_or("torch.nn.modules.linear.Identity");
+    let config = Fields::new(path, &config)?;
+    let named = config.string("activation_function")?;
+    let named = named.unwrap_or("torch.nn.modules.linear.Identity");
     let activation = match named.rsplit('.').next().unwrap_or_default() {
         "Identity" => Activation::Identity,
         "Tanh" => Activation::Tanh,
@@ -250,17 +251,18 @@ fn read_dense(path: &Path, folder: &str) -> Result<Dense> {
             return Err(ModelError::Unsupported {
                 path: path.to_path_buf(),
                 what: "activation function",
-                found: format!("`{named}`"),
+                found: format!("`{}`", shorten(named)),
                 supported: "Identity, Tanh, ReLU, GELU",
             }
             .into());
         }
     };
+    let width = |key| config.required(key, config.size(key)?);
     Ok(Dense {
         folder: folder.to_owned(),
         in_width: width("in_features")?,
         out_width: width("out_features")?,
-        bias: config["bias"].as_bool().unwrap_or(true),
+        bias: config.flag("bias")?.unwrap_or(true),
         activation,
     })
 }

@@ -1,10 +1,15 @@
 //! Reading safetensors, single and sharded, into an arena.
+//!
+//! First every tensor gets its place and its shape is compared with the
+//! layout's, from the files' headers alone. Only then is the arena allocated,
+//! so that a configuration cannot ask for more memory than its files bear out.
 
-use super::folder::read_json;
+use super::fields::{Fields, brief};
+use super::files::{is_plain_name, is_there, read_json};
+use super::tensor_file::TensorFile;
 use super::{Layout, ModelError, ModelFolder, NamedView};
-use crate::{Error, Result};
-use safetensors::{Dtype, SafeTensors};
-use std::collections::BTreeSet;
+use crate::Result;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Prefixes under which checkpoints keep the encoder.
@@ -43,90 +48,131 @@ pub(super) struct Loaded {
     pub spare: Vec<Spare>,
 }
 
+/// Where tensors are found: the file and the name there, by the name in the
+/// layout or in a saved model.
+type Places<'a> = BTreeMap<String, (&'a TensorFile, String)>;
+
 pub(super) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
-    let mut loaded = Loaded {
-        arena: vec![0.0; layout.len()],
-        spare: vec![],
-    };
     let (encoder, dense): (Vec<&NamedView>, Vec<&NamedView>) =
         layout.named().iter().partition(|n| !n.name.contains('/'));
 
-    let files = weight_files(&folder.encoder)?;
-    let mut missing: BTreeSet<&str> = encoder.iter().map(|n| n.name.as_str()).collect();
-    let contents = files
+    let (source, paths) = weight_files(&folder.encoder)?;
+    let files = open_all(&paths)?;
+    let mut spare = Places::new();
+    let mut places = place_encoder(folder, &encoder, &source, &files, &mut spare)?;
+    let modules = folder.modules.dense.iter();
+    let paths: Vec<PathBuf> = modules
+        .map(|d| folder.root.join(&d.folder).join("model.safetensors"))
+        .collect();
+    let modules = open_all(&paths)?;
+    for (module, file) in folder.modules.dense.iter().zip(&modules) {
+        place_dense(&module.folder, &dense, file, &mut places)?;
+    }
+
+    let mut arena = Vec::new();
+    arena
+        .try_reserve_exact(layout.len())
+        .map_err(|_| ModelError::TooLarge {
+            path: folder.root.clone(),
+            parameters: layout.len(),
+        })?;
+    for named in layout.named() {
+        let place = places.get(&named.name);
+        let (file, tensor) = place.ok_or_else(|| missing(&source, named.name.clone()))?;
+        file.read(tensor, &mut arena)?;
+    }
+    let spare = spare.into_iter().map(|(name, (file, tensor))| {
+        let shape = file.shape(&tensor)?.to_vec();
+        let mut values = vec![];
+        file.read(&tensor, &mut values)?;
+        Ok(Spare {
+            name,
+            shape,
+            values,
+        })
+    });
+    Ok(Loaded {
+        spare: spare.collect::<Result<_>>()?,
+        arena,
+    })
+}
+
+fn open_all(paths: &[PathBuf]) -> Result<Vec<TensorFile>> {
+    const REMEDY: &str = "its weights are needed as safetensors; fetch the whole model, or save it again with sentence-transformers' save_pretrained";
+    paths.iter().map(|p| TensorFile::open(p, REMEDY)).collect()
+}
+
+/// The encoder's tensors, checked against their shapes; `spare` gets those
+/// that only go along.
+fn place_encoder<'a>(
+    folder: &ModelFolder,
+    named: &[&NamedView],
+    source: &Path,
+    files: &'a [TensorFile],
+    spare: &mut Places<'a>,
+) -> Result<Places<'a>> {
+    let expected: BTreeMap<&str, Vec<usize>> = named
         .iter()
-        .map(|path| std::fs::read(path).map_err(Error::io(path)))
-        .collect::<Result<Vec<_>>>()?;
-    let shards = files
-        .iter()
-        .zip(&contents)
-        .map(|(path, bytes)| Ok((path, parse(path, bytes)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let prefix = find_prefix(&shards, &folder.encoder)?;
-    for (path, tensors) in &shards {
-        let path = *path;
-        for (name, tensor) in tensors.iter() {
-            let local = modern_name(name.strip_prefix(&prefix).unwrap_or(name));
-            if let Some(named) = encoder.iter().find(|n| n.name == local) {
-                missing.remove(named.name.as_str());
-                fill(path, name, &tensor, named, &mut loaded.arena)?;
-            } else if is_spare(name) {
-                if local.starts_with("pooler.") {
-                    loaded.spare.push(Spare {
-                        name: local,
-                        shape: tensor.shape().to_vec(),
-                        values: numbers(path, name, &tensor)?,
-                    });
-                }
+        .map(|n| (n.name.as_str(), shape_of(n)))
+        .collect();
+    let width = folder.config.hidden_size;
+    let pooler = BTreeMap::from([
+        ("pooler.dense.weight", vec![width, width]),
+        ("pooler.dense.bias", vec![width]),
+    ]);
+    let architecture = folder.config.architecture.name();
+    let owner = format!("a {architecture} with {} layers", folder.config.layers);
+    let prefix = find_prefix(source, files)?;
+    let mut places = Places::new();
+    for file in files {
+        for tensor in file.names() {
+            let local = modern_name(tensor.strip_prefix(prefix).unwrap_or(tensor));
+            let places = if let Some(shape) = expected.get(local.as_str()) {
+                file.check(tensor, shape.clone())?;
+                &mut places
+            } else if let Some(shape) = pooler.get(local.as_str()) {
+                file.check(tensor, shape.clone())?;
+                &mut *spare
+            } else if is_spare(tensor) {
+                continue;
             } else {
-                return Err(ModelError::UnknownTensor {
-                    path: path.clone(),
-                    tensor: name.to_owned(),
-                    architecture: folder.config.architecture.name(),
-                    layers: folder.config.layers,
+                return Err(file.unknown(tensor, &owner).into());
+            };
+            if places.insert(local, (file, tensor.to_owned())).is_some() {
+                return Err(ModelError::RepeatedTensor {
+                    path: file.path().to_path_buf(),
+                    tensor: tensor.to_owned(),
                 }
                 .into());
             }
         }
     }
-    if let Some(name) = missing.first() {
-        return Err(ModelError::MissingTensor {
-            path: files
-                .first()
-                .cloned()
-                .unwrap_or_else(|| folder.encoder.clone()),
-            tensor: (*name).to_owned(),
-        }
-        .into());
+    match named.iter().find(|n| !places.contains_key(&n.name)) {
+        None => Ok(places),
+        Some(named) => Err(missing(source, format!("{prefix}{}", named.name))),
     }
-    loaded.spare.sort_by(|a, b| a.name.cmp(&b.name));
+}
 
-    for module in &folder.modules.dense {
-        let path = folder.root.join(&module.folder).join("model.safetensors");
-        if !path.is_file() {
-            return Err(ModelError::MissingFile {
-                path,
-                remedy: "convert the module's pytorch_model.bin with sentence-transformers' save_pretrained",
-            }
-            .into());
-        }
-        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-        let tensors = parse(&path, &bytes)?;
-        for named in dense
-            .iter()
-            .filter(|n| n.name.starts_with(&format!("{}/", module.folder)))
-        {
-            let name = &named.name[module.folder.len() + 1..];
-            let tensor = tensors
-                .tensor(name)
-                .map_err(|_| ModelError::MissingTensor {
-                    path: path.clone(),
-                    tensor: name.to_owned(),
-                })?;
-            fill(&path, name, &tensor, named, &mut loaded.arena)?;
+/// Adds the tensors of one Dense module, which are all that its file has.
+fn place_dense<'a>(
+    module: &str,
+    named: &[&NamedView],
+    file: &'a TensorFile,
+    places: &mut Places<'a>,
+) -> Result<()> {
+    let mut known = vec![];
+    for named in named {
+        let Some((folder, tensor)) = named.name.split_once('/') else {
+            continue;
+        };
+        if folder == module {
+            file.check(tensor, shape_of(named))?;
+            places.insert(named.name.clone(), (file, tensor.to_owned()));
+            known.push(tensor);
         }
     }
-    Ok(loaded)
+    file.only(&known, &format!("the Dense module {module}"))?;
+    Ok(())
 }
 
 /// Old conversions call a layer norm's parameters gamma and beta.
@@ -140,100 +186,58 @@ fn modern_name(name: &str) -> String {
     }
 }
 
-fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The file that says what weights there are, and the files that hold them.
+fn weight_files(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
     let single = folder.join("model.safetensors");
-    if single.is_file() {
-        return Ok(vec![single]);
+    if is_there(&single)? {
+        return Ok((single.clone(), vec![single]));
     }
     let index = folder.join("model.safetensors.index.json");
-    if index.is_file() {
-        let json = read_json(&index)?;
-        let map = json["weight_map"]
-            .as_object()
-            .ok_or_else(|| ModelError::Config {
-                path: index.clone(),
-                message: "`weight_map` is missing".into(),
-            })?;
-        let shards: BTreeSet<&str> = map.values().filter_map(|v| v.as_str()).collect();
-        return shards
-            .into_iter()
-            .map(|name| {
-                let path = folder.join(name);
-                if name.contains(['/', '\\']) || !path.is_file() {
-                    let remedy = "the index names this shard; fetch the whole model again";
-                    return Err(ModelError::MissingFile { path, remedy }.into());
-                }
-                Ok(path)
-            })
-            .collect();
+    if is_there(&index)? {
+        let shards = shards(&index)?;
+        let paths = shards.iter().map(|name| folder.join(name)).collect();
+        return Ok((index, paths));
     }
     let remedy = if folder.join("pytorch_model.bin").is_file() {
         "only safetensors are read; load pytorch_model.bin in transformers once and call save_pretrained"
     } else {
         "the weights are not in this folder; fetch the whole model"
     };
-    Err(ModelError::MissingFile {
-        path: single,
-        remedy,
-    }
-    .into())
+    let path = single;
+    Err(ModelError::MissingFile { path, remedy }.into())
 }
 
-fn find_prefix(shards: &[(&PathBuf, SafeTensors<'_>)], folder: &Path) -> Result<String> {
+/// The files that an index of shards names.
+fn shards(index: &Path) -> Result<BTreeSet<String>> {
+    let json = read_json(index)?;
+    let fields = Fields::new(index, &json)?;
+    let map = fields.get("weight_map").and_then(|map| map.as_object());
+    fields
+        .required("weight_map", map)?
+        .iter()
+        .map(|(tensor, shard)| match shard.as_str() {
+            Some(name) if is_plain_name(name) => Ok(name.to_owned()),
+            _ => {
+                let shard = brief(shard);
+                let message = format!("tensor `{tensor}` lies in {shard}, not in a file here");
+                Err(fields.error(message).into())
+            }
+        })
+        .collect()
+}
+
+fn find_prefix(source: &Path, files: &[TensorFile]) -> Result<&'static str> {
     const TELLTALE: &str = "embeddings.word_embeddings.weight";
-    let found = PREFIXES.iter().find(|prefix| {
+    let found = PREFIXES.into_iter().find(|prefix| {
         let name = format!("{prefix}{TELLTALE}");
-        shards
-            .iter()
-            .any(|(_, tensors)| tensors.tensor(&name).is_ok())
+        files.iter().any(|file| file.shape(&name).is_ok())
     });
-    found.map(|p| (*p).to_owned()).ok_or_else(|| {
-        ModelError::MissingTensor {
-            path: shards.first().map_or(folder, |s| s.0).to_path_buf(),
-            tensor: TELLTALE.into(),
-        }
-        .into()
-    })
+    found.ok_or_else(|| missing(source, TELLTALE.into()))
 }
 
-pub(super) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
-    SafeTensors::deserialize(bytes).map_err(|e| {
-        ModelError::Weights {
-            path: path.to_path_buf(),
-            message: e.to_string(),
-        }
-        .into()
-    })
-}
-
-fn fill(
-    path: &Path,
-    name: &str,
-    tensor: &safetensors::tensor::TensorView<'_>,
-    named: &NamedView,
-    arena: &mut [f32],
-) -> Result<()> {
-    let expected = shape_of(named);
-    if tensor.shape() != expected {
-        return Err(ModelError::Shape {
-            path: path.to_path_buf(),
-            tensor: name.to_owned(),
-            found: tensor.shape().to_vec(),
-            expected,
-        }
-        .into());
-    }
-    let values = numbers(path, name, tensor)?;
-    if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-        return Err(ModelError::NotFinite {
-            path: path.to_path_buf(),
-            tensor: name.to_owned(),
-            index,
-        }
-        .into());
-    }
-    named.view.of_mut(arena).copy_from_slice(&values);
-    Ok(())
+fn missing(source: &Path, tensor: String) -> crate::Error {
+    let path = source.to_path_buf();
+    ModelError::MissingTensor { path, tensor }.into()
 }
 
 /// A parameter's shape in safetensors.
@@ -245,69 +249,9 @@ pub(super) fn shape_of(named: &NamedView) -> Vec<usize> {
     }
 }
 
-/// A tensor's values as f32.
-pub(super) fn numbers(
-    path: &Path,
-    name: &str,
-    tensor: &safetensors::tensor::TensorView<'_>,
-) -> Result<Vec<f32>> {
-    let data = tensor.data();
-    let pairs = || {
-        data.chunks_exact(2)
-            .map(|b| u16::from_le_bytes([b[0], b[1]]))
-    };
-    match tensor.dtype() {
-        Dtype::F32 => Ok(data
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect()),
-        Dtype::BF16 => Ok(pairs()
-            .map(|b| f32::from_bits(u32::from(b) << 16))
-            .collect()),
-        Dtype::F16 => Ok(pairs().map(half_to_f32).collect()),
-        other => Err(ModelError::TensorType {
-            path: path.to_path_buf(),
-            tensor: name.to_owned(),
-            found: format!("{other:?}"),
-        }
-        .into()),
-    }
-}
-
-/// IEEE 754 binary16 to binary32, exact.
-fn half_to_f32(bits: u16) -> f32 {
-    let sign = u32::from(bits >> 15) << 31;
-    let exponent = u32::from(bits >> 10) & 0x1F;
-    let fraction = u32::from(bits) & 0x3FF;
-    let magnitude = match exponent {
-        0 => return f32::from_bits(sign | (fraction as f32 / (1 << 24) as f32).to_bits()),
-        31 => 0x7F80_0000 | (fraction << 13),
-        e => ((e + 112) << 23) | (fraction << 13),
-    };
-    f32::from_bits(sign | magnitude)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_widen_exactly() {
-        for (bits, value) in [
-            (0x0000, 0.0),
-            (0x3C00, 1.0),
-            (0xC000, -2.0),
-            (0x7BFF, 65504.0),
-            (0x0001, 5.960_464_5e-8),
-            (0x03FF, 6.097_555e-5),
-            (0x0400, 6.103_515_6e-5),
-            (0x3555, 0.333_251_95),
-        ] {
-            assert_eq!(half_to_f32(bits), value);
-        }
-        assert!(half_to_f32(0x7C00).is_infinite() && half_to_f32(0x7E00).is_nan());
-        assert!(half_to_f32(0x8000).is_sign_negative());
-    }
 
     #[test]
     fn spares_are_told_from_unknowns() {

@@ -1,11 +1,17 @@
+use super::charsmap::check_charsmaps;
+use super::guard::guarded;
+use super::word_pieces::{BertOptions, word_pieces};
 use crate::Result;
 use crate::model::ModelError;
+use crate::model::files::{is_there, read_text};
+use rayon::prelude::*;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::BertNormalizer;
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::processors::bert::BertProcessing;
-use tokenizers::{EncodeInput, TruncationParams};
+use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
+use tokenizers::{EncodeInput, Encoding, PostProcessor, PostProcessorWrapper};
+
+/// No tokenizer's file is larger: a quarter of a million pieces take 17 MB.
+const MAX_FILE: u64 = 256 << 20;
 
 /// One input's token ids and segments, special tokens included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,10 +25,16 @@ pub struct Tokens {
 /// A model's own tokenizer, from `tokenizer.json` or a BERT `vocab.txt`.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
+    /// Without padding, truncation and special tokens.
     inner: tokenizers::Tokenizer,
+    /// Adds the special tokens.
+    processor: Option<PostProcessorWrapper>,
     path: PathBuf,
     vocabulary: usize,
     segments: usize,
+    /// The model's own limit.
+    most_tokens: usize,
+    /// The limit in force.
     max_tokens: usize,
     prompt: String,
 }
@@ -41,42 +53,51 @@ impl Tokenizer {
     ) -> Result<Self> {
         let json = folder.join("tokenizer.json");
         let vocab = folder.join("vocab.txt");
-        let (path, loaded) = if json.is_file() {
-            let loaded = tokenizers::Tokenizer::from_file(&json).map_err(|e| e.to_string());
-            (json, loaded)
-        } else if vocab.is_file() {
-            let loaded = word_pieces(&vocab, folder);
-            (vocab, loaded)
+        let (path, loaded) = if is_there(&json)? {
+            let text = read_text(&json, MAX_FILE)?;
+            let parse = || {
+                check_charsmaps(&text)?;
+                text.parse::<tokenizers::Tokenizer>()
+                    .map_err(|e| e.to_string())
+            };
+            (json, guarded(parse))
+        } else if is_there(&vocab)? {
+            let text = read_text(&vocab, MAX_FILE)?;
+            let options = BertOptions::read(folder)?;
+            (vocab, guarded(|| word_pieces(&text, &options)))
         } else {
-            return Err(ModelError::MissingFile {
-                path: json,
-                remedy: "a tokenizer.json or a BERT vocab.txt is needed; fetch the whole model",
-            }
-            .into());
+            let remedy = "a tokenizer.json or a BERT vocab.txt is needed; fetch the whole model";
+            return Err(ModelError::MissingFile { path: json, remedy }.into());
         };
-        let fail = |message: String| ModelError::Tokenizer {
+        let mut inner = loaded.map_err(|message| ModelError::Tokenizer {
             path: path.clone(),
             message,
-        };
-        let mut inner = loaded.map_err(&fail)?;
+        })?;
         // Padding and truncation stored with the tokenizer are some trainer's;
         // batches are packed, and the model states its own limit.
         inner.with_padding(None);
-        let truncation = TruncationParams {
-            max_length: max_tokens,
-            ..TruncationParams::default()
-        };
+        // Nor does the library truncate, see `finish`.
+        let processor = inner.get_post_processor().cloned();
+        inner.with_post_processor(None::<PostProcessorWrapper>);
         inner
-            .with_truncation(Some(truncation))
-            .map_err(|e| fail(format!("cannot cut to {max_tokens} tokens: {e}")))?;
-        Ok(Self {
+            .with_truncation(None)
+            .map_err(|e| ModelError::Tokenizer {
+                path: path.clone(),
+                message: e.to_string(),
+            })?;
+        let tokenizer = Self {
             inner,
+            processor,
             path,
             vocabulary,
             segments,
+            most_tokens: max_tokens,
             max_tokens,
             prompt: String::new(),
-        })
+        };
+        // What every text gets is wrong here or never.
+        tokenizer.run(vec![("".into(), None)])?;
+        Ok(tokenizer)
     }
 
     /// Puts `prompt` before every text from now on.
@@ -88,20 +109,29 @@ impl Tokenizer {
     /// than the model's own limit.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] where that is too few for the special tokens.
+    /// [`ModelError::Tokenizer`] where the special tokens leave no room for
+    /// text.
     pub fn set_max_tokens(&mut self, max_tokens: usize) -> Result<()> {
-        let max_length = max_tokens.min(self.max_tokens);
-        let params = TruncationParams {
-            max_length,
-            ..TruncationParams::default()
-        };
-        self.inner
-            .with_truncation(Some(params))
-            .map_err(|e| ModelError::Tokenizer {
-                path: self.path.clone(),
-                message: format!("cannot cut to {max_length} tokens: {e}"),
-            })?;
+        let max_tokens = max_tokens.min(self.most_tokens);
+        self.room(max_tokens, false).map_err(|e| self.fail(e))?;
+        self.max_tokens = max_tokens;
         Ok(())
+    }
+
+    fn fail(&self, message: String) -> ModelError {
+        let path = self.path.clone();
+        ModelError::Tokenizer { path, message }
+    }
+
+    /// How many of `max_tokens` tokens the special ones leave.
+    fn room(&self, max_tokens: usize, pair: bool) -> Result<usize, String> {
+        let added = self.processor.as_ref().map_or(0, |p| p.added_tokens(pair));
+        match max_tokens.checked_sub(added) {
+            Some(room) if room > usize::from(pair) => Ok(room),
+            _ => Err(format!(
+                "an input of {max_tokens} tokens, {added} of them special, has no room for text"
+            )),
+        }
     }
 
     /// The tokens of each text.
@@ -110,17 +140,14 @@ impl Tokenizer {
     /// [`ModelError::Tokenizer`] where the tokenizer fails or yields an id
     /// outside of the model's vocabulary.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>> {
-        let prompted: Vec<EncodeInput<'_>> = texts
-            .iter()
-            .map(|text| {
-                if self.prompt.is_empty() {
-                    EncodeInput::from(*text)
-                } else {
-                    EncodeInput::from(format!("{}{text}", self.prompt))
-                }
-            })
-            .collect();
-        self.run(prompted)
+        let prompted = texts.iter().map(|&text| {
+            if self.prompt.is_empty() {
+                (text.into(), None)
+            } else {
+                (format!("{}{text}", self.prompt).into(), None)
+            }
+        });
+        self.run(prompted.collect())
     }
 
     /// The tokens of each pair, as one input.
@@ -128,89 +155,81 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn encode_pairs(&self, pairs: &[(&str, &str)]) -> Result<Vec<Tokens>> {
-        self.run(pairs.iter().map(|&pair| EncodeInput::from(pair)).collect())
+        let inputs = pairs.iter().map(|&(a, b)| (a.into(), Some(b.into())));
+        self.run(inputs.collect())
     }
 
-    fn run(&self, inputs: Vec<EncodeInput<'_>>) -> Result<Vec<Tokens>> {
-        let fail = |message: String| ModelError::Tokenizer {
-            path: self.path.clone(),
-            message,
-        };
-        let encodings = self
-            .inner
-            .encode_batch_fast(inputs, true)
-            .map_err(|e| fail(e.to_string()))?;
-        encodings
-            .into_iter()
-            .map(|encoding| {
-                let ids = encoding.get_ids().to_vec();
-                if let Some(id) = ids.iter().find(|&&id| id as usize >= self.vocabulary) {
-                    return Err(fail(format!(
-                        "token id {id} lies outside of the model's vocabulary of {}; \
-                         tokenizer and config.json do not belong together",
-                        self.vocabulary
-                    ))
-                    .into());
-                }
-                let mut segments = encoding.get_type_ids().to_vec();
-                // RoBERTa's single segment ignores what its tokenizer says.
-                if self.segments < 2 || segments.iter().all(|&s| s == 0) {
-                    segments.clear();
-                }
-                if let Some(s) = segments.iter().find(|&&s| s as usize >= self.segments) {
-                    return Err(fail(format!(
-                        "segment {s} is outside of the model's {}",
-                        self.segments
-                    ))
-                    .into());
-                }
-                Ok(Tokens { ids, segments })
+    fn run(&self, inputs: Vec<(Cow<'_, str>, Option<Cow<'_, str>>)>) -> Result<Vec<Tokens>> {
+        let tokens: Vec<Result<Tokens, String>> = inputs
+            .into_par_iter()
+            .map(|(first, second)| {
+                guarded(|| {
+                    let bare = |text| {
+                        let bare = self.inner.encode_fast(EncodeInput::Single(text), false);
+                        bare.map_err(|e| e.to_string())
+                    };
+                    let first = bare(first.into())?;
+                    let second = second.map(|text| bare(text.into())).transpose()?;
+                    self.check(self.finish(first, second)?)
+                })
             })
-            .collect()
+            .collect();
+        // The first error in order, whichever came first in time.
+        let tokens: Result<Vec<_>, _> = tokens.into_iter().collect();
+        Ok(tokens.map_err(|e| self.fail(e))?)
     }
-}
 
-/// BERT's tokenizer from its word list, one piece a line.
-fn word_pieces(vocab: &Path, folder: &Path) -> Result<tokenizers::Tokenizer, String> {
-    let model = WordPiece::from_file(&vocab.to_string_lossy())
-        .unk_token("[UNK]".into())
-        .build()
-        .map_err(|e| e.to_string())?;
-    let config = folder.join("tokenizer_config.json");
-    let config: serde_json::Value = match std::fs::read_to_string(&config) {
-        Ok(text) => {
-            serde_json::from_str(&text).map_err(|e| format!("tokenizer_config.json: {e}"))?
+    /// Cuts an input to its limit and adds the special tokens.
+    ///
+    /// The library would do both, but with the special tokens of every piece it
+    /// cuts off, for pairs of every pair of pieces, and it subtracts their
+    /// number from the limit unchecked.
+    fn finish(&self, mut first: Encoding, second: Option<Encoding>) -> Result<Encoding, String> {
+        let mut second = second;
+        let params = TruncationParams {
+            max_length: self.room(self.max_tokens, second.is_some())?,
+            ..TruncationParams::default()
+        };
+        (first, second) = truncate_encodings(first, second, &params).map_err(|e| e.to_string())?;
+        drop(first.take_overflowing());
+        if let Some(second) = &mut second {
+            drop(second.take_overflowing());
+            second.set_type_ids(vec![1; second.len()]);
         }
-        Err(_) => serde_json::Value::Null,
-    };
-    let lower_case = config["do_lower_case"].as_bool().unwrap_or(true);
-    let strip_accents = config["strip_accents"].as_bool();
-    let chinese = config["tokenize_chinese_chars"].as_bool().unwrap_or(true);
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    let special = |name: &str| {
-        let id = tokenizer.token_to_id(name);
-        id.map(|id| (name.to_owned(), id))
-            .ok_or_else(|| format!("the vocabulary has no {name}"))
-    };
-    let (sep, cls) = (special("[SEP]")?, special("[CLS]")?);
-    special("[UNK]")?;
-    let specials: Vec<_> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-        .into_iter()
-        .filter(|t| tokenizer.token_to_id(t).is_some())
-        .map(|t| tokenizers::AddedToken::from(t, true))
-        .collect();
-    tokenizer
-        .with_normalizer(Some(BertNormalizer::new(
-            true,
-            chinese,
-            strip_accents,
-            lower_case,
-        )))
-        .map_err(|e| e.to_string())?
-        .with_pre_tokenizer(Some(BertPreTokenizer))
-        .with_post_processor(Some(BertProcessing::new(sep, cls)));
-    tokenizer
-        .add_special_tokens(specials)
-        .map_err(|e| e.to_string())?;
-    Ok(tokenizer)
+        match &self.processor {
+            Some(p) => p.process(first, second, true).map_err(|e| e.to_string()),
+            None => Ok(Encoding::merge(std::iter::once(first).chain(second), false)),
+        }
+    }
+
+    /// The tokens, if the model can take them.
+    fn check(&self, encoding: Encoding) -> Result<Tokens, String> {
+        let ids = encoding.get_ids().to_vec();
+        if ids.len() > self.max_tokens {
+            return Err(format!(
+                "it makes {} tokens of an input cut to {}",
+                ids.len(),
+                self.max_tokens
+            ));
+        }
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.vocabulary) {
+            return Err(format!(
+                "token id {id} lies outside of the model's vocabulary of {}; \
+                 tokenizer and config.json do not belong together",
+                self.vocabulary
+            ));
+        }
+        let mut segments = encoding.get_type_ids().to_vec();
+        // RoBERTa's single segment ignores what its tokenizer says.
+        if self.segments < 2 || segments.iter().all(|&s| s == 0) {
+            segments.clear();
+        }
+        if let Some(s) = segments.iter().find(|&&s| s as usize >= self.segments) {
+            return Err(format!(
+                "segment {s} is outside of the model's {}",
+                self.segments
+            ));
+        }
+        Ok(Tokens { ids, segments })
+    }
 }

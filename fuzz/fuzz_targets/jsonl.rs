@@ -1,0 +1,17 @@
+//! One JSON object a line.
+#![no_main]
+
+use gradus::data::{JsonReader, Lines};
+use libfuzzer_sys::fuzz_target;
+use std::io::Cursor;
+use std::path::Path;
+
+fuzz_target!(|bytes: &[u8]| {
+    let last = bytes.iter().filter(|&&b| b == b'\n').count() as u64 + 1;
+    let lines = Lines::new(Cursor::new(bytes.to_vec()), Path::new("fuzz"));
+    let mut before = 0;
+    for row in JsonReader::new(lines).flatten() {
+        assert!(before < row.line && row.line <= last);
+        before = row.line;
+    }
+});
