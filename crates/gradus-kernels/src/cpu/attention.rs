@@ -4,11 +4,13 @@
 use super::{Cpu, Tensor, cut, math};
 use crate::Packed;
 use crate::dropout::Dropout;
+use std::ops::Range;
 
 /// Tokens a thread should have at least.
 const GRAIN: usize = 16;
 
-/// One head's working memory.
+/// One head's working memory; rows of `len` values are padded to whole vectors.
+#[derive(Default)]
 struct Scratch {
     /// Keys (or values) with tokens along the row: `[head, len]`.
     across: Vec<f32>,
@@ -16,6 +18,10 @@ struct Scratch {
     probs: Vec<f32>,
     /// Gradients of the probabilities, then of the scores, `[len, len]`.
     slopes: Vec<f32>,
+    /// Probabilities after dropout, `[len, len]`.
+    kept: Vec<f32>,
+    /// One column of the above, `[len]`.
+    column: Vec<f32>,
 }
 
 /// Where one head of one sequence lies in a `[tokens, 3 * width]` matrix.
@@ -38,39 +44,146 @@ impl Head {
 
     #[inline(always)]
     fn transpose(&self, qkv: &[f32], part: usize, across: &mut [f32]) {
+        let stride = math::padded(self.len);
         for i in 0..self.len {
             for (d, &x) in self.part(qkv, i, part).iter().enumerate() {
-                across[d * self.len + i] = x;
+                across[d * stride + i] = x;
             }
         }
     }
 
-    /// Probabilities before dropout.
+    /// Probabilities before dropout. Rows are padded to whole vectors; the
+    /// padding's probability is zero.
     #[inline(always)]
     fn probabilities(&self, qkv: &[f32], scratch: &mut Scratch) {
-        let len = self.len;
+        let (len, stride) = (self.len, math::padded(self.len));
         let scale = 1.0 / (self.size as f32).sqrt();
-        scratch.across.resize(self.size * len, 0.0);
-        scratch.probs.resize(len * len, 0.0);
+        scratch.across.clear();
+        scratch.across.resize(self.size * stride, 0.0);
+        scratch.probs.resize(len * stride, 0.0);
         self.transpose(qkv, 1, &mut scratch.across);
         for i in 0..len {
-            let row = &mut scratch.probs[i * len..(i + 1) * len];
-            row.fill(0.0);
-            for (q, keys) in self
-                .part(qkv, i, 0)
-                .iter()
-                .zip(scratch.across.chunks_exact(len))
-            {
-                math::axpy(row, q * scale, keys);
-            }
-            let largest = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+            let row = &mut scratch.probs[i * stride..(i + 1) * stride];
+            let across = &scratch.across;
+            math::combine_rows(
+                row,
+                self.part(qkv, i, 0),
+                #[inline(always)]
+                |d| &across[d * stride..(d + 1) * stride],
+            );
+            row[len..].fill(f32::NEG_INFINITY);
+            let largest = math::largest(row) * scale;
             for x in row.iter_mut() {
-                *x = math::exp(*x - largest);
+                *x = math::exp(x.mul_add(scale, -largest));
             }
             let inverse = 1.0 / math::sum(row);
             for x in row.iter_mut() {
                 *x *= inverse;
             }
+        }
+    }
+
+    /// Writes the context of every token to `out`, whose rows start at token
+    /// `first_row`.
+    #[inline(always)]
+    fn forward(
+        &self,
+        qkv: &[f32],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+        first_row: usize,
+        mut drop: impl FnMut(usize, &mut [f32]),
+    ) {
+        self.probabilities(qkv, scratch);
+        let stride = math::padded(self.len);
+        for i in 0..self.len {
+            let probs = &mut scratch.probs[i * stride..i * stride + self.len];
+            drop(i, probs);
+            let at = (self.first - first_row + i) * self.width + self.from;
+            math::combine_rows(
+                &mut out[at..at + self.size],
+                probs,
+                #[inline(always)]
+                |j| self.part(qkv, j, 2),
+            );
+        }
+    }
+
+    /// Writes the gradients of every token's query, key and value.
+    #[inline(always)]
+    fn backward(
+        &self,
+        qkv: &[f32],
+        dy: &Tensor,
+        scratch: &mut Scratch,
+        grad: &mut [f32],
+        first_row: usize,
+        mut drop: impl FnMut(usize, &mut [f32]),
+    ) {
+        let (len, size, stride) = (self.len, self.size, math::padded(self.len));
+        let scale = 1.0 / (size as f32).sqrt();
+        let at = |i: usize, part: usize| {
+            let from =
+                (self.first - first_row + i) * 3 * self.width + part * self.width + self.from;
+            from..from + size
+        };
+        let slope_of = |i: usize| &dy.row(self.first + i)[self.from..self.from + size];
+        self.probabilities(qkv, scratch);
+        let Scratch {
+            across,
+            probs,
+            slopes,
+            kept,
+            column,
+        } = scratch;
+        slopes.resize(len * stride, 0.0);
+        kept.resize(len * stride, 0.0);
+        self.transpose(qkv, 2, across);
+        for i in 0..len {
+            let row = i * stride..(i + 1) * stride;
+            let (probs, slopes, kept) = (
+                &probs[row.clone()],
+                &mut slopes[row.clone()],
+                &mut kept[row],
+            );
+            math::combine_rows(
+                slopes,
+                slope_of(i),
+                #[inline(always)]
+                |d| &across[d * stride..(d + 1) * stride],
+            );
+            kept.fill(1.0);
+            drop(i, &mut kept[..len]);
+            // dV gets the dropped probabilities; the slope of the softmax
+            // needs the undropped ones.
+            for ((slope, kept), p) in slopes.iter_mut().zip(kept).zip(probs) {
+                *slope *= *kept;
+                *kept *= p;
+            }
+            let mean = math::dot(slopes, probs);
+            for (slope, p) in slopes.iter_mut().zip(probs) {
+                *slope = (*slope - mean) * p * scale;
+            }
+            math::combine_rows(
+                &mut grad[at(i, 0)],
+                &slopes[..len],
+                #[inline(always)]
+                |j| self.part(qkv, j, 1),
+            );
+        }
+        // Keys and values gather down the columns.
+        for j in 0..len {
+            column.clear();
+            column.extend((0..len).map(|i| slopes[i * stride + j]));
+            math::combine_rows(
+                &mut grad[at(j, 1)],
+                column,
+                #[inline(always)]
+                |i| self.part(qkv, i, 0),
+            );
+            column.clear();
+            column.extend((0..len).map(|i| kept[i * stride + j]));
+            math::combine_rows(&mut grad[at(j, 2)], column, slope_of);
         }
     }
 }
@@ -82,6 +195,41 @@ fn row_key(dropout: &Dropout, stream: u64, head: usize, i: usize) -> u32 {
     dropout.row_key(stream, (head << 32) | i)
 }
 
+/// The heads of some sequences, each with its sequence's stream and its number.
+#[inline(always)]
+fn heads_of(
+    batch: &Packed,
+    sequences: Range<usize>,
+    heads: usize,
+    width: usize,
+) -> impl Iterator<Item = (u64, usize, Head)> {
+    let size = width / heads;
+    sequences.flat_map(move |s| {
+        let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
+        (0..heads).map(move |h| {
+            let head = Head {
+                first,
+                len: end - first,
+                width,
+                from: h * size,
+                size,
+            };
+            (batch.streams()[s], h, head)
+        })
+    })
+}
+
+/// The sequences of each task and the rows they own.
+fn tasks(cpu: &Cpu, batch: &Packed) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
+    let sequences = cpu.split_sequences(batch, GRAIN);
+    let offsets = batch.offsets();
+    let rows = sequences
+        .iter()
+        .map(|s| offsets[s.start]..offsets[s.end])
+        .collect();
+    (sequences, rows)
+}
+
 pub(super) fn forward(
     cpu: &Cpu,
     qkv: &Tensor,
@@ -90,13 +238,8 @@ pub(super) fn forward(
     dropout: Option<Dropout>,
 ) -> Tensor {
     let width = qkv.cols() / 3;
-    let size = width / heads;
     let mut out = cpu.uninit(qkv.rows(), width);
-    let sequences = cpu.split_sequences(batch, GRAIN);
-    let rows: Vec<_> = sequences
-        .iter()
-        .map(|s| batch.offsets()[s.start]..batch.offsets()[s.end])
-        .collect();
+    let (sequences, rows) = tasks(cpu, batch);
     let parts = cut(out.values_mut(), &rows, width)
         .into_iter()
         .zip(&sequences)
@@ -106,35 +249,20 @@ pub(super) fn forward(
         cpu.simd(
             #[inline(always)]
             || {
-                let mut scratch = Scratch {
-                    across: vec![],
-                    probs: vec![],
-                    slopes: vec![],
-                };
-                for s in sequences.clone() {
-                    let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
-                    for h in 0..heads {
-                        let head = Head {
-                            first,
-                            len: end - first,
-                            width,
-                            from: h * size,
-                            size,
-                        };
-                        head.probabilities(qkv.values(), &mut scratch);
-                        for i in 0..head.len {
-                            let probs = &mut scratch.probs[i * head.len..(i + 1) * head.len];
+                let mut scratch = Scratch::default();
+                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width) {
+                    head.forward(
+                        qkv.values(),
+                        &mut scratch,
+                        out,
+                        rows.start,
+                        #[inline(always)]
+                        |i, row| {
                             if let Some(d) = &dropout {
-                                d.apply(probs, row_key(d, batch.streams()[s], h, i));
+                                d.apply(row, row_key(d, stream, h, i));
                             }
-                            let at = (first - rows.start + i) * width + head.from;
-                            let out = &mut out[at..at + size];
-                            out.fill(0.0);
-                            for (j, p) in probs.iter().enumerate() {
-                                math::axpy(out, *p, head.part(qkv.values(), j, 2));
-                            }
-                        }
-                    }
+                        },
+                    );
                 }
             },
         );
@@ -151,14 +279,8 @@ pub(super) fn backward(
     dy: &Tensor,
 ) -> Tensor {
     let width = qkv.cols() / 3;
-    let size = width / heads;
-    let scale = 1.0 / (size as f32).sqrt();
     let mut grad = qkv.like();
-    let sequences = cpu.split_sequences(batch, GRAIN);
-    let rows: Vec<_> = sequences
-        .iter()
-        .map(|s| batch.offsets()[s.start]..batch.offsets()[s.end])
-        .collect();
+    let (sequences, rows) = tasks(cpu, batch);
     let parts = cut(grad.values_mut(), &rows, 3 * width)
         .into_iter()
         .zip(&sequences)
@@ -168,75 +290,21 @@ pub(super) fn backward(
         cpu.simd(
             #[inline(always)]
             || {
-                grad.fill(0.0);
-                let mut scratch = Scratch {
-                    across: vec![],
-                    probs: vec![],
-                    slopes: vec![],
-                };
-                let mut mask = vec![];
-                for s in sequences.clone() {
-                    let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
-                    let len = end - first;
-                    for h in 0..heads {
-                        let head = Head {
-                            first,
-                            len,
-                            width,
-                            from: h * size,
-                            size,
-                        };
-                        let at = |i: usize, part: usize| {
-                            (first - rows.start + i) * 3 * width + part * width + head.from
-                        };
-                        head.probabilities(qkv.values(), &mut scratch);
-                        scratch.slopes.resize(len * len, 0.0);
-                        head.transpose(qkv.values(), 2, &mut scratch.across);
-                        for i in 0..len {
-                            let dy = &dy.row(first + i)[head.from..head.from + size];
-                            let probs = &scratch.probs[i * len..(i + 1) * len];
-                            let slopes = &mut scratch.slopes[i * len..(i + 1) * len];
-                            slopes.fill(0.0);
-                            for (d, values) in dy.iter().zip(scratch.across.chunks_exact(len)) {
-                                math::axpy(slopes, *d, values);
-                            }
-                            mask.clear();
-                            mask.resize(len, 1.0);
+                let mut scratch = Scratch::default();
+                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width) {
+                    head.backward(
+                        qkv.values(),
+                        dy,
+                        &mut scratch,
+                        grad,
+                        rows.start,
+                        #[inline(always)]
+                        |i, row| {
                             if let Some(d) = &dropout {
-                                d.apply(&mut mask, row_key(d, batch.streams()[s], h, i));
+                                d.apply(row, row_key(d, stream, h, i));
                             }
-                            // dV gets the dropped probabilities; the slope of the
-                            // softmax needs the undropped ones.
-                            for j in 0..len {
-                                let v = at(j, 2);
-                                math::axpy(&mut grad[v..v + size], probs[j] * mask[j], dy);
-                                slopes[j] *= mask[j];
-                            }
-                            let mean = math::dot(slopes, probs);
-                            for (slope, p) in slopes.iter_mut().zip(probs) {
-                                *slope = (*slope - mean) * p * scale;
-                            }
-                            let q = at(i, 0);
-                            for (j, slope) in slopes.iter().enumerate() {
-                                math::axpy(
-                                    &mut grad[q..q + size],
-                                    *slope,
-                                    head.part(qkv.values(), j, 1),
-                                );
-                            }
-                        }
-                        for i in 0..len {
-                            let query = head.part(qkv.values(), i, 0);
-                            for j in 0..len {
-                                let k = at(j, 1);
-                                math::axpy(
-                                    &mut grad[k..k + size],
-                                    scratch.slopes[i * len + j],
-                                    query,
-                                );
-                            }
-                        }
-                    }
+                        },
+                    );
                 }
             },
         );

@@ -40,6 +40,18 @@ pub(super) fn sum(x: &[f32]) -> f32 {
     lane_sum(x.len(), |i| x[i])
 }
 
+/// The largest value; the length is a multiple of the lanes.
+#[inline(always)]
+pub(super) fn largest(x: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in x.chunks_exact(LANES) {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = if x > *lane { x } else { *lane };
+        }
+    }
+    lanes.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b))
+}
+
 #[inline(always)]
 pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
     let y = &y[..x.len()];
@@ -72,6 +84,35 @@ pub(super) fn axpy(y: &mut [f32], a: f32, x: &[f32]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y = a.mul_add(*x, *y);
     }
+}
+
+/// `out[c] = ` the sum over `j` of `weights[j] * row(j)[c]`, 16 columns at a
+/// time in registers.
+#[inline(always)]
+pub(super) fn combine_rows<'a>(out: &mut [f32], weights: &[f32], row: impl Fn(usize) -> &'a [f32]) {
+    let mut from = 0;
+    let mut chunks = out.chunks_exact_mut(LANES);
+    for out in &mut chunks {
+        let mut lanes = [0f32; LANES];
+        for (j, w) in weights.iter().enumerate() {
+            let row = &row(j)[from..from + LANES];
+            for (lane, x) in lanes.iter_mut().zip(row) {
+                *lane = w.mul_add(*x, *lane);
+            }
+        }
+        out.copy_from_slice(&lanes);
+        from += LANES;
+    }
+    let rest = chunks.into_remainder();
+    rest.fill(0.0);
+    for (j, w) in weights.iter().enumerate() {
+        axpy(rest, *w, &row(j)[from..]);
+    }
+}
+
+/// `len` rounded up to whole vectors.
+pub(super) fn padded(len: usize) -> usize {
+    len.next_multiple_of(LANES)
 }
 
 /// e^x, to about two units in the last place; 0 below -87.3.
