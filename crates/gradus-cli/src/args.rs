@@ -61,7 +61,7 @@ pub struct Global {
 /// in `commands/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// See it all at work in three minutes: fetch, train, score, compare
+    /// See it all at work: fetch, train, score, compare
     Quickstart(quickstart::Args),
     /// Train a model by a recipe
     Train(train::Args),

@@ -2,6 +2,7 @@
 
 use crate::progress::{Counter, Manner};
 use gradus::train::{DevEvaluation, Observer, Plan, StepReport};
+use indicatif::HumanCount;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -165,12 +166,12 @@ pub fn describe_plan(plan: &Plan) -> String {
         );
         let _ = writeln!(
             out,
-            "  steps    {} of {} pairs ({:.2} epochs of {} steps), {} million tokens",
+            "  steps    {} of {} pairs ({:.2} epochs of {} steps), {} tokens",
             stage.steps,
             stage.effective_batch,
             stage.steps as f64 / stage.steps_per_epoch as f64,
             stage.steps_per_epoch,
-            (stage.tokens as f64 / 1e5).round() / 10.0
+            HumanCount(stage.tokens)
         );
         let peak = if stage.encoder_frozen {
             stage.head_peak_rate

@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "recipe")]
     pub resume: Option<PathBuf>,
     /// Only say what would be done: steps, rates, tokens, time and memory
-    #[arg(long)]
+    #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
     /// The plan of --dry-run as JSON
     #[arg(long, requires = "dry_run")]

@@ -172,7 +172,15 @@ fn a_reader_that_leaves_is_no_failure() {
 
 #[test]
 fn every_command_shows_examples() {
-    for command in ["eval", "score", "encode", "info", "pull"] {
+    for command in [
+        "quickstart",
+        "train",
+        "eval",
+        "score",
+        "encode",
+        "info",
+        "pull",
+    ] {
         let says = predicate::str::contains("Examples:\n  gradus ");
         gradus()
             .args([command, "--help"])

@@ -7,3 +7,4 @@ mod info;
 mod pull;
 mod score;
 mod support;
+mod train;

@@ -1,7 +1,7 @@
 //! Graded pairs: reading, known data sets, label maps, overlap.
 //!
 //! A [`Source`] describes where pairs come from and how to read them; it is
-//! what a recipe holds under `[[data]]`. [`Source::load`] turns it into
+//! what a recipe's stages hold under `train`. [`Source::load`] turns it into
 //! [`GradedPair`]s. Underneath, [`PairFile`] reads one file row by row
 //! ([`DelimitedReader`] or [`JsonReader`]), [`LabelMap`] turns what stands in
 //! the label column into a number, and [`PairIndex`] filters out the pairs of

@@ -3,8 +3,8 @@ use crate::model::{Features, RegressionHead};
 use gradus_kernels::dropout::mix64;
 
 /// Regression with a linear head: `p = w . h + b`, where `h` is `[u; v; |u-v|]`
-/// or one of its parts, and the loss is the weighted mean of a [`PointLoss`] of
-/// `p - label`.
+/// or one of its parts, and the loss is the sum of a [`PointLoss`] of `p - label`
+/// times the pair's weight, divided by the number of pairs.
 ///
 /// Evaluation by cosine does not use the head; it shapes the encoder, and it is
 /// saved with the model to predict grades.

@@ -22,7 +22,9 @@ mod recipe;
 mod run;
 mod run_folder;
 mod schedule;
+mod selection;
 mod stage;
+mod steps;
 
 pub use checkpoint::{Checkpoint, State};
 pub use error::TrainError;

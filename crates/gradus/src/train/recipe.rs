@@ -44,11 +44,12 @@ pub struct Recipe {
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluation {
     /// The pairs to evaluate on; the best model is the one whose cosines
-    /// correlate best with their grades (Spearman). Absent: no selection, the
-    /// last model is kept.
+    /// correlate best with their grades (Spearman). Each stage selects anew.
+    /// Absent: no selection, the last model is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<Source>,
-    /// Optimizer steps between evaluations; default: once an epoch.
+    /// Optimizer steps between evaluations; default: once an epoch. A stage is
+    /// also scored before its first and after its last step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<u64>,
     /// Stop a stage after so many evaluations without a new best.

@@ -72,6 +72,7 @@ impl Prepared {
             }
             hash.update(pair.label.to_le_bytes());
             hash.update(pair.weight.to_le_bytes());
+            hash.update(pair.tolerance.unwrap_or(-1.0).to_le_bytes());
         }
         let labels: Vec<f64> = pairs.iter().map(|p| p.label).collect();
         let objective =

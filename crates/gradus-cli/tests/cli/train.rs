@@ -1,0 +1,314 @@
+//! `gradus train` and `gradus quickstart`.
+
+use crate::support::{gradus, model, stdout};
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A folder with pairs and a recipe of two stages, first the head alone.
+fn workplace(extra: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let pairs = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../gradus/tests/fixtures/training/pairs.tsv"
+    );
+    fs::copy(pairs, place.path().join("pairs.tsv")).unwrap();
+    let recipe = format!(
+        "model = '{}'\nlog_every = 1\n{extra}\n\
+         [evaluation]\ndev = {{ path = 'pairs.tsv', max_pairs = 50 }}\nevery = 7\n\
+         [[stage]]\nname = 'head'\nfreeze = 'encoder'\nobjective = {{ loss = 'smooth_k2' }}\n\
+         train = [{{ path = 'pairs.tsv' }}]\nsteps = 5\nlearning_rate = 1e-2\n\
+         [[stage]]\nname = 'tune'\nobjective = {{ loss = 'smooth_k2', k = 3.0, x0 = 0.2 }}\n\
+         train = [{{ path = 'pairs.tsv' }}]\nepochs = 2\nbatch = 4\naccumulate = 2\n\
+         learning_rate = 1e-3\nwarmup = 0.2\nlayer_decay = 0.9\nclip = 1.0\n",
+        model("bert-small")
+    );
+    fs::write(place.path().join("recipe.toml"), recipe).unwrap();
+    place
+}
+
+fn train(place: &Path, arguments: &[&str]) -> assert_cmd::Command {
+    let mut command = gradus();
+    command.current_dir(place).arg("train").args(arguments);
+    command
+}
+
+#[test]
+fn a_run_leaves_a_folder_that_other_commands_use() {
+    let place = workplace("");
+    let printed = stdout(&mut train(
+        place.path(),
+        &["recipe.toml", "--set", "seed=5"],
+    ));
+    assert_eq!(Path::new(printed.trim()), Path::new("runs/recipe/model"));
+    let run = place.path().join("runs/recipe");
+    let resolved = fs::read_to_string(run.join("recipe.toml")).unwrap();
+    assert!(resolved.contains("seed = 5") && resolved.contains("layer_decay = 0.9"));
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let metrics: Vec<serde_json::Value> = metrics
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let of = |kind: &str, stage: &str| {
+        metrics
+            .iter()
+            .filter(|m| m["kind"] == kind && m["stage"] == stage)
+            .count()
+    };
+    // 25 steps an epoch of 8 pairs; scored at 0, every 7th and the last.
+    assert_eq!((of("step", "head"), of("step", "tune")), (5, 50));
+    assert_eq!((of("evaluation", "head"), of("evaluation", "tune")), (2, 9));
+    let last = metrics.last().unwrap();
+    for key in ["spearman", "head_spearman", "geometry"] {
+        assert!(!last[key].is_null(), "{key}: {last}");
+    }
+    let card = fs::read_to_string(run.join("model/README.md")).unwrap();
+    assert!(card.contains("| tune | 200 |") && card.contains("smooth K2 (k 3, x0 0.2)"));
+    let mut score = gradus();
+    score
+        .args(["score", "--format", "tsv"])
+        .arg(run.join("model"))
+        .args(["a dog", "a cat"]);
+    let line = stdout(&mut score);
+    let numbers: Vec<f64> = line
+        .split_whitespace()
+        .map(|n| n.parse().unwrap())
+        .collect();
+    assert!(
+        numbers.len() == 2 && (0.0..=5.0).contains(&numbers[1]),
+        "{line}"
+    );
+    // The folder is taken; a finished run resumes to nothing left to do.
+    train(place.path(), &["recipe.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("--resume"));
+    train(place.path(), &["--resume", "runs/recipe"])
+        .assert()
+        .success();
+}
+
+#[test]
+fn a_dry_run_tells_the_plan_and_leaves_nothing() {
+    let place = workplace("");
+    train(place.path(), &["recipe.toml", "--dry-run"])
+        .assert()
+        .success()
+        .stdout(
+            contains("50 of 8 pairs")
+                .and(contains("warm-up 10 steps (20 %)"))
+                .and(contains("memory")),
+        );
+    let json = stdout(&mut train(
+        place.path(),
+        &["recipe.toml", "--dry-run", "--json"],
+    ));
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(plan["stages"][1]["steps"], 50);
+    assert!(plan["stages"][1]["seconds"].as_f64().unwrap() > 0.0);
+    assert!(!place.path().join("runs").exists());
+}
+
+#[test]
+fn mistakes_are_named_before_any_work() {
+    let place = workplace("");
+    for (arguments, part) in [
+        (
+            &["recipe.toml", "--set", "stage.0.learning_rte=1"][..],
+            "Did you mean `learning_rate`?",
+        ),
+        (
+            &["recipe.toml", "--set", "stage.1.objective.x0=0.7"],
+            "0 <= x0 <= 0.5",
+        ),
+        (&["recipe.toml", "--set", "stage.1.batch=0"], "`batch` is 0"),
+        (&["--resume", "nowhere"], "no run to resume"),
+        (&["recipe.toml", "--resume", "x"], "cannot be used with"),
+        (&[], "required"),
+    ] {
+        train(place.path(), arguments)
+            .assert()
+            .code(2)
+            .stderr(contains(part));
+    }
+    train(place.path(), &["missing.toml"])
+        .assert()
+        .code(3)
+        .stderr(contains("missing.toml"));
+    fs::write(place.path().join("pairs.tsv"), "5\ta\tb\nx\tc\td\n").unwrap();
+    train(place.path(), &["recipe.toml"])
+        .assert()
+        .code(3)
+        .stderr(contains("pairs.tsv:2"));
+}
+
+#[test]
+fn a_value_that_is_not_finite_stops_the_run() {
+    let place = workplace("checkpoint_steps = 1");
+    let heavy: String = (0..40)
+        .map(|i| {
+            format!(
+                "{}\ta dog\ta cat {i}\t{}\n",
+                i % 5,
+                if i == 30 { "3e38" } else { "1" }
+            )
+        })
+        .collect();
+    fs::write(place.path().join("heavy.tsv"), heavy).unwrap();
+    let columns = "stage.1.train.0={path='heavy.tsv',label=0,first=1,second=2,weight=3}";
+    train(
+        place.path(),
+        &[
+            "recipe.toml",
+            "--set",
+            columns,
+            "--set",
+            "stage.1.objective.k=1e6",
+        ],
+    )
+    .assert()
+    .code(1)
+    .stderr(
+        contains("stage `tune`, step")
+            .and(contains("is not finite"))
+            .and(contains("last good checkpoint is runs/recipe/checkpoints/")),
+    );
+}
+
+/// Everything that must be the same bits.
+fn bits(run: &Path) -> Vec<Vec<u8>> {
+    let mut files = vec![
+        "model/model.safetensors",
+        "model/regression_head.safetensors",
+        "model/README.md",
+    ]
+    .into_iter()
+    .map(|f| fs::read(run.join(f)).unwrap())
+    .collect::<Vec<_>>();
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    // Speed is the one thing that may differ.
+    files.push(
+        metrics
+            .lines()
+            .map(|l| l.split(",\"pairs_per_second\"").next().unwrap().to_owned() + "\n")
+            .collect::<String>()
+            .into_bytes(),
+    );
+    files
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_bits() {
+    let place = workplace("checkpoint_steps = 1");
+    train(
+        place.path(),
+        &["recipe.toml", "--output", "whole", "--threads", "1"],
+    )
+    .assert()
+    .success();
+    let expected = bits(&place.path().join("whole"));
+    let mut kills = 0;
+    for attempt in 0..6u64 {
+        let name = format!("killed-{attempt}");
+        let run = place.path().join(&name);
+        let mut arguments = vec![
+            "train".to_owned(),
+            "recipe.toml".into(),
+            "--output".into(),
+            name.clone(),
+        ];
+        // A checkpoint follows every step, so kills fall into all kinds of
+        // moments, the writing of checkpoints and models among them.
+        for kill in 0.. {
+            let mut child = Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
+                .envs(crate::support::environment())
+                .current_dir(place.path())
+                .args(&arguments)
+                .args(["--threads", "2", "--quiet"])
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            let patience = if kill == 8 {
+                60_000
+            } else {
+                60 + 23 * attempt + 45 * kill
+            };
+            let mut waited = 0;
+            let ended = loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    break Some(status);
+                }
+                if waited >= patience {
+                    break None;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+                waited += 2;
+            };
+            match ended {
+                Some(status) => {
+                    assert!(status.success(), "{name} after {kill} kills");
+                    break;
+                }
+                None => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    kills += 1;
+                }
+            }
+            // Before its recipe is written a run has not begun.
+            if run.join("recipe.toml").exists() {
+                arguments = vec!["train".into(), "--resume".into(), name.clone()];
+            }
+        }
+        assert!(bits(&run) == expected, "{name} differs");
+    }
+    assert!(kills > 6, "only {kills} kills");
+}
+
+#[test]
+fn changed_data_is_noticed_on_resume() {
+    let place = workplace("");
+    train(place.path(), &["recipe.toml"]).assert().success();
+    let pairs = place.path().join("pairs.tsv");
+    let text = fs::read_to_string(&pairs).unwrap();
+    fs::write(&pairs, text.replacen("the", "a", 1)).unwrap();
+    train(place.path(), &["--resume", "runs/recipe"])
+        .assert()
+        .code(1)
+        .stderr(contains("data changed"));
+}
+
+#[test]
+fn quickstart_goes_from_nothing_to_a_table() {
+    let place = tempfile::tempdir().unwrap();
+    let mut command = gradus();
+    command.current_dir(place.path()).args([
+        "quickstart",
+        "--embedded",
+        "--model",
+        &model("bert-small"),
+    ]);
+    let printed = stdout(&mut command);
+    for part in [
+        "before",
+        "after",
+        "predicted grade",
+        "gradus score runs/quickstart/model",
+    ] {
+        assert!(printed.contains(part), "{printed}");
+    }
+    let mut score = gradus();
+    score.current_dir(place.path()).args([
+        "score",
+        "--format",
+        "tsv",
+        "runs/quickstart/model",
+        "a dog",
+        "a dog",
+    ]);
+    // The grade of the cosine form: 5 cos.
+    assert!(stdout(&mut score).starts_with("1"));
+}

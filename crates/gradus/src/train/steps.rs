@@ -1,0 +1,294 @@
+//! The steps of a stage: batches in, updates out.
+
+use super::events::{Observer, StepReport};
+use super::frozen::Frozen;
+use super::optimizer::Rates;
+use super::run::{Progress, Run};
+use super::stage::Prepared;
+use super::{Checkpoint, Freeze, RunFolder, TrainError};
+use crate::objective::{Input, Output};
+use crate::{Embeddings, Result};
+use gradus_kernels::dropout::{Dropout, mix64};
+use gradus_kernels::{AdamWSegment, Backend};
+use serde::Serialize;
+use std::time::Instant;
+
+impl<B: Backend> Run<B> {
+    /// Trains the stage under way to its end.
+    pub(super) fn stage(
+        &mut self,
+        progress: &mut Progress<B>,
+        folder: &RunFolder,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let s = progress.state.stage;
+        let frozen = self.stages[s].settings.freeze == Freeze::Encoder;
+        if let Some(p) = self.stages[s].settings.dropout {
+            self.model.set_dropout(p, p);
+        } else {
+            let config = self.model.config();
+            let (hidden, attention) = (config.hidden_dropout, config.attention_dropout);
+            self.model.set_dropout(hidden, attention);
+        }
+        observer.stage(s, progress.state.step);
+        if progress.state.step == 0 {
+            self.evaluate(progress, folder, observer)?;
+        }
+        let vectors = frozen.then(|| {
+            observer.note("encoding the stage's texts once: the encoder is frozen");
+            Frozen::new(&self.stages[s], &self.model)
+        });
+        let mut grads = self.model.backend().arena(vec![0.0; progress.moments]);
+        let mut order = None;
+        let (began, mut pairs_done) = (Instant::now(), 0usize);
+        let steps = self.stages[s].plan.steps;
+        let every = self.stages[s].plan.evaluate_every;
+        let patience = self.recipe.evaluation.patience;
+        while progress.state.step < steps {
+            let step = progress.state.step;
+            let examples = self.stages[s].examples(self.recipe.seed, s, step, &mut order);
+            let mut head_grads = vec![0.0; progress.head.len()];
+            let loss = match &vectors {
+                Some(vectors) => {
+                    self.head_gradients(s, &examples, vectors, &progress.head, &mut head_grads)
+                }
+                None => {
+                    self.model.backend().zero(&mut grads);
+                    self.gradients(
+                        s,
+                        step,
+                        &examples,
+                        &progress.head,
+                        &mut grads,
+                        &mut head_grads,
+                    )
+                }
+            };
+            let stage = &self.stages[s];
+            let factor = stage.schedule.factor(step);
+            let encoder = match frozen {
+                true => vec![],
+                false => stage.groups.segments(stage.settings.learning_rate * factor),
+            };
+            let head_rate = stage
+                .settings
+                .head_learning_rate
+                .unwrap_or(stage.settings.learning_rate);
+            let head = head_segments(
+                &stage.objective.decayed(self.model.dim()),
+                head_rate * factor,
+                stage.settings.weight_decay,
+            );
+            let rates = Rates {
+                encoder: &encoder,
+                head: &head,
+            };
+            let norm =
+                progress
+                    .optimizer
+                    .gradient_norm(self.model.backend(), &grads, &head_grads, &rates);
+            if !(loss.is_finite() && norm.is_finite()) {
+                return Err(self.not_finite(s, step + 1, loss, &grads, frozen, folder));
+            }
+            let (backend, params) = self.model.params_mut();
+            progress.optimizer.step(
+                backend,
+                params,
+                &grads,
+                &mut progress.head,
+                &head_grads,
+                &rates,
+                norm,
+            );
+            progress.state.step += 1;
+            pairs_done += examples.len();
+
+            let report = StepReport {
+                stage: s,
+                step: step + 1,
+                steps,
+                loss,
+                gradient_norm: norm,
+                learning_rate: head_rate.max(stage.settings.learning_rate) * factor,
+                pairs: examples.len(),
+                pairs_per_second: pairs_done as f64 / began.elapsed().as_secs_f64().max(1e-9),
+            };
+            observer.step(&report);
+            if (step + 1).is_multiple_of(self.recipe.log_every.max(1)) || step + 1 == steps {
+                self.log_step(progress, &report)?;
+            }
+            let last = progress.state.step == steps;
+            let due = last || every.is_some_and(|n| progress.state.step.is_multiple_of(n.max(1)));
+            if due {
+                self.evaluate(progress, folder, observer)?;
+                if !last && patience.is_some_and(|p| progress.state.stale >= p) {
+                    observer.note(&format!(
+                        "stopping early: no new best in {} evaluations",
+                        progress.state.stale
+                    ));
+                    break;
+                }
+            }
+            let by_steps = self
+                .recipe
+                .checkpoint_steps
+                .is_some_and(|n| progress.state.step.is_multiple_of(n.max(1)));
+            let by_time =
+                progress.last_checkpoint.elapsed().as_secs() >= self.recipe.checkpoint_seconds;
+            if !last && (by_steps || by_time) {
+                self.checkpoint(progress, folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The loss of a step's pairs; adds their gradients.
+    pub(super) fn gradients(
+        &self,
+        s: usize,
+        step: u64,
+        examples: &[u32],
+        head: &[f32],
+        grads: &mut B::Arena,
+        head_grads: &mut [f32],
+    ) -> f64 {
+        let stage = &self.stages[s];
+        let dropout = Dropout::for_step(0.0, mix64(self.recipe.seed ^ ((s as u64) << 32)), step);
+        let mut total = 0.0;
+        for (m, micro) in examples.chunks(stage.settings.batch).enumerate() {
+            let share = micro.len() as f64 / examples.len() as f64;
+            let texts = stage.columns(micro);
+            let first_stream = 2 * (m * stage.settings.batch) as u64;
+            let batch = self.model.pack(
+                texts
+                    .iter()
+                    .zip(first_stream..)
+                    .map(|(&t, stream)| (&stage.texts[t as usize], stream)),
+            );
+            let passed = self.model.forward(batch, Some(dropout));
+            let mut output = self.objective(stage, micro, passed.embeddings(), head);
+            total += share * output.loss;
+            for g in &mut output.embeddings {
+                *g *= share as f32;
+            }
+            for (sum, g) in head_grads.iter_mut().zip(&output.parameters) {
+                *sum += share as f32 * g;
+            }
+            self.model.backward(passed, &output.embeddings, grads);
+        }
+        total
+    }
+
+    /// The same where the encoder is frozen.
+    pub(super) fn head_gradients(
+        &self,
+        s: usize,
+        examples: &[u32],
+        vectors: &Frozen,
+        head: &[f32],
+        head_grads: &mut [f32],
+    ) -> f64 {
+        let stage = &self.stages[s];
+        let embeddings = vectors.gather(&stage.columns(examples));
+        let output = self.objective(stage, examples, &embeddings, head);
+        head_grads.copy_from_slice(&output.parameters);
+        output.loss
+    }
+
+    pub(super) fn objective(
+        &self,
+        stage: &Prepared,
+        examples: &[u32],
+        embeddings: &Embeddings,
+        head: &[f32],
+    ) -> Output {
+        let (labels, weights, tolerances) = stage.labels_of(examples);
+        stage.objective.evaluate(
+            head,
+            &Input {
+                embeddings,
+                labels: &labels,
+                weights: &weights,
+                tolerances: &tolerances,
+            },
+        )
+    }
+
+    pub(super) fn not_finite(
+        &self,
+        s: usize,
+        step: u64,
+        loss: f64,
+        grads: &B::Arena,
+        frozen: bool,
+        folder: &RunFolder,
+    ) -> crate::Error {
+        let what = if !loss.is_finite() {
+            format!("the loss ({loss})")
+        } else {
+            let values = match frozen {
+                true => vec![],
+                false => self
+                    .model
+                    .backend()
+                    .read_arena(grads, 0..self.model.layout().len()),
+            };
+            match values.iter().position(|g| !g.is_finite()) {
+                Some(i) => format!("the gradient of `{}`", self.model.layout().name_at(i)),
+                None => "the gradient of the regression head".into(),
+            }
+        };
+        let advice = match Checkpoint::list(&folder.checkpoints()) {
+            Ok(list) if !list.is_empty() => format!(
+                "Lower the learning rate or set `clip` and start anew; the last good checkpoint is {}.",
+                list[0].display()
+            ),
+            _ => "Lower the learning rate or set `clip` and start anew; no checkpoint was written yet.".into(),
+        };
+        TrainError::NotFinite {
+            stage: self.stages[s].settings.name.clone(),
+            step,
+            what,
+            advice,
+        }
+        .into()
+    }
+
+    pub(super) fn log_step(&self, progress: &mut Progress<B>, report: &StepReport) -> Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            stage: &'a str,
+            step: u64,
+            loss: f64,
+            learning_rate: f64,
+            gradient_norm: f64,
+            pairs_per_second: f64,
+        }
+        let line = Line {
+            stage: &self.stages[report.stage].settings.name,
+            step: report.step,
+            loss: report.loss,
+            learning_rate: report.learning_rate,
+            gradient_norm: report.gradient_norm,
+            pairs_per_second: report.pairs_per_second,
+        };
+        progress.metrics.write("step", &line)
+    }
+}
+
+/// The optimizer's segments of a head whose parameters are decayed or not.
+fn head_segments(decayed: &[bool], rate: f64, weight_decay: f64) -> Vec<AdamWSegment> {
+    let mut segments: Vec<AdamWSegment> = Vec::new();
+    for (i, &decayed) in decayed.iter().enumerate() {
+        let weight_decay = if decayed { weight_decay as f32 } else { 0.0 };
+        match segments.last_mut() {
+            Some(last) if last.weight_decay == weight_decay => last.range.end = i + 1,
+            _ => segments.push(AdamWSegment {
+                range: i..i + 1,
+                learning_rate: rate as f32,
+                weight_decay,
+            }),
+        }
+    }
+    segments
+}
