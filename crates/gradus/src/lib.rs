@@ -7,6 +7,7 @@ pub mod eval;
 pub mod hub;
 pub mod model;
 pub mod objective;
+mod tensor_writer;
 pub mod text;
 pub mod train;
 

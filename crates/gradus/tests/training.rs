@@ -125,7 +125,10 @@ fn fifty_steps_follow_pytorch() {
             values.extend(bias.iter().map(|&x| x as f32));
             let head = RegressionHead {
                 features: Features::ConcatDifference,
-                scale: (0..bias.len()).map(|i| i as f64).collect(),
+                scale: match bias.len() {
+                    1 => vec![0.0, 5.0],
+                    classes => (0..classes).map(|i| i as f64).collect(),
+                },
                 outputs: bias.len(),
                 values,
             };

@@ -1,8 +1,8 @@
 use super::ModelError;
 use super::files::{is_there, read_json};
 use super::tensor_file::TensorFile;
+use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
-use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -138,21 +138,17 @@ impl RegressionHead {
     /// [`Error::Io`].
     pub fn save(&self, folder: &Path, dim: usize) -> Result<()> {
         let width = self.features.width(dim);
-        let bytes: Vec<u8> = self.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let (weight, bias) = bytes.split_at(4 * self.outputs * width);
+        let (weight, bias) = self.values.split_at(self.outputs * width);
+        let tensor = |name, shape, values| Tensor {
+            name,
+            shape,
+            values,
+        };
         let tensors = [
-            ("weight", vec![self.outputs, width], weight),
-            ("bias", vec![self.outputs], bias),
-        ]
-        .map(|(name, shape, data)| TensorView::new(Dtype::F32, shape, data).map(|t| (name, t)));
-        let mut views = Vec::new();
-        for tensor in tensors {
-            views.push(tensor.map_err(|e| Error::Internal(format!("regression head: {e}")))?);
-        }
-        let path = folder.join(WEIGHTS);
-        let encoded = safetensors::serialize(views, None)
-            .map_err(|e| Error::Internal(format!("regression head: {e}")))?;
-        std::fs::write(&path, encoded).map_err(Error::io(&path))?;
+            tensor("weight", vec![self.outputs, width], weight),
+            tensor("bias", vec![self.outputs], bias),
+        ];
+        tensor_writer::write(&folder.join(WEIGHTS), &tensors, &[])?;
         let description = Description {
             format: 1,
             features: self.features,

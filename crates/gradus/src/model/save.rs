@@ -3,9 +3,9 @@
 use super::modules::POOLINGS;
 use super::weights::shape_of;
 use super::{ModelFolder, SentenceEncoder};
+use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
 use gradus_kernels::Backend;
-use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 
 /// A folder that [`SentenceEncoder::save`] wrote.
@@ -125,65 +125,40 @@ impl<B: Backend> SentenceEncoder<B> {
     fn write_weights(&self, target: &Path) -> Result<()> {
         let arena = self.backend.read_arena(&self.params, 0..self.layout.len());
         let mut encoder = Vec::new();
-        let mut dense: Vec<(String, Vec<Stored>)> = Vec::new();
-        for named in self.layout.named() {
-            let values = named.view.of(&arena);
-            match named.name.split_once('/') {
-                None => encoder.push(Stored::new(&named.name, shape_of(named), values)),
-                Some((folder, name)) => {
-                    let stored = Stored::new(name, shape_of(named), values);
-                    match dense.iter_mut().find(|d| d.0 == folder) {
-                        Some(module) => module.1.push(stored),
-                        None => dense.push((folder.to_owned(), vec![stored])),
-                    }
-                }
-            }
+        for named in self.layout.named().iter().filter(|n| !n.name.contains('/')) {
+            encoder.push(Tensor {
+                name: &named.name,
+                shape: shape_of(named),
+                values: named.view.of(&arena),
+            });
         }
         for spare in &self.spare {
-            encoder.push(Stored::new(&spare.name, spare.shape.clone(), &spare.values));
+            encoder.push(Tensor {
+                name: &spare.name,
+                shape: spare.shape.clone(),
+                values: &spare.values,
+            });
         }
-        write_tensors(&target.join("model.safetensors"), &encoder)?;
-        for (folder, tensors) in &dense {
-            write_tensors(&target.join(folder).join("model.safetensors"), tensors)?;
+        // transformers refuses files without this note.
+        let note = [("format", "pt".to_owned())];
+        tensor_writer::write(&target.join("model.safetensors"), &encoder, &note)?;
+        for dense in &self.folder.modules.dense {
+            let prefix = format!("{}/", dense.folder);
+            let mut tensors = Vec::new();
+            for named in self.layout.named() {
+                if let Some(name) = named.name.strip_prefix(&prefix) {
+                    tensors.push(Tensor {
+                        name,
+                        shape: shape_of(named),
+                        values: named.view.of(&arena),
+                    });
+                }
+            }
+            let path = target.join(&dense.folder).join("model.safetensors");
+            tensor_writer::write(&path, &tensors, &note)?;
         }
         Ok(())
     }
-}
-
-/// A tensor's bytes on their way to a file.
-struct Stored {
-    name: String,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Stored {
-    fn new(name: &str, shape: Vec<usize>, values: &[f32]) -> Self {
-        Self {
-            name: name.to_owned(),
-            shape,
-            bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        }
-    }
-}
-
-fn write_tensors(path: &Path, tensors: &[Stored]) -> Result<()> {
-    let fail =
-        |e: safetensors::SafeTensorError| Error::Internal(format!("{}: {e}", path.display()));
-    let views = tensors
-        .iter()
-        .map(|t| {
-            Ok((
-                t.name.as_str(),
-                TensorView::new(Dtype::F32, t.shape.clone(), &t.bytes)?,
-            ))
-        })
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(fail)?;
-    // transformers refuses files without this note.
-    let note = Some([("format".to_owned(), "pt".to_owned())].into());
-    let bytes = safetensors::serialize(views, note).map_err(fail)?;
-    std::fs::write(path, bytes).map_err(Error::io(path))
 }
 
 fn module(idx: usize, path: &str, kind: &str) -> serde_json::Value {

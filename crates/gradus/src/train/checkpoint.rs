@@ -1,14 +1,13 @@
 //! Checkpoints: everything a run needs to go on, in one file.
 
 use super::{Optimizer, TrainError};
+use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
 use gradus_kernels::Backend;
+use safetensors::Dtype;
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A run's counters at a checkpoint. Orders, dropout masks and rates are
@@ -114,39 +113,23 @@ impl Checkpoint {
         );
         let path = folder.join(&name);
         let fresh = folder.join(format!(".{name}.new"));
-        let bytes: Vec<Vec<u8>> = self
-            .values
+        let tensors: Vec<Tensor<'_>> = NAMES
             .iter()
-            .map(|v| v.iter().flat_map(|x| x.to_le_bytes()).collect())
-            .collect();
-        let fail = |e: safetensors::SafeTensorError| Error::Internal(format!("checkpoint: {e}"));
-        let views = NAMES
-            .iter()
-            .zip(&bytes)
-            .map(|(name, bytes)| {
-                Ok((
-                    *name,
-                    TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)?,
-                ))
+            .zip(&self.values)
+            .map(|(name, values)| Tensor {
+                name,
+                shape: vec![values.len()],
+                values,
             })
-            .collect::<std::result::Result<Vec<_>, _>>()
-            .map_err(fail)?;
+            .collect();
         let state = serde_json::to_string(&self.state)
             .map_err(|e| Error::Internal(format!("checkpoint: {e}")))?;
-        let metadata = Some(HashMap::from([("state".to_owned(), state)]));
-        let encoded = safetensors::serialize(views, metadata).map_err(fail)?;
-        let write = || {
-            let mut file = File::create(&fresh)?;
-            file.write_all(&encoded)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, &path)?;
-            // Makes the rename itself last; not every system opens folders.
-            if let Ok(folder) = File::open(folder) {
-                let _ = folder.sync_all();
-            }
-            Ok(())
-        };
-        write().map_err(Error::io(&path))?;
+        tensor_writer::write(&fresh, &tensors, &[("state", state)])?;
+        std::fs::rename(&fresh, &path).map_err(Error::io(&path))?;
+        // Makes the rename itself last; not every system opens folders.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
         for old in Self::list(folder)?.iter().skip(KEPT) {
             std::fs::remove_file(old).map_err(Error::io(old))?;
         }
