@@ -152,12 +152,14 @@ impl Backend for Cpu {
     type Arena = Vec<f32>;
 
     fn describe(&self) -> String {
-        let isa = format!("{:?}", self.arch);
-        let isa = isa
-            .split(['(', ' '])
-            .next()
-            .unwrap_or("portable")
-            .to_owned();
+        // pulp names levels of x86-64.
+        let level = format!("{:?}", self.arch);
+        let isa = match level.split(['(', ' ']).next() {
+            Some("V4") => "AVX-512",
+            Some("V3") => "AVX2",
+            Some("Neon") => "NEON",
+            _ => "portable",
+        };
         let threads = self.threads();
         format!(
             "CPU, f32, {threads} thread{}, {isa}",

@@ -8,7 +8,12 @@ const VOCABULARY: u32 = 23;
 
 /// One encoder layer on a batch, forward and backward: the pooled vectors and
 /// the parameter gradients.
-fn layer(backend: &Cpu, batch: &Packed, width: usize, heads: usize) -> (Vec<f32>, Vec<f32>) {
+fn layer<B: Backend>(
+    backend: &B,
+    batch: &Packed,
+    width: usize,
+    heads: usize,
+) -> (Vec<f32>, Vec<f32>) {
     let mut at = 0;
     let mut view = |rows: usize, cols: usize| {
         let view = View::new(at, rows, cols);
@@ -74,30 +79,39 @@ fn sequences(lengths: &[usize], order: &[usize], seed: u64) -> Packed {
     )
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn bits_do_not_depend_on_company_or_threads(
-        lengths in prop::collection::vec(1usize..70, 1..20),
-        (heads, size) in prop::sample::select(vec![(1usize, 3usize), (2, 8), (3, 26), (4, 32)]),
-        seed: u64,
-    ) {
-        let width = heads * size;
-        let all: Vec<usize> = (0..lengths.len()).collect();
-        let (reference, gradients) = layer(&Cpu::new(1), &sequences(&lengths, &all, seed), width, heads);
-        for threads in [2, 3, 5] {
-            let (again, slopes) = layer(&Cpu::new(threads), &sequences(&lengths, &all, seed), width, heads);
-            prop_assert!(again == reference, "vectors, {threads} threads");
-            prop_assert!(slopes == gradients, "gradients, {threads} threads");
-        }
-        // Some of the sequences, in another order.
-        let mut order = all;
-        order.sort_by_key(|&s| mix64(seed ^ s as u64));
-        order.truncate(1 + seed as usize % lengths.len());
-        let (part, _) = layer(&Cpu::new(2), &sequences(&lengths, &order, seed), width, heads);
-        for (row, &s) in part.chunks(2 * width).zip(&order) {
-            prop_assert!(*row == reference[s * 2 * width..(s + 1) * 2 * width], "sequence {s}");
-        }
+/// `make` gives a backend of so many threads.
+pub fn bits_do_not_depend_on_company_or_threads<B: Backend>(make: impl Fn(usize) -> B) {
+    let lengths = prop::collection::vec(1usize..70, 1..20);
+    let shapes = prop::sample::select(vec![(1usize, 3usize), (2, 8), (3, 26), (4, 32)]);
+    let config = ProptestConfig::with_cases(24);
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let outcome = runner.run(
+        &(lengths, shapes, any::<u64>()),
+        |(lengths, (heads, size), seed)| {
+            let width = heads * size;
+            let all: Vec<usize> = (0..lengths.len()).collect();
+            let whole = sequences(&lengths, &all, seed);
+            let (reference, gradients) = layer(&make(1), &whole, width, heads);
+            for threads in [2, 3, 5] {
+                let (again, slopes) = layer(&make(threads), &whole, width, heads);
+                prop_assert!(again == reference, "vectors, {threads} threads");
+                prop_assert!(slopes == gradients, "gradients, {threads} threads");
+            }
+            // Some of the sequences, in another order.
+            let mut order = all;
+            order.sort_by_key(|&s| mix64(seed ^ s as u64));
+            order.truncate(1 + seed as usize % lengths.len());
+            let (part, _) = layer(&make(2), &sequences(&lengths, &order, seed), width, heads);
+            for (row, &s) in part.chunks(2 * width).zip(&order) {
+                prop_assert!(
+                    *row == reference[s * 2 * width..(s + 1) * 2 * width],
+                    "sequence {s}"
+                );
+            }
+            Ok(())
+        },
+    );
+    if let Err(failure) = outcome {
+        panic!("{failure}");
     }
 }

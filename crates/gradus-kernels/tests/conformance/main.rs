@@ -89,6 +89,30 @@ fn mask(backend: &impl Backend, batch: &Packed, cols: usize, dropout: Dropout) -
     backend.read(&backend.dropout(batch, ones, dropout))
 }
 
-fn backends() -> Vec<Cpu> {
-    vec![Cpu::new(1), Cpu::new(2), Cpu::new(3)]
+/// Runs the suite on a backend, made by a function of the number of threads.
+macro_rules! conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            conformance!(@each $make; linear, activations, layer_norm_with_dropout_and_residual, attention, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
+
+            #[test]
+            fn bits_do_not_depend_on_company_or_threads() {
+                invariance::bits_do_not_depend_on_company_or_threads($make);
+            }
+        }
+    };
+    (@each $make:expr; $($test:ident),*) => {
+        $(
+            #[test]
+            fn $test() {
+                for threads in [1, 2, 3] {
+                    gradients::$test(&$make(threads));
+                }
+            }
+        )*
+    };
 }
+
+conformance!(cpu, Cpu::new);
