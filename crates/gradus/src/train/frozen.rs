@@ -1,19 +1,45 @@
 //! Stages that leave the encoder alone: its vectors are computed once.
 
+use super::Observer;
 use super::stage::Prepared;
 use crate::Embeddings;
 use crate::model::{EncodeOptions, SentenceEncoder};
 use gradus_kernels::Backend;
+use std::time::{Duration, Instant};
 
 /// The vectors of every text of a stage.
 pub(super) struct Frozen {
     vectors: Embeddings,
 }
 
+/// How often a long encoding tells how far it is.
+const BETWEEN_NOTES: Duration = Duration::from_secs(15);
+
 impl Frozen {
-    pub fn new<B: Backend>(stage: &Prepared, model: &SentenceEncoder<B>) -> Self {
+    pub fn new<B: Backend>(
+        stage: &Prepared,
+        model: &SentenceEncoder<B>,
+        observer: &mut dyn Observer,
+    ) -> Self {
+        let total = stage.texts.len();
+        observer.note(&format!(
+            "encoding {total} texts once: the encoder is frozen"
+        ));
+        let mut values = Vec::with_capacity(total * model.dim());
+        let mut noted = Instant::now();
+        for chunk in stage.texts.chunks(1024) {
+            let vectors = model.encode_tokens(chunk, EncodeOptions::default());
+            values.extend(vectors.into_vec());
+            if noted.elapsed() >= BETWEEN_NOTES {
+                noted = Instant::now();
+                observer.note(&format!(
+                    "encoded {} of {total}",
+                    values.len() / model.dim()
+                ));
+            }
+        }
         Self {
-            vectors: model.encode_tokens(&stage.texts, EncodeOptions::default()),
+            vectors: Embeddings::new(model.dim(), values),
         }
     }
 

@@ -34,10 +34,7 @@ impl<B: Backend> Run<B> {
         if progress.state.step == 0 {
             self.evaluate(progress, folder, observer)?;
         }
-        let vectors = frozen.then(|| {
-            observer.note("encoding the stage's texts once: the encoder is frozen");
-            Frozen::new(&self.stages[s], &self.model)
-        });
+        let vectors = frozen.then(|| Frozen::new(&self.stages[s], &self.model, observer));
         let mut grads = self.model.backend().arena(vec![0.0; progress.moments]);
         let mut order = None;
         let (began, mut pairs_done) = (Instant::now(), 0usize);
