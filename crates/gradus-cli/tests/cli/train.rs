@@ -113,6 +113,25 @@ fn a_dry_run_tells_the_plan_and_leaves_nothing() {
 }
 
 #[test]
+fn a_recipe_may_drop_the_normalisation() {
+    let place = workplace("normalize = false");
+    train(place.path(), &["recipe.toml"]).assert().success();
+    let saved = place.path().join("runs/recipe/model");
+    let modules = fs::read_to_string(saved.join("modules.json")).unwrap();
+    assert!(!modules.contains("Normalize"), "{modules}");
+    let mut encode = gradus();
+    encode.arg("encode").arg(&saved).arg("a dog in the park");
+    let line: serde_json::Value = serde_json::from_str(&stdout(&mut encode)).unwrap();
+    let length: f64 = line["embedding"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_f64().unwrap().powi(2))
+        .sum();
+    assert!((length.sqrt() - 1.0).abs() > 0.1, "{length}");
+}
+
+#[test]
 fn mistakes_are_named_before_any_work() {
     let place = workplace("");
     for (arguments, part) in [

@@ -147,6 +147,15 @@ impl<B: Backend> SentenceEncoder<B> {
         self.encoder.set_dropout(hidden, attention);
     }
 
+    /// Adds or drops the final division of vectors by their length. A head that
+    /// came with the model was made for the other kind of vector and goes.
+    pub fn set_normalize(&mut self, normalize: bool) {
+        if self.folder.modules.normalize != normalize {
+            self.folder.modules.normalize = normalize;
+            self.head = None;
+        }
+    }
+
     /// The parameters.
     pub fn params(&self) -> &B::Arena {
         &self.params

@@ -22,6 +22,12 @@ pub struct Recipe {
     /// Inputs are cut to this many tokens; default: the model's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
+    /// Whether sentence vectors are divided by their length, in training and in
+    /// the saved model; default: as the model does. Cosines do not depend on
+    /// it, but a head does: the head form was published on vectors as pooling
+    /// gives them (`false`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<bool>,
     /// Write a step to `metrics.jsonl` every so often.
     #[serde(default = "default_log_every")]
     pub log_every: u64,

@@ -77,6 +77,9 @@ impl<B: Backend> Run<B> {
         if let Some(max_tokens) = recipe.max_tokens {
             model.tokenizer_mut().set_max_tokens(max_tokens)?;
         }
+        if let Some(normalize) = recipe.normalize {
+            model.set_normalize(normalize);
+        }
         observer.note("reading and tokenising the data");
         let mut hash = Sha256::new();
         let context = Context {
