@@ -96,14 +96,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Moves values to the device as an arena.
     fn arena(&self, values: Vec<f32>) -> Self::Arena;
+    /// An arena of `len` zeros for gradients, of which the embedding of words
+    /// gets few rows at a time.
+    fn gradient_arena(&self, len: usize, tables: &EmbeddingTables) -> Self::Arena;
     /// Copies part of an arena from the device.
     fn read_arena(&self, arena: &Self::Arena, range: std::ops::Range<usize>) -> Vec<f32>;
     /// Overwrites part of an arena from `offset` on.
     fn write_arena(&self, arena: &mut Self::Arena, offset: usize, values: &[f32]);
     /// Sets every value to zero.
     fn zero(&self, arena: &mut Self::Arena);
-    /// `arena += other`, for equal sizes.
-    fn add_arena(&self, arena: &mut Self::Arena, other: &Self::Arena);
     /// The sum of squares of some ranges, accumulated in f64.
     fn sum_of_squares(&self, arena: &Self::Arena, ranges: &[std::ops::Range<usize>]) -> f64;
 
@@ -129,6 +130,24 @@ pub trait Backend: Send + Sync + 'static {
         activation: Activation,
         x: &Self::Tensor,
     ) -> (Self::Tensor, Self::Tensor);
+    /// `f(x W^T + b)` alone, which is all that inference needs.
+    fn activated(
+        &self,
+        params: &Self::Arena,
+        layer: &Linear,
+        activation: Activation,
+        x: &Self::Tensor,
+    ) -> Self::Tensor;
+    /// `f(x U^T + a) D^T + b`, both layers of a transformer's feed-forward part,
+    /// for inference.
+    fn feed_forward(
+        &self,
+        params: &Self::Arena,
+        up: &Linear,
+        activation: Activation,
+        down: &Linear,
+        x: &Self::Tensor,
+    ) -> Self::Tensor;
     /// Adds `dy^T x` and the column sums of `dy` to the gradients and returns
     /// `dy W`.
     fn linear_backward(

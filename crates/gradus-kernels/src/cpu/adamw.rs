@@ -1,5 +1,10 @@
 //! AdamW over arenas, and the gradient norm it is clipped by.
+//!
+//! A token that no text has contained yet has moments of zero and no gradient.
+//! Its row of the embedding table only decays, which is all that is done to
+//! it; the result is that of the dense update.
 
+use super::arena::{Arena, SparseRows};
 use super::{Cpu, cut};
 use crate::{AdamWSegment, AdamWStep};
 use std::ops::Range;
@@ -7,80 +12,196 @@ use std::ops::Range;
 /// Values per task; fixed, so that sums do not depend on the thread count.
 const BLOCK: usize = 1 << 15;
 
-pub(super) fn sum_of_squares(cpu: &Cpu, arena: &[f32], ranges: &[Range<usize>]) -> f64 {
-    let blocks: Vec<&[f32]> = ranges
-        .iter()
-        .flat_map(|r| arena[r.clone()].chunks(BLOCK))
-        .collect();
-    let mut sums = vec![0f64; blocks.len()];
-    cpu.each(sums.iter_mut().zip(blocks).collect(), |(sum, block)| {
-        *sum = cpu.simd(
-            #[inline(always)]
-            || {
-                let mut lanes = [0f64; 8];
-                let chunks = block.chunks_exact(8);
-                for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-                    *lane += f64::from(x) * f64::from(x);
+/// A run of values of one segment, and whether their gradients or moments may
+/// differ from zero.
+struct Piece {
+    segment: usize,
+    range: Range<usize>,
+    active: bool,
+}
+
+/// Cuts segments into tasks of about [`BLOCK`] values.
+fn tasks(segments: &[Range<usize>], sparse: Option<&SparseRows>) -> Vec<Vec<Piece>> {
+    let runs = sparse.map_or(vec![], SparseRows::runs);
+    let mut tasks: Vec<Vec<Piece>> = vec![];
+    let mut room = 0;
+    for (segment, range) in segments.iter().enumerate() {
+        let mut at = range.start;
+        let mut run = runs.partition_point(|r| r.0.end <= at);
+        while at < range.end {
+            // What lies outside the table is always active.
+            let (end, active) = match runs.get(run) {
+                Some((r, _)) if at < r.start => (r.start, true),
+                Some((r, active)) => (r.end, *active),
+                None => (range.end, true),
+            };
+            let end = end.min(range.end);
+            while at < end {
+                if room == 0 {
+                    tasks.push(vec![]);
+                    room = BLOCK;
                 }
-                for chunk in chunks {
-                    for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                        *lane += f64::from(x) * f64::from(x);
-                    }
+                let to = end.min(at + room);
+                room -= to - at;
+                if let Some(task) = tasks.last_mut() {
+                    task.push(Piece {
+                        segment,
+                        range: at..to,
+                        active,
+                    });
                 }
-                lanes.iter().sum()
-            },
-        );
+                at = to;
+            }
+            run += usize::from(runs.get(run).is_some_and(|r| at >= r.0.end));
+        }
+    }
+    tasks
+}
+
+pub(super) fn sum_of_squares(cpu: &Cpu, arena: &Arena, ranges: &[Range<usize>]) -> f64 {
+    let tasks = tasks(ranges, arena.sparse.as_ref());
+    let mut sums = vec![0f64; tasks.len()];
+    let values = arena.values();
+    cpu.each(sums.iter_mut().zip(&tasks).collect(), |(sum, pieces)| {
+        for piece in pieces.iter().filter(|p| p.active) {
+            let values = &values[piece.range.clone()];
+            *sum += cpu.simd(
+                #[inline(always)]
+                || squares(values),
+            );
+        }
     });
     sums.iter().sum()
 }
 
+#[inline(always)]
+fn squares(values: &[f32]) -> f64 {
+    let mut lanes = [0f64; 16];
+    let chunks = values.chunks_exact(16);
+    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+        *lane += f64::from(x) * f64::from(x);
+    }
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += f64::from(x) * f64::from(x);
+        }
+    }
+    lanes.iter().sum()
+}
+
+/// What a step does to every value of a segment.
+struct Rule {
+    rate: f32,
+    keep: f32,
+    take1: f32,
+    keep2: f32,
+    take2: f32,
+    root2: f32,
+    eps: f32,
+    gradient_scale: f32,
+}
+
+impl Rule {
+    fn new(segment: &AdamWSegment, step: &AdamWStep) -> Self {
+        let correction1 = 1.0 - step.beta1.powf(step.step as f64);
+        let correction2 = 1.0 - step.beta2.powf(step.step as f64);
+        let rate = f64::from(segment.learning_rate);
+        Self {
+            rate: (rate / correction1) as f32,
+            keep: (1.0 - rate * f64::from(segment.weight_decay)) as f32,
+            take1: (1.0 - step.beta1) as f32,
+            keep2: step.beta2 as f32,
+            take2: (1.0 - step.beta2) as f32,
+            root2: correction2.sqrt() as f32,
+            eps: step.eps as f32,
+            gradient_scale: step.gradient_scale,
+        }
+    }
+
+    #[inline(always)]
+    fn apply(&self, p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]) {
+        for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+            let g = g * self.gradient_scale;
+            *m += (g - *m) * self.take1;
+            *v = *v * self.keep2 + self.take2 * g * g;
+            let denominator = v.sqrt() / self.root2 + self.eps;
+            *p = *p * self.keep - self.rate * (*m / denominator);
+        }
+    }
+
+    #[inline(always)]
+    fn decay(&self, p: &mut [f32]) {
+        if self.keep != 1.0 {
+            for p in p {
+                *p *= self.keep;
+            }
+        }
+    }
+}
+
 pub(super) fn step(
     cpu: &Cpu,
-    params: &mut [f32],
-    grads: &[f32],
-    first: &mut [f32],
-    second: &mut [f32],
+    params: &mut Arena,
+    grads: &Arena,
+    first: &mut Arena,
+    second: &mut Arena,
     segments: &[AdamWSegment],
     step: &AdamWStep,
 ) {
-    let correction1 = 1.0 - step.beta1.powf(step.step as f64);
-    let correction2 = 1.0 - step.beta2.powf(step.step as f64);
-    let root2 = correction2.sqrt() as f32;
-    let (take1, keep2, take2) = (
-        (1.0 - step.beta1) as f32,
-        step.beta2 as f32,
-        (1.0 - step.beta2) as f32,
-    );
-    let (eps, gradient_scale) = (step.eps as f32, step.gradient_scale);
-    for segment in segments {
-        let range = segment.range.clone();
-        let rate = (f64::from(segment.learning_rate) / correction1) as f32;
-        let keep =
-            (1.0 - f64::from(segment.learning_rate) * f64::from(segment.weight_decay)) as f32;
-        let ranges: Vec<_> = (0..range.len().div_ceil(BLOCK))
-            .map(|i| i * BLOCK..((i + 1) * BLOCK).min(range.len()))
-            .collect();
-        let grads = &grads[range.clone()];
-        let parts: Vec<_> = cut(&mut params[range.clone()], &ranges, 1)
-            .into_iter()
-            .zip(cut(&mut first[range.clone()], &ranges, 1))
-            .zip(cut(&mut second[range], &ranges, 1))
-            .zip(&ranges)
-            .collect();
-        cpu.each(parts, |(((p, m), v), block)| {
-            let g = &grads[block.clone()];
-            cpu.simd(
-                #[inline(always)]
-                || {
-                    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                        let g = g * gradient_scale;
-                        *m += (g - *m) * take1;
-                        *v = *v * keep2 + take2 * g * g;
-                        let denominator = v.sqrt() / root2 + eps;
-                        *p = *p * keep - rate * (*m / denominator);
-                    }
-                },
-            );
-        });
+    let (m, first_rows) = first.both();
+    let (v, second_rows) = second.both();
+    // The first moment knows for both which rows have moved.
+    *second_rows = None;
+    match &grads.sparse {
+        Some(moving) => {
+            let known = first_rows.take().filter(|k| k.table == moving.table);
+            let mut known = known.unwrap_or_else(|| SparseRows::scan(moving.table, &[m, v]));
+            for (known, moving) in known.touched.iter_mut().zip(&moving.touched) {
+                *known |= moving;
+            }
+            *first_rows = Some(known);
+        }
+        None => *first_rows = None,
     }
+    let rules: Vec<_> = segments.iter().map(|s| Rule::new(s, step)).collect();
+    let ranges: Vec<_> = segments.iter().map(|s| s.range.clone()).collect();
+    let tasks = tasks(&ranges, first_rows.as_ref());
+    let pieces: Vec<_> = tasks.iter().flatten().map(|p| p.range.clone()).collect();
+    let params = params.both().0;
+    let mut parts = pick(params, &pieces)
+        .into_iter()
+        .zip(pick(m, &pieces))
+        .zip(pick(v, &pieces));
+    let work: Vec<(Vec<_>, &Vec<Piece>)> = tasks
+        .iter()
+        .map(|pieces| (parts.by_ref().take(pieces.len()).collect(), pieces))
+        .collect();
+    let grads = grads.values();
+    cpu.each(work, |(parts, pieces)| {
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for (((p, m), v), piece) in parts.into_iter().zip(pieces) {
+                    let rule = &rules[piece.segment];
+                    if piece.active {
+                        rule.apply(p, m, v, &grads[piece.range.clone()]);
+                    } else {
+                        rule.decay(p);
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// The parts of `values` at some ranges, which lie in order.
+fn pick<'a>(values: &'a mut [f32], ranges: &[Range<usize>]) -> Vec<&'a mut [f32]> {
+    let mut bounds = Vec::with_capacity(2 * ranges.len());
+    let mut at = 0;
+    for range in ranges {
+        bounds.push(at..range.start);
+        bounds.push(range.clone());
+        at = range.end;
+    }
+    cut(values, &bounds, 1).into_iter().skip(1).step_by(2).collect()
 }

@@ -1,6 +1,7 @@
 //! Multi-head self-attention over packed sequences, one head of one sequence
 //! at a time. Only that head's scores are ever held; backward recomputes them.
 
+use super::math::Strided;
 use super::{Cpu, Tensor, cut, math};
 use crate::Packed;
 use crate::dropout::Dropout;
@@ -20,8 +21,6 @@ struct Scratch {
     slopes: Vec<f32>,
     /// Probabilities after dropout, `[len, len]`.
     kept: Vec<f32>,
-    /// One column of the above, `[len]`.
-    column: Vec<f32>,
 }
 
 /// Where one head of one sequence lies in a `[tokens, 3 * width]` matrix.
@@ -42,12 +41,24 @@ impl Head {
         &qkv[at..at + self.size]
     }
 
+    /// The same part of every row, as a matrix.
+    #[inline(always)]
+    fn all<'a>(&self, qkv: &'a [f32], part: usize) -> Strided<'a> {
+        let row = 3 * self.width;
+        Strided {
+            values: &qkv[self.first * row + part * self.width + self.from..],
+            row,
+            col: 1,
+        }
+    }
+
     #[inline(always)]
     fn transpose(&self, qkv: &[f32], part: usize, across: &mut [f32]) {
         let stride = math::padded(self.len);
         for i in 0..self.len {
-            for (d, &x) in self.part(qkv, i, part).iter().enumerate() {
-                across[d * stride + i] = x;
+            let values = self.part(qkv, i, part);
+            for (across, &x) in across.chunks_exact_mut(stride).zip(values) {
+                across[i] = x;
             }
         }
     }
@@ -62,15 +73,13 @@ impl Head {
         scratch.across.resize(self.size * stride, 0.0);
         scratch.probs.resize(len * stride, 0.0);
         self.transpose(qkv, 1, &mut scratch.across);
-        for i in 0..len {
-            let row = &mut scratch.probs[i * stride..(i + 1) * stride];
-            let across = &scratch.across;
-            math::combine_rows(
-                row,
-                self.part(qkv, i, 0),
-                #[inline(always)]
-                |d| &across[d * stride..(d + 1) * stride],
-            );
+        math::multiply(
+            (&mut scratch.probs, stride),
+            self.all(qkv, 0),
+            (&scratch.across, stride),
+            [len, self.size, stride],
+        );
+        for row in scratch.probs[..len * stride].chunks_exact_mut(stride) {
             row[len..].fill(f32::NEG_INFINITY);
             let largest = math::largest(row) * scale;
             for x in row.iter_mut() {
@@ -95,18 +104,17 @@ impl Head {
         mut drop: impl FnMut(usize, &mut [f32]),
     ) {
         self.probabilities(qkv, scratch);
-        let stride = math::padded(self.len);
-        for i in 0..self.len {
-            let probs = &mut scratch.probs[i * stride..i * stride + self.len];
-            drop(i, probs);
-            let at = (self.first - first_row + i) * self.width + self.from;
-            math::combine_rows(
-                &mut out[at..at + self.size],
-                probs,
-                #[inline(always)]
-                |j| self.part(qkv, j, 2),
-            );
+        let (len, stride) = (self.len, math::padded(self.len));
+        for (i, probs) in scratch.probs.chunks_exact_mut(stride).enumerate().take(len) {
+            drop(i, &mut probs[..len]);
         }
+        let values = self.all(qkv, 2);
+        math::multiply(
+            (&mut out[(self.first - first_row) * self.width + self.from..], self.width),
+            rows_of(&scratch.probs, stride),
+            (values.values, values.row),
+            [len, len, self.size],
+        );
     }
 
     /// Writes the gradients of every token's query, key and value.
@@ -122,36 +130,26 @@ impl Head {
     ) {
         let (len, size, stride) = (self.len, self.size, math::padded(self.len));
         let scale = 1.0 / (size as f32).sqrt();
-        let at = |i: usize, part: usize| {
-            let from =
-                (self.first - first_row + i) * 3 * self.width + part * self.width + self.from;
-            from..from + size
+        let row = 3 * self.width;
+        let at = |part: usize| (self.first - first_row) * row + part * self.width + self.from;
+        let dy = Strided {
+            values: &dy.values()[self.first * self.width + self.from..],
+            row: self.width,
+            col: 1,
         };
-        let slope_of = |i: usize| &dy.row(self.first + i)[self.from..self.from + size];
         self.probabilities(qkv, scratch);
         let Scratch {
             across,
             probs,
             slopes,
             kept,
-            column,
         } = scratch;
         slopes.resize(len * stride, 0.0);
         kept.resize(len * stride, 0.0);
         self.transpose(qkv, 2, across);
-        for i in 0..len {
-            let row = i * stride..(i + 1) * stride;
-            let (probs, slopes, kept) = (
-                &probs[row.clone()],
-                &mut slopes[row.clone()],
-                &mut kept[row],
-            );
-            math::combine_rows(
-                slopes,
-                slope_of(i),
-                #[inline(always)]
-                |d| &across[d * stride..(d + 1) * stride],
-            );
+        math::multiply((&mut *slopes, stride), dy, (&*across, stride), [len, size, stride]);
+        let rows = slopes.chunks_exact_mut(stride).zip(kept.chunks_exact_mut(stride));
+        for (i, ((slopes, kept), probs)) in rows.zip(probs.chunks_exact(stride)).enumerate().take(len) {
             kept.fill(1.0);
             drop(i, &mut kept[..len]);
             // dV gets the dropped probabilities; the slope of the softmax
@@ -164,27 +162,32 @@ impl Head {
             for (slope, p) in slopes.iter_mut().zip(probs) {
                 *slope = (*slope - mean) * p * scale;
             }
-            math::combine_rows(
-                &mut grad[at(i, 0)],
-                &slopes[..len],
-                #[inline(always)]
-                |j| self.part(qkv, j, 1),
-            );
         }
+        let shape = [len, len, size];
+        let (queries, keys) = (self.all(qkv, 0), self.all(qkv, 1));
+        let keys = (keys.values, keys.row);
+        math::multiply((&mut grad[at(0)..], row), rows_of(slopes, stride), keys, shape);
         // Keys and values gather down the columns.
-        for j in 0..len {
-            column.clear();
-            column.extend((0..len).map(|i| slopes[i * stride + j]));
-            math::combine_rows(
-                &mut grad[at(j, 1)],
-                column,
-                #[inline(always)]
-                |i| self.part(qkv, i, 0),
-            );
-            column.clear();
-            column.extend((0..len).map(|i| kept[i * stride + j]));
-            math::combine_rows(&mut grad[at(j, 2)], column, slope_of);
-        }
+        let queries = (queries.values, queries.row);
+        math::multiply((&mut grad[at(1)..], row), columns_of(slopes, stride), queries, shape);
+        let dy = (dy.values, dy.row);
+        math::multiply((&mut grad[at(2)..], row), columns_of(kept, stride), dy, shape);
+    }
+}
+
+fn rows_of(values: &[f32], stride: usize) -> Strided<'_> {
+    Strided {
+        values,
+        row: stride,
+        col: 1,
+    }
+}
+
+fn columns_of(values: &[f32], stride: usize) -> Strided<'_> {
+    Strided {
+        values,
+        row: 1,
+        col: stride,
     }
 }
 
@@ -204,8 +207,10 @@ fn heads_of(
     width: usize,
 ) -> impl Iterator<Item = (u64, usize, Head)> {
     let size = width / heads;
+    let offsets = batch.offsets();
+    let sequences = sequences.filter(|&s| offsets[s] < offsets[s + 1]);
     sequences.flat_map(move |s| {
-        let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
+        let (first, end) = (offsets[s], offsets[s + 1]);
         (0..heads).map(move |h| {
             let head = Head {
                 first,

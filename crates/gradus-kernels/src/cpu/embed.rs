@@ -1,5 +1,6 @@
 //! Embedding lookup and its scatter.
 
+use super::arena::Arena;
 use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut};
 use crate::{EmbeddingTables, Packed, View};
 
@@ -51,11 +52,10 @@ pub(super) fn backward(
     tables: &EmbeddingTables,
     batch: &Packed,
     dy: &Tensor,
-    grads: &mut [f32],
+    grads: &mut Arena,
 ) {
     let width = tables.words.cols;
     for (table, indices) in lookups(tables, batch) {
-        let table = table.of_mut(grads);
         // Threads own strips of columns, so that each sum runs over the tokens
         // in order.
         let mut strips: Vec<Vec<&mut [f32]>> = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn backward(
         let mut touched: Vec<u32> = indices.to_vec();
         touched.sort_unstable();
         touched.dedup();
-        let mut rest = table;
+        let mut rest = grads.rows(table, &touched);
         let mut at = 0;
         for &index in &touched {
             let start = index as usize * width;

@@ -1,69 +1,125 @@
 //! Linear layers and pointwise activations.
 
-use super::gemm::{self, Rhs};
+use super::arena::Arena;
+use super::matmul::{self, Left, Panels, Rhs, Weights};
 use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::{Activation, Linear};
 
-/// Rows of a weight gradient per task; fixed, so that its bits do not depend
-/// on the number of threads.
-const WEIGHT_ROWS: usize = 96;
+/// `x W^T + b`, row by row to `store`.
+fn forward_into<const N: usize>(
+    cpu: &Cpu,
+    params: &Arena,
+    layer: &Linear,
+    x: &Tensor,
+    out: [&mut Tensor; N],
+    store: impl matmul::Store<N>,
+) {
+    assert_eq!(x.cols(), layer.weight.cols, "input width");
+    let panels = params.panels(cpu, layer.weight, Rhs::Transposed);
+    matmul::product(
+        cpu,
+        Left::Rows(x.values()),
+        x.rows(),
+        &panels,
+        layer.bias.map(|b| b.of(params.values())),
+        out.map(Tensor::values_mut),
+        store,
+    );
+}
 
-pub(super) fn forward(cpu: &Cpu, params: &[f32], layer: &Linear, x: &Tensor) -> Tensor {
-    let (n, k) = (layer.weight.rows, layer.weight.cols);
-    assert_eq!(x.cols(), k, "input width");
-    let weight = layer.weight.of(params);
-    let bias = layer.bias.map(|b| b.of(params));
-    let mut y = cpu.uninit(x.rows(), n);
-    let ranges = cpu.split(x.rows(), ROW_GRAIN);
-    let parts = cut(y.values_mut(), &ranges, n)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(y, range)| {
-        let x = &x.values()[range.start * k..range.end * k];
-        gemm::rows(y, x, weight, Rhs::Transposed, n, k);
-        if let Some(bias) = bias {
-            cpu.simd(
-                #[inline(always)]
-                || add_bias(y, bias),
-            );
-        }
-    });
+pub(super) fn forward(cpu: &Cpu, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
+    let mut y = cpu.uninit(x.rows(), layer.weight.rows);
+    forward_into(
+        cpu,
+        params,
+        layer,
+        x,
+        [&mut y],
+        #[inline(always)]
+        |row, [y]| *y = *row,
+    );
     y
 }
 
 pub(super) fn forward_activated(
     cpu: &Cpu,
-    params: &[f32],
+    params: &Arena,
     layer: &Linear,
     activation: Activation,
     x: &Tensor,
 ) -> (Tensor, Tensor) {
-    let pre = forward(cpu, params, layer, x);
-    let n = pre.cols();
-    let mut out = pre.like();
-    let ranges = cpu.split(pre.rows(), ROW_GRAIN);
-    let parts = cut(out.values_mut(), &ranges, n)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(out, range)| {
-        let pre = &pre.values()[range.start * n..range.end * n];
-        cpu.simd(
-            #[inline(always)]
-            || activate(activation, pre, out),
-        );
-    });
-    (pre, out)
+    let exact = cpu.half.is_none();
+    let mut pre = cpu.uninit(x.rows(), layer.weight.rows);
+    let mut post = pre.like();
+    forward_into(
+        cpu,
+        params,
+        layer,
+        x,
+        [&mut pre, &mut post],
+        #[inline(always)]
+        |row, [pre, post]| {
+            *pre = *row;
+            activate(activation, exact, row, post);
+        },
+    );
+    (pre, post)
 }
 
-#[inline(always)]
-fn add_bias(y: &mut [f32], bias: &[f32]) {
-    for row in y.chunks_exact_mut(bias.len().max(1)) {
-        for (y, b) in row.iter_mut().zip(bias) {
-            *y += b;
-        }
+pub(super) fn forward_activated_only(
+    cpu: &Cpu,
+    params: &Arena,
+    layer: &Linear,
+    activation: Activation,
+    x: &Tensor,
+) -> Tensor {
+    let exact = cpu.half.is_none();
+    let mut post = cpu.uninit(x.rows(), layer.weight.rows);
+    forward_into(
+        cpu,
+        params,
+        layer,
+        x,
+        [&mut post],
+        #[inline(always)]
+        |row, [post]| activate(activation, exact, row, post),
+    );
+    post
+}
+
+pub(super) fn feed_forward(
+    cpu: &Cpu,
+    params: &Arena,
+    up: &Linear,
+    activation: Activation,
+    down: &Linear,
+    x: &Tensor,
+) -> Tensor {
+    assert_eq!(x.cols(), up.weight.cols, "input width");
+    let weights = |layer: &Linear| params.panels(cpu, layer.weight, Rhs::Transposed);
+    let bias = |layer: &Linear| layer.bias.map(|b| b.of(params.values()));
+    let mut y = cpu.uninit(x.rows(), down.weight.rows);
+    let (first, second) = (weights(up), weights(down));
+    let done = matmul::chained(
+        cpu,
+        x.values(),
+        Weights {
+            panels: &first,
+            bias: bias(up),
+        },
+        #[inline(always)]
+        |row, post| activate(activation, false, row, post),
+        Weights {
+            panels: &second,
+            bias: bias(down),
+        },
+        y.values_mut(),
+    );
+    if done {
+        return y;
     }
+    let post = forward_activated_only(cpu, params, up, activation, x);
+    forward(cpu, params, down, &post)
 }
 
 #[inline(always)]
@@ -77,10 +133,11 @@ const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
 
 #[inline(always)]
-fn activate(activation: Activation, pre: &[f32], out: &mut [f32]) {
+fn activate(activation: Activation, exact: bool, pre: &[f32], out: &mut [f32]) {
     match activation {
         Activation::Identity => out.copy_from_slice(pre),
-        Activation::Gelu => map(pre, out, |x| x * math::normal(x).0),
+        Activation::Gelu if exact => map(pre, out, |x| x * math::normal(x).0),
+        Activation::Gelu => map(pre, out, math::coarse_gelu),
         Activation::GeluTanh => map(pre, out, |x| {
             0.5 * x * (1.0 + math::tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)))
         }),
@@ -141,47 +198,57 @@ fn scale_by_slope(activation: Activation, pre: &[f32], dy: &mut [f32]) {
 
 pub(super) fn backward(
     cpu: &Cpu,
-    params: &[f32],
+    params: &Arena,
     layer: &Linear,
     x: &Tensor,
     dy: &Tensor,
-    grads: &mut [f32],
+    grads: &mut Arena,
 ) -> Tensor {
     let (out, width, tokens) = (layer.weight.rows, layer.weight.cols, x.rows());
     assert_eq!((dy.rows(), dy.cols()), (tokens, out), "gradient shape");
 
-    let slabs: Vec<_> = layer
-        .weight
-        .of_mut(grads)
-        .chunks_mut((WEIGHT_ROWS * width).max(1))
-        .enumerate()
-        .collect();
-    cpu.each(slabs, |(i, slab)| {
-        gemm::add_outer(
-            slab,
-            dy.values(),
-            x.values(),
-            i * WEIGHT_ROWS,
-            out,
-            width,
-            tokens,
-        );
-    });
+    let inputs = Panels::pack(
+        cpu,
+        x.values(),
+        Rhs::Plain,
+        width,
+        tokens,
+        cpu.spare_panels(),
+    );
+    matmul::product(
+        cpu,
+        Left::Columns {
+            values: dy.values(),
+            width: out,
+        },
+        out,
+        &inputs,
+        None,
+        [grads.part(layer.weight)],
+        #[inline(always)]
+        |sums, [grads]| {
+            for (g, sum) in grads.iter_mut().zip(sums) {
+                *g += sum;
+            }
+        },
+    );
+    cpu.keep_panels(inputs);
     if let Some(bias) = layer.bias {
-        add_column_sums(cpu, bias.of_mut(grads), dy);
+        add_column_sums(cpu, grads.part(bias), dy);
     }
 
-    let weight = layer.weight.of(params);
+    let panels = params.panels(cpu, layer.weight, Rhs::Plain);
     let mut dx = cpu.uninit(tokens, width);
-    let ranges = cpu.split(tokens, ROW_GRAIN);
-    let parts = cut(dx.values_mut(), &ranges, width)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(dx, range)| {
-        let dy = &dy.values()[range.start * out..range.end * out];
-        gemm::rows(dx, dy, weight, Rhs::Plain, width, out);
-    });
+    matmul::product(
+        cpu,
+        Left::Rows(dy.values()),
+        tokens,
+        &panels,
+        None,
+        [dx.values_mut()],
+        #[inline(always)]
+        |sums, [dx]| *dx = *sums,
+    );
     dx
 }
 

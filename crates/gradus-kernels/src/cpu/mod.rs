@@ -1,15 +1,20 @@
-//! The backend for processors: f32, any instruction set, any thread count.
+//! The backend for processors: any instruction set, any thread count; products
+//! in f32 or bf16.
 
 mod adamw;
+mod arena;
 mod attention;
 mod embed;
-mod gemm;
+mod isa;
 mod linear;
 mod math;
+mod matmul;
 mod norm;
 mod pool;
 mod tensor;
 
+pub use arena::Arena;
+pub use isa::{ISA_VARIABLE, Isa, Precision, Unavailable};
 pub use tensor::Tensor;
 
 use crate::dropout::Dropout;
@@ -19,16 +24,21 @@ use crate::{
 };
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// The processor as a [`Backend`].
 ///
 /// Instruction sets are chosen at run time. Work is split over the threads of
 /// a pool of its own.
 pub struct Cpu {
+    isa: Isa,
     arch: pulp::Arch,
+    /// How products are computed in bf16; `None` means in f32.
+    half: Option<matmul::HalfKernel>,
     threads: Threads,
     buffers: Arc<tensor::Pool>,
+    /// Memory for a factor that is laid out for one product only.
+    spare: Mutex<Option<matmul::Panels>>,
 }
 
 /// Where parallel work runs.
@@ -40,8 +50,31 @@ enum Threads {
 }
 
 impl Cpu {
-    /// A backend on `threads` threads; 0 means one per available core.
+    /// A backend in f32 on `threads` threads, with the best instructions there
+    /// are; 0 means one thread per available core.
     pub fn new(threads: usize) -> Self {
+        let isa = Isa::best();
+        Self::build(threads, isa, None)
+    }
+
+    /// A backend of the given precision on the given instructions.
+    ///
+    /// # Errors
+    /// Where the processor does not have them, or they do not have the
+    /// precision.
+    pub fn with(threads: usize, precision: Precision, isa: Isa) -> Result<Self, Unavailable> {
+        let isa = isa.require()?;
+        let half = match precision {
+            Precision::F32 => None,
+            Precision::Bf16 => match isa.half_kernel() {
+                None => return Err(Unavailable::Precision { isa }),
+                kernel => kernel,
+            },
+        };
+        Ok(Self::build(threads, isa, half))
+    }
+
+    fn build(threads: usize, isa: Isa, half: Option<matmul::HalfKernel>) -> Self {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
@@ -56,10 +89,34 @@ impl Cpu {
                 .map_or(Threads::One, Threads::Pool),
         };
         Self {
-            arch: pulp::Arch::new(),
+            isa,
+            arch: isa.vectors(),
+            half,
             threads,
             buffers: Arc::default(),
+            spare: Mutex::default(),
         }
+    }
+
+    /// What products are computed in.
+    pub fn precision(&self) -> Precision {
+        match self.half {
+            None => Precision::F32,
+            Some(_) => Precision::Bf16,
+        }
+    }
+
+    /// The instructions in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    fn spare_panels(&self) -> Option<matmul::Panels> {
+        self.spare.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+
+    fn keep_panels(&self, panels: matmul::Panels) {
+        *self.spare.lock().unwrap_or_else(|e| e.into_inner()) = Some(panels);
     }
 
     /// How many threads work is split over.
@@ -149,20 +206,21 @@ const COLUMN_STRIP: usize = 64;
 
 impl Backend for Cpu {
     type Tensor = Tensor;
-    type Arena = Vec<f32>;
+    type Arena = Arena;
 
     fn describe(&self) -> String {
-        // pulp names levels of x86-64.
-        let level = format!("{:?}", self.arch);
-        let isa = match level.split(['(', ' ']).next() {
-            Some("V4") => "AVX-512",
-            Some("V3") => "AVX2",
-            Some("Neon") => "NEON",
-            _ => "portable",
-        };
         let threads = self.threads();
+        let precision = match self.precision() {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        };
+        // In f32 the tile registers and pair products have nothing to do.
+        let isa = match self.half {
+            None => self.isa.min(Isa::Avx512),
+            Some(_) => self.isa,
+        };
         format!(
-            "CPU, f32, {threads} thread{}, {isa}",
+            "CPU, {precision}, {threads} thread{}, {isa}",
             if threads == 1 { "" } else { "s" }
         )
     }
@@ -181,39 +239,34 @@ impl Backend for Cpu {
         (tensor.rows(), tensor.cols())
     }
 
-    fn arena(&self, values: Vec<f32>) -> Vec<f32> {
-        values
+    fn arena(&self, values: Vec<f32>) -> Arena {
+        Arena::new(values)
     }
 
-    fn read_arena(&self, arena: &Vec<f32>, range: Range<usize>) -> Vec<f32> {
-        arena[range].to_vec()
+    fn gradient_arena(&self, len: usize, tables: &EmbeddingTables) -> Arena {
+        let mut arena = Arena::new(vec![0.0; len]);
+        arena.sparse = Some(arena::SparseRows::new(tables.words));
+        arena
     }
 
-    fn write_arena(&self, arena: &mut Vec<f32>, offset: usize, values: &[f32]) {
-        arena[offset..offset + values.len()].copy_from_slice(values);
+    fn read_arena(&self, arena: &Arena, range: Range<usize>) -> Vec<f32> {
+        arena.values()[range].to_vec()
     }
 
-    fn zero(&self, arena: &mut Vec<f32>) {
-        let ranges = self.split(arena.len(), 1 << 16);
-        self.each(cut(arena, &ranges, 1), |part| part.fill(0.0));
+    fn write_arena(&self, arena: &mut Arena, offset: usize, values: &[f32]) {
+        arena.change()[offset..offset + values.len()].copy_from_slice(values);
     }
 
-    fn add_arena(&self, arena: &mut Vec<f32>, other: &Vec<f32>) {
-        let ranges = self.split(arena.len(), 1 << 16);
-        let parts = cut(arena, &ranges, 1).into_iter().zip(&ranges).collect();
-        self.each(parts, |(part, range)| {
-            for (a, b) in part.iter_mut().zip(&other[range.clone()]) {
-                *a += b;
-            }
-        });
+    fn zero(&self, arena: &mut Arena) {
+        arena.zero(self);
     }
 
-    fn sum_of_squares(&self, arena: &Vec<f32>, ranges: &[Range<usize>]) -> f64 {
+    fn sum_of_squares(&self, arena: &Arena, ranges: &[Range<usize>]) -> f64 {
         adamw::sum_of_squares(self, arena, ranges)
     }
 
-    fn embed(&self, params: &Vec<f32>, tables: &EmbeddingTables, batch: &Packed) -> Tensor {
-        embed::forward(self, params, tables, batch)
+    fn embed(&self, params: &Arena, tables: &EmbeddingTables, batch: &Packed) -> Tensor {
+        embed::forward(self, params.values(), tables, batch)
     }
 
     fn embed_backward(
@@ -221,18 +274,18 @@ impl Backend for Cpu {
         tables: &EmbeddingTables,
         batch: &Packed,
         dy: &Tensor,
-        grads: &mut Vec<f32>,
+        grads: &mut Arena,
     ) {
         embed::backward(self, tables, batch, dy, grads);
     }
 
-    fn linear(&self, params: &Vec<f32>, layer: &Linear, x: &Tensor) -> Tensor {
+    fn linear(&self, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
         linear::forward(self, params, layer, x)
     }
 
     fn linear_activated(
         &self,
-        params: &Vec<f32>,
+        params: &Arena,
         layer: &Linear,
         activation: Activation,
         x: &Tensor,
@@ -240,13 +293,34 @@ impl Backend for Cpu {
         linear::forward_activated(self, params, layer, activation, x)
     }
 
+    fn activated(
+        &self,
+        params: &Arena,
+        layer: &Linear,
+        activation: Activation,
+        x: &Tensor,
+    ) -> Tensor {
+        linear::forward_activated_only(self, params, layer, activation, x)
+    }
+
+    fn feed_forward(
+        &self,
+        params: &Arena,
+        up: &Linear,
+        activation: Activation,
+        down: &Linear,
+        x: &Tensor,
+    ) -> Tensor {
+        linear::feed_forward(self, params, up, activation, down, x)
+    }
+
     fn linear_backward(
         &self,
-        params: &Vec<f32>,
+        params: &Arena,
         layer: &Linear,
         x: &Tensor,
         dy: &Tensor,
-        grads: &mut Vec<f32>,
+        grads: &mut Arena,
     ) -> Tensor {
         linear::backward(self, params, layer, x, dy, grads)
     }
@@ -257,7 +331,7 @@ impl Backend for Cpu {
 
     fn add_layer_norm(
         &self,
-        params: &Vec<f32>,
+        params: &Arena,
         norm: &LayerNorm,
         batch: &Packed,
         x: Tensor,
@@ -269,13 +343,13 @@ impl Backend for Cpu {
 
     fn add_layer_norm_backward(
         &self,
-        params: &Vec<f32>,
+        params: &Arena,
         norm: &LayerNorm,
         batch: &Packed,
         saved: &Normed<Tensor>,
         dy: &Tensor,
         dropout: Option<Dropout>,
-        grads: &mut Vec<f32>,
+        grads: &mut Arena,
     ) -> (Tensor, Option<Tensor>) {
         norm::backward(self, params, norm, batch, saved, dy, dropout, grads)
     }
@@ -339,10 +413,10 @@ impl Backend for Cpu {
 
     fn adamw(
         &self,
-        params: &mut Vec<f32>,
-        grads: &Vec<f32>,
-        first_moment: &mut Vec<f32>,
-        second_moment: &mut Vec<f32>,
+        params: &mut Arena,
+        grads: &Arena,
+        first_moment: &mut Arena,
+        second_moment: &mut Arena,
         segments: &[AdamWSegment],
         step: &AdamWStep,
     ) {

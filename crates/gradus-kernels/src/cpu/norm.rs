@@ -1,5 +1,6 @@
 //! Layer norm fused with dropout and the residual sum.
 
+use super::arena::Arena;
 use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::dropout::Dropout;
 use crate::{LayerNorm, Normed, Packed};
@@ -22,7 +23,7 @@ fn for_rows(batch: &Packed, rows: Range<usize>, mut job: impl FnMut(u64, usize, 
 
 pub(super) fn forward(
     cpu: &Cpu,
-    params: &[f32],
+    params: &Arena,
     norm: &LayerNorm,
     batch: &Packed,
     mut x: Tensor,
@@ -30,7 +31,10 @@ pub(super) fn forward(
     dropout: Option<Dropout>,
 ) -> Normed<Tensor> {
     let (rows, width) = (x.rows(), x.cols());
-    let (gamma, beta) = (norm.gamma.of(params), norm.beta.of(params));
+    let (gamma, beta) = (
+        norm.gamma.of(params.values()),
+        norm.beta.of(params.values()),
+    );
     let mut out = x.like();
     let mut deviation = cpu.uninit(rows, 1);
     let ranges = cpu.split(rows, ROW_GRAIN);
@@ -84,22 +88,21 @@ pub(super) fn forward(
 #[allow(clippy::too_many_arguments)] // the trait's own list
 pub(super) fn backward(
     cpu: &Cpu,
-    params: &[f32],
+    params: &Arena,
     norm: &LayerNorm,
     batch: &Packed,
     saved: &Normed<Tensor>,
     dy: &Tensor,
     dropout: Option<Dropout>,
-    grads: &mut [f32],
+    grads: &mut Arena,
 ) -> (Tensor, Option<Tensor>) {
     let (rows, width) = (dy.rows(), dy.cols());
-    let gamma = norm.gamma.of(params);
+    let gamma = norm.gamma.of(params.values());
     let xhat = &saved.normalized;
 
-    super::linear::add_column_sums(cpu, norm.beta.of_mut(grads), dy);
-    let strips: Vec<_> = norm
-        .gamma
-        .of_mut(grads)
+    super::linear::add_column_sums(cpu, grads.part(norm.beta), dy);
+    let strips: Vec<_> = grads
+        .part(norm.gamma)
         .chunks_mut(COLUMN_STRIP)
         .enumerate()
         .collect();

@@ -49,6 +49,25 @@ pub fn linear<B: Backend>(backend: &B) {
     }
 }
 
+pub fn inference_gives_what_training_gives<B: Backend>(backend: &B) {
+    for (tokens, inner, width) in [(1, 7, 5), (33, 64, 32), (140, 96, 40)] {
+        let linear = |at: usize, out: usize, width: usize| Linear {
+            weight: View::new(at, out, width),
+            bias: Some(View::new(at + out * width, 1, out)),
+        };
+        let up = linear(0, inner, width);
+        let down = linear(inner * (width + 1), width, inner);
+        let params = backend.arena(values(2 * inner * width + inner + width, 50));
+        let x = backend.tensor(tokens, width, &values(tokens * width, 51));
+        let (_, post) = backend.linear_activated(&params, &up, Activation::Gelu, &x);
+        let alone = backend.activated(&params, &up, Activation::Gelu, &x);
+        assert!(backend.read(&alone) == backend.read(&post));
+        let down_y = backend.linear(&params, &down, &post);
+        let both = backend.feed_forward(&params, &up, Activation::Gelu, &down, &x);
+        assert!(backend.read(&both) == backend.read(&down_y));
+    }
+}
+
 pub fn activations<B: Backend>(backend: &B) {
     let identity = [1.0f32];
     for activation in [

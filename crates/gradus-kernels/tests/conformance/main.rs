@@ -3,11 +3,14 @@
 //! any number of threads.
 
 mod gradients;
+mod half;
 mod invariance;
 mod reference;
+mod sparse;
 
 use gradus_kernels::dropout::{Dropout, mix64};
-use gradus_kernels::{Backend, Packed, Sequence, cpu::Cpu};
+use gradus_kernels::cpu::{Cpu, Isa, Precision};
+use gradus_kernels::{Backend, Packed, Sequence};
 
 /// Values in `[-1, 1)`, the same for the same seed.
 fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -89,17 +92,27 @@ fn mask(backend: &impl Backend, batch: &Packed, cols: usize, dropout: Dropout) -
     backend.read(&backend.dropout(batch, ones, dropout))
 }
 
-/// Runs the suite on a backend, made by a function of the number of threads.
+/// Runs the suite on a backend, made by a function of the number of threads;
+/// `None` where this machine cannot have it, which is said.
 macro_rules! conformance {
     ($name:ident, $make:expr) => {
         mod $name {
             use super::*;
 
-            conformance!(@each $make; linear, activations, layer_norm_with_dropout_and_residual, attention, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
+            conformance!(@each $make; linear, inference_gives_what_training_gives, activations, layer_norm_with_dropout_and_residual, attention, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
+
+            #[test]
+            fn sparse_updates_are_the_dense_ones() {
+                if let Some(backend) = $make(2) {
+                    sparse::sparse_updates_are_the_dense_ones(&backend);
+                }
+            }
 
             #[test]
             fn bits_do_not_depend_on_company_or_threads() {
-                invariance::bits_do_not_depend_on_company_or_threads($make);
+                if there($make(1)) {
+                    invariance::bits_do_not_depend_on_company_or_threads(|t| $make(t).unwrap());
+                }
             }
         }
     };
@@ -108,11 +121,28 @@ macro_rules! conformance {
             #[test]
             fn $test() {
                 for threads in [1, 2, 3] {
-                    gradients::$test(&$make(threads));
+                    if let Some(backend) = $make(threads) {
+                        gradients::$test(&backend);
+                    }
                 }
             }
         )*
     };
 }
 
-conformance!(cpu, Cpu::new);
+fn there(backend: Option<Cpu>) -> bool {
+    if backend.is_none() {
+        eprintln!("this processor lacks the instructions: not tested");
+    }
+    backend.is_some()
+}
+
+fn f32_on(isa: Isa, threads: usize) -> Option<Cpu> {
+    Cpu::with(threads, Precision::F32, isa).ok()
+}
+
+conformance!(cpu, |threads| Some(Cpu::new(threads)));
+conformance!(portable, |threads| f32_on(Isa::Portable, threads));
+conformance!(avx2, |threads| f32_on(Isa::Avx2, threads));
+conformance!(avx512, |threads| f32_on(Isa::Avx512, threads));
+conformance!(neon, |threads| f32_on(Isa::Neon, threads));

@@ -78,8 +78,19 @@ impl Encoder {
     /// The last layer's token vectors, `[tokens, hidden]`.
     pub fn infer<B: Backend>(&self, backend: &B, params: &B::Arena, batch: &Packed) -> B::Tensor {
         let mut x = self.embed(backend, params, batch, None).out;
-        for i in 0..self.layers.len() {
-            x = self.layer(backend, params, batch, i, &x, None).out.out;
+        for views in &self.layers {
+            let qkv = backend.linear(params, &views.qkv, &x);
+            let context = backend.attention(&qkv, batch, self.heads, None);
+            drop(qkv);
+            let mixed = backend.linear(params, &views.attention_out, &context);
+            drop(context);
+            let norm = &views.attention_norm;
+            let attention = backend.add_layer_norm(params, norm, batch, mixed, Some(&x), None);
+            let (norm, attention) = (&views.out_norm, attention.out);
+            let (up, down) = (&views.up, &views.down);
+            let down = backend.feed_forward(params, up, self.activation, down, &attention);
+            let out = backend.add_layer_norm(params, norm, batch, down, Some(&attention), None);
+            x = out.out;
         }
         x
     }

@@ -156,6 +156,12 @@ impl<B: Backend> SentenceEncoder<B> {
         }
     }
 
+    /// An arena for the parameters' gradients, all zero.
+    pub fn gradient_arena(&self) -> B::Arena {
+        let tables = &self.layout.embeddings;
+        self.backend.gradient_arena(self.layout.len(), tables)
+    }
+
     /// The parameters.
     pub fn params(&self) -> &B::Arena {
         &self.params
@@ -210,7 +216,7 @@ impl<B: Backend> SentenceEncoder<B> {
         let hidden = self.encoder.infer(b, p, batch);
         let mut x = b.pool(&self.folder.modules.pooling, batch, &hidden);
         for (layer, activation) in self.dense() {
-            x = b.linear_activated(p, layer, activation, &x).1;
+            x = b.activated(p, layer, activation, &x);
         }
         if self.folder.modules.normalize {
             b.normalize(&x)

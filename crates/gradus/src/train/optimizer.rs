@@ -115,14 +115,21 @@ impl<B: Backend> Optimizer<B> {
             rates.encoder,
             &step,
         );
-        let head_grads = head_grads.to_vec();
-        self.host.adamw(
-            head,
-            &head_grads,
-            &mut self.head_first,
-            &mut self.head_second,
+        let host = &self.host;
+        let grads = host.arena(head_grads.to_vec());
+        let mut values = host.arena(std::mem::take(head));
+        let mut first = host.arena(std::mem::take(&mut self.head_first));
+        let mut second = host.arena(std::mem::take(&mut self.head_second));
+        host.adamw(
+            &mut values,
+            &grads,
+            &mut first,
+            &mut second,
             rates.head,
             &step,
         );
+        *head = values.into_values();
+        self.head_first = first.into_values();
+        self.head_second = second.into_values();
     }
 }

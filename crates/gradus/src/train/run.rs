@@ -146,10 +146,7 @@ impl<B: Backend> Run<B> {
             let head = stage
                 .objective
                 .initial_parameters(self.model.dim(), self.recipe.seed);
-            let mut grads = self
-                .model
-                .backend()
-                .arena(vec![0.0; self.model.layout().len()]);
+            let mut grads = self.model.gradient_arena();
             let mut order = None;
             let mut seconds = 0.0;
             for pass in 0..=PASSES {

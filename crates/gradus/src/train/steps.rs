@@ -35,7 +35,10 @@ impl<B: Backend> Run<B> {
             self.evaluate(progress, folder, observer)?;
         }
         let vectors = frozen.then(|| Frozen::new(&self.stages[s], &self.model, observer));
-        let mut grads = self.model.backend().arena(vec![0.0; progress.moments]);
+        let mut grads = match frozen {
+            true => self.model.backend().arena(vec![]),
+            false => self.model.gradient_arena(),
+        };
         let mut order = None;
         let (began, mut pairs_done) = (Instant::now(), 0usize);
         let steps = self.stages[s].plan.steps;

@@ -1,0 +1,198 @@
+use super::Cpu;
+use super::matmul::{Panels, Rhs};
+use crate::View;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Parameters, gradients or moments in main memory: flat f32 values, and what
+/// is derived from them and kept until they change.
+#[derive(Default)]
+pub struct Arena {
+    values: Vec<f32>,
+    layouts: Mutex<Layouts>,
+    /// Where given, only these rows of a table may differ from zero.
+    pub(super) sparse: Option<SparseRows>,
+}
+
+/// Weights laid out for products; stale ones lend their memory.
+#[derive(Default)]
+struct Layouts {
+    ready: HashMap<(usize, Rhs), Arc<Panels>>,
+    stale: HashMap<(usize, Rhs), Arc<Panels>>,
+}
+
+/// Which rows of an embedding table's gradient, or of its moments, may differ
+/// from zero.
+#[derive(Debug, Clone)]
+pub(super) struct SparseRows {
+    /// The table.
+    pub table: View,
+    /// One flag per row.
+    pub touched: Vec<bool>,
+}
+
+impl SparseRows {
+    /// No row touched.
+    pub fn new(table: View) -> Self {
+        Self {
+            table,
+            touched: vec![false; table.rows],
+        }
+    }
+
+    /// The rows of a table that have a value other than zero.
+    pub fn scan(table: View, arenas: &[&[f32]]) -> Self {
+        let mut rows = Self::new(table);
+        for (i, touched) in rows.touched.iter_mut().enumerate() {
+            let from = table.offset + i * table.cols;
+            let range = from..from + table.cols;
+            *touched = arenas.iter().any(|a| a[range.clone()].iter().any(|&x| x != 0.0));
+        }
+        rows
+    }
+
+    /// Marks the rows that a range of the arena meets.
+    fn touch(&mut self, range: Range<usize>) {
+        let table = self.table.range();
+        let (from, to) = (range.start.max(table.start), range.end.min(table.end));
+        if from < to {
+            let width = self.table.cols;
+            let rows = (from - table.start) / width..(to - table.start).div_ceil(width);
+            self.touched[rows].fill(true);
+        }
+    }
+
+    /// Runs of neighbouring rows of one kind: the values they cover and
+    /// whether they were touched, in order.
+    pub fn runs(&self) -> Vec<(Range<usize>, bool)> {
+        let width = self.table.cols;
+        let mut at = self.table.offset;
+        self.touched
+            .chunk_by(|a, b| a == b)
+            .map(|rows| {
+                let from = at;
+                at += rows.len() * width;
+                (from..at, rows[0])
+            })
+            .collect()
+    }
+}
+
+impl Arena {
+    pub(super) fn new(values: Vec<f32>) -> Self {
+        Self {
+            values,
+            ..Self::default()
+        }
+    }
+
+    /// The values.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The values alone.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// The values, to change any of them.
+    pub(super) fn change(&mut self) -> &mut [f32] {
+        self.sparse = None;
+        self.outdate();
+        &mut self.values
+    }
+
+    /// The values of a view, to change them.
+    pub(super) fn part(&mut self, view: View) -> &mut [f32] {
+        self.outdate();
+        if let Some(sparse) = &mut self.sparse {
+            sparse.touch(view.range());
+        }
+        view.of_mut(&mut self.values)
+    }
+
+    /// The values of a table, to change those of some rows.
+    pub(super) fn rows(&mut self, table: View, rows: &[u32]) -> &mut [f32] {
+        self.outdate();
+        match &mut self.sparse {
+            Some(sparse) if sparse.table == table => {
+                for &row in rows {
+                    sparse.touched[row as usize] = true;
+                }
+            }
+            Some(sparse) => sparse.touch(table.range()),
+            None => {}
+        }
+        table.of_mut(&mut self.values)
+    }
+
+    /// The values and what is known of their zeros, to change both in step.
+    pub(super) fn both(&mut self) -> (&mut [f32], &mut Option<SparseRows>) {
+        self.outdate();
+        (&mut self.values, &mut self.sparse)
+    }
+
+    /// Sets everything to zero, which costs nothing where it is known to be.
+    pub(super) fn zero(&mut self, cpu: &Cpu) {
+        const BLOCK: usize = 1 << 16;
+        self.outdate();
+        let mut parts: Vec<&mut [f32]> = vec![];
+        match &mut self.sparse {
+            None => parts.extend(self.values.chunks_mut(BLOCK)),
+            Some(sparse) => {
+                let (before, rest) = self.values.split_at_mut(sparse.table.offset);
+                let (mut table, after) = rest.split_at_mut(sparse.table.len());
+                parts.extend(before.chunks_mut(BLOCK));
+                parts.extend(after.chunks_mut(BLOCK));
+                for (range, touched) in sparse.runs() {
+                    let (run, rest) = table.split_at_mut(range.len());
+                    table = rest;
+                    if touched {
+                        parts.extend(run.chunks_mut(BLOCK));
+                    }
+                }
+                sparse.touched.fill(false);
+            }
+        }
+        cpu.each(parts, |part| part.fill(0.0));
+    }
+
+    /// Everything derived from the values is out of date.
+    fn outdate(&mut self) {
+        let layouts = self.layouts.get_mut().unwrap_or_else(|e| e.into_inner());
+        layouts.stale.extend(layouts.ready.drain());
+    }
+
+    /// A weight laid out for products with it, of kind `rhs`.
+    pub(super) fn panels(&self, cpu: &Cpu, weight: View, rhs: Rhs) -> Arc<Panels> {
+        let key = (weight.offset, rhs);
+        if let Some(panels) = self.layouts().ready.get(&key) {
+            return Arc::clone(panels);
+        }
+        // Not held while packing: that runs on the pool, whose other work may
+        // want a layout too. Packing twice gives the same.
+        let old = self.layouts().stale.remove(&key).and_then(Arc::into_inner);
+        let (n, k) = match rhs {
+            Rhs::Transposed => (weight.rows, weight.cols),
+            Rhs::Plain => (weight.cols, weight.rows),
+        };
+        let panels = Panels::pack(cpu, weight.of(&self.values), rhs, n, k, old);
+        let panels = Arc::new(panels);
+        self.layouts().ready.insert(key, Arc::clone(&panels));
+        panels
+    }
+
+    fn layouts(&self) -> MutexGuard<'_, Layouts> {
+        self.layouts.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl std::fmt::Debug for Arena {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arena")
+            .field("len", &self.values.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,181 @@
+//! bfloat16: the upper half of an f32, rounded to nearest, ties to even.
+
+#![allow(unsafe_code)]
+
+use super::HalfKernel;
+use super::panels::HalfLine;
+use std::ops::Range;
+
+/// Rounds 32 values with the instruction that every processor with a bf16
+/// kernel has, which takes subnormal numbers for zero.
+#[inline(always)]
+pub(super) fn round(_: HalfKernel, values: &[f32; 32], line: &mut HalfLine) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a `HalfKernel` is had only from an instruction set that was found
+    // available, and all of those include AVX512-BF16. 128 bytes are read and
+    // 64 written, which is what the references cover.
+    unsafe {
+        std::arch::asm!(
+            "vmovups zmm0, [{from} + 64]",
+            "vcvtne2ps2bf16 zmm0, zmm0, [{from}]",
+            "vmovups [{to}], zmm0",
+            from = in(reg) values,
+            to = in(reg) line,
+            out("zmm0") _,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    for (to, x) in line.0.iter_mut().zip(values) {
+        *to = (x.to_bits() >> 16) as u16;
+    }
+}
+
+/// Rounds pairs: the first of each from `even`, the second from `odd`.
+#[inline(always)]
+fn round_pairs(kernel: HalfKernel, even: &[f32; 16], odd: &[f32; 16], line: &mut HalfLine) {
+    let mut values = [0f32; 32];
+    for j in 0..16 {
+        values[2 * j] = even[j];
+        values[2 * j + 1] = odd[j];
+    }
+    round(kernel, &values, line);
+}
+
+/// As many values as there are, then zeros.
+#[inline(always)]
+fn padded<const N: usize>(values: &[f32]) -> [f32; N] {
+    let mut all = [0f32; N];
+    all[..values.len()].copy_from_slice(values);
+    all
+}
+
+/// The first 32 values of `row`, zeros where it ends; pair `r` holds values
+/// `2r` and `2r + 1`.
+#[inline(always)]
+pub(super) fn pairs(kernel: HalfKernel, row: &[f32]) -> [u32; 16] {
+    let mut line = HalfLine([0; 32]);
+    match row.first_chunk::<32>() {
+        Some(values) => round(kernel, values, &mut line),
+        None => round(kernel, &padded(row), &mut line),
+    }
+    line.pairs()
+}
+
+/// Where 32 terms of a row lie: tiles of 16 rows by 32 terms follow each other
+/// along the row.
+#[inline(always)]
+pub(super) fn line_of(row: usize, step: usize, steps: usize) -> usize {
+    (row / 16 * steps + step) * 16 + row % 16
+}
+
+/// Writes `[rows, k]` values, `k` rounded up to whole lines, as tiles.
+#[inline(always)]
+pub(super) fn pack_rows(kernel: HalfKernel, lines: &mut [HalfLine], a: &[f32], k: usize) {
+    let steps = k.div_ceil(32);
+    for (i, row) in a.chunks_exact(k.max(1)).enumerate() {
+        let (whole, rest) = row.as_chunks::<32>();
+        for (step, values) in whole.iter().enumerate() {
+            round(kernel, values, &mut lines[line_of(i, step, steps)]);
+        }
+        if !rest.is_empty() {
+            let line = &mut lines[line_of(i, whole.len(), steps)];
+            round(kernel, &padded(rest), line);
+        }
+    }
+}
+
+/// Two neighbouring terms of 16 columns, `[k, width]`, side by side; zeros
+/// beyond the last.
+#[inline(always)]
+pub(super) fn column_pairs(
+    kernel: HalfKernel,
+    a: &[f32],
+    width: usize,
+    term: usize,
+    columns: Range<usize>,
+    line: &mut HalfLine,
+) {
+    let row = |term: usize| match a.get(term * width + columns.start..term * width + columns.end) {
+        Some(values) => match values.first_chunk::<16>() {
+            Some(values) => *values,
+            None => padded(values),
+        },
+        None => [0f32; 16],
+    };
+    round_pairs(kernel, &row(term), &row(term + 1), line);
+}
+
+/// Writes columns `from..from + count` of a `[k, width]` matrix as rows, laid
+/// out as by [`pack_rows`].
+#[inline(always)]
+pub(super) fn pack_columns(
+    kernel: HalfKernel,
+    lines: &mut [HalfLine],
+    a: &[f32],
+    width: usize,
+    from: usize,
+    count: usize,
+) {
+    let k = a.len() / width.max(1);
+    let steps = k.div_ceil(32);
+    for block in (0..count).step_by(16) {
+        let columns = from + block..from + (block + 16).min(count);
+        for s in 0..steps {
+            let mut pairs = [HalfLine([0; 32]); 16];
+            for (r, pairs) in pairs.iter_mut().enumerate() {
+                column_pairs(kernel, a, width, s * 32 + 2 * r, columns.clone(), pairs);
+            }
+            let pairs = pairs.map(|p| p.pairs());
+            for j in 0..columns.len() {
+                let line = &mut lines[line_of(block + j, s, steps)];
+                *line = HalfLine::from_pairs(std::array::from_fn(|r| pairs[r][j]));
+            }
+        }
+    }
+}
+
+/// Line `r` gets pair `r` of every row.
+#[inline(always)]
+pub(super) fn transpose(rows: &[[u32; 16]; 16], lines: &mut [HalfLine]) {
+    for (r, line) in lines.iter_mut().enumerate() {
+        *line = HalfLine::from_pairs(std::array::from_fn(|j| rows[j][r]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn widen(x: u16) -> f32 {
+        f32::from_bits(u32::from(x) << 16)
+    }
+
+    #[test]
+    fn rounds_to_the_nearest_and_ties_to_even() {
+        let Some(kernel) = crate::cpu::Isa::best().half_kernel() else {
+            eprintln!("no bf16 on this processor: not tested");
+            return;
+        };
+        let cases = [
+            (1.0, 1.0),
+            (1.0 + 1.0 / 256.0, 1.0),
+            (1.0 + 3.0 / 256.0, 1.0 + 1.0 / 64.0),
+            (1.0 + 1.1 / 256.0, 1.0 + 1.0 / 128.0),
+            (-2.5, -2.5),
+            (f32::INFINITY, f32::INFINITY),
+            (f32::MAX, f32::INFINITY),
+            (1e-40, 0.0),
+        ];
+        let mut values = [f32::NAN; 32];
+        for (value, case) in values.iter_mut().zip(cases) {
+            *value = case.0;
+        }
+        let mut line = HalfLine([0; 32]);
+        round(kernel, &values, &mut line);
+        for (got, case) in line.0.iter().zip(cases) {
+            assert_eq!(widen(*got), case.1, "{}", case.0);
+        }
+        assert!(line.0[cases.len()..].iter().all(|&x| widen(x).is_nan()));
+    }
+}

@@ -1,0 +1,291 @@
+//! Matrix products with an epilogue: every value of the result is handed on
+//! while it is still in a register or the nearest cache.
+//!
+//! A row of a result is summed over its terms in order, whatever rows are
+//! computed with it and on however many threads, so its bits do not depend on
+//! its company.
+
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod amx;
+mod bf16;
+mod chain;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod dot_bf16;
+mod output;
+mod panels;
+mod simd;
+
+pub(super) use chain::{Weights, chained};
+pub(super) use panels::{Panels, Rhs};
+
+use super::Cpu;
+use output::Output;
+use panels::{COLS, Data, HalfLine, Line, STEP};
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// The instructions for products in bf16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HalfKernel {
+    /// Intel's tile registers.
+    Amx,
+    /// AVX-512's dot products of pairs.
+    Dot,
+}
+
+/// The first factor of a product, `[rows, k]`.
+#[derive(Clone, Copy)]
+pub(super) enum Left<'a> {
+    /// Stored so.
+    Rows(&'a [f32]),
+    /// The transposed of `[k, width]`.
+    Columns { values: &'a [f32], width: usize },
+}
+
+/// A task's share of the first factor, in bytes, should stay in the cache that
+/// a core has to itself.
+const NEAR: usize = 512 << 10;
+
+/// Rows of a result that are worth a task of their own.
+const GRAIN: usize = 32;
+
+/// A row of a tile.
+pub(super) type Row = [f32; COLS];
+
+/// What becomes of a row of sums: it may be combined with, and put into, the
+/// same part of each of `N` matrices.
+pub(super) trait Store<const N: usize>: Fn(&Row, [&mut Row; N]) + Sync {}
+
+impl<const N: usize, F: Fn(&Row, [&mut Row; N]) + Sync> Store<N> for F {}
+
+/// Hands every row of every tile of `a b`, plus `bias` where there is one, to
+/// `store`.
+pub(super) fn product<const N: usize>(
+    cpu: &Cpu,
+    a: Left<'_>,
+    rows: usize,
+    b: &Panels,
+    bias: Option<&[f32]>,
+    out: [&mut [f32]; N],
+    store: impl Store<N>,
+) {
+    match a {
+        Left::Rows(values) => assert_eq!(values.len(), rows * b.k),
+        Left::Columns { values, width } => {
+            assert!(values.len() == width * b.k && rows == width);
+        }
+    }
+    assert!(bias.is_none_or(|bias| bias.len() == b.n));
+    if rows == 0 || b.n == 0 {
+        return;
+    }
+    let out = out.map(|values| {
+        assert_eq!(values.len(), rows * b.n);
+        Output::new(values, b.n)
+    });
+    let threads = cpu.threads();
+    // Few rows are shared out by columns: then every thread reads its own part
+    // of the weights, and reading them is most of the work.
+    let by_rows = rows >= 2 * GRAIN * threads || b.count() < threads;
+    let (row_parts, column_parts) = if by_rows {
+        (cpu.split(rows.div_ceil(GRAIN), 1), vec![0..b.count()])
+    } else {
+        (vec![0..rows.div_ceil(GRAIN)], cpu.split(b.count(), 1))
+    };
+    let tasks: Vec<_> = row_parts
+        .iter()
+        .flat_map(|r| column_parts.iter().map(move |c| (r.clone(), c.clone())))
+        .collect();
+    cpu.each(tasks, |(r, panels)| {
+        let rows = r.start * GRAIN..(r.end * GRAIN).min(rows);
+        let task = Task {
+            a,
+            rows,
+            b,
+            panels,
+            bias,
+            out: &out,
+        };
+        cpu.simd(
+            #[inline(always)]
+            || match (&b.data, cpu.half) {
+                (Data::F32(lines), _) => task.float(cpu, lines, &store),
+                (Data::Bf16(lines), Some(half)) => task.half(half, lines, &store),
+                (Data::Bf16(_), None) => unreachable!("laid out for another backend"),
+            },
+        );
+    });
+}
+
+/// A part of a product. Tasks of one product own disjoint ranges of rows or of
+/// panels, and a task visits each of its tiles once.
+struct Task<'a, 'o, const N: usize> {
+    a: Left<'a>,
+    rows: Range<usize>,
+    b: &'a Panels,
+    panels: Range<usize>,
+    bias: Option<&'a [f32]>,
+    out: &'a [Output<'o>; N],
+}
+
+impl<const N: usize> Task<'_, '_, N> {
+    /// Hands on the rows `rows` of the result, as far as panel `p` has them.
+    #[inline(always)]
+    fn emit(&self, tile: &[f32], rows: Range<usize>, p: usize, store: &impl Store<N>) {
+        let col = p * COLS;
+        let count = (self.b.n - col).min(COLS);
+        let mut bias = [0f32; COLS];
+        if let Some(values) = self.bias {
+            bias[..count].copy_from_slice(&values[col..col + count]);
+        }
+        let (tile, _) = tile.as_chunks::<COLS>();
+        for (sums, row) in tile.iter().zip(rows) {
+            let mut sums = *sums;
+            for (sum, b) in sums.iter_mut().zip(&bias) {
+                *sum += b;
+            }
+            // SAFETY: parts of different rows, or of tiles of different tasks,
+            // do not overlap, and each is dropped before the next is made.
+            let mut parts: [&mut [f32]; N] =
+                std::array::from_fn(|i| unsafe { self.out[i].part(row, col, count) });
+            if count == COLS {
+                store(&sums, parts.map(|part| whole(part)));
+            } else {
+                let mut padded = [[0f32; COLS]; N];
+                for (padded, part) in padded.iter_mut().zip(&parts) {
+                    padded[..count].copy_from_slice(part);
+                }
+                store(&sums, padded.each_mut());
+                for (padded, part) in padded.iter().zip(&mut parts) {
+                    part.copy_from_slice(&padded[..count]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn float(&self, cpu: &Cpu, lines: &[Line], store: &impl Store<N>) {
+        let k = self.b.k;
+        let chunk = (NEAR / 4 / k.max(1)).max(1).next_multiple_of(simd::ROWS);
+        let mut tile = [0f32; simd::ROWS * COLS];
+        for from in self.rows.clone().step_by(chunk) {
+            let chunk = from..(from + chunk).min(self.rows.end);
+            for p in self.panels.clone() {
+                for first in chunk.clone().step_by(simd::ROWS) {
+                    let here = first..(first + simd::ROWS).min(chunk.end);
+                    let (a, row_stride, term_stride) = match self.a {
+                        Left::Rows(values) => (&values[first * k..], k, 1),
+                        Left::Columns { values, width } => {
+                            (&values[first.min(values.len())..], 1, width)
+                        }
+                    };
+                    cpu.arch.dispatch(simd::Tile {
+                        a,
+                        row_stride,
+                        term_stride,
+                        rows: here.len(),
+                        panel: &lines[p * 2 * k..(p + 1) * 2 * k],
+                        out: &mut tile,
+                    });
+                    self.emit(&tile, here, p, store);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn half(&self, half: HalfKernel, lines: &[HalfLine], store: &impl Store<N>) {
+        let k = self.b.k;
+        let steps = k.div_ceil(STEP);
+        let chunk = NEAR / 64 / steps.max(1);
+        let chunk = chunk.clamp(ROWS, 1024).next_multiple_of(ROWS);
+        let kernel = Kernel::new(half);
+        let mut tile = [0f32; ROWS * COLS];
+        // Taken out rather than borrowed: a closure given to `with` would not
+        // be compiled for the instructions at hand.
+        let mut packed = PACKED.take();
+        for from in self.rows.clone().step_by(chunk) {
+            let chunk = from..(from + chunk).min(self.rows.end);
+            let needed = chunk.len().next_multiple_of(ROWS) * steps;
+            if packed.len() < needed {
+                packed.resize(needed, HalfLine([0; 32]));
+            }
+            match self.a {
+                Left::Rows(values) => {
+                    let values = &values[chunk.start * k..chunk.end * k];
+                    bf16::pack_rows(half, &mut packed, values, k);
+                }
+                Left::Columns { values, width } => {
+                    let (from, count) = (chunk.start, chunk.len());
+                    bf16::pack_columns(half, &mut packed, values, width, from, count);
+                }
+            }
+            for p in self.panels.clone() {
+                let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
+                for first in chunk.clone().step_by(ROWS) {
+                    let here = first..(first + ROWS).min(chunk.end);
+                    let at = (first - chunk.start) * steps;
+                    kernel.product(&packed[at..at + ROWS * steps], panel, &mut tile);
+                    self.emit(&tile, here, p, store);
+                }
+            }
+        }
+        PACKED.set(packed);
+    }
+}
+
+/// A part as long as a tile is wide.
+#[inline(always)]
+fn whole(part: &mut [f32]) -> &mut Row {
+    match part.try_into() {
+        Ok(row) => row,
+        Err(_) => unreachable!("the caller compared the lengths"),
+    }
+}
+
+thread_local! {
+    /// A task's share of the first factor in bf16.
+    static PACKED: RefCell<Vec<HalfLine>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Rows of a tile of a bf16 kernel.
+const ROWS: usize = 32;
+
+/// A bf16 kernel made ready on this thread.
+enum Kernel {
+    #[cfg(target_arch = "x86_64")]
+    Amx(amx::Tiles),
+    #[cfg(target_arch = "x86_64")]
+    Dot,
+    #[cfg(not(target_arch = "x86_64"))]
+    None,
+}
+
+impl Kernel {
+    #[cfg(target_arch = "x86_64")]
+    fn new(half: HalfKernel) -> Self {
+        match half {
+            HalfKernel::Amx => Self::Amx(amx::Tiles::new()),
+            HalfKernel::Dot => Self::Dot,
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn new(_: HalfKernel) -> Self {
+        Self::None
+    }
+
+    #[inline(always)]
+    fn product(&self, a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(tiles) => tiles.product(a, panel, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Dot => dot_bf16::product(a, panel, out),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::None => unreachable!("no such processor has a bf16 kernel: {}", a.len() + panel.len() + out.len()),
+        }
+    }
+}

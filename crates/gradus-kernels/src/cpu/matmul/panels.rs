@@ -1,0 +1,198 @@
+//! The second factor of a product, laid out once so that kernels read it in
+//! one direction.
+
+use super::{HalfKernel, bf16};
+use crate::cpu::Cpu;
+
+/// Columns of a panel: two vectors of AVX-512, two AMX tiles.
+pub(crate) const COLS: usize = 32;
+
+/// Terms that a bf16 kernel takes in one step: a row of an AMX tile.
+pub(super) const STEP: usize = 32;
+
+/// One vector register's worth of f32.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line(pub [f32; 16]);
+
+/// One vector register's worth of bf16.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct HalfLine(pub [u16; 32]);
+
+impl HalfLine {
+    /// Neighbouring values as one number, the first in its low half.
+    #[inline(always)]
+    pub(super) fn pairs(&self) -> [u32; 16] {
+        std::array::from_fn(|r| u32::from(self.0[2 * r]) | u32::from(self.0[2 * r + 1]) << 16)
+    }
+
+    /// The reverse of [`HalfLine::pairs`].
+    #[inline(always)]
+    pub(super) fn from_pairs(pairs: [u32; 16]) -> Self {
+        let mut line = Self([0; 32]);
+        for (r, pair) in pairs.iter().enumerate() {
+            line.0[2 * r] = *pair as u16;
+            line.0[2 * r + 1] = (pair >> 16) as u16;
+        }
+        line
+    }
+}
+
+/// How the factor `b` of `a b` is stored before it is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Rhs {
+    /// `[n, k]`: the product is `a b^T`.
+    Transposed,
+    /// `[k, n]`: the product is `a b`.
+    Plain,
+}
+
+/// A `[k, n]` factor in panels of [`COLS`] columns, padded with zeros.
+pub(crate) struct Panels {
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) data: Data,
+}
+
+/// The panels' values, one panel after the other.
+pub(super) enum Data {
+    /// For each of the `k` terms, [`COLS`] values.
+    F32(Vec<Line>),
+    /// For each [`STEP`] terms two tiles of 16 columns; a tile's row holds two
+    /// neighbouring terms of each column, side by side.
+    Bf16(Vec<HalfLine>),
+}
+
+impl Panels {
+    /// Lays out `b`, in the memory of `old` where there is some.
+    pub(crate) fn pack(
+        cpu: &Cpu,
+        b: &[f32],
+        rhs: Rhs,
+        n: usize,
+        k: usize,
+        old: Option<Self>,
+    ) -> Self {
+        assert_eq!(b.len(), n * k);
+        let count = n.div_ceil(COLS);
+        let data = if let Some(kernel) = cpu.half {
+            let mut lines = match old.map(|o| o.data) {
+                Some(Data::Bf16(lines)) => lines,
+                _ => vec![],
+            };
+            let size = k.div_ceil(STEP) * STEP;
+            lines.resize(count * size, HalfLine([0; 32]));
+            let panels = lines.chunks_exact_mut(size.max(1)).enumerate().collect();
+            cpu.each(panels, |(p, panel)| {
+                cpu.simd(
+                    #[inline(always)]
+                    || match rhs {
+                        Rhs::Transposed => half_from_rows(kernel, panel, b, p * COLS, n, k),
+                        Rhs::Plain => half_from_columns(kernel, panel, b, p * COLS, n),
+                    },
+                );
+            });
+            Data::Bf16(lines)
+        } else {
+            let mut lines = match old.map(|o| o.data) {
+                Some(Data::F32(lines)) => lines,
+                _ => vec![],
+            };
+            lines.resize(count * k * 2, Line([0.0; 16]));
+            let panels = lines.chunks_exact_mut((2 * k).max(1)).enumerate().collect();
+            cpu.each(panels, |(p, panel)| {
+                cpu.simd(
+                    #[inline(always)]
+                    || match rhs {
+                        Rhs::Transposed => from_rows(panel, b, p * COLS, n, k),
+                        Rhs::Plain => from_columns(panel, b, p * COLS, n),
+                    },
+                );
+            });
+            Data::F32(lines)
+        };
+        Self { k, n, data }
+    }
+
+    /// How many panels there are.
+    pub(super) fn count(&self) -> usize {
+        self.n.div_ceil(COLS)
+    }
+}
+
+/// Columns `from..` of the factor out of `[k, n]`.
+#[inline(always)]
+fn from_columns(panel: &mut [Line], b: &[f32], from: usize, n: usize) {
+    for (lines, row) in panel.chunks_exact_mut(2).zip(b.chunks_exact(n)) {
+        let row = &row[from..];
+        for (line, values) in lines.iter_mut().zip(row.chunks(16)) {
+            line.0[..values.len()].copy_from_slice(values);
+            line.0[values.len()..].fill(0.0);
+        }
+        if row.len() <= 16 {
+            lines[1].0.fill(0.0);
+        }
+    }
+}
+
+/// The same out of `[n, k]`.
+#[inline(always)]
+fn from_rows(panel: &mut [Line], b: &[f32], from: usize, n: usize, k: usize) {
+    for tile in 0..2 {
+        for block in (0..k).step_by(16) {
+            let terms = (k - block).min(16);
+            let mut square = [[0f32; 16]; 16];
+            for (j, row) in square.iter_mut().enumerate() {
+                let column = from + tile * 16 + j;
+                if column < n {
+                    row[..terms].copy_from_slice(&b[column * k + block..][..terms]);
+                }
+            }
+            for r in 0..terms {
+                let line = &mut panel[2 * (block + r) + tile].0;
+                for j in 0..16 {
+                    line[j] = square[j][r];
+                }
+            }
+        }
+    }
+}
+
+/// Columns `from..` of the factor out of `[k, n]`, in bf16.
+#[inline(always)]
+fn half_from_columns(kernel: HalfKernel, panel: &mut [HalfLine], b: &[f32], from: usize, n: usize) {
+    for (s, step) in panel.chunks_exact_mut(STEP).enumerate() {
+        for (tile, lines) in step.chunks_exact_mut(16).enumerate() {
+            let columns = (from + 16 * tile).min(n)..(from + 16 * tile + 16).min(n);
+            for (r, line) in lines.iter_mut().enumerate() {
+                bf16::column_pairs(kernel, b, n, s * STEP + 2 * r, columns.clone(), line);
+            }
+        }
+    }
+}
+
+/// The same out of `[n, k]`.
+#[inline(always)]
+fn half_from_rows(
+    kernel: HalfKernel,
+    panel: &mut [HalfLine],
+    b: &[f32],
+    from: usize,
+    n: usize,
+    k: usize,
+) {
+    for (s, step) in panel.chunks_exact_mut(STEP).enumerate() {
+        for (tile, lines) in step.chunks_exact_mut(16).enumerate() {
+            let mut pairs = [[0u32; 16]; 16];
+            for (j, pairs) in pairs.iter_mut().enumerate() {
+                let column = from + 16 * tile + j;
+                if column < n {
+                    let row = &b[column * k..(column + 1) * k][s * STEP..];
+                    *pairs = bf16::pairs(kernel, row);
+                }
+            }
+            bf16::transpose(&pairs, lines);
+        }
+    }
+}
