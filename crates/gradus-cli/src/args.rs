@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use crate::commands::{encode, eval, info, pull, quickstart, score, train};
+use crate::commands::{bench, encode, eval, info, pull, quickstart, score, train};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -71,6 +71,8 @@ pub enum Command {
     Score(score::Args),
     /// Turn texts into vectors
     Encode(encode::Args),
+    /// Measure how fast a model encodes on this machine
+    Bench(bench::Args),
     /// Describe a model
     Info(info::Args),
     /// Fetch models, or the data of the seven STS tasks

@@ -6,6 +6,7 @@ use gradus::hub::HubError;
 use gradus::train::TrainError;
 use std::error::Error as _;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Why a command ended before its time.
@@ -17,6 +18,9 @@ pub enum Failure {
     /// What was to be read cannot be used.
     #[error(transparent)]
     Input(Error),
+    /// A text without anything to measure on.
+    #[error("{}: holds no sentences; one is expected a line", .0.display())]
+    NoSentences(PathBuf),
     /// The model cannot be used.
     #[error(transparent)]
     Model(Error),
@@ -53,7 +57,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
-            Failure::Input(_) => BAD_DATA,
+            Failure::Input(_) | Failure::NoSentences(_) => BAD_DATA,
             Failure::Model(Error::Io { .. }) | Failure::NotFinite { .. } => BAD_MODEL,
             Failure::Output { .. } => OTHER,
             Failure::Model(e) | Failure::Library(e) => match e {

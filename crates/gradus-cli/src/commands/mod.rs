@@ -1,5 +1,6 @@
 //! One file a subcommand: its arguments and its work.
 
+pub mod bench;
 pub mod encode;
 pub mod eval;
 pub mod info;
@@ -23,6 +24,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args, &context),
         Command::Score(args) => score::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),
+        Command::Bench(args) => bench::run(args, &context),
         Command::Info(args) => info::run(args, &context),
         Command::Pull(args) => pull::run(args, &context),
     }

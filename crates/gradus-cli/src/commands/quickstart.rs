@@ -26,7 +26,7 @@ Examples:
 
 const STS: &str = include_str!("../../quickstart/sts.toml");
 const EMBEDDED: &str = include_str!("../../quickstart/embedded.toml");
-const PAIRS: [(&str, &str); 3] = [
+pub(super) const PAIRS: [(&str, &str); 3] = [
     ("train.tsv", include_str!("../../quickstart/train.tsv")),
     ("dev.tsv", include_str!("../../quickstart/dev.tsv")),
     ("test.tsv", include_str!("../../quickstart/test.tsv")),

@@ -37,6 +37,9 @@ fn wrong_usage_is_2() {
         "cannot be used with",
     );
     fails(&["eval"], b"", 2, "required");
+    for option in ["--repeat", "--sentences"] {
+        fails(&["bench", &model, option, "0"], b"", 2, "0 is not in 1..");
+    }
     fails(&["info", "not a name"], b"", 2, "names look like org/name");
 }
 
@@ -72,6 +75,15 @@ fn bad_data_is_3() {
     fails(&missing, b"", 3, "no-such-file.tsv: No such file");
     let missing = ["encode", &model, "--input", "no-such-file"];
     fails(&missing, b"", 3, "no-such-file: No such file");
+    let missing = ["bench", &model, "--text", "no-such-file"];
+    fails(&missing, b"", 3, "no-such-file: No such file");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("texts.txt");
+    let bench = ["bench", &model, "--text", path.to_str().unwrap()];
+    fs::write(&path, b"\n \n").unwrap();
+    fails(&bench, b"", 3, "texts.txt: holds no sentences; one is");
+    fs::write(&path, b"a cat\n\xe9\n").unwrap();
+    fails(&bench, b"", 3, "texts.txt:2: byte 1");
 }
 
 #[test]
@@ -114,6 +126,7 @@ fn an_unusable_model_is_4() {
     )
     .unwrap();
     fails(&["info", &path], b"", 4, "unsupported architecture: `t5`");
+    fails(&["bench", &path], b"", 4, "unsupported architecture: `t5`");
 }
 
 #[test]
@@ -178,6 +191,7 @@ fn every_command_shows_examples() {
         "eval",
         "score",
         "encode",
+        "bench",
         "info",
         "pull",
     ] {

@@ -1,5 +1,6 @@
 //! The `gradus` command from outside, on the tiny stored models.
 
+mod bench;
 mod encode;
 mod eval;
 mod failures;

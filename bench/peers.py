@@ -1,0 +1,130 @@
+"""Gradus beside its peers, on the same input, on this machine.
+
+    python bench/peers.py [--jobs encode-bf16,latency] [--model FOLDER] [--data FOLDER]
+
+Each job is done in turn by the gradus release binary and by its peers, over and
+over. The table on standard output has the medians; what was measured each time
+goes to standard error. bench/README.md says what the jobs are.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+# In the order of the table.
+JOBS = [
+    "encode-f32",
+    "encode-bf16",
+    "encode-auto",
+    "encode-int8",
+    "latency",
+    "train-16-bf16",
+    "train-64-bf16",
+    "train-16-f32",
+    "base-encode",
+    "base-train",
+    "memory",
+    "scaling",
+]
+PEERS = ["torch", "openvino", "transformers", "sentence-transformers"]
+
+
+def cores():
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def at_least_one(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def chosen_jobs(text):
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in JOBS:
+            raise argparse.ArgumentTypeError(f"no job {name!r}; there are {', '.join(JOBS)}")
+    return names
+
+
+def arguments():
+    root = Path(__file__).resolve().parents[1]
+    data = os.environ.get("GRADUS_DATA") or None
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--jobs", type=chosen_jobs, default=JOBS, help=f"all by default: {','.join(JOBS)}"
+    )
+    parser.add_argument(
+        "--model",
+        default="all-MiniLM-L6-v2",
+        help="folder of a BERT model with mean pooling, or a name that gradus knows",
+    )
+    parser.add_argument(
+        "--data", type=Path, default=data, help="folder of the STS data; default $GRADUS_DATA"
+    )
+    parser.add_argument("--gradus", type=Path, default=root / "target" / "release" / "gradus")
+    parser.add_argument("--rounds", type=at_least_one, default=3)
+    parser.add_argument("--threads", type=at_least_one, default=cores(), help="of everybody")
+    args = parser.parse_args()
+    if args.data is None:
+        parser.error("where the STS data is must be said: --data FOLDER, or GRADUS_DATA")
+    return args
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def main():
+    args = arguments()
+    # Before the libraries are loaded, which read it then.
+    for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = str(args.threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    import torch
+    import transformers
+
+    from peers import common, encode, train
+
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(args.threads)
+    torch.set_float32_matmul_precision("highest")
+    builders = encode.JOBS | train.JOBS
+    gradus = common.Gradus(args.gradus, args.threads)
+    model = str(Path(gradus.info(args.model)["folder"]).resolve())
+    with tempfile.TemporaryDirectory(prefix="gradus-peers-") as folder:
+        setup = common.Setup(gradus, model, args.data.resolve(), args.threads, Path(folder))
+        rows, left_out = [], []
+        for name in args.jobs:
+            common.note(f"{name}: preparing")
+            try:
+                jobs = builders[name](setup)
+            except common.Unavailable as e:
+                left_out.append(f"{name} was left out: {e}.")
+                continue
+            for job in jobs if isinstance(jobs, list) else [jobs]:
+                rows.append(common.run_job(job, args.rounds).row())
+    peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    print(f"{processor()}, {args.threads} threads, medians of {args.rounds} rounds; {peers}.\n")
+    print(common.HEADER, *rows, sep="\n")
+    if left_out:
+        print("", *left_out, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

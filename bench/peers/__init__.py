@@ -1,0 +1,1 @@
+"""The jobs of `peers.py`: gradus beside OpenVINO, PyTorch and sentence-transformers."""

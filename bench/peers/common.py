@@ -1,0 +1,240 @@
+"""What all jobs share: the gradus binary, the data, rounds and their medians."""
+
+import dataclasses
+import functools
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable
+
+# Libraries may tie the calling thread to some cores, which a process that it
+# starts would inherit.
+AFFINITY = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+# A child's ru_maxrss counts what its parent held when it was started, so that
+# this small process stands between.
+LAUNCHER = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+print(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+class Unavailable(Exception):
+    """A job that cannot be done here, and why."""
+
+
+@dataclasses.dataclass
+class Contender:
+    """One of those who do a job: a name, and what measures it once."""
+
+    name: str
+    measure: Callable[[], float]
+
+
+@dataclasses.dataclass
+class Job:
+    """The same work for gradus and for its peers."""
+
+    name: str
+    unit: str
+    ours: Contender
+    peers: list[Contender]
+    higher_is_better: bool = True
+
+
+@dataclasses.dataclass
+class Result:
+    """A job's medians."""
+
+    job: Job
+    ours: float
+    peers: list[float]
+
+    def best(self):
+        choose = max if self.job.higher_is_better else min
+        return choose(range(len(self.peers)), key=self.peers.__getitem__)
+
+    def row(self):
+        best = self.best()
+        peer = self.peers[best]
+        ratio = self.ours / peer if self.job.higher_is_better else peer / self.ours
+        also = [
+            f"{contender.name} {number(value)}"
+            for i, (contender, value) in enumerate(zip(self.job.peers, self.peers))
+            if i != best
+        ]
+        cells = [
+            self.job.name,
+            self.job.unit,
+            self.job.ours.name,
+            number(self.ours),
+            self.job.peers[best].name,
+            number(peer),
+            f"{ratio:.2f}",
+            "; ".join(also),
+        ]
+        return "| " + " | ".join(cells) + " |"
+
+
+HEADER = """\
+| job | unit | ours | median | best peer | median | ours better by | other peers |
+|---|---|---|---:|---|---:|---:|---|"""
+
+
+def number(value):
+    digits = 0 if value >= 1000 else 1 if value >= 100 else 2
+    return f"{value:,.{digits}f}"
+
+
+def note(message):
+    print(message, file=sys.stderr, flush=True)
+
+
+def run_job(job, rounds):
+    """Everybody in turn, over and over: what else the machine does at a time
+    then meets all alike."""
+    contenders = [job.ours, *job.peers]
+    values = [[] for _ in contenders]
+    for i in range(rounds):
+        for contender, measured in zip(contenders, values):
+            # Threads of the one before may still be waiting busily.
+            time.sleep(0.5)
+            measured.append(contender.measure())
+            note(f"{job.name}, round {i + 1}: {contender.name} {number(measured[-1])} {job.unit}")
+    ours, *peers = map(statistics.median, values)
+    return Result(job, ours, peers)
+
+
+class Gradus:
+    """The release binary."""
+
+    def __init__(self, binary, threads):
+        self.binary, self.threads = str(Path(binary).resolve()), threads
+        if not Path(self.binary).is_file():
+            sys.exit(f"{binary}: no such file; cargo build --release makes it, --gradus names another")
+
+    def command(self, *args, threads=None):
+        common = ["--quiet", "--threads", str(threads or self.threads)]
+        return [self.binary, *map(str, args), *common]
+
+    def run(self, *args, threads=None):
+        if AFFINITY:
+            os.sched_setaffinity(0, AFFINITY)
+        command = self.command(*args, threads=threads)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}\n{done.stderr}")
+        return done.stdout
+
+    def info(self, model):
+        return json.loads(self.run("info", model, "--json"))
+
+    @functools.cached_property
+    def precisions(self):
+        """What --precision takes; nothing where there is no such option."""
+        text = self.run("bench", "--help")
+        found = re.search(r"--precision\b(.*?)(?:\n\s+-|\Z)", text, re.DOTALL)
+        words = re.search(r"possible values: ([^\]]*)\]", found[1]) if found else None
+        if found and not words:
+            return {"auto", "f32", "bf16", "int8"}
+        return set(re.split(r",\s*", words[1])) if words else set()
+
+    def precision(self, wanted):
+        """The name of the contender, and its options."""
+        if wanted in self.precisions:
+            return f"gradus {wanted}", ["--precision", wanted]
+        if wanted == "int8" or self.precisions:
+            raise Unavailable(f"this gradus has no --precision {wanted}")
+        return "gradus (has no --precision)", []
+
+    def bench(self, model, text, precision=(), threads=None, repeat=1):
+        args = ["bench", model, "--text", text, "--repeat", repeat, "--format", "json", *precision]
+        return json.loads(self.run(*args, threads=threads))
+
+
+@dataclasses.dataclass
+class Setup:
+    """What the jobs work on."""
+
+    gradus: Gradus
+    model: str
+    data: Path
+    threads: int
+    folder: Path
+
+    @functools.cached_property
+    def max_tokens(self):
+        return self.gradus.info(self.model)["max_tokens"]
+
+    @functools.cached_property
+    def sentences(self):
+        return sts_sentences(self.data)
+
+    def text(self, name, sentences):
+        """A file with a sentence a line."""
+        path = self.folder / f"{name}.txt"
+        path.write_text("\n".join(sentences) + "\n", encoding="utf-8")
+        return path
+
+    @functools.cached_property
+    def sts_text(self):
+        return self.text("sts", self.sentences)
+
+
+def table_rows(path, header=False):
+    """Rows of a file of tab-separated values, in which quotes are text."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as e:
+        sys.exit(f"{path}: {e.strerror}; --data or GRADUS_DATA names the folder of STS data")
+    return [line.rstrip("\r").split("\t") for line in lines[header:] if line.strip()]
+
+
+def sts_sentences(data):
+    """The different sentences of the seven test sets, in an order of no
+    meaning: files hold texts of their own lengths."""
+    pairs = []
+    for year in range(12, 17):
+        folder = data / "sts" / f"STS{year}"
+        files = sorted(folder.glob("*.tsv"))
+        if not files:
+            sys.exit(f"{folder}: no .tsv files; --data or GRADUS_DATA names the folder of STS data")
+        for path in files:
+            pairs += [row[1:3] for row in table_rows(path)]
+    pairs += [row[5:7] for row in table_rows(data / "stsb" / "sts-test.csv")]
+    rows = table_rows(data / "sick" / "SICK_test_annotated.txt", header=True)
+    pairs += [row[1:3] for row in rows]
+    sentences = list(dict.fromkeys(text for pair in pairs for text in pair))
+    random.Random(1).shuffle(sentences)
+    return sentences
+
+
+def train_pairs(data):
+    """Grades 0 to 5 with their texts: the training pairs of STS-B and SICK-R."""
+    rows = table_rows(data / "stsb" / "sts-train.csv")
+    pairs = [(float(row[4]), row[5], row[6]) for row in rows]
+    rows = table_rows(data / "sick" / "SICK_train.txt", header=True)
+    pairs += [((float(row[3]) - 1) * 5 / 4, row[1], row[2]) for row in rows]
+    random.Random(1).shuffle(pairs)
+    return pairs
+
+
+def peak_memory(command, folder=None):
+    """The most bytes that a command held, run in a folder."""
+    with tempfile.TemporaryFile("w+") as errors:
+        launch = [sys.executable, "-c", LAUNCHER, *command]
+        done = subprocess.run(launch, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=folder)
+        if done.returncode != 0:
+            errors.seek(0)
+            sys.exit(f"{' '.join(command)}\n{errors.read()}")
+    return int(done.stdout)

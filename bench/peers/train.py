@@ -1,0 +1,236 @@
+"""Jobs that train.
+
+As a program, `python -m peers.train` trains in plain PyTorch for some steps,
+in a process of its own whose memory can be measured. So nothing is imported
+here that such a program would not need.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import BertModel
+
+from .base_model import base_model
+from .common import Contender, Job, peak_memory, train_pairs
+from .tokens import load_tokenizer, padded
+
+RATE = 2e-5
+CLIP = 10.0
+
+# Steps before the measured ones, and these.
+STEPS = {16: (20, 100), 64: (10, 50)}
+BASE_STEPS = (5, 20)
+
+RECIPE = """\
+model = {model}
+seed = 1
+log_every = {warm}
+checkpoint_seconds = 1000000
+
+[[stage]]
+name = "tune"
+objective = {{ loss = "smooth_k2", k = 3.0, x0 = 0.25, out_of_range = "none" }}
+train = [
+  {{ dataset = "stsb", split = "train" }},
+  {{ dataset = "sickr", split = "train", labels = {{ from = [1, 5], to = [0, 5] }} }},
+]
+steps = {steps}
+batch = {batch}
+learning_rate = {rate}
+schedule = "constant"
+clip = {clip}
+"""
+
+
+class Regression(nn.Module):
+    """Mean pooling, unit vectors and a linear head on [u; v; |u - v|]."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.bert = BertModel.from_pretrained(folder, add_pooling_layer=False, dtype=torch.float32)
+        self.head = nn.Linear(3 * self.bert.config.hidden_size, 1)
+
+    def forward(self, ids, mask):
+        # Both texts of all pairs in one pass is the faster way.
+        hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
+        keep = mask.unsqueeze(-1).to(hidden.dtype)
+        vectors = nn.functional.normalize((hidden * keep).sum(1) / keep.sum(1), dim=1)
+        u, v = vectors.float().chunk(2)
+        with torch.autocast("cpu", enabled=False):
+            return self.head(torch.cat([u, v, (u - v).abs()], dim=1)).squeeze(1)
+
+
+def parameter_groups(model):
+    """No decay for biases and layer norms."""
+    named = list(model.named_parameters())
+    plain = [p for n, p in named if n.endswith("bias") or "LayerNorm" in n]
+    decayed = [p for n, p in named if not (n.endswith("bias") or "LayerNorm" in n)]
+    return [
+        {"params": decayed, "lr": RATE, "weight_decay": 0.01},
+        {"params": plain, "lr": RATE, "weight_decay": 0.0},
+    ]
+
+
+def smooth_k2(predictions, scores):
+    return (3 * torch.relu((predictions - scores).abs() - 0.25) ** 2).mean()
+
+
+class Trainer:
+    """Plain PyTorch, with what is known to make it fast: texts are tokenised
+    beforehand, the optimizer is the fused one."""
+
+    def __init__(self, folder, max_tokens, data, batch, half):
+        torch.manual_seed(1)
+        self.model = Regression(folder).train()
+        self.half, self.batch = half, batch
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model), fused=True)
+        tokenizer = load_tokenizer(folder, max_tokens)
+        scores, first, second = zip(*train_pairs(data))
+        self.scores = torch.tensor(scores)
+        self.first = [e.ids for e in tokenizer.encode_batch_fast(list(first))]
+        self.second = [e.ids for e in tokenizer.encode_batch_fast(list(second))]
+        self.at = 0
+
+    def step(self):
+        if self.at + self.batch > len(self.first):
+            self.at = 0
+        some = slice(self.at, self.at + self.batch)
+        self.at += self.batch
+        ids, mask = map(torch.from_numpy, padded(self.first[some] + self.second[some]))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
+            predictions = self.model(ids, mask)
+        loss = smooth_k2(predictions, self.scores[some])
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+        return loss
+
+    def pairs_per_second(self, warm, steps):
+        # The same pairs each time.
+        self.at = 0
+        for _ in range(warm):
+            self.step()
+        begun = time.perf_counter()
+        for _ in range(steps):
+            loss = self.step()
+        seconds = time.perf_counter() - begun
+        if not torch.isfinite(loss):
+            raise SystemExit("the loss of PyTorch is not finite")
+        return steps * self.batch / seconds
+
+
+def run_gradus(setup, model, batch, steps, options, through):
+    """Trains and returns what `through` makes of the command, and the run's
+    metrics."""
+    warm, measured = steps
+    recipe, run = setup.folder / "train.toml", setup.folder / "run"
+    recipe.write_text(
+        RECIPE.format(
+            # A string in JSON is one in TOML.
+            model=json.dumps(model),
+            warm=warm,
+            steps=warm + measured,
+            batch=batch,
+            rate=RATE,
+            clip=CLIP,
+        ),
+        encoding="utf-8",
+    )
+    shutil.rmtree(run, ignore_errors=True)
+    args = ["train", recipe, "--output", run, "--data", setup.data, *options]
+    result = through(args)
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = [line for line in map(json.loads, lines) if line["kind"] == "step"]
+    shutil.rmtree(run)
+    return result, steps
+
+
+def gradus_rate(setup, model, batch, steps, options):
+    _, lines = run_gradus(setup, model, batch, steps, options, lambda a: setup.gradus.run(*a))
+    # A line tells the rate since the start, so that two give the time between.
+    ends = [line["step"] * batch / line["pairs_per_second"] for line in (lines[0], lines[-1])]
+    return (lines[-1]["step"] - lines[0]["step"]) * batch / (ends[1] - ends[0])
+
+
+def ours(setup, wanted, model, batch, steps):
+    name, options = setup.gradus.precision(wanted)
+    return Contender(name, lambda: gradus_rate(setup, model, batch, steps, options))
+
+
+def pytorch(setup, model, batch, steps, half):
+    trainer = Trainer(model, setup.max_tokens, setup.data, batch, half)
+    name = "PyTorch bf16 autocast" if half else "PyTorch f32"
+    return Contender(name, lambda: trainer.pairs_per_second(*steps))
+
+
+def train_job(name, batch, wanted, halves):
+    def build(setup):
+        model, steps = setup.model, STEPS[batch]
+        peers = [pytorch(setup, model, batch, steps, half) for half in halves]
+        return Job(name, "pairs/s", ours(setup, wanted, model, batch, steps), peers)
+
+    return build
+
+
+def base_train(setup):
+    model = base_model(setup)
+    peers = [pytorch(setup, model, 16, BASE_STEPS, True)]
+    return Job("base-train", "pairs/s", ours(setup, "bf16", model, 16, BASE_STEPS), peers)
+
+
+def memory(setup):
+    name, options = setup.gradus.precision("bf16")
+
+    def of_gradus():
+        def through(args):
+            return peak_memory(setup.gradus.command(*args))
+
+        return run_gradus(setup, setup.model, 16, STEPS[16], options, through)[0] / 1e6
+
+    def of_pytorch(half):
+        def measure():
+            command = [sys.executable, "-m", "peers.train", "--model", setup.model]
+            command += ["--data", str(setup.data), "--max-tokens", str(setup.max_tokens)]
+            command += ["--threads", str(setup.threads), *(["--half"] if half else [])]
+            return peak_memory(command, Path(__file__).parents[1]) / 1e6
+
+        return measure
+
+    peers = [
+        Contender("PyTorch f32", of_pytorch(False)),
+        Contender("PyTorch bf16 autocast", of_pytorch(True)),
+    ]
+    return Job("memory", "MB", Contender(name, of_gradus), peers, higher_is_better=False)
+
+
+JOBS = {
+    "train-16-bf16": train_job("train-16-bf16", 16, "bf16", (False, True)),
+    "train-64-bf16": train_job("train-64-bf16", 64, "bf16", (False, True)),
+    "train-16-f32": train_job("train-16-f32", 16, "f32", (False,)),
+    "base-train": base_train,
+    "memory": memory,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--max-tokens", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--half", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    trainer = Trainer(args.model, args.max_tokens, args.data, 16, args.half)
+    trainer.pairs_per_second(*STEPS[16])
+
+
+if __name__ == "__main__":
+    main()
