@@ -3,7 +3,14 @@
 use crate::commands::{bench, encode, eval, info, pull, quickstart, score, train};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use gradus::Precision;
 use std::path::PathBuf;
+
+const PRECISIONS: &[(&str, Precision)] = &[
+    ("auto", Precision::Auto),
+    ("f32", Precision::F32),
+    ("bf16", Precision::Bf16),
+];
 
 const EXAMPLES: &str = "\
 A MODEL is a folder in the layout of Hugging Face or sentence-transformers, or \
@@ -43,6 +50,11 @@ pub struct Global {
     #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Multiply in this precision: auto takes bf16 where the processor has
+    /// instructions for it (GRADUS_ISA=avx512, say, rules out better ones)
+    #[arg(long, global = true, value_name = "KIND", help_heading = "Global options")]
+    #[arg(value_parser = one_of(PRECISIONS))]
+    pub precision: Option<Precision>,
     /// The folder of the public data sets; by default $GRADUS_DATA, else
     /// gradus/data in the user's cache folder
     #[arg(

@@ -3,10 +3,12 @@
 use crate::args::Global;
 use crate::exit::Failure;
 use crate::progress::{Fetching, Manner};
+use gradus::Precision;
 use gradus::data::DataRoot;
 use gradus::hub::{HubConfig, resolve_model};
 use gradus::model::SentenceEncoder;
 use gradus_kernels::cpu::Cpu;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// The global options, understood.
@@ -15,8 +17,12 @@ pub struct Context {
     pub manner: Manner,
     /// Where the public data sets are.
     pub data: DataRoot,
+    /// The precision asked for, if any.
+    pub precision: Option<Precision>,
     /// Number of threads; 0 for one per core.
     threads: usize,
+    /// Whether the precision was told.
+    told: Cell<bool>,
 }
 
 impl Context {
@@ -33,13 +39,21 @@ impl Context {
         Self {
             manner: Manner::choose(global.quiet),
             data: DataRoot::resolve(global.data.as_deref()),
+            precision: global.precision,
             threads,
+            told: Cell::new(false),
         }
     }
 
-    /// A backend on the threads asked for.
-    pub fn backend(&self) -> Cpu {
-        Cpu::new(self.threads)
+    /// A backend on the threads asked for, in a recipe's precision unless the
+    /// command line has another; says what it chose where that was left to us.
+    pub fn backend(&self, recipe: Precision) -> Result<Cpu, Failure> {
+        let precision = self.precision.unwrap_or(recipe);
+        let (backend, why) = precision.backend(self.threads)?;
+        if let Some(why) = why.filter(|_| !self.told.replace(true)) {
+            self.manner.note(&format!("precision  {why}"));
+        }
+        Ok(backend)
     }
 
     /// The folder of the model `spec` names, fetched if need be.
@@ -54,6 +68,6 @@ impl Context {
 
     /// Loads the model in `folder`.
     pub fn load(&self, folder: &Path) -> Result<SentenceEncoder<Cpu>, Failure> {
-        SentenceEncoder::load(folder, self.backend()).map_err(Failure::Model)
+        SentenceEncoder::load(folder, self.backend(Precision::Auto)?).map_err(Failure::Model)
     }
 }

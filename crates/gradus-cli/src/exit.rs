@@ -4,6 +4,7 @@ use gradus::Error;
 use gradus::data::DataError;
 use gradus::hub::HubError;
 use gradus::train::TrainError;
+use gradus_kernels::cpu::Unavailable;
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -24,6 +25,9 @@ pub enum Failure {
     /// The model cannot be used.
     #[error(transparent)]
     Model(Error),
+    /// The processor does not have what was asked for.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// The model gave a vector that is no use.
     #[error(
         "{model}: the vector of {text:?} is not finite; the weights may come from a run that diverged"
@@ -56,7 +60,7 @@ const NOT_FETCHED: u8 = 5;
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Failure::Usage(_) => USAGE,
+            Failure::Usage(_) | Failure::Unavailable(_) => USAGE,
             Failure::Input(_) | Failure::NoSentences(_) => BAD_DATA,
             Failure::Model(Error::Io { .. }) | Failure::NotFinite { .. } => BAD_MODEL,
             Failure::Output { .. } => OTHER,

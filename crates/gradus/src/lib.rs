@@ -7,9 +7,11 @@ pub mod eval;
 pub mod hub;
 pub mod model;
 pub mod objective;
+mod precision;
 mod tensor_writer;
 pub mod text;
 pub mod train;
 
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
+pub use precision::Precision;

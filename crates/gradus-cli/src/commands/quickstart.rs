@@ -107,7 +107,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         },
     };
     let set = [format!("model={}", toml_string(&args.model))];
-    let recipe = parse_recipe(Path::new("quickstart.toml"), text, &set).map_err(Error::from)?;
+    let mut recipe = parse_recipe(Path::new("quickstart.toml"), text, &set).map_err(Error::from)?;
 
     narrator.say("3. scores before training");
     let before = Watched::new(
@@ -125,13 +125,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         base_dir: base.clone(),
         data_root: context.data.clone(),
     };
-    let mut run = Run::prepare(
-        recipe.clone(),
-        &model,
-        context.backend(),
-        &options,
-        &mut narrator,
-    )?;
+    let backend = context.backend(recipe.precision)?;
+    recipe.precision = backend.precision().into();
+    let mut run = Run::prepare(recipe.clone(), &model, backend, &options, &mut narrator)?;
     let folder = RunFolder::create(&root, &recipe, &base)?;
     let summary = run.execute(&folder, &mut narrator)?;
 

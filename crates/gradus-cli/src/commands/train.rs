@@ -6,6 +6,7 @@ use crate::output::Output;
 use crate::training::{Narrator, describe_plan};
 use gradus::Error;
 use gradus::train::{Recipe, Run, RunFolder, RunOptions, parse_recipe};
+use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -52,7 +53,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(root) = &args.resume {
         let (folder, recipe) = RunFolder::open(root)?;
         let base = folder.base_dir()?;
-        let mut run = prepare(recipe, &base, context, &mut narrator)?;
+        if context.precision.is_some_and(|p| p != recipe.precision) {
+            return Err(Failure::Usage(
+                "a run goes on in the precision it began in; leave --precision out".into(),
+            ));
+        }
+        let (mut run, _) = prepare(recipe, &base, context, &mut narrator)?;
         return finish(&mut run, &folder, &mut narrator);
     }
     let path = args.recipe.as_deref().unwrap_or(Path::new(""));
@@ -65,7 +71,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         _ => Path::new("."),
     };
     if args.dry_run {
-        let mut run = prepare(recipe, base, context, &mut narrator)?;
+        let (mut run, _) = prepare(recipe, base, context, &mut narrator)?;
         narrator.say("timing a few batches");
         run.estimate();
         let mut output = Output::open(None)?;
@@ -90,17 +96,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         // Before the long work of preparing.
         return Err(Error::from(gradus::train::TrainError::Occupied(root)).into());
     }
-    let mut run = prepare(recipe.clone(), base, context, &mut narrator)?;
+    let (mut run, recipe) = prepare(recipe, base, context, &mut narrator)?;
     let folder = RunFolder::create(&root, &recipe, base)?;
     finish(&mut run, &folder, &mut narrator)
 }
 
+/// The run, and its recipe with the precision it got.
 fn prepare(
-    recipe: Recipe,
+    mut recipe: Recipe,
     base: &Path,
     context: &Context,
     narrator: &mut Narrator,
-) -> Result<Run<gradus_kernels::cpu::Cpu>, Failure> {
+) -> Result<(Run<Cpu>, Recipe), Failure> {
     // A folder beside the recipe is meant before one beside the caller.
     let beside = base.join(&recipe.model);
     let model = match beside.is_dir() {
@@ -111,17 +118,14 @@ fn prepare(
         base_dir: base.to_path_buf(),
         data_root: context.data.clone(),
     };
-    Ok(Run::prepare(
-        recipe,
-        &model,
-        context.backend(),
-        &options,
-        narrator,
-    )?)
+    let backend = context.backend(recipe.precision)?;
+    recipe.precision = backend.precision().into();
+    let run = Run::prepare(recipe.clone(), &model, backend, &options, narrator)?;
+    Ok((run, recipe))
 }
 
 fn finish(
-    run: &mut Run<gradus_kernels::cpu::Cpu>,
+    run: &mut Run<Cpu>,
     folder: &RunFolder,
     narrator: &mut Narrator,
 ) -> Result<(), Failure> {

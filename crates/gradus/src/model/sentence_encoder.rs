@@ -31,7 +31,7 @@ pub struct EncodeOptions {
 
 impl Default for EncodeOptions {
     fn default() -> Self {
-        Self { batch_tokens: 4096 }
+        Self { batch_tokens: 1024 }
     }
 }
 

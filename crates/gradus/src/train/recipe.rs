@@ -1,4 +1,5 @@
 use super::{AdamW, ScheduleKind};
+use crate::Precision;
 use crate::data::Source;
 use crate::objective::ObjectiveConfig;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub struct Recipe {
     /// gives them (`false`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalize: Option<bool>,
+    /// What the model is multiplied in. A run's own copy of its recipe has what
+    /// `auto` chose, so that it resumes to the same bits.
+    #[serde(default)]
+    pub precision: Precision,
     /// Write a step to `metrics.jsonl` every so often.
     #[serde(default = "default_log_every")]
     pub log_every: u64,

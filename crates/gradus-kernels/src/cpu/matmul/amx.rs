@@ -85,60 +85,78 @@ impl Tiles {
         Self(())
     }
 
-    /// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel.
+    /// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel. In
+    /// between, `meanwhile` is told what share of the work, of [`ROWS`], is
+    /// under way, at last all: vector instructions that it runs overlap with
+    /// those on tiles.
+    #[inline(always)]
     pub(super) fn product(
         &self,
         a: &[HalfLine],
         panel: &[HalfLine],
         out: &mut [f32; ROWS * COLS],
+        mut meanwhile: impl FnMut(usize),
     ) {
         let steps = panel.len() / STEP;
         assert!(a.len() == ROWS * steps && panel.len() == STEP * steps);
-        if steps == 0 {
-            out.fill(0.0);
-            return;
-        }
-        let (a0, b) = (a.as_ptr(), panel.as_ptr());
-        let a1 = a0.wrapping_add(16 * steps);
-        // SAFETY: `self` shows that the tiles are set up on this thread. Each
-        // step reads 1 KiB of each half of `a` and 2 KiB of the panel; the
-        // assertion bounds `steps` of them. The stores write 32
-        // rows of 128 bytes, all of `out`.
+        // SAFETY of all three blocks: `self` shows that the tiles are set up on
+        // this thread. Sums stay in tmm0 to tmm3 from one block to the next:
+        // no function of this program is compiled with tile instructions, so
+        // nothing else writes them.
         unsafe {
             asm!(
                 "tilezero tmm0",
                 "tilezero tmm1",
                 "tilezero tmm2",
                 "tilezero tmm3",
-                "2:",
-                "tileloadd tmm6, [{b} + {line}]",
-                "tileloadd tmm4, [{a0} + {line}]",
-                "tileloadd tmm7, [{b} + {line} + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm5, [{a1} + {line}]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {a0}, 1024",
-                "add {a1}, 1024",
-                "add {b}, 2048",
-                "dec {steps}",
-                "jnz 2b",
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                options(nostack),
+            );
+        }
+        let (low, high) = a.split_at(16 * steps);
+        for (s, ((a0, a1), b)) in low
+            .chunks_exact(16)
+            .zip(high.chunks_exact(16))
+            .zip(panel.chunks_exact(32))
+            .enumerate()
+        {
+            // SAFETY: 1 KiB is read from each of `a0` and `a1` and 2 KiB from
+            // `b`, which is what the slices hold.
+            unsafe {
+                asm!(
+                    "tileloadd tmm6, [{b} + {line}]",
+                    "tileloadd tmm4, [{a0} + {line}]",
+                    "tileloadd tmm7, [{b} + {line} + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm5, [{a1} + {line}]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    a0 = in(reg) a0.as_ptr(),
+                    a1 = in(reg) a1.as_ptr(),
+                    b = in(reg) b.as_ptr(),
+                    line = in(reg) 64usize,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack, readonly),
+                );
+            }
+            meanwhile(ROWS * (s + 1) / steps);
+        }
+        // SAFETY: the stores write 32 rows of 128 bytes, all of `out`.
+        unsafe {
+            asm!(
                 "tilestored [{out} + {row}], tmm0",
                 "tilestored [{out} + {row} + 64], tmm1",
                 "tilestored [{out} + {row} + 2048], tmm2",
                 "tilestored [{out} + {row} + 2112], tmm3",
-                a0 = inout(reg) a0 => _,
-                a1 = inout(reg) a1 => _,
-                b = inout(reg) b => _,
-                steps = inout(reg) steps => _,
-                line = in(reg) 64usize,
                 row = in(reg) 128usize,
                 out = in(reg) out.as_mut_ptr(),
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
             );
+        }
+        if steps == 0 {
+            meanwhile(ROWS);
         }
     }
 }

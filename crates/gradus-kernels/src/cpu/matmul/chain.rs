@@ -1,7 +1,7 @@
 //! Two products in a row, the first one's result never leaving the cache.
 
 use super::panels::{COLS, Data, HalfLine, STEP};
-use super::{GRAIN, Kernel, PACKED, Panels, ROWS, Row, bf16};
+use super::{GRAIN, Kernel, PACKED, Panels, Row, bf16, bias_of, sweep};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
@@ -22,21 +22,14 @@ pub(in crate::cpu) struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    /// The bias of panel `p`.
     #[inline(always)]
     fn bias(&self, p: usize) -> Row {
-        let mut row = [0f32; COLS];
-        if let Some(bias) = self.bias {
-            let part = &bias[p * COLS..self.panels.n.min((p + 1) * COLS)];
-            row[..part.len()].copy_from_slice(part);
-        }
-        row
+        bias_of(self.bias, self.panels.n, p)
     }
 
-    fn lines(&self, p: usize) -> Option<&[HalfLine]> {
-        let size = self.panels.k.div_ceil(STEP) * STEP;
+    fn lines(&self) -> Option<&[HalfLine]> {
         match &self.panels.data {
-            Data::Bf16(lines) => Some(&lines[p * size..(p + 1) * size]),
+            Data::Bf16(lines) => Some(lines),
             Data::F32(_) => None,
         }
     }
@@ -55,7 +48,9 @@ pub(in crate::cpu) fn chained(
     let (k, n) = (first.panels.k, second.panels.n);
     assert!(second.panels.k == first.panels.n && n > 0 && k > 0);
     let rows = x.len() / k;
-    let Some(half) = cpu.half else { return false };
+    let (Some(half), Some(up), Some(down)) = (cpu.half, first.lines(), second.lines()) else {
+        return false;
+    };
     let whole = first.panels.n.is_multiple_of(COLS) && n.is_multiple_of(COLS);
     if !whole || rows < 2 * GRAIN * cpu.threads() {
         return false;
@@ -78,45 +73,42 @@ pub(in crate::cpu) fn chained(
                 let mut between = BETWEEN.take();
                 grow(&mut packed, CHUNK * steps);
                 grow(&mut between, CHUNK * inner);
-                let mut tile = [0f32; ROWS * COLS];
                 for (x, out) in x.chunks(CHUNK * k).zip(out.chunks_mut(CHUNK * n)) {
                     let rows = x.len() / k;
                     bf16::pack_rows(half, &mut packed, x, k);
-                    for p in 0..inner {
-                        let (Some(panel), bias) = (first.lines(p), first.bias(p)) else {
-                            return;
-                        };
-                        for at in (0..rows).step_by(ROWS) {
-                            kernel.product(&packed[at * steps..(at + ROWS) * steps], panel, &mut tile);
-                            // Rows beyond the last hold what they held before;
-                            // what becomes of them is not used.
-                            for (i, sums) in tile.as_chunks::<COLS>().0.iter().enumerate() {
-                                let mut sums = *sums;
-                                for (sum, b) in sums.iter_mut().zip(&bias) {
-                                    *sum += b;
-                                }
-                                let mut values = [0f32; COLS];
-                                f(&sums, &mut values);
-                                let line = bf16::line_of(at + i, p, inner);
-                                bf16::round(half, &values, &mut between[line]);
+                    sweep(
+                        &kernel,
+                        &packed,
+                        rows,
+                        up,
+                        steps,
+                        0..inner,
+                        #[inline(always)]
+                        |sums, i, p| {
+                            let (mut sums, mut values) = (*sums, [0f32; COLS]);
+                            for (sum, b) in sums.iter_mut().zip(&first.bias(p)) {
+                                *sum += b;
                             }
-                        }
-                    }
-                    for p in 0..n / COLS {
-                        let (Some(panel), bias) = (second.lines(p), second.bias(p)) else {
-                            return;
-                        };
-                        for at in (0..rows).step_by(ROWS) {
-                            kernel.product(&between[at * inner..(at + ROWS) * inner], panel, &mut tile);
-                            let tile = tile.as_chunks::<COLS>().0.iter();
-                            for (row, sums) in (at..rows.min(at + ROWS)).zip(tile) {
-                                let out = &mut out[row * n + p * COLS..][..COLS];
-                                for ((out, sum), b) in out.iter_mut().zip(sums).zip(&bias) {
-                                    *out = sum + b;
-                                }
+                            f(&sums, &mut values);
+                            let line = bf16::line_of(i, p, inner);
+                            bf16::round(half, &values, &mut between[line]);
+                        },
+                    );
+                    sweep(
+                        &kernel,
+                        &between,
+                        rows,
+                        down,
+                        inner,
+                        0..n / COLS,
+                        #[inline(always)]
+                        |sums, i, p| {
+                            let out = &mut out[i * n + p * COLS..][..COLS];
+                            for ((out, sum), b) in out.iter_mut().zip(sums).zip(&second.bias(p)) {
+                                *out = sum + b;
                             }
-                        }
-                    }
+                        },
+                    );
                 }
                 PACKED.set(packed);
                 BETWEEN.set(between);

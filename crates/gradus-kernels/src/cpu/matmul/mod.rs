@@ -131,36 +131,35 @@ struct Task<'a, 'o, const N: usize> {
 }
 
 impl<const N: usize> Task<'_, '_, N> {
-    /// Hands on the rows `rows` of the result, as far as panel `p` has them.
+    /// The bias of panel `p`, padded with zeros.
     #[inline(always)]
-    fn emit(&self, tile: &[f32], rows: Range<usize>, p: usize, store: &impl Store<N>) {
+    fn bias(&self, p: usize) -> Row {
+        bias_of(self.bias, self.b.n, p)
+    }
+
+    /// Hands on what panel `p` has of a row of the result.
+    #[inline(always)]
+    fn emit(&self, sums: &Row, bias: &Row, row: usize, p: usize, store: &impl Store<N>) {
         let col = p * COLS;
         let count = (self.b.n - col).min(COLS);
-        let mut bias = [0f32; COLS];
-        if let Some(values) = self.bias {
-            bias[..count].copy_from_slice(&values[col..col + count]);
+        let mut sums = *sums;
+        for (sum, b) in sums.iter_mut().zip(bias) {
+            *sum += b;
         }
-        let (tile, _) = tile.as_chunks::<COLS>();
-        for (sums, row) in tile.iter().zip(rows) {
-            let mut sums = *sums;
-            for (sum, b) in sums.iter_mut().zip(&bias) {
-                *sum += b;
+        // SAFETY: parts of different rows, or of tiles of different tasks, do
+        // not overlap, and each is dropped before the next is made.
+        let mut parts: [&mut [f32]; N] =
+            std::array::from_fn(|i| unsafe { self.out[i].part(row, col, count) });
+        if count == COLS {
+            store(&sums, parts.map(|part| whole(part)));
+        } else {
+            let mut padded = [[0f32; COLS]; N];
+            for (padded, part) in padded.iter_mut().zip(&parts) {
+                padded[..count].copy_from_slice(part);
             }
-            // SAFETY: parts of different rows, or of tiles of different tasks,
-            // do not overlap, and each is dropped before the next is made.
-            let mut parts: [&mut [f32]; N] =
-                std::array::from_fn(|i| unsafe { self.out[i].part(row, col, count) });
-            if count == COLS {
-                store(&sums, parts.map(|part| whole(part)));
-            } else {
-                let mut padded = [[0f32; COLS]; N];
-                for (padded, part) in padded.iter_mut().zip(&parts) {
-                    padded[..count].copy_from_slice(part);
-                }
-                store(&sums, padded.each_mut());
-                for (padded, part) in padded.iter().zip(&mut parts) {
-                    part.copy_from_slice(&padded[..count]);
-                }
+            store(&sums, padded.each_mut());
+            for (padded, part) in padded.iter().zip(&mut parts) {
+                part.copy_from_slice(&padded[..count]);
             }
         }
     }
@@ -173,6 +172,7 @@ impl<const N: usize> Task<'_, '_, N> {
         for from in self.rows.clone().step_by(chunk) {
             let chunk = from..(from + chunk).min(self.rows.end);
             for p in self.panels.clone() {
+                let bias = self.bias(p);
                 for first in chunk.clone().step_by(simd::ROWS) {
                     let here = first..(first + simd::ROWS).min(chunk.end);
                     let (a, row_stride, term_stride) = match self.a {
@@ -189,7 +189,9 @@ impl<const N: usize> Task<'_, '_, N> {
                         panel: &lines[p * 2 * k..(p + 1) * 2 * k],
                         out: &mut tile,
                     });
-                    self.emit(&tile, here, p, store);
+                    for (sums, row) in tile.as_chunks::<COLS>().0.iter().zip(here) {
+                        self.emit(sums, &bias, row, p, store);
+                    }
                 }
             }
         }
@@ -202,7 +204,6 @@ impl<const N: usize> Task<'_, '_, N> {
         let chunk = NEAR / 64 / steps.max(1);
         let chunk = chunk.clamp(ROWS, 1024).next_multiple_of(ROWS);
         let kernel = Kernel::new(half);
-        let mut tile = [0f32; ROWS * COLS];
         // Taken out rather than borrowed: a closure given to `with` would not
         // be compiled for the instructions at hand.
         let mut packed = PACKED.take();
@@ -222,17 +223,77 @@ impl<const N: usize> Task<'_, '_, N> {
                     bf16::pack_columns(half, &mut packed, values, width, from, count);
                 }
             }
-            for p in self.panels.clone() {
-                let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
-                for first in chunk.clone().step_by(ROWS) {
-                    let here = first..(first + ROWS).min(chunk.end);
-                    let at = (first - chunk.start) * steps;
-                    kernel.product(&packed[at..at + ROWS * steps], panel, &mut tile);
-                    self.emit(&tile, here, p, store);
-                }
-            }
+            sweep(
+                &kernel,
+                &packed,
+                chunk.len(),
+                lines,
+                steps,
+                self.panels.clone(),
+                #[inline(always)]
+                |sums, i, p| self.emit(sums, &self.bias(p), chunk.start + i, p, store),
+            );
         }
         PACKED.set(packed);
+    }
+}
+
+/// The bias of panel `p` of `n` columns, padded with zeros.
+#[inline(always)]
+fn bias_of(bias: Option<&[f32]>, n: usize, p: usize) -> Row {
+    let mut row = [0f32; COLS];
+    let Some(bias) = bias else { return row };
+    if let Some(part) = bias[p * COLS..].first_chunk::<COLS>() {
+        return *part;
+    }
+    let part = &bias[p * COLS..n];
+    row[..part.len()].copy_from_slice(part);
+    row
+}
+
+/// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets each
+/// row of each tile, the row's number and the panel's, while the next tile is
+/// being computed.
+#[inline(always)]
+fn sweep(
+    kernel: &Kernel,
+    a: &[HalfLine],
+    rows: usize,
+    lines: &[HalfLine],
+    steps: usize,
+    panels: Range<usize>,
+    mut done: impl FnMut(&Row, usize, usize),
+) {
+    let mut tiles = [[0f32; ROWS * COLS]; 2];
+    let mut before: Option<(usize, usize)> = None;
+    for p in panels {
+        let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
+        for first in (0..rows).step_by(ROWS) {
+            let [now, last] = &mut tiles;
+            let last = last.as_chunks::<COLS>().0;
+            let mut next = 0;
+            kernel.product(
+                &a[first * steps..(first + ROWS) * steps],
+                panel,
+                now,
+                #[inline(always)]
+                |share| {
+                    let Some((first, p)) = before else { return };
+                    let share = share.min(rows - first);
+                    while next < share {
+                        done(&last[next], first + next, p);
+                        next += 1;
+                    }
+                },
+            );
+            before = Some((first, p));
+            tiles.swap(0, 1);
+        }
+    }
+    if let Some((first, p)) = before {
+        for (sums, row) in tiles[1].as_chunks::<COLS>().0.iter().zip(first..rows) {
+            done(sums, row, p);
+        }
     }
 }
 
@@ -278,14 +339,27 @@ impl Kernel {
     }
 
     #[inline(always)]
-    fn product(&self, a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS]) {
+    fn product(
+        &self,
+        a: &[HalfLine],
+        panel: &[HalfLine],
+        out: &mut [f32; ROWS * COLS],
+        mut meanwhile: impl FnMut(usize),
+    ) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Amx(tiles) => tiles.product(a, panel, out),
+            Self::Amx(tiles) => tiles.product(a, panel, out, meanwhile),
             #[cfg(target_arch = "x86_64")]
-            Self::Dot => dot_bf16::product(a, panel, out),
+            Self::Dot => {
+                dot_bf16::product(a, panel, out);
+                meanwhile(ROWS);
+            }
             #[cfg(not(target_arch = "x86_64"))]
-            Self::None => unreachable!("no such processor has a bf16 kernel: {}", a.len() + panel.len() + out.len()),
+            Self::None => {
+                let _ = (a, panel, out);
+                meanwhile(0);
+                unreachable!("no such processor has a bf16 kernel");
+            }
         }
     }
 }
