@@ -31,15 +31,46 @@ pub(super) fn round(_: HalfKernel, values: &[f32; 32], line: &mut HalfLine) {
     }
 }
 
+/// Where the halves of 16 pairs come from, when the first of all pairs lie
+/// before the second of all.
+static INTERLEAVE: HalfLine = {
+    let mut order = [0u16; 32];
+    let mut j = 0;
+    while j < 16 {
+        order[2 * j] = j as u16;
+        order[2 * j + 1] = 16 + j as u16;
+        j += 1;
+    }
+    HalfLine(order)
+};
+
 /// Rounds pairs: the first of each from `even`, the second from `odd`.
 #[inline(always)]
-fn round_pairs(kernel: HalfKernel, even: &[f32; 16], odd: &[f32; 16], line: &mut HalfLine) {
-    let mut values = [0f32; 32];
-    for j in 0..16 {
-        values[2 * j] = even[j];
-        values[2 * j + 1] = odd[j];
+fn round_pairs(_: HalfKernel, even: &[f32; 16], odd: &[f32; 16], line: &mut HalfLine) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as in `round`; AVX-512's word permutation is a part of every
+    // instruction set that has a `HalfKernel`.
+    unsafe {
+        std::arch::asm!(
+            "vmovups zmm0, [{odd}]",
+            "vcvtne2ps2bf16 zmm0, zmm0, [{even}]",
+            "vmovups zmm1, [{order}]",
+            "vpermw zmm0, zmm1, zmm0",
+            "vmovups [{to}], zmm0",
+            odd = in(reg) odd,
+            even = in(reg) even,
+            order = in(reg) &raw const INTERLEAVE,
+            to = in(reg) line,
+            out("zmm0") _,
+            out("zmm1") _,
+            options(nostack, preserves_flags),
+        );
     }
-    round(kernel, &values, line);
+    #[cfg(not(target_arch = "x86_64"))]
+    for (j, (even, odd)) in even.iter().zip(odd).enumerate() {
+        line.0[2 * j] = (even.to_bits() >> 16) as u16;
+        line.0[2 * j + 1] = (odd.to_bits() >> 16) as u16;
+    }
 }
 
 /// As many values as there are, then zeros.
@@ -96,14 +127,15 @@ pub(super) fn column_pairs(
     columns: Range<usize>,
     line: &mut HalfLine,
 ) {
-    let row = |term: usize| match a.get(term * width + columns.start..term * width + columns.end) {
-        Some(values) => match values.first_chunk::<16>() {
-            Some(values) => *values,
-            None => padded(values),
-        },
-        None => [0f32; 16],
-    };
-    round_pairs(kernel, &row(term), &row(term + 1), line);
+    let at = term * width + columns.start;
+    if columns.len() == 16 && at + width + 16 <= a.len() {
+        let (even, odd) = (a[at..].first_chunk(), a[at + width..].first_chunk());
+        if let (Some(even), Some(odd)) = (even, odd) {
+            return round_pairs(kernel, even, odd, line);
+        }
+    }
+    let row = |at: usize| a.get(at..at + columns.len()).map_or([0f32; 16], padded);
+    round_pairs(kernel, &row(at), &row(at + width), line);
 }
 
 /// Writes columns `from..from + count` of a `[k, width]` matrix as rows, laid

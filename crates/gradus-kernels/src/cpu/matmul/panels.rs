@@ -81,18 +81,34 @@ impl Panels {
                 Some(Data::Bf16(lines)) => lines,
                 _ => vec![],
             };
-            let size = k.div_ceil(STEP) * STEP;
-            lines.resize(count * size, HalfLine([0; 32]));
-            let panels = lines.chunks_exact_mut(size.max(1)).enumerate().collect();
-            cpu.each(panels, |(p, panel)| {
-                cpu.simd(
-                    #[inline(always)]
-                    || match rhs {
-                        Rhs::Transposed => half_from_rows(kernel, panel, b, p * COLS, n, k),
-                        Rhs::Plain => half_from_columns(kernel, panel, b, p * COLS, n),
-                    },
-                );
-            });
+            let steps = k.div_ceil(STEP);
+            lines.resize(count * steps * STEP, HalfLine([0; 32]));
+            match rhs {
+                Rhs::Transposed => {
+                    let size = (steps * STEP).max(1);
+                    let panels = lines.chunks_exact_mut(size).enumerate().collect();
+                    cpu.each(panels, |(p, panel)| {
+                        cpu.simd(
+                            #[inline(always)]
+                            || half_from_rows(kernel, panel, b, p * COLS, n, k),
+                        );
+                    });
+                }
+                Rhs::Plain => {
+                    // By steps and not by panels, so that rows are read along.
+                    let mut parts: Vec<Vec<_>> = vec![];
+                    parts.resize_with(steps, || Vec::with_capacity(count));
+                    for (i, part) in lines.chunks_exact_mut(STEP).enumerate() {
+                        parts[i % steps].push(part);
+                    }
+                    cpu.each(parts.into_iter().enumerate().collect(), |(s, parts)| {
+                        cpu.simd(
+                            #[inline(always)]
+                            || half_from_columns(kernel, parts, b, s * STEP, n),
+                        );
+                    });
+                }
+            }
             Data::Bf16(lines)
         } else {
             let mut lines = match old.map(|o| o.data) {
@@ -159,20 +175,27 @@ fn from_rows(panel: &mut [Line], b: &[f32], from: usize, n: usize, k: usize) {
     }
 }
 
-/// Columns `from..` of the factor out of `[k, n]`, in bf16.
+/// One step of every panel out of `[k, n]`, in bf16.
 #[inline(always)]
-fn half_from_columns(kernel: HalfKernel, panel: &mut [HalfLine], b: &[f32], from: usize, n: usize) {
-    for (s, step) in panel.chunks_exact_mut(STEP).enumerate() {
-        for (tile, lines) in step.chunks_exact_mut(16).enumerate() {
-            let columns = (from + 16 * tile).min(n)..(from + 16 * tile + 16).min(n);
+fn half_from_columns(
+    kernel: HalfKernel,
+    parts: Vec<&mut [HalfLine]>,
+    b: &[f32],
+    term: usize,
+    n: usize,
+) {
+    for (p, part) in parts.into_iter().enumerate() {
+        for (tile, lines) in part.chunks_exact_mut(16).enumerate() {
+            let from = p * COLS + 16 * tile;
+            let columns = from.min(n)..(from + 16).min(n);
             for (r, line) in lines.iter_mut().enumerate() {
-                bf16::column_pairs(kernel, b, n, s * STEP + 2 * r, columns.clone(), line);
+                bf16::column_pairs(kernel, b, n, term + 2 * r, columns.clone(), line);
             }
         }
     }
 }
 
-/// The same out of `[n, k]`.
+/// All of a panel out of `[n, k]`, in bf16.
 #[inline(always)]
 fn half_from_rows(
     kernel: HalfKernel,
