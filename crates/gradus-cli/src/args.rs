@@ -52,7 +52,12 @@ pub struct Global {
     pub threads: Option<u16>,
     /// Multiply in this precision: auto takes bf16 where the processor has
     /// instructions for it (GRADUS_ISA=avx512, say, rules out better ones)
-    #[arg(long, global = true, value_name = "KIND", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KIND",
+        help_heading = "Global options"
+    )]
     #[arg(value_parser = one_of(PRECISIONS))]
     pub precision: Option<Precision>,
     /// The folder of the public data sets; by default $GRADUS_DATA, else

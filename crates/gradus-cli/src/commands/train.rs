@@ -124,11 +124,7 @@ fn prepare(
     Ok((run, recipe))
 }
 
-fn finish(
-    run: &mut Run<Cpu>,
-    folder: &RunFolder,
-    narrator: &mut Narrator,
-) -> Result<(), Failure> {
+fn finish(run: &mut Run<Cpu>, folder: &RunFolder, narrator: &mut Narrator) -> Result<(), Failure> {
     let summary = run.execute(folder, narrator)?;
     if let (Some(best), Some(dev)) = (summary.best, &run.plan().dev) {
         let before = summary.initial.map_or(String::new(), |i| {

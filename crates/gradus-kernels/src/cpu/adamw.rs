@@ -203,5 +203,9 @@ fn pick<'a>(values: &'a mut [f32], ranges: &[Range<usize>]) -> Vec<&'a mut [f32]
         bounds.push(range.clone());
         at = range.end;
     }
-    cut(values, &bounds, 1).into_iter().skip(1).step_by(2).collect()
+    cut(values, &bounds, 1)
+        .into_iter()
+        .skip(1)
+        .step_by(2)
+        .collect()
 }

@@ -47,7 +47,9 @@ impl SparseRows {
         for (i, touched) in rows.touched.iter_mut().enumerate() {
             let from = table.offset + i * table.cols;
             let range = from..from + table.cols;
-            *touched = arenas.iter().any(|a| a[range.clone()].iter().any(|&x| x != 0.0));
+            *touched = arenas
+                .iter()
+                .any(|a| a[range.clone()].iter().any(|&x| x != 0.0));
         }
         rows
     }

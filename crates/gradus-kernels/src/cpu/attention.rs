@@ -110,7 +110,10 @@ impl Head {
         }
         let values = self.all(qkv, 2);
         math::multiply(
-            (&mut out[(self.first - first_row) * self.width + self.from..], self.width),
+            (
+                &mut out[(self.first - first_row) * self.width + self.from..],
+                self.width,
+            ),
             rows_of(&scratch.probs, stride),
             (values.values, values.row),
             [len, len, self.size],
@@ -147,9 +150,18 @@ impl Head {
         slopes.resize(len * stride, 0.0);
         kept.resize(len * stride, 0.0);
         self.transpose(qkv, 2, across);
-        math::multiply((&mut *slopes, stride), dy, (&*across, stride), [len, size, stride]);
-        let rows = slopes.chunks_exact_mut(stride).zip(kept.chunks_exact_mut(stride));
-        for (i, ((slopes, kept), probs)) in rows.zip(probs.chunks_exact(stride)).enumerate().take(len) {
+        math::multiply(
+            (&mut *slopes, stride),
+            dy,
+            (&*across, stride),
+            [len, size, stride],
+        );
+        let rows = slopes
+            .chunks_exact_mut(stride)
+            .zip(kept.chunks_exact_mut(stride));
+        for (i, ((slopes, kept), probs)) in
+            rows.zip(probs.chunks_exact(stride)).enumerate().take(len)
+        {
             kept.fill(1.0);
             drop(i, &mut kept[..len]);
             // dV gets the dropped probabilities; the slope of the softmax
@@ -166,12 +178,27 @@ impl Head {
         let shape = [len, len, size];
         let (queries, keys) = (self.all(qkv, 0), self.all(qkv, 1));
         let keys = (keys.values, keys.row);
-        math::multiply((&mut grad[at(0)..], row), rows_of(slopes, stride), keys, shape);
+        math::multiply(
+            (&mut grad[at(0)..], row),
+            rows_of(slopes, stride),
+            keys,
+            shape,
+        );
         // Keys and values gather down the columns.
         let queries = (queries.values, queries.row);
-        math::multiply((&mut grad[at(1)..], row), columns_of(slopes, stride), queries, shape);
+        math::multiply(
+            (&mut grad[at(1)..], row),
+            columns_of(slopes, stride),
+            queries,
+            shape,
+        );
         let dy = (dy.values, dy.row);
-        math::multiply((&mut grad[at(2)..], row), columns_of(kept, stride), dy, shape);
+        math::multiply(
+            (&mut grad[at(2)..], row),
+            columns_of(kept, stride),
+            dy,
+            shape,
+        );
     }
 }
 

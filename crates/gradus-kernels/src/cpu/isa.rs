@@ -180,7 +180,9 @@ impl Isa {
                 pulp::x86::V4::try_new().map_or(pulp::Arch::Scalar, pulp::Arch::V4)
             }
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => pulp::aarch64::Neon::try_new().map_or(pulp::Arch::Scalar, pulp::Arch::Neon),
+            Self::Neon => {
+                pulp::aarch64::Neon::try_new().map_or(pulp::Arch::Scalar, pulp::Arch::Neon)
+            }
             _ => pulp::Arch::Scalar,
         }
     }

@@ -102,10 +102,24 @@ pub(super) fn multiply(
     const R: usize = 4;
     let whole = rows / R * R;
     for i in (0..whole).step_by(R) {
-        multiply_rows::<R>((&mut out[i * out_stride..], out_stride), a, i, (b, b_stride), terms, cols);
+        multiply_rows::<R>(
+            (&mut out[i * out_stride..], out_stride),
+            a,
+            i,
+            (b, b_stride),
+            terms,
+            cols,
+        );
     }
     for i in whole..rows {
-        multiply_rows::<1>((&mut out[i * out_stride..], out_stride), a, i, (b, b_stride), terms, cols);
+        multiply_rows::<1>(
+            (&mut out[i * out_stride..], out_stride),
+            a,
+            i,
+            (b, b_stride),
+            terms,
+            cols,
+        );
     }
 }
 
@@ -292,7 +306,11 @@ mod tests {
         for i in -1200..1200 {
             let x = i as f32 / 100.0;
             let off = f64::from(coarse_gelu(x)) - f64::from(x * normal(x).0);
-            let allowed = if x.abs() <= 4.0 { 1.0e-5 } else { 4e-5 * f64::from(x.abs()) };
+            let allowed = if x.abs() <= 4.0 {
+                1.0e-5
+            } else {
+                4e-5 * f64::from(x.abs())
+            };
             assert!(off.abs() < allowed, "{x}: {off}");
         }
     }

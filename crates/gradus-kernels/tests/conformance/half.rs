@@ -55,7 +55,13 @@ fn near_f32(isa: Isa) {
     runner
         .run(&shapes, |(tokens, inner, width, seed)| {
             // Half of the shapes are whole tiles, which take the chained road.
-            let whole = |n: usize| if seed & 1 == 0 { n.next_multiple_of(32) } else { n };
+            let whole = |n: usize| {
+                if seed & 1 == 0 {
+                    n.next_multiple_of(32)
+                } else {
+                    n
+                }
+            };
             let shape = [tokens, whole(inner), whole(width)];
             let exact = results(&Cpu::new(1), shape, seed);
             let one = results(&half_on(isa, 1).unwrap(), shape, seed);

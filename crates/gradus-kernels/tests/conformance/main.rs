@@ -8,8 +8,8 @@ mod invariance;
 mod reference;
 mod sparse;
 
-use gradus_kernels::dropout::{Dropout, mix64};
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
+use gradus_kernels::dropout::{Dropout, mix64};
 use gradus_kernels::{Backend, Packed, Sequence};
 
 /// Values in `[-1, 1)`, the same for the same seed.

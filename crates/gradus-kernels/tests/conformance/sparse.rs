@@ -12,13 +12,14 @@ pub fn sparse_updates_are_the_dense_ones<B: Backend>(backend: &B) {
     };
     let len = 48 + words * width + 100;
     // The first covers part of a row of the table, the last part of one too.
-    let segments = [(0..60, 0.1), (60..7_000, 0.0), (7_001..len - 3, 0.01)].map(|(range, decay)| {
-        AdamWSegment {
-            range,
-            learning_rate: 0.01,
-            weight_decay: decay,
-        }
-    });
+    let segments =
+        [(0..60, 0.1), (60..7_000, 0.0), (7_001..len - 3, 0.01)].map(|(range, decay)| {
+            AdamWSegment {
+                range,
+                learning_rate: 0.01,
+                weight_decay: decay,
+            }
+        });
     let ranges = segments.clone().map(|s| s.range);
     let run = |mut grads: B::Arena| {
         let mut params = backend.arena(values(len, 60));

@@ -46,7 +46,10 @@ unsafe fn run(a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS], 
                 for (i, sums) in sums.iter_mut().enumerate() {
                     // SAFETY: inside `a`; a pair of bf16 is one aligned i32.
                     let pair = unsafe {
-                        let line = a.as_ptr().add(super::bf16::line_of(first + i, s, steps)).cast::<i32>();
+                        let line = a
+                            .as_ptr()
+                            .add(super::bf16::line_of(first + i, s, steps))
+                            .cast::<i32>();
                         *line.add(r)
                     };
                     // SAFETY: as above.

@@ -90,9 +90,15 @@ pub(super) fn product<const N: usize>(
     // of the weights, and reading them is most of the work.
     let by_rows = rows >= 2 * GRAIN * threads || b.count() < threads;
     let (row_parts, column_parts) = if by_rows {
-        (cpu.split(rows.div_ceil(GRAIN), 1), vec![0..b.count()])
+        (
+            cpu.split(rows.div_ceil(GRAIN), 1),
+            cpu.split(b.count(), usize::MAX),
+        )
     } else {
-        (vec![0..rows.div_ceil(GRAIN)], cpu.split(b.count(), 1))
+        (
+            cpu.split(rows.div_ceil(GRAIN), usize::MAX),
+            cpu.split(b.count(), 1),
+        )
     };
     let tasks: Vec<_> = row_parts
         .iter()
@@ -151,7 +157,7 @@ impl<const N: usize> Task<'_, '_, N> {
         let mut parts: [&mut [f32]; N] =
             std::array::from_fn(|i| unsafe { self.out[i].part(row, col, count) });
         if count == COLS {
-            store(&sums, parts.map(|part| whole(part)));
+            store(&sums, parts.map(whole));
         } else {
             let mut padded = [[0f32; COLS]; N];
             for (padded, part) in padded.iter_mut().zip(&parts) {

@@ -1,0 +1,240 @@
+//! The [`Backend`] trait on [`Cpu`]: each operation's file does the work.
+
+use super::arena::{Arena, SparseRows};
+use super::{
+    Cpu, Isa, Precision, ROW_GRAIN, Tensor, adamw, attention, cut, embed, linear, norm, pool,
+};
+use crate::dropout::Dropout;
+use crate::{
+    Activation, AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed,
+    Packed, Pooling,
+};
+use std::ops::Range;
+
+impl Backend for Cpu {
+    type Tensor = Tensor;
+    type Arena = Arena;
+
+    fn describe(&self) -> String {
+        let threads = self.threads();
+        let precision = match self.precision() {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        };
+        // In f32 the tile registers and pair products have nothing to do.
+        let isa = match self.half {
+            None => self.isa.min(Isa::Avx512),
+            Some(_) => self.isa,
+        };
+        format!(
+            "CPU, {precision}, {threads} thread{}, {isa}",
+            if threads == 1 { "" } else { "s" }
+        )
+    }
+
+    fn tensor(&self, rows: usize, cols: usize, values: &[f32]) -> Tensor {
+        let mut tensor = self.uninit(rows, cols);
+        tensor.values_mut().copy_from_slice(values);
+        tensor
+    }
+
+    fn read(&self, tensor: &Tensor) -> Vec<f32> {
+        tensor.values().to_vec()
+    }
+
+    fn shape(&self, tensor: &Tensor) -> (usize, usize) {
+        (tensor.rows(), tensor.cols())
+    }
+
+    fn arena(&self, values: Vec<f32>) -> Arena {
+        Arena::new(values)
+    }
+
+    fn gradient_arena(&self, len: usize, tables: &EmbeddingTables) -> Arena {
+        let mut arena = Arena::new(vec![0.0; len]);
+        arena.sparse = Some(SparseRows::new(tables.words));
+        arena
+    }
+
+    fn read_arena(&self, arena: &Arena, range: Range<usize>) -> Vec<f32> {
+        arena.values()[range].to_vec()
+    }
+
+    fn write_arena(&self, arena: &mut Arena, offset: usize, values: &[f32]) {
+        arena.change()[offset..offset + values.len()].copy_from_slice(values);
+    }
+
+    fn zero(&self, arena: &mut Arena) {
+        arena.zero(self);
+    }
+
+    fn sum_of_squares(&self, arena: &Arena, ranges: &[Range<usize>]) -> f64 {
+        adamw::sum_of_squares(self, arena, ranges)
+    }
+
+    fn embed(&self, params: &Arena, tables: &EmbeddingTables, batch: &Packed) -> Tensor {
+        embed::forward(self, params.values(), tables, batch)
+    }
+
+    fn embed_backward(
+        &self,
+        tables: &EmbeddingTables,
+        batch: &Packed,
+        dy: &Tensor,
+        grads: &mut Arena,
+    ) {
+        embed::backward(self, tables, batch, dy, grads);
+    }
+
+    fn linear(&self, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
+        linear::forward(self, params, layer, x)
+    }
+
+    fn linear_activated(
+        &self,
+        params: &Arena,
+        layer: &Linear,
+        activation: Activation,
+        x: &Tensor,
+    ) -> (Tensor, Tensor) {
+        linear::forward_activated(self, params, layer, activation, x)
+    }
+
+    fn activated(
+        &self,
+        params: &Arena,
+        layer: &Linear,
+        activation: Activation,
+        x: &Tensor,
+    ) -> Tensor {
+        linear::forward_activated_only(self, params, layer, activation, x)
+    }
+
+    fn feed_forward(
+        &self,
+        params: &Arena,
+        up: &Linear,
+        activation: Activation,
+        down: &Linear,
+        x: &Tensor,
+    ) -> Tensor {
+        linear::feed_forward(self, params, up, activation, down, x)
+    }
+
+    fn linear_backward(
+        &self,
+        params: &Arena,
+        layer: &Linear,
+        x: &Tensor,
+        dy: &Tensor,
+        grads: &mut Arena,
+    ) -> Tensor {
+        linear::backward(self, params, layer, x, dy, grads)
+    }
+
+    fn activation_backward(&self, activation: Activation, pre: &Tensor, dy: Tensor) -> Tensor {
+        linear::activation_backward(self, activation, pre, dy)
+    }
+
+    fn add_layer_norm(
+        &self,
+        params: &Arena,
+        norm: &LayerNorm,
+        batch: &Packed,
+        x: Tensor,
+        residual: Option<&Tensor>,
+        dropout: Option<Dropout>,
+    ) -> Normed<Tensor> {
+        norm::forward(self, params, norm, batch, x, residual, dropout)
+    }
+
+    fn add_layer_norm_backward(
+        &self,
+        params: &Arena,
+        norm: &LayerNorm,
+        batch: &Packed,
+        saved: &Normed<Tensor>,
+        dy: &Tensor,
+        dropout: Option<Dropout>,
+        grads: &mut Arena,
+    ) -> (Tensor, Option<Tensor>) {
+        norm::backward(self, params, norm, batch, saved, dy, dropout, grads)
+    }
+
+    fn attention(
+        &self,
+        qkv: &Tensor,
+        batch: &Packed,
+        heads: usize,
+        dropout: Option<Dropout>,
+    ) -> Tensor {
+        attention::forward(self, qkv, batch, heads, dropout)
+    }
+
+    fn attention_backward(
+        &self,
+        qkv: &Tensor,
+        batch: &Packed,
+        heads: usize,
+        dropout: Option<Dropout>,
+        dy: &Tensor,
+    ) -> Tensor {
+        attention::backward(self, qkv, batch, heads, dropout, dy)
+    }
+
+    fn dropout(&self, batch: &Packed, x: Tensor, dropout: Dropout) -> Tensor {
+        norm::dropout(self, batch, x, dropout)
+    }
+
+    fn add(&self, mut a: Tensor, b: &Tensor) -> Tensor {
+        let (rows, cols) = (a.rows(), a.cols());
+        let ranges = self.split(rows, ROW_GRAIN);
+        let parts = cut(a.values_mut(), &ranges, cols)
+            .into_iter()
+            .zip(&ranges)
+            .collect();
+        self.each(parts, |(part, range)| {
+            let b = &b.values()[range.start * cols..range.end * cols];
+            for (a, b) in part.iter_mut().zip(b) {
+                *a += b;
+            }
+        });
+        a
+    }
+
+    fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Tensor) -> Tensor {
+        pool::forward(self, modes, batch, x)
+    }
+
+    fn pool_backward(&self, modes: &[Pooling], batch: &Packed, x: &Tensor, dy: &Tensor) -> Tensor {
+        pool::backward(self, modes, batch, x, dy)
+    }
+
+    fn normalize(&self, x: &Tensor) -> Tensor {
+        pool::normalize(self, x)
+    }
+
+    fn normalize_backward(&self, x: &Tensor, dy: &Tensor) -> Tensor {
+        pool::normalize_backward(self, x, dy)
+    }
+
+    fn adamw(
+        &self,
+        params: &mut Arena,
+        grads: &Arena,
+        first_moment: &mut Arena,
+        second_moment: &mut Arena,
+        segments: &[AdamWSegment],
+        step: &AdamWStep,
+    ) {
+        adamw::step(
+            self,
+            params,
+            grads,
+            first_moment,
+            second_moment,
+            segments,
+            step,
+        );
+    }
+}
