@@ -6,7 +6,7 @@ mod common;
 use common::{json, load, model_folder, strings};
 use gradus::model::SentenceEncoder;
 use gradus_kernels::Backend;
-use gradus_kernels::cpu::Cpu;
+use gradus_kernels::cpu::{Arena, Cpu};
 use gradus_kernels::dropout::{Dropout, mix64};
 
 /// A value in `[-1, 1)`, the same for the same number.
@@ -15,7 +15,7 @@ fn unit(i: u64) -> f32 {
 }
 
 /// A fixed scalar of a model's embeddings, and its gradient where asked for.
-fn scalar(model: &SentenceEncoder<Cpu>, texts: &[&str], grads: Option<&mut Vec<f32>>) -> f64 {
+fn scalar(model: &SentenceEncoder<Cpu>, texts: &[&str], grads: Option<&mut Arena>) -> f64 {
     let tokens = model.tokenizer().encode(texts).unwrap();
     let dropout = Dropout::for_step(0.1, 3, 7);
     let passed = model.forward(model.pack(tokens.iter().zip(0..)), Some(dropout));
@@ -39,11 +39,12 @@ fn every_parameter_follows_the_slope() {
         model.set_dropout(0.1, 0.1);
         let expected = json(model_folder(name).join("expected.json"));
         let texts = strings(&expected["texts"]);
-        let mut grads = vec![0.0; model.layout().len()];
+        let mut grads = model.gradient_arena();
         scalar(&model, &texts, Some(&mut grads));
+        let grads = grads.values();
         for (number, named) in model.layout().named().to_vec().iter().enumerate() {
             let range = named.view.range();
-            let values = model.params()[range.clone()].to_vec();
+            let values = model.params().values()[range.clone()].to_vec();
             // Along a random direction, as far as keeps to the tangent.
             let direction: Vec<f32> = (0..values.len())
                 .map(|i| unit(mix64(number as u64) ^ i as u64))

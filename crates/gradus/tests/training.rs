@@ -20,7 +20,13 @@ fn adamw_clipping_and_schedule_follow_pytorch() {
     let narrow = |v: &Value| numbers(v).iter().map(|&x| x as f32).collect::<Vec<f32>>();
     let backend = Cpu::new(1);
     let mut params = backend.arena(narrow(&stored["initial"]));
-    let mut optimizer = Optimizer::new(&backend, AdamW::default(), Some(1.0), params.len(), 0);
+    let mut optimizer = Optimizer::new(
+        &backend,
+        AdamW::default(),
+        Some(1.0),
+        params.values().len(),
+        0,
+    );
     let schedule = Schedule::new(ScheduleKind::Linear, 4, 20);
     let groups = stored["groups"].as_array().unwrap();
     for step in 0..20usize {
