@@ -1,16 +1,15 @@
 //! `gradus encode`.
 
-use crate::support::{gradus, model, stdout};
+use crate::support::{backend, gradus, model, stdout};
 use gradus::Embeddings;
 use gradus::model::{EncodeOptions, SentenceEncoder};
-use gradus_kernels::cpu::Cpu;
 use predicates::prelude::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
 fn vectors(texts: &[&str]) -> Embeddings {
-    let encoder = SentenceEncoder::load(model("bert-small"), Cpu::new(1)).unwrap();
+    let encoder = SentenceEncoder::load(model("bert-small"), backend()).unwrap();
     encoder.encode(texts, EncodeOptions::default()).unwrap()
 }
 

@@ -146,7 +146,7 @@ fn what_cannot_be_written_is_1() {
 fn a_full_disk_is_1() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = std::process::Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
-        .args(["encode", &model("bert-small"), "a"])
+        .args(["encode", &model("bert-small"), "a", "--quiet"])
         .envs(environment())
         .stdout(full)
         .output()
@@ -160,7 +160,7 @@ fn a_full_disk_is_1() {
 fn a_reader_that_leaves_is_no_failure() {
     for command in ["encode", "score"] {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
-            .args([command, &model("bert-small")])
+            .args([command, &model("bert-small"), "--quiet"])
             .envs(environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -5,6 +5,7 @@ mod encode;
 mod eval;
 mod failures;
 mod info;
+mod precision;
 mod pull;
 mod score;
 mod support;

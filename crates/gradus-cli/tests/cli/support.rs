@@ -1,6 +1,7 @@
 //! What the tests share.
 
 use assert_cmd::Command;
+use gradus::Precision;
 use gradus::model::{Features, RegressionHead, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use std::fs;
@@ -35,6 +36,11 @@ pub fn environment() -> [(&'static str, PathBuf); 5] {
         ("HF_HUB_CACHE", nowhere.join("huggingface").join("hub")),
         ("HF_HUB_OFFLINE", "1".into()),
     ]
+}
+
+/// The backend that the command takes on this processor.
+pub fn backend() -> Cpu {
+    Precision::Auto.backend(1).unwrap().0
 }
 
 /// What the command printed.

@@ -1,6 +1,7 @@
 //! `gradus train` and `gradus quickstart`.
 
-use crate::support::{gradus, model, stdout};
+use crate::support::{backend, gradus, model, stdout};
+use gradus_kernels::cpu;
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -89,6 +90,18 @@ fn a_run_leaves_a_folder_that_other_commands_use() {
     train(place.path(), &["--resume", "runs/recipe"])
         .assert()
         .success();
+    // The other precision would not give the same bits.
+    let other = match backend().precision() {
+        cpu::Precision::F32 => "bf16",
+        cpu::Precision::Bf16 => "f32",
+    };
+    train(
+        place.path(),
+        &["--resume", "runs/recipe", "--precision", other],
+    )
+    .assert()
+    .code(2)
+    .stderr(contains("leave --precision out"));
 }
 
 #[test]
@@ -328,6 +341,7 @@ fn quickstart_goes_from_nothing_to_a_table() {
         "a dog",
         "a dog",
     ]);
-    // The grade of the cosine form: 5 cos.
-    assert!(stdout(&mut score).starts_with("1"));
+    let printed = stdout(&mut score);
+    let cosine: f32 = printed.split('\t').next().unwrap().parse().unwrap();
+    assert!((cosine - 1.0).abs() < 1e-6, "{printed}");
 }
