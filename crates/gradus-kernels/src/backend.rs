@@ -87,6 +87,23 @@ pub trait Backend: Send + Sync + 'static {
     /// What this runs on, for people.
     fn describe(&self) -> String;
 
+    /// How many independent batches at a time suit the device.
+    fn lanes(&self) -> usize {
+        1
+    }
+    /// Does independent jobs, as many at a time as there are lanes, each with a
+    /// backend for its lane; results come in the jobs' order.
+    fn in_lanes<I: Send, R: Send>(
+        &self,
+        jobs: Vec<I>,
+        job: impl Fn(&Self, I) -> R + Send + Sync,
+    ) -> Vec<R>
+    where
+        Self: Sized,
+    {
+        jobs.into_iter().map(|i| job(self, i)).collect()
+    }
+
     /// Copies a `[rows, cols]` matrix to the device.
     fn tensor(&self, rows: usize, cols: usize, values: &[f32]) -> Self::Tensor;
     /// Copies a matrix from the device.

@@ -1,4 +1,5 @@
 use super::Cpu;
+use super::aligned::Aligned;
 use super::matmul::{Panels, Rhs};
 use crate::View;
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// is derived from them and kept until they change.
 #[derive(Default)]
 pub struct Arena {
-    values: Vec<f32>,
+    values: Aligned,
     layouts: Mutex<Layouts>,
     /// Where given, only these rows of a table may differ from zero.
     pub(super) sparse: Option<SparseRows>,
@@ -82,7 +83,7 @@ impl SparseRows {
 }
 
 impl Arena {
-    pub(super) fn new(values: Vec<f32>) -> Self {
+    pub(super) fn new(values: Aligned) -> Self {
         Self {
             values,
             ..Self::default()
@@ -92,11 +93,6 @@ impl Arena {
     /// The values.
     pub fn values(&self) -> &[f32] {
         &self.values
-    }
-
-    /// The values alone.
-    pub fn into_values(self) -> Vec<f32> {
-        self.values
     }
 
     /// The values, to change any of them.

@@ -1,14 +1,17 @@
 //! The [`Backend`] trait on [`Cpu`]: each operation's file does the work.
 
+use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
 use super::{
-    Cpu, Isa, Precision, ROW_GRAIN, Tensor, adamw, attention, cut, embed, linear, norm, pool,
+    Cpu, Isa, Precision, ROW_GRAIN, Tensor, Threads, adamw, attention, cut, embed, linear, norm,
+    pool,
 };
 use crate::dropout::Dropout;
 use crate::{
     Activation, AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed,
     Packed, Pooling,
 };
+use rayon::prelude::*;
 use std::ops::Range;
 
 impl Backend for Cpu {
@@ -32,6 +35,30 @@ impl Backend for Cpu {
         )
     }
 
+    fn lanes(&self) -> usize {
+        self.threads()
+    }
+
+    fn in_lanes<I: Send, R: Send>(
+        &self,
+        jobs: Vec<I>,
+        job: impl Fn(&Self, I) -> R + Send + Sync,
+    ) -> Vec<R> {
+        match &self.threads {
+            // Too few to go round: each job has all threads in turn.
+            _ if jobs.len() < self.threads() => jobs.into_iter().map(|i| job(self, i)).collect(),
+            Threads::One => jobs.into_iter().map(|i| job(self, i)).collect(),
+            Threads::Pool { pool, lanes } => pool.install(|| {
+                let jobs = jobs.into_par_iter().with_max_len(1);
+                jobs.map(|i| {
+                    let lane = rayon::current_thread_index().and_then(|i| lanes.get(i));
+                    job(lane.unwrap_or(self), i)
+                })
+                .collect()
+            }),
+        }
+    }
+
     fn tensor(&self, rows: usize, cols: usize, values: &[f32]) -> Tensor {
         let mut tensor = self.uninit(rows, cols);
         tensor.values_mut().copy_from_slice(values);
@@ -47,11 +74,11 @@ impl Backend for Cpu {
     }
 
     fn arena(&self, values: Vec<f32>) -> Arena {
-        Arena::new(values)
+        Arena::new(values[..].into())
     }
 
     fn gradient_arena(&self, len: usize, tables: &EmbeddingTables) -> Arena {
-        let mut arena = Arena::new(vec![0.0; len]);
+        let mut arena = Arena::new(Aligned::zeros(len));
         arena.sparse = Some(SparseRows::new(tables.words));
         arena
     }

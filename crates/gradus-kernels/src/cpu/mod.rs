@@ -2,6 +2,7 @@
 //! in f32 or bf16.
 
 mod adamw;
+mod aligned;
 mod arena;
 mod attention;
 mod backend;
@@ -43,7 +44,11 @@ enum Threads {
     /// On the calling thread alone.
     One,
     /// On a pool.
-    Pool(rayon::ThreadPool),
+    Pool {
+        pool: rayon::ThreadPool,
+        /// A backend of one thread for each of them.
+        lanes: Vec<Cpu>,
+    },
 }
 
 impl Cpu {
@@ -77,13 +82,18 @@ impl Cpu {
             n => n,
         };
         // A system that will not give more threads still has this one.
-        let threads = match threads {
-            1 => Threads::One,
-            n => rayon::ThreadPoolBuilder::new()
+        let pool = |n| {
+            rayon::ThreadPoolBuilder::new()
                 .num_threads(n)
                 .thread_name(|i| format!("gradus-cpu-{i}"))
                 .build()
-                .map_or(Threads::One, Threads::Pool),
+        };
+        let threads = match threads {
+            1 => Threads::One,
+            n => pool(n).map_or(Threads::One, |pool| Threads::Pool {
+                pool,
+                lanes: (0..n).map(|_| Self::build(1, isa, half)).collect(),
+            }),
         };
         Self {
             isa,
@@ -120,7 +130,7 @@ impl Cpu {
     pub fn threads(&self) -> usize {
         match &self.threads {
             Threads::One => 1,
-            Threads::Pool(pool) => pool.current_num_threads(),
+            Threads::Pool { pool, .. } => pool.current_num_threads(),
         }
     }
 
@@ -140,8 +150,8 @@ impl Cpu {
     fn each<I: Send>(&self, items: Vec<I>, job: impl Fn(I) + Send + Sync) {
         match &self.threads {
             Threads::One => items.into_iter().for_each(job),
-            Threads::Pool(_) if items.len() < 2 => items.into_iter().for_each(job),
-            Threads::Pool(pool) => {
+            Threads::Pool { .. } if items.len() < 2 => items.into_iter().for_each(job),
+            Threads::Pool { pool, .. } => {
                 pool.install(|| items.into_par_iter().with_max_len(1).for_each(job));
             }
         }

@@ -1,10 +1,11 @@
+use super::aligned::Aligned;
 use std::sync::{Arc, Mutex};
 
 /// Buffers that finished tensors hand back, so that a steady training loop
 /// neither allocates nor touches fresh pages.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    free: Mutex<Vec<Vec<f32>>>,
+    free: Mutex<Vec<Aligned>>,
 }
 
 /// More free buffers than this are given back to the system.
@@ -12,7 +13,7 @@ const KEPT: usize = 256;
 
 impl Pool {
     /// A buffer of at least `len` initialised values, of any content.
-    fn take(&self, len: usize) -> Vec<f32> {
+    fn take(&self, len: usize) -> Aligned {
         let mut free = self.free.lock().unwrap_or_else(|e| e.into_inner());
         // The tightest fit, unless it wastes more than half of itself.
         let best = free
@@ -26,12 +27,12 @@ impl Pool {
             None => {
                 // Rounded up, so that batches of nearby sizes share buffers.
                 let step = (len / 8).next_power_of_two().max(64);
-                vec![0.0; len.next_multiple_of(step)]
+                Aligned::zeros(len.next_multiple_of(step))
             }
         }
     }
 
-    fn give(&self, buffer: Vec<f32>) {
+    fn give(&self, buffer: Aligned) {
         let mut free = self.free.lock().unwrap_or_else(|e| e.into_inner());
         if free.len() >= KEPT {
             // The oldest sizes are the least likely to come back.
@@ -44,7 +45,7 @@ impl Pool {
 /// A row-major matrix of f32 in main memory.
 #[derive(Debug)]
 pub struct Tensor {
-    buffer: Vec<f32>,
+    buffer: Aligned,
     rows: usize,
     cols: usize,
     pool: Arc<Pool>,

@@ -31,7 +31,7 @@ pub struct EncodeOptions {
 
 impl Default for EncodeOptions {
     fn default() -> Self {
-        Self { batch_tokens: 1024 }
+        Self { batch_tokens: 512 }
     }
 }
 
@@ -193,26 +193,16 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// One vector per input, in their order.
     pub fn encode_tokens(&self, tokens: &[Tokens], options: EncodeOptions) -> Embeddings {
-        let mut data = Vec::with_capacity(tokens.len() * self.dim());
-        let mut start = 0;
-        while start < tokens.len() {
-            let mut end = start;
-            let mut sum = 0;
-            while end < tokens.len()
-                && (end == start || sum + tokens[end].ids.len() <= options.batch_tokens)
-            {
-                sum += tokens[end].ids.len();
-                end += 1;
-            }
-            let batch = self.pack(tokens[start..end].iter().map(|t| (t, 0)));
-            data.extend(self.backend.read(&self.infer(&batch)));
-            start = end;
-        }
-        Embeddings::new(self.dim(), data)
+        let batches = batches(tokens, options.batch_tokens, self.backend.lanes());
+        let vectors = self.backend.in_lanes(batches, |backend, batch| {
+            let batch = self.pack(batch.iter().map(|t| (t, 0)));
+            backend.read(&self.infer(backend, &batch))
+        });
+        Embeddings::new(self.dim(), vectors.concat())
     }
 
-    fn infer(&self, batch: &Packed) -> B::Tensor {
-        let (b, p) = (&self.backend, &self.params);
+    fn infer(&self, b: &B, batch: &Packed) -> B::Tensor {
+        let p = &self.params;
         let hidden = self.encoder.infer(b, p, batch);
         let mut x = b.pool(&self.folder.modules.pooling, batch, &hidden);
         for (layer, activation) in self.dense() {
@@ -284,5 +274,65 @@ impl<B: Backend> SentenceEncoder<B> {
 impl<B: Backend> crate::eval::Embedder for SentenceEncoder<B> {
     fn embed(&self, texts: &[&str]) -> Result<Embeddings> {
         self.encode(texts, EncodeOptions::default())
+    }
+}
+
+/// A lane's batch has at least this many tokens: below, lanes would spend
+/// their time on reading all weights, each for itself.
+const LANE_TOKENS: usize = 128;
+
+/// Cuts `inputs` into batches of at most `limit` tokens (or a single input),
+/// of nearly equal size and a multiple of `lanes` where they have enough.
+fn batches(inputs: &[Tokens], limit: usize, lanes: usize) -> Vec<&[Tokens]> {
+    let total: usize = inputs.iter().map(|t| t.ids.len()).sum();
+    let count = total.div_ceil(limit.max(1)).next_multiple_of(lanes);
+    let even = count > 0 && total / count >= LANE_TOKENS;
+    let mut batches = vec![];
+    let (mut rest, mut done) = (inputs, 0);
+    while !rest.is_empty() {
+        let end = match even {
+            true => total * (batches.len() + 1) / count,
+            false => total,
+        };
+        let mut sum = 0;
+        let fits = rest.iter().take_while(|t| {
+            sum += t.ids.len();
+            sum <= limit && done + sum <= end
+        });
+        let (batch, after) = rest.split_at(fits.count().max(1));
+        done += batch.iter().map(|t| t.ids.len()).sum::<usize>();
+        batches.push(batch);
+        rest = after;
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(lengths: &[usize]) -> Vec<Tokens> {
+        let of = |&len: &usize| Tokens {
+            ids: vec![0; len],
+            segments: vec![0; len],
+        };
+        lengths.iter().map(of).collect()
+    }
+
+    #[test]
+    fn batches_keep_order_and_limit_and_are_even() {
+        for lanes in 1..4 {
+            let inputs = inputs(&[7; 500]);
+            let cut = batches(&inputs, 1024, lanes);
+            assert_eq!(cut.concat().len(), 500);
+            let sizes: Vec<_> = cut.iter().map(|b| b.len() * 7).collect();
+            assert!(cut.len().is_multiple_of(lanes), "{sizes:?}");
+            let spread = sizes.iter().max().unwrap() - sizes.iter().min().unwrap();
+            assert!(spread <= 14 && sizes.iter().all(|&s| s <= 1024));
+        }
+        // A few texts stay together; one beyond the limit goes alone.
+        assert_eq!(batches(&inputs(&[9, 9, 9]), 1024, 2).len(), 1);
+        assert_eq!(batches(&inputs(&[9, 900, 9]), 100, 1).len(), 3);
+        assert_eq!(batches(&[], 100, 2).len(), 0);
     }
 }

@@ -128,8 +128,8 @@ impl<B: Backend> Optimizer<B> {
             rates.head,
             &step,
         );
-        *head = values.into_values();
-        self.head_first = first.into_values();
-        self.head_second = second.into_values();
+        *head = values.values().to_vec();
+        self.head_first = first.values().to_vec();
+        self.head_second = second.values().to_vec();
     }
 }

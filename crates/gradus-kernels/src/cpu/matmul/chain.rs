@@ -1,7 +1,7 @@
 //! Two products in a row, the first one's result never leaving the cache.
 
 use super::panels::{COLS, Data, HalfLine, STEP};
-use super::{GRAIN, Kernel, PACKED, Panels, Row, bf16, bias_of, sweep};
+use super::{Bias, GRAIN, Kernel, PACKED, Panels, Row, bf16, plus, sweep};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
@@ -22,9 +22,8 @@ pub(in crate::cpu) struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    #[inline(always)]
-    fn bias(&self, p: usize) -> Row {
-        bias_of(self.bias, self.panels.n, p)
+    fn bias(&self) -> Bias<'_> {
+        Bias::new(self.bias, self.panels.n)
     }
 
     fn lines(&self) -> Option<&[HalfLine]> {
@@ -61,6 +60,7 @@ pub(in crate::cpu) fn chained(
         .iter()
         .map(|r| r.start * GRAIN..(r.end * GRAIN).min(rows))
         .collect();
+    let (up_bias, down_bias) = (first.bias(), second.bias());
     let parts = crate::cpu::cut(out, &ranges, n).into_iter().zip(&ranges);
     cpu.each(parts.collect(), |(out, range)| {
         let x = &x[range.start * k..range.end * k];
@@ -85,11 +85,8 @@ pub(in crate::cpu) fn chained(
                         0..inner,
                         #[inline(always)]
                         |sums, i, p| {
-                            let (mut sums, mut values) = (*sums, [0f32; COLS]);
-                            for (sum, b) in sums.iter_mut().zip(&first.bias(p)) {
-                                *sum += b;
-                            }
-                            f(&sums, &mut values);
+                            let mut values = [0f32; COLS];
+                            f(&plus(sums, up_bias.panel(p)), &mut values);
                             let line = bf16::line_of(i, p, inner);
                             bf16::round(half, &values, &mut between[line]);
                         },
@@ -104,9 +101,7 @@ pub(in crate::cpu) fn chained(
                         #[inline(always)]
                         |sums, i, p| {
                             let out = &mut out[i * n + p * COLS..][..COLS];
-                            for ((out, sum), b) in out.iter_mut().zip(sums).zip(&second.bias(p)) {
-                                *out = sum + b;
-                            }
+                            out.copy_from_slice(&plus(sums, down_bias.panel(p)));
                         },
                     );
                 }

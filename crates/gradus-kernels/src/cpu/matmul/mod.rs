@@ -23,6 +23,7 @@ pub(super) use panels::{Panels, Rhs};
 use super::Cpu;
 use output::Output;
 use panels::{COLS, Data, HalfLine, Line, STEP};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -77,7 +78,7 @@ pub(super) fn product<const N: usize>(
             assert!(values.len() == width * b.k && rows == width);
         }
     }
-    assert!(bias.is_none_or(|bias| bias.len() == b.n));
+    let bias = Bias::new(bias, b.n);
     if rows == 0 || b.n == 0 {
         return;
     }
@@ -111,7 +112,7 @@ pub(super) fn product<const N: usize>(
             rows,
             b,
             panels,
-            bias,
+            bias: &bias,
             out: &out,
         };
         cpu.simd(
@@ -132,26 +133,17 @@ struct Task<'a, 'o, const N: usize> {
     rows: Range<usize>,
     b: &'a Panels,
     panels: Range<usize>,
-    bias: Option<&'a [f32]>,
+    bias: &'a Bias<'a>,
     out: &'a [Output<'o>; N],
 }
 
 impl<const N: usize> Task<'_, '_, N> {
-    /// The bias of panel `p`, padded with zeros.
-    #[inline(always)]
-    fn bias(&self, p: usize) -> Row {
-        bias_of(self.bias, self.b.n, p)
-    }
-
     /// Hands on what panel `p` has of a row of the result.
     #[inline(always)]
-    fn emit(&self, sums: &Row, bias: &Row, row: usize, p: usize, store: &impl Store<N>) {
+    fn emit(&self, sums: &Row, row: usize, p: usize, store: &impl Store<N>) {
         let col = p * COLS;
         let count = (self.b.n - col).min(COLS);
-        let mut sums = *sums;
-        for (sum, b) in sums.iter_mut().zip(bias) {
-            *sum += b;
-        }
+        let sums = plus(sums, self.bias.panel(p));
         // SAFETY: parts of different rows, or of tiles of different tasks, do
         // not overlap, and each is dropped before the next is made.
         let mut parts: [&mut [f32]; N] =
@@ -178,7 +170,6 @@ impl<const N: usize> Task<'_, '_, N> {
         for from in self.rows.clone().step_by(chunk) {
             let chunk = from..(from + chunk).min(self.rows.end);
             for p in self.panels.clone() {
-                let bias = self.bias(p);
                 for first in chunk.clone().step_by(simd::ROWS) {
                     let here = first..(first + simd::ROWS).min(chunk.end);
                     let (a, row_stride, term_stride) = match self.a {
@@ -196,7 +187,7 @@ impl<const N: usize> Task<'_, '_, N> {
                         out: &mut tile,
                     });
                     for (sums, row) in tile.as_chunks::<COLS>().0.iter().zip(here) {
-                        self.emit(sums, &bias, row, p, store);
+                        self.emit(sums, row, p, store);
                     }
                 }
             }
@@ -237,24 +228,43 @@ impl<const N: usize> Task<'_, '_, N> {
                 steps,
                 self.panels.clone(),
                 #[inline(always)]
-                |sums, i, p| self.emit(sums, &self.bias(p), chunk.start + i, p, store),
+                |sums, i, p| self.emit(sums, chunk.start + i, p, store),
             );
         }
         PACKED.set(packed);
     }
 }
 
-/// The bias of panel `p` of `n` columns, padded with zeros.
-#[inline(always)]
-fn bias_of(bias: Option<&[f32]>, n: usize, p: usize) -> Row {
-    let mut row = [0f32; COLS];
-    let Some(bias) = bias else { return row };
-    if let Some(part) = bias[p * COLS..].first_chunk::<COLS>() {
-        return *part;
+/// What is added to every row of a product.
+struct Bias<'a>(Option<Cow<'a, [Row]>>);
+
+impl<'a> Bias<'a> {
+    fn new(bias: Option<&'a [f32]>, n: usize) -> Self {
+        Self(bias.map(|bias| {
+            assert_eq!(bias.len(), n);
+            let (rows, rest) = bias.as_chunks();
+            if rest.is_empty() {
+                return Cow::Borrowed(rows);
+            }
+            let mut last = [0f32; COLS];
+            last[..rest.len()].copy_from_slice(rest);
+            Cow::Owned([rows, &[last]].concat())
+        }))
     }
-    let part = &bias[p * COLS..n];
-    row[..part.len()].copy_from_slice(part);
-    row
+
+    /// That of panel `p`, padded with zeros.
+    #[inline(always)]
+    fn panel(&self, p: usize) -> &Row {
+        match &self.0 {
+            Some(rows) => &rows[p],
+            None => &[0.0; COLS],
+        }
+    }
+}
+
+#[inline(always)]
+fn plus(a: &Row, b: &Row) -> Row {
+    std::array::from_fn(|i| a[i] + b[i])
 }
 
 /// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets each
@@ -270,34 +280,35 @@ fn sweep(
     panels: Range<usize>,
     mut done: impl FnMut(&Row, usize, usize),
 ) {
-    let mut tiles = [[0f32; ROWS * COLS]; 2];
+    let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
+    let [mut now, mut last] = tiles.each_mut();
     let mut before: Option<(usize, usize)> = None;
     for p in panels {
         let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
         for first in (0..rows).step_by(ROWS) {
-            let [now, last] = &mut tiles;
-            let last = last.as_chunks::<COLS>().0;
+            let sums = last.0.as_chunks::<COLS>().0;
             let mut next = 0;
             kernel.product(
                 &a[first * steps..(first + ROWS) * steps],
                 panel,
-                now,
+                &mut now.0,
                 #[inline(always)]
                 |share| {
                     let Some((first, p)) = before else { return };
-                    let share = share.min(rows - first);
+                    // Some rows at a time, which share constants in registers.
+                    let share = (share / 4 * 4).min(rows - first);
                     while next < share {
-                        done(&last[next], first + next, p);
+                        done(&sums[next], first + next, p);
                         next += 1;
                     }
                 },
             );
             before = Some((first, p));
-            tiles.swap(0, 1);
+            std::mem::swap(&mut now, &mut last);
         }
     }
     if let Some((first, p)) = before {
-        for (sums, row) in tiles[1].as_chunks::<COLS>().0.iter().zip(first..rows) {
+        for (sums, row) in last.0.as_chunks::<COLS>().0.iter().zip(first..rows) {
             done(sums, row, p);
         }
     }
@@ -316,6 +327,10 @@ thread_local! {
     /// A task's share of the first factor in bf16.
     static PACKED: RefCell<Vec<HalfLine>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Sums of a bf16 kernel.
+#[repr(align(64))]
+struct Tile([f32; ROWS * COLS]);
 
 /// Rows of a tile of a bf16 kernel.
 const ROWS: usize = 32;
