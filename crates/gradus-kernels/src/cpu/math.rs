@@ -12,27 +12,40 @@ fn combine(lanes: [f32; LANES], two: impl Fn(f32, f32) -> f32) -> f32 {
     two(two(four[0], four[2]), two(four[1], four[3]))
 }
 
-/// The sum of `f(i)` over `0..n` in lane order.
+/// Sums that run side by side, so that none waits for another.
+const CHAINS: usize = 4;
+
+/// Adds up pairs of values, which `f(x, y, sum)` does, in lane order.
 #[inline(always)]
-fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let full = n / LANES * LANES;
-    let mut i = 0;
-    while i < full {
-        for (l, lane) in lanes.iter_mut().enumerate() {
-            *lane += f(i + l);
+fn lane_sum(x: &[f32], y: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
+    const BLOCK: usize = CHAINS * LANES;
+    let y = &y[..x.len()];
+    let mut chains = [[0f32; LANES]; CHAINS];
+    let ((xs, x), (ys, y)) = (x.as_chunks::<BLOCK>(), y.as_chunks::<BLOCK>());
+    for (x, y) in xs.iter().zip(ys) {
+        for (c, lanes) in chains.iter_mut().enumerate() {
+            for (l, lane) in lanes.iter_mut().enumerate() {
+                *lane = f(x[c * LANES + l], y[c * LANES + l], *lane);
+            }
         }
-        i += LANES;
     }
-    for (l, lane) in lanes.iter_mut().enumerate().take(n - full) {
-        *lane += f(full + l);
+    let [mut a, b, c, d] = chains;
+    let ((xs, x), (ys, y)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    for (x, y) in xs.iter().zip(ys) {
+        for (l, lane) in a.iter_mut().enumerate() {
+            *lane = f(x[l], y[l], *lane);
+        }
     }
+    for ((lane, x), y) in a.iter_mut().zip(x).zip(y) {
+        *lane = f(*x, *y, *lane);
+    }
+    let lanes = std::array::from_fn(|l| (a[l] + b[l]) + (c[l] + d[l]));
     combine(lanes, |a, b| a + b)
 }
 
 #[inline(always)]
 pub(super) fn sum(x: &[f32]) -> f32 {
-    lane_sum(x.len(), |i| x[i])
+    lane_sum(x, x, |x, _, sum| sum + x)
 }
 
 /// The largest value; the length is a multiple of the lanes.
@@ -49,27 +62,15 @@ pub(super) fn largest(x: &[f32]) -> f32 {
 
 #[inline(always)]
 pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
-    let y = &y[..x.len()];
-    let mut lanes = [0f32; LANES];
-    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let (xr, yr) = (xs.remainder(), ys.remainder());
-    for (a, b) in xs.zip(ys) {
-        for l in 0..LANES {
-            lanes[l] = a[l].mul_add(b[l], lanes[l]);
-        }
-    }
-    for (l, (a, b)) in xr.iter().zip(yr).enumerate() {
-        lanes[l] = a.mul_add(*b, lanes[l]);
-    }
-    combine(lanes, |a, b| a + b)
+    lane_sum(x, y, f32::mul_add)
 }
 
 /// The sum of squared distances from `center`.
 #[inline(always)]
 pub(super) fn squares_about(x: &[f32], center: f32) -> f32 {
-    lane_sum(x.len(), |i| {
-        let d = x[i] - center;
-        d * d
+    lane_sum(x, x, |x, _, sum| {
+        let d = x - center;
+        d.mul_add(d, sum)
     })
 }
 
@@ -99,27 +100,20 @@ pub(super) fn multiply(
     (b, b_stride): (&[f32], usize),
     [rows, terms, cols]: [usize; 3],
 ) {
-    const R: usize = 4;
-    let whole = rows / R * R;
-    for i in (0..whole).step_by(R) {
-        multiply_rows::<R>(
-            (&mut out[i * out_stride..], out_stride),
-            a,
-            i,
-            (b, b_stride),
-            terms,
-            cols,
-        );
+    // The last block may overlap the one before; it writes the same again.
+    macro_rules! blocks {
+        ($R:literal) => {
+            for i in (0..rows).step_by($R) {
+                let i = i.min(rows - $R);
+                let out = (&mut out[i * out_stride..], out_stride);
+                multiply_rows::<$R>(out, a, i, (b, b_stride), terms, cols);
+            }
+        };
     }
-    for i in whole..rows {
-        multiply_rows::<1>(
-            (&mut out[i * out_stride..], out_stride),
-            a,
-            i,
-            (b, b_stride),
-            terms,
-            cols,
-        );
+    match rows {
+        8.. => blocks!(8),
+        4.. => blocks!(4),
+        _ => blocks!(1),
     }
 }
 
