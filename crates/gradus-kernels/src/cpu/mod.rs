@@ -12,11 +12,13 @@ mod linear;
 mod math;
 mod matmul;
 mod norm;
+mod peak;
 mod pool;
 mod tensor;
 
 pub use arena::Arena;
 pub use isa::{ISA_VARIABLE, Isa, Precision, Unavailable};
+pub use peak::Peak;
 pub use tensor::Tensor;
 
 use crate::Packed;

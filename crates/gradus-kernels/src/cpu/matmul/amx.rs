@@ -52,7 +52,7 @@ fn permitted() -> bool {
 
 /// Tile registers set up on this thread until dropped: eight of 16 rows of 64
 /// bytes.
-pub(super) struct Tiles(());
+pub(crate) struct Tiles(());
 
 #[repr(C, align(64))]
 struct Config {
@@ -66,7 +66,7 @@ struct Config {
 impl Tiles {
     /// # Panics
     /// Where [`available`] says no.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         assert!(available());
         let mut config = Config {
             palette: 1,

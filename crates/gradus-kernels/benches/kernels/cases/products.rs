@@ -1,0 +1,147 @@
+//! Matrix products and attention.
+
+use super::{Bound, Case};
+use crate::shapes::{Shape, values};
+use gradus_kernels::cpu::{Cpu, Tensor};
+use gradus_kernels::{Activation, Backend, Linear, View};
+use std::hint::black_box;
+
+pub fn all(shape: &Shape) -> Vec<Case> {
+    let (h, wide) = (shape.model.hidden, shape.model.wide);
+    vec![
+        forward(shape, h, 3 * h),
+        forward(shape, wide, h),
+        activated(shape),
+        feed_forward(shape),
+        backward(shape, h, wide),
+        backward(shape, wide, h),
+        attention(shape),
+        attention_backward(shape),
+    ]
+}
+
+/// A layer with a bias, and where it ends.
+fn layer(at: usize, input: usize, output: usize) -> (Linear, usize) {
+    let weight = View::new(at, output, input);
+    let bias = View::new(weight.range().end, 1, output);
+    let layer = Linear {
+        weight,
+        bias: Some(bias),
+    };
+    (layer, bias.range().end)
+}
+
+/// Weights of about the size that keeps sums near 1.
+fn weights(len: usize) -> Vec<f32> {
+    values(len, 1, [-0.05, 0.05])
+}
+
+fn activations(cpu: &Cpu, rows: usize, cols: usize, seed: u64) -> Tensor {
+    cpu.tensor(rows, cols, &values(rows * cols, seed, [-1.0, 1.0]))
+}
+
+fn named(shape: &Shape, input: usize, output: usize) -> String {
+    format!("{} {input}>{output}", shape.name())
+}
+
+fn forward(shape: &Shape, input: usize, output: usize) -> Case {
+    let tokens = shape.batch.tokens();
+    let name = named(shape, input, output);
+    let work = 2 * tokens * input * output;
+    Case::new("linear forward", name, Bound::Products, work, move |cpu| {
+        let (layer, len) = layer(0, input, output);
+        let params = cpu.arena(weights(len));
+        let x = activations(cpu, tokens, input, 2);
+        Box::new(move || {
+            black_box(cpu.linear(&params, &layer, &x));
+        })
+    })
+}
+
+fn activated(shape: &Shape) -> Case {
+    let tokens = shape.batch.tokens();
+    let (input, output) = (shape.model.hidden, shape.model.wide);
+    let name = named(shape, input, output);
+    let work = 2 * tokens * input * output;
+    Case::new("linear + GELU", name, Bound::Products, work, move |cpu| {
+        let (layer, len) = layer(0, input, output);
+        let params = cpu.arena(weights(len));
+        let x = activations(cpu, tokens, input, 2);
+        Box::new(move || {
+            black_box(cpu.linear_activated(&params, &layer, Activation::Gelu, &x));
+        })
+    })
+}
+
+fn feed_forward(shape: &Shape) -> Case {
+    let tokens = shape.batch.tokens();
+    let (h, wide) = (shape.model.hidden, shape.model.wide);
+    let name = format!("{} {h}>{wide}>{h}", shape.name());
+    let work = 4 * tokens * h * wide;
+    Case::new("feed-forward", name, Bound::Products, work, move |cpu| {
+        let (up, at) = layer(0, h, wide);
+        let (down, len) = layer(at, wide, h);
+        let params = cpu.arena(weights(len));
+        let x = activations(cpu, tokens, h, 2);
+        Box::new(move || {
+            black_box(cpu.feed_forward(&params, &up, Activation::Gelu, &down, &x));
+        })
+    })
+}
+
+fn backward(shape: &Shape, input: usize, output: usize) -> Case {
+    let tokens = shape.batch.tokens();
+    let name = named(shape, input, output);
+    let work = 4 * tokens * input * output;
+    Case::new("linear backward", name, Bound::Products, work, move |cpu| {
+        let (layer, len) = layer(0, input, output);
+        let params = cpu.arena(weights(len));
+        let mut grads = cpu.arena(vec![0.0; len]);
+        let x = activations(cpu, tokens, input, 2);
+        let dy = activations(cpu, tokens, output, 3);
+        Box::new(move || {
+            black_box(cpu.linear_backward(&params, &layer, &x, &dy, &mut grads));
+        })
+    })
+}
+
+/// Operations of one product of all heads: queries and keys, or probabilities
+/// and values.
+fn attention_product(shape: &Shape) -> usize {
+    let lengths = shape.batch.offsets().windows(2).map(|w| w[1] - w[0]);
+    2 * lengths.map(|n| n * n).sum::<usize>() * shape.model.hidden
+}
+
+fn attention(shape: &Shape) -> Case {
+    let (name, work) = (shape.name(), 2 * attention_product(shape));
+    let shape = shape.clone();
+    Case::new("attention forward", name, Bound::F32, work, move |cpu| {
+        let Shape {
+            model,
+            batch,
+            dropout,
+        } = shape.clone();
+        let qkv = activations(cpu, batch.tokens(), 3 * model.hidden, 2);
+        Box::new(move || {
+            black_box(cpu.attention(&qkv, &batch, model.heads, dropout));
+        })
+    })
+}
+
+/// Five products, as the probabilities are computed anew.
+fn attention_backward(shape: &Shape) -> Case {
+    let (name, work) = (shape.name(), 5 * attention_product(shape));
+    let shape = shape.clone();
+    Case::new("attention backward", name, Bound::F32, work, move |cpu| {
+        let Shape {
+            model,
+            batch,
+            dropout,
+        } = shape.clone();
+        let qkv = activations(cpu, batch.tokens(), 3 * model.hidden, 2);
+        let dy = activations(cpu, batch.tokens(), model.hidden, 3);
+        Box::new(move || {
+            black_box(cpu.attention_backward(&qkv, &batch, model.heads, dropout, &dy));
+        })
+    })
+}
