@@ -2,7 +2,8 @@
 //! at a time. Only that head's scores are ever held; backward recomputes them.
 
 use super::math::Strided;
-use super::{Cpu, Tensor, cut, math};
+use super::transpose::Square;
+use super::{Cpu, Isa, Tensor, cut, math};
 use crate::Packed;
 use crate::dropout::Dropout;
 use std::ops::Range;
@@ -52,13 +53,34 @@ impl Head {
         }
     }
 
+    /// Writes one part with tokens along the row, `[size, len]`.
     #[inline(always)]
-    fn transpose(&self, qkv: &[f32], part: usize, across: &mut [f32]) {
+    fn transpose(&self, isa: Isa, qkv: &[f32], part: usize, across: &mut [f32]) {
+        const SIDE: usize = 16;
         let stride = math::padded(self.len);
-        for i in 0..self.len {
-            let values = self.part(qkv, i, part);
-            for (across, &x) in across.chunks_exact_mut(stride).zip(values) {
-                across[i] = x;
+        for first in (0..self.len).step_by(SIDE) {
+            let tokens = first..(first + SIDE).min(self.len);
+            for from in (0..self.size).step_by(SIDE) {
+                let width = (self.size - from).min(SIDE);
+                let mut square = Square::ZERO;
+                for (row, i) in square.0.iter_mut().zip(tokens.clone()) {
+                    let values = &self.part(qkv, i, part)[from..from + width];
+                    match values.first_chunk::<SIDE>() {
+                        Some(values) => *row = values.map(f32::to_bits),
+                        None => {
+                            for (bits, x) in row.iter_mut().zip(values) {
+                                *bits = x.to_bits();
+                            }
+                        }
+                    }
+                }
+                square.mirror(isa);
+                for (c, row) in square.0[..width].iter().enumerate() {
+                    let at = (from + c) * stride + first;
+                    if let Some(to) = across[at..].first_chunk_mut::<SIDE>() {
+                        *to = row.map(f32::from_bits);
+                    }
+                }
             }
         }
     }
@@ -66,13 +88,12 @@ impl Head {
     /// Probabilities before dropout. Rows are padded to whole vectors; the
     /// padding's probability is zero.
     #[inline(always)]
-    fn probabilities(&self, qkv: &[f32], scratch: &mut Scratch) {
+    fn probabilities(&self, isa: Isa, qkv: &[f32], scratch: &mut Scratch) {
         let (len, stride) = (self.len, math::padded(self.len));
         let scale = 1.0 / (self.size as f32).sqrt();
-        scratch.across.clear();
         scratch.across.resize(self.size * stride, 0.0);
         scratch.probs.resize(len * stride, 0.0);
-        self.transpose(qkv, 1, &mut scratch.across);
+        self.transpose(isa, qkv, 1, &mut scratch.across);
         math::multiply(
             (&mut scratch.probs, stride),
             self.all(qkv, 0),
@@ -97,13 +118,14 @@ impl Head {
     #[inline(always)]
     fn forward(
         &self,
+        isa: Isa,
         qkv: &[f32],
         scratch: &mut Scratch,
         out: &mut [f32],
         first_row: usize,
         mut drop: impl FnMut(usize, &mut [f32]),
     ) {
-        self.probabilities(qkv, scratch);
+        self.probabilities(isa, qkv, scratch);
         let (len, stride) = (self.len, math::padded(self.len));
         for (i, probs) in scratch.probs.chunks_exact_mut(stride).enumerate().take(len) {
             drop(i, &mut probs[..len]);
@@ -122,8 +144,10 @@ impl Head {
 
     /// Writes the gradients of every token's query, key and value.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // one head's own state and the tensors
     fn backward(
         &self,
+        isa: Isa,
         qkv: &[f32],
         dy: &Tensor,
         scratch: &mut Scratch,
@@ -140,7 +164,7 @@ impl Head {
             row: self.width,
             col: 1,
         };
-        self.probabilities(qkv, scratch);
+        self.probabilities(isa, qkv, scratch);
         let Scratch {
             across,
             probs,
@@ -149,7 +173,7 @@ impl Head {
         } = scratch;
         slopes.resize(len * stride, 0.0);
         kept.resize(len * stride, 0.0);
-        self.transpose(qkv, 2, across);
+        self.transpose(isa, qkv, 2, across);
         math::multiply(
             (&mut *slopes, stride),
             dy,
@@ -284,6 +308,7 @@ pub(super) fn forward(
                 let mut scratch = Scratch::default();
                 for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width) {
                     head.forward(
+                        cpu.isa,
                         qkv.values(),
                         &mut scratch,
                         out,
@@ -325,6 +350,7 @@ pub(super) fn backward(
                 let mut scratch = Scratch::default();
                 for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width) {
                     head.backward(
+                        cpu.isa,
                         qkv.values(),
                         dy,
                         &mut scratch,

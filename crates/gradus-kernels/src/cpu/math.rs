@@ -111,7 +111,7 @@ pub(super) fn multiply(
         };
     }
     match rows {
-        8.. => blocks!(8),
+        6.. => blocks!(6),
         4.. => blocks!(4),
         _ => blocks!(1),
     }

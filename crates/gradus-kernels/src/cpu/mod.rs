@@ -15,6 +15,7 @@ mod norm;
 mod peak;
 mod pool;
 mod tensor;
+mod transpose;
 
 pub use arena::Arena;
 pub use isa::{ISA_VARIABLE, Isa, Precision, Unavailable};

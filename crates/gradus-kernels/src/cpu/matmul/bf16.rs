@@ -4,12 +4,13 @@
 
 use super::HalfKernel;
 use super::panels::HalfLine;
+use crate::cpu::transpose::Square;
 use std::ops::Range;
 
 /// Rounds 32 values with the instruction that every processor with a bf16
 /// kernel has, which takes subnormal numbers for zero.
 #[inline(always)]
-pub(super) fn round(_: HalfKernel, values: &[f32; 32], line: &mut HalfLine) {
+pub(super) fn round(_: HalfKernel, values: &[f32; 32], line: &mut [u32; 16]) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a `HalfKernel` is had only from an instruction set that was found
     // available, and all of those include AVX512-BF16. 128 bytes are read and
@@ -26,19 +27,18 @@ pub(super) fn round(_: HalfKernel, values: &[f32; 32], line: &mut HalfLine) {
         );
     }
     #[cfg(not(target_arch = "x86_64"))]
-    for (to, x) in line.0.iter_mut().zip(values) {
-        *to = (x.to_bits() >> 16) as u16;
+    for (to, pair) in line.iter_mut().zip(values.as_chunks::<2>().0) {
+        *to = pair[0].to_bits() >> 16 | pair[1].to_bits() & 0xFFFF_0000;
     }
 }
 
 /// Where the halves of 16 pairs come from, when the first of all pairs lie
 /// before the second of all.
 static INTERLEAVE: HalfLine = {
-    let mut order = [0u16; 32];
+    let mut order = [0; 16];
     let mut j = 0;
     while j < 16 {
-        order[2 * j] = j as u16;
-        order[2 * j + 1] = 16 + j as u16;
+        order[j] = j as u32 | (16 + j as u32) << 16;
         j += 1;
     }
     HalfLine(order)
@@ -46,7 +46,7 @@ static INTERLEAVE: HalfLine = {
 
 /// Rounds pairs: the first of each from `even`, the second from `odd`.
 #[inline(always)]
-fn round_pairs(_: HalfKernel, even: &[f32; 16], odd: &[f32; 16], line: &mut HalfLine) {
+fn round_pairs(_: HalfKernel, even: &[f32; 16], odd: &[f32; 16], line: &mut [u32; 16]) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: as in `round`; AVX-512's word permutation is a part of every
     // instruction set that has a `HalfKernel`.
@@ -67,9 +67,8 @@ fn round_pairs(_: HalfKernel, even: &[f32; 16], odd: &[f32; 16], line: &mut Half
         );
     }
     #[cfg(not(target_arch = "x86_64"))]
-    for (j, (even, odd)) in even.iter().zip(odd).enumerate() {
-        line.0[2 * j] = (even.to_bits() >> 16) as u16;
-        line.0[2 * j + 1] = (odd.to_bits() >> 16) as u16;
+    for (to, (even, odd)) in line.iter_mut().zip(even.iter().zip(odd)) {
+        *to = even.to_bits() >> 16 | odd.to_bits() & 0xFFFF_0000;
     }
 }
 
@@ -81,16 +80,13 @@ fn padded<const N: usize>(values: &[f32]) -> [f32; N] {
     all
 }
 
-/// The first 32 values of `row`, zeros where it ends; pair `r` holds values
-/// `2r` and `2r + 1`.
+/// Rounds the first 32 values of `row`, zeros where it ends.
 #[inline(always)]
-pub(super) fn pairs(kernel: HalfKernel, row: &[f32]) -> [u32; 16] {
-    let mut line = HalfLine([0; 32]);
+pub(super) fn round_some(kernel: HalfKernel, row: &[f32], line: &mut [u32; 16]) {
     match row.first_chunk::<32>() {
-        Some(values) => round(kernel, values, &mut line),
-        None => round(kernel, &padded(row), &mut line),
+        Some(values) => round(kernel, values, line),
+        None => round(kernel, &padded(row), line),
     }
-    line.pairs()
 }
 
 /// Where 32 terms of a row lie: tiles of 16 rows by 32 terms follow each other
@@ -107,11 +103,11 @@ pub(super) fn pack_rows(kernel: HalfKernel, lines: &mut [HalfLine], a: &[f32], k
     for (i, row) in a.chunks_exact(k.max(1)).enumerate() {
         let (whole, rest) = row.as_chunks::<32>();
         for (step, values) in whole.iter().enumerate() {
-            round(kernel, values, &mut lines[line_of(i, step, steps)]);
+            round(kernel, values, &mut lines[line_of(i, step, steps)].0);
         }
         if !rest.is_empty() {
             let line = &mut lines[line_of(i, whole.len(), steps)];
-            round(kernel, &padded(rest), line);
+            round(kernel, &padded(rest), &mut line.0);
         }
     }
 }
@@ -125,7 +121,7 @@ pub(super) fn column_pairs(
     width: usize,
     term: usize,
     columns: Range<usize>,
-    line: &mut HalfLine,
+    line: &mut [u32; 16],
 ) {
     let at = term * width + columns.start;
     if columns.len() == 16 && at + width + 16 <= a.len() {
@@ -154,24 +150,15 @@ pub(super) fn pack_columns(
     for block in (0..count).step_by(16) {
         let columns = from + block..from + (block + 16).min(count);
         for s in 0..steps {
-            let mut pairs = [HalfLine([0; 32]); 16];
-            for (r, pairs) in pairs.iter_mut().enumerate() {
+            let mut square = Square::ZERO;
+            for (r, pairs) in square.0.iter_mut().enumerate() {
                 column_pairs(kernel, a, width, s * 32 + 2 * r, columns.clone(), pairs);
             }
-            let pairs = pairs.map(|p| p.pairs());
-            for j in 0..columns.len() {
-                let line = &mut lines[line_of(block + j, s, steps)];
-                *line = HalfLine::from_pairs(std::array::from_fn(|r| pairs[r][j]));
+            square.mirror(kernel.isa());
+            for (j, row) in square.0[..columns.len()].iter().enumerate() {
+                lines[line_of(block + j, s, steps)].0 = *row;
             }
         }
-    }
-}
-
-/// Line `r` gets pair `r` of every row.
-#[inline(always)]
-pub(super) fn transpose(rows: &[[u32; 16]; 16], lines: &mut [HalfLine]) {
-    for (r, line) in lines.iter_mut().enumerate() {
-        *line = HalfLine::from_pairs(std::array::from_fn(|j| rows[j][r]));
     }
 }
 
@@ -203,11 +190,13 @@ mod tests {
         for (value, case) in values.iter_mut().zip(cases) {
             *value = case.0;
         }
-        let mut line = HalfLine([0; 32]);
+        let mut line = [0; 16];
         round(kernel, &values, &mut line);
-        for (got, case) in line.0.iter().zip(cases) {
-            assert_eq!(widen(*got), case.1, "{}", case.0);
+        let halves = line.iter().flat_map(|pair| [*pair as u16, (pair >> 16) as u16]);
+        let got: Vec<f32> = halves.map(widen).collect();
+        for (got, case) in got.iter().zip(cases) {
+            assert_eq!(*got, case.1, "{}", case.0);
         }
-        assert!(line.0[cases.len()..].iter().all(|&x| widen(x).is_nan()));
+        assert!(got[cases.len()..].iter().all(|x| x.is_nan()));
     }
 }

@@ -88,7 +88,7 @@ pub(in crate::cpu) fn chained(
                             let mut values = [0f32; COLS];
                             f(&plus(sums, up_bias.panel(p)), &mut values);
                             let line = bf16::line_of(i, p, inner);
-                            bf16::round(half, &values, &mut between[line]);
+                            bf16::round(half, &values, &mut between[line].0);
                         },
                     );
                     sweep(
@@ -115,6 +115,6 @@ pub(in crate::cpu) fn chained(
 
 fn grow(lines: &mut Vec<HalfLine>, len: usize) {
     if lines.len() < len {
-        lines.resize(len, HalfLine([0; 32]));
+        lines.resize(len, HalfLine::ZERO);
     }
 }

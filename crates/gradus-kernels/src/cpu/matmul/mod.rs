@@ -20,7 +20,7 @@ mod simd;
 pub(super) use chain::{Weights, chained};
 pub(super) use panels::{Panels, Rhs};
 
-use super::Cpu;
+use super::{Cpu, Isa};
 use output::Output;
 use panels::{COLS, Data, HalfLine, Line, STEP};
 use std::borrow::Cow;
@@ -34,6 +34,16 @@ pub(super) enum HalfKernel {
     Amx,
     /// AVX-512's dot products of pairs.
     Dot,
+}
+
+impl HalfKernel {
+    /// The least that a processor with it has.
+    fn isa(self) -> Isa {
+        match self {
+            Self::Amx => Isa::Amx,
+            Self::Dot => Isa::Avx512Bf16,
+        }
+    }
 }
 
 /// The first factor of a product, `[rows, k]`.
@@ -208,7 +218,7 @@ impl<const N: usize> Task<'_, '_, N> {
             let chunk = from..(from + chunk).min(self.rows.end);
             let needed = chunk.len().next_multiple_of(ROWS) * steps;
             if packed.len() < needed {
-                packed.resize(needed, HalfLine([0; 32]));
+                packed.resize(needed, HalfLine::ZERO);
             }
             match self.a {
                 Left::Rows(values) => {

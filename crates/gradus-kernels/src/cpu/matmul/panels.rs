@@ -2,7 +2,8 @@
 //! one direction.
 
 use super::{HalfKernel, bf16};
-use crate::cpu::Cpu;
+use crate::cpu::transpose::Square;
+use crate::cpu::{Cpu, Isa};
 
 /// Columns of a panel: two vectors of AVX-512, two AMX tiles.
 pub(crate) const COLS: usize = 32;
@@ -15,28 +16,14 @@ pub(super) const STEP: usize = 32;
 #[repr(C, align(64))]
 pub(super) struct Line(pub [f32; 16]);
 
-/// One vector register's worth of bf16.
+/// One vector register's worth of bf16: pairs of neighbours, the first in the
+/// low half.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct HalfLine(pub [u16; 32]);
+pub(super) struct HalfLine(pub [u32; 16]);
 
 impl HalfLine {
-    /// Neighbouring values as one number, the first in its low half.
-    #[inline(always)]
-    pub(super) fn pairs(&self) -> [u32; 16] {
-        std::array::from_fn(|r| u32::from(self.0[2 * r]) | u32::from(self.0[2 * r + 1]) << 16)
-    }
-
-    /// The reverse of [`HalfLine::pairs`].
-    #[inline(always)]
-    pub(super) fn from_pairs(pairs: [u32; 16]) -> Self {
-        let mut line = Self([0; 32]);
-        for (r, pair) in pairs.iter().enumerate() {
-            line.0[2 * r] = *pair as u16;
-            line.0[2 * r + 1] = (pair >> 16) as u16;
-        }
-        line
-    }
+    pub(super) const ZERO: Self = Self([0; 16]);
 }
 
 /// How the factor `b` of `a b` is stored before it is laid out.
@@ -82,7 +69,7 @@ impl Panels {
                 _ => vec![],
             };
             let steps = k.div_ceil(STEP);
-            lines.resize(count * steps * STEP, HalfLine([0; 32]));
+            lines.resize(count * steps * STEP, HalfLine::ZERO);
             match rhs {
                 Rhs::Transposed => {
                     let size = (steps * STEP).max(1);
@@ -121,7 +108,7 @@ impl Panels {
                 cpu.simd(
                     #[inline(always)]
                     || match rhs {
-                        Rhs::Transposed => from_rows(panel, b, p * COLS, n, k),
+                        Rhs::Transposed => from_rows(cpu.isa, panel, b, p * COLS, n, k),
                         Rhs::Plain => from_columns(panel, b, p * COLS, n),
                     },
                 );
@@ -154,22 +141,23 @@ fn from_columns(panel: &mut [Line], b: &[f32], from: usize, n: usize) {
 
 /// The same out of `[n, k]`.
 #[inline(always)]
-fn from_rows(panel: &mut [Line], b: &[f32], from: usize, n: usize, k: usize) {
+fn from_rows(isa: Isa, panel: &mut [Line], b: &[f32], from: usize, n: usize, k: usize) {
     for tile in 0..2 {
         for block in (0..k).step_by(16) {
             let terms = (k - block).min(16);
-            let mut square = [[0f32; 16]; 16];
-            for (j, row) in square.iter_mut().enumerate() {
+            let mut square = Square::ZERO;
+            for (j, row) in square.0.iter_mut().enumerate() {
                 let column = from + tile * 16 + j;
                 if column < n {
-                    row[..terms].copy_from_slice(&b[column * k + block..][..terms]);
+                    let values = &b[column * k + block..][..terms];
+                    for (bits, x) in row.iter_mut().zip(values) {
+                        *bits = x.to_bits();
+                    }
                 }
             }
-            for r in 0..terms {
-                let line = &mut panel[2 * (block + r) + tile].0;
-                for j in 0..16 {
-                    line[j] = square[j][r];
-                }
+            square.mirror(isa);
+            for (r, row) in square.0[..terms].iter().enumerate() {
+                panel[2 * (block + r) + tile].0 = row.map(f32::from_bits);
             }
         }
     }
@@ -189,7 +177,7 @@ fn half_from_columns(
             let from = p * COLS + 16 * tile;
             let columns = from.min(n)..(from + 16).min(n);
             for (r, line) in lines.iter_mut().enumerate() {
-                bf16::column_pairs(kernel, b, n, term + 2 * r, columns.clone(), line);
+                bf16::column_pairs(kernel, b, n, term + 2 * r, columns.clone(), &mut line.0);
             }
         }
     }
@@ -207,15 +195,18 @@ fn half_from_rows(
 ) {
     for (s, step) in panel.chunks_exact_mut(STEP).enumerate() {
         for (tile, lines) in step.chunks_exact_mut(16).enumerate() {
-            let mut pairs = [[0u32; 16]; 16];
-            for (j, pairs) in pairs.iter_mut().enumerate() {
+            let mut square = Square::ZERO;
+            for (j, row) in square.0.iter_mut().enumerate() {
                 let column = from + 16 * tile + j;
                 if column < n {
-                    let row = &b[column * k..(column + 1) * k][s * STEP..];
-                    *pairs = bf16::pairs(kernel, row);
+                    let values = &b[column * k..(column + 1) * k][s * STEP..];
+                    bf16::round_some(kernel, values, row);
                 }
             }
-            bf16::transpose(&pairs, lines);
+            square.mirror(kernel.isa());
+            for (line, row) in lines.iter_mut().zip(square.0) {
+                line.0 = row;
+            }
         }
     }
 }

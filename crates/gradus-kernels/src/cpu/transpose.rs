@@ -1,0 +1,96 @@
+//! Squares of sixteen by sixteen 32-bit values, mirrored.
+
+#![allow(unsafe_code)]
+
+use super::Isa;
+
+/// Sixteen rows of sixteen values: a vector register of AVX-512 each.
+#[repr(C, align(64))]
+pub(super) struct Square(pub [[u32; 16]; 16]);
+
+impl Square {
+    pub const ZERO: Self = Self([[0; 16]; 16]);
+
+    /// Row `i` becomes column `i`.
+    #[inline(always)]
+    pub fn mirror(&mut self, isa: Isa) {
+        #[cfg(target_arch = "x86_64")]
+        if isa >= Isa::Avx512 {
+            // SAFETY: backends are made only with instruction sets that were
+            // found available, and those from this one on have AVX-512.
+            return unsafe { mirror_avx512(self) };
+        }
+        let _ = isa;
+        for i in 0..16 {
+            for j in 0..i {
+                let (a, b) = (self.0[i][j], self.0[j][i]);
+                (self.0[i][j], self.0[j][i]) = (b, a);
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn mirror_avx512(square: &mut Square) {
+    use std::arch::x86_64::*;
+
+    // SAFETY: each row is 64 bytes, aligned as the type says.
+    let load = |i: usize| unsafe { _mm512_load_epi32(square.0[i].as_ptr().cast()) };
+    let r: [__m512i; 16] = std::array::from_fn(load);
+    // Pairs, then fours, within quarters of a register.
+    let pairs: [__m512i; 16] = std::array::from_fn(|i| {
+        let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+        match i % 2 {
+            0 => _mm512_unpacklo_epi32(a, b),
+            _ => _mm512_unpackhi_epi32(a, b),
+        }
+    });
+    let fours: [__m512i; 16] = std::array::from_fn(|i| {
+        let first = i / 4 * 4 + i % 4 / 2;
+        let (a, b) = (pairs[first], pairs[first + 2]);
+        match i % 2 {
+            0 => _mm512_unpacklo_epi64(a, b),
+            _ => _mm512_unpackhi_epi64(a, b),
+        }
+    });
+    // `fours[4 g + c]`, quarter `q`, holds column `4 q + c` of rows `4 g..`:
+    // quarters are gathered from the four groups.
+    for c in 0..4 {
+        let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
+        let even_low = _mm512_shuffle_i32x4::<0x88>(a, b);
+        let odd_low = _mm512_shuffle_i32x4::<0xdd>(a, b);
+        let even_high = _mm512_shuffle_i32x4::<0x88>(d, e);
+        let odd_high = _mm512_shuffle_i32x4::<0xdd>(d, e);
+        let columns = [
+            _mm512_shuffle_i32x4::<0x88>(even_low, even_high),
+            _mm512_shuffle_i32x4::<0x88>(odd_low, odd_high),
+            _mm512_shuffle_i32x4::<0xdd>(even_low, even_high),
+            _mm512_shuffle_i32x4::<0xdd>(odd_low, odd_high),
+        ];
+        for (q, column) in columns.into_iter().enumerate() {
+            // SAFETY: as for loading.
+            unsafe { _mm512_store_epi32(square.0[4 * q + c].as_mut_ptr().cast(), column) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_columns_on_every_instruction_set() {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut square = Square(std::array::from_fn(|i| {
+                std::array::from_fn(|j| (i * 16 + j) as u32)
+            }));
+            square.mirror(isa);
+            for (i, row) in square.0.iter().enumerate() {
+                for (j, &x) in row.iter().enumerate() {
+                    assert_eq!(x as usize, j * 16 + i, "{isa}");
+                }
+            }
+        }
+    }
+}
