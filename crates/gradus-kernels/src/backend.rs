@@ -87,6 +87,13 @@ pub trait Backend: Send + Sync + 'static {
     /// What this runs on, for people.
     fn describe(&self) -> String;
 
+    /// Does a job of many operations where they start fastest.
+    fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R
+    where
+        Self: Sized,
+    {
+        job()
+    }
     /// How many independent batches at a time suit the device.
     fn lanes(&self) -> usize {
         1

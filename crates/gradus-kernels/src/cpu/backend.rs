@@ -35,6 +35,14 @@ impl Backend for Cpu {
         )
     }
 
+    fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
+        match &self.threads {
+            Threads::One => job(),
+            // On a thread of the pool, so that no operation wakes one up.
+            Threads::Pool { pool, .. } => pool.install(job),
+        }
+    }
+
     fn lanes(&self) -> usize {
         self.threads()
     }

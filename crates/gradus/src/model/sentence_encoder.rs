@@ -196,7 +196,7 @@ impl<B: Backend> SentenceEncoder<B> {
         let batches = batches(tokens, options.batch_tokens, self.backend.lanes());
         let vectors = self.backend.in_lanes(batches, |backend, batch| {
             let batch = self.pack(batch.iter().map(|t| (t, 0)));
-            backend.read(&self.infer(backend, &batch))
+            backend.enter(|| backend.read(&self.infer(backend, &batch)))
         });
         Embeddings::new(self.dim(), vectors.concat())
     }
@@ -222,6 +222,10 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// A forward pass for training, with dropout where it is given.
     pub fn forward(&self, batch: Packed, dropout: Option<Dropout>) -> Passed<B> {
+        self.backend.enter(|| self.forward_here(batch, dropout))
+    }
+
+    fn forward_here(&self, batch: Packed, dropout: Option<Dropout>) -> Passed<B> {
         let (b, p) = (&self.backend, &self.params);
         let tokens = self.encoder.forward(b, p, &batch, dropout);
         let mut x = b.pool(&self.folder.modules.pooling, &batch, tokens.output());
@@ -249,6 +253,11 @@ impl<B: Backend> SentenceEncoder<B> {
     /// Adds every parameter's gradient to `grads`, given that of the
     /// embeddings, `[sequences, dim]`.
     pub fn backward(&self, passed: Passed<B>, gradient: &[f32], grads: &mut B::Arena) {
+        self.backend
+            .enter(|| self.backward_here(passed, gradient, grads));
+    }
+
+    fn backward_here(&self, passed: Passed<B>, gradient: &[f32], grads: &mut B::Arena) {
         let (b, p) = (&self.backend, &self.params);
         let Passed {
             batch,
