@@ -182,6 +182,17 @@ pub trait Backend: Send + Sync + 'static {
         dy: &Self::Tensor,
         grads: &mut Self::Arena,
     ) -> Self::Tensor;
+    /// The same for a layer whose input was `x = f(pre)`; returns the gradient
+    /// of `pre`, which is `dy W * f'(pre)`.
+    fn activated_backward(
+        &self,
+        params: &Self::Arena,
+        layer: &Linear,
+        activation: Activation,
+        pre_and_x: (Self::Tensor, &Self::Tensor),
+        dy: &Self::Tensor,
+        grads: &mut Self::Arena,
+    ) -> Self::Tensor;
     /// `dy * f'(pre)`.
     fn activation_backward(
         &self,

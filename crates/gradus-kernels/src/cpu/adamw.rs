@@ -61,7 +61,7 @@ fn tasks(segments: &[Range<usize>], sparse: Option<&SparseRows>) -> Vec<Vec<Piec
 pub(super) fn sum_of_squares(cpu: &Cpu, arena: &Arena, ranges: &[Range<usize>]) -> f64 {
     let tasks = tasks(ranges, arena.sparse.as_ref());
     let mut sums = vec![0f64; tasks.len()];
-    let values = arena.values();
+    let values = arena.settled();
     cpu.each(sums.iter_mut().zip(&tasks).collect(), |(sum, pieces)| {
         for piece in pieces.iter().filter(|p| p.active) {
             let values = &values[piece.range.clone()];
@@ -176,7 +176,7 @@ pub(super) fn step(
         .iter()
         .map(|pieces| (parts.by_ref().take(pieces.len()).collect(), pieces))
         .collect();
-    let grads = grads.values();
+    let grads = grads.settled();
     cpu.each(work, |(parts, pieces)| {
         cpu.simd(
             #[inline(always)]

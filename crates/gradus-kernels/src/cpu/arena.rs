@@ -2,6 +2,7 @@ use super::Cpu;
 use super::aligned::Aligned;
 use super::matmul::{Panels, Rhs};
 use crate::View;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,6 +15,9 @@ pub struct Arena {
     layouts: Mutex<Layouts>,
     /// Where given, only these rows of a table may differ from zero.
     pub(super) sparse: Option<SparseRows>,
+    /// Parts that were written by one product, and whether they count as zero
+    /// now: then what they hold is old, and the next product overwrites it.
+    written: Vec<(View, bool)>,
 }
 
 /// Weights laid out for products; stale ones lend their memory.
@@ -90,21 +94,72 @@ impl Arena {
         }
     }
 
-    /// The values.
+    /// The values as they lie in memory, which is what they are where no part
+    /// was set to zero and not written since.
     pub fn values(&self) -> &[f32] {
+        debug_assert!(self.due().next().is_none());
         &self.values
+    }
+
+    /// The values.
+    pub(super) fn settled(&self) -> Cow<'_, [f32]> {
+        let mut values = Cow::Borrowed(&self.values[..]);
+        for view in self.due() {
+            view.of_mut(values.to_mut()).fill(0.0);
+        }
+        values
+    }
+
+    /// The parts whose old values are still there although they are zero.
+    fn due(&self) -> impl Iterator<Item = &View> {
+        self.written.iter().filter(|w| w.1).map(|w| &w.0)
+    }
+
+    /// Makes true what was put off in a range.
+    fn settle(&mut self, range: Range<usize>) {
+        for (view, due) in self.written.iter_mut().filter(|w| w.1) {
+            let own = view.range();
+            if own.start < range.end && range.start < own.end {
+                view.of_mut(&mut self.values).fill(0.0);
+                *due = false;
+            }
+        }
     }
 
     /// The values, to change any of them.
     pub(super) fn change(&mut self) -> &mut [f32] {
         self.sparse = None;
         self.outdate();
+        self.settle(0..self.values.len());
         &mut self.values
+    }
+
+    /// The values of a view to which a product is to be added, and whether they
+    /// are zero and to be overwritten instead, whatever they hold.
+    pub(super) fn sum(&mut self, view: View) -> (&mut [f32], bool) {
+        let mut overwrite = false;
+        match self.written.iter_mut().find(|w| w.0 == view) {
+            Some((_, due)) => overwrite = std::mem::take(due),
+            None => self.settle(view.range()),
+        }
+        let touched = self.sparse.as_ref().is_some_and(|s| {
+            let table = s.table.range();
+            view.offset < table.end && table.start < view.range().end
+        });
+        if self.sparse.is_some() && !touched && !self.written.iter().any(|w| w.0 == view) {
+            self.written.push((view, false));
+        }
+        if overwrite {
+            self.outdate();
+            return (view.of_mut(&mut self.values), true);
+        }
+        (self.part(view), false)
     }
 
     /// The values of a view, to change them.
     pub(super) fn part(&mut self, view: View) -> &mut [f32] {
         self.outdate();
+        self.settle(view.range());
         if let Some(sparse) = &mut self.sparse {
             sparse.touch(view.range());
         }
@@ -114,6 +169,7 @@ impl Arena {
     /// The values of a table, to change those of some rows.
     pub(super) fn rows(&mut self, table: View, rows: &[u32]) -> &mut [f32] {
         self.outdate();
+        self.settle(table.range());
         match &mut self.sparse {
             Some(sparse) if sparse.table == table => {
                 for &row in rows {
@@ -129,31 +185,35 @@ impl Arena {
     /// The values and what is known of their zeros, to change both in step.
     pub(super) fn both(&mut self) -> (&mut [f32], &mut Option<SparseRows>) {
         self.outdate();
+        self.settle(0..self.values.len());
         (&mut self.values, &mut self.sparse)
     }
 
-    /// Sets everything to zero, which costs nothing where it is known to be.
+    /// Sets everything to zero, which costs nothing where it is known to be or
+    /// will be overwritten.
     pub(super) fn zero(&mut self, cpu: &Cpu) {
         const BLOCK: usize = 1 << 16;
         self.outdate();
-        let mut parts: Vec<&mut [f32]> = vec![];
-        match &mut self.sparse {
-            None => parts.extend(self.values.chunks_mut(BLOCK)),
-            Some(sparse) => {
-                let (before, rest) = self.values.split_at_mut(sparse.table.offset);
-                let (mut table, after) = rest.split_at_mut(sparse.table.len());
-                parts.extend(before.chunks_mut(BLOCK));
-                parts.extend(after.chunks_mut(BLOCK));
-                for (range, touched) in sparse.runs() {
-                    let (run, rest) = table.split_at_mut(range.len());
-                    table = rest;
-                    if touched {
-                        parts.extend(run.chunks_mut(BLOCK));
-                    }
-                }
-                sparse.touched.fill(false);
-            }
+        let mut skip = vec![];
+        for (view, due) in &mut self.written {
+            *due = true;
+            skip.push(view.range());
         }
+        if let Some(sparse) = &mut self.sparse {
+            let runs = sparse.runs().into_iter().filter(|(_, touched)| !touched);
+            skip.extend(runs.map(|(range, _)| range));
+            sparse.touched.fill(false);
+        }
+        skip.sort_unstable_by_key(|range| range.start);
+        let mut parts: Vec<&mut [f32]> = vec![];
+        let (mut rest, mut at) = (&mut self.values[..], 0);
+        for range in skip {
+            let (part, tail) = std::mem::take(&mut rest).split_at_mut(range.start - at);
+            parts.extend(part.chunks_mut(BLOCK));
+            rest = &mut tail[range.len()..];
+            at = range.end;
+        }
+        parts.extend(rest.chunks_mut(BLOCK));
         cpu.each(parts, |part| part.fill(0.0));
     }
 

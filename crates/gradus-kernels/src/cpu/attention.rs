@@ -101,15 +101,7 @@ impl Head {
             [len, self.size, stride],
         );
         for row in scratch.probs[..len * stride].chunks_exact_mut(stride) {
-            row[len..].fill(f32::NEG_INFINITY);
-            let largest = math::largest(row) * scale;
-            for x in row.iter_mut() {
-                *x = math::exp(x.mul_add(scale, -largest));
-            }
-            let inverse = 1.0 / math::sum(row);
-            for x in row.iter_mut() {
-                *x *= inverse;
-            }
+            math::softmax(row, len, scale);
         }
     }
 

@@ -92,7 +92,7 @@ impl Backend for Cpu {
     }
 
     fn read_arena(&self, arena: &Arena, range: Range<usize>) -> Vec<f32> {
-        arena.values()[range].to_vec()
+        arena.settled()[range].to_vec()
     }
 
     fn write_arena(&self, arena: &mut Arena, offset: usize, values: &[f32]) {
@@ -165,6 +165,18 @@ impl Backend for Cpu {
         grads: &mut Arena,
     ) -> Tensor {
         linear::backward(self, params, layer, x, dy, grads)
+    }
+
+    fn activated_backward(
+        &self,
+        params: &Arena,
+        layer: &Linear,
+        activation: Activation,
+        (pre, x): (Tensor, &Tensor),
+        dy: &Tensor,
+        grads: &mut Arena,
+    ) -> Tensor {
+        linear::activated_backward(self, params, layer, activation, (pre, x), dy, grads)
     }
 
     fn activation_backward(&self, activation: Activation, pre: &Tensor, dy: Tensor) -> Tensor {

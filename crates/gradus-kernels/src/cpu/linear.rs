@@ -196,17 +196,11 @@ fn scale_by_slope(activation: Activation, pre: &[f32], dy: &mut [f32]) {
     }
 }
 
-pub(super) fn backward(
-    cpu: &Cpu,
-    params: &Arena,
-    layer: &Linear,
-    x: &Tensor,
-    dy: &Tensor,
-    grads: &mut Arena,
-) -> Tensor {
+/// Adds to the gradients of weight and bias.
+fn add_gradients(cpu: &Cpu, layer: &Linear, x: &Tensor, dy: &Tensor, grads: &mut Arena) {
     let (out, width, tokens) = (layer.weight.rows, layer.weight.cols, x.rows());
     assert_eq!((dy.rows(), dy.cols()), (tokens, out), "gradient shape");
-
+    assert_eq!(x.cols(), width, "input width");
     let inputs = Panels::pack(
         cpu,
         x.values(),
@@ -215,41 +209,112 @@ pub(super) fn backward(
         tokens,
         cpu.spare_panels(),
     );
-    matmul::product(
-        cpu,
-        Left::Columns {
-            values: dy.values(),
-            width: out,
-        },
-        out,
-        &inputs,
-        None,
-        [grads.part(layer.weight)],
-        #[inline(always)]
-        |sums, [grads]| {
-            for (g, sum) in grads.iter_mut().zip(sums) {
-                *g += sum;
-            }
-        },
-    );
+    let left = Left::Columns {
+        values: dy.values(),
+        width: out,
+    };
+    let (sums, overwrite) = grads.sum(layer.weight);
+    if overwrite {
+        matmul::product(
+            cpu,
+            left,
+            out,
+            &inputs,
+            None,
+            [sums],
+            #[inline(always)]
+            // It is not read again before the optimizer's step.
+            |sums, [grads]| matmul::write_past_cache(sums, grads),
+        );
+    } else {
+        matmul::product(
+            cpu,
+            left,
+            out,
+            &inputs,
+            None,
+            [sums],
+            #[inline(always)]
+            |sums, [grads]| {
+                for (g, sum) in grads.iter_mut().zip(sums) {
+                    *g += sum;
+                }
+            },
+        );
+    }
     cpu.keep_panels(inputs);
     if let Some(bias) = layer.bias {
         add_column_sums(cpu, grads.part(bias), dy);
     }
+}
 
+/// `dy W`, row by row to `store`.
+fn input_gradient(
+    cpu: &Cpu,
+    params: &Arena,
+    layer: &Linear,
+    dy: &Tensor,
+    out: &mut Tensor,
+    store: impl matmul::Store<1>,
+) {
     let panels = params.panels(cpu, layer.weight, Rhs::Plain);
-    let mut dx = cpu.uninit(tokens, width);
     matmul::product(
         cpu,
         Left::Rows(dy.values()),
-        tokens,
+        dy.rows(),
         &panels,
         None,
-        [dx.values_mut()],
+        [out.values_mut()],
+        store,
+    );
+}
+
+pub(super) fn backward(
+    cpu: &Cpu,
+    params: &Arena,
+    layer: &Linear,
+    x: &Tensor,
+    dy: &Tensor,
+    grads: &mut Arena,
+) -> Tensor {
+    add_gradients(cpu, layer, x, dy, grads);
+    let mut dx = x.like();
+    input_gradient(
+        cpu,
+        params,
+        layer,
+        dy,
+        &mut dx,
         #[inline(always)]
         |sums, [dx]| *dx = *sums,
     );
     dx
+}
+
+pub(super) fn activated_backward(
+    cpu: &Cpu,
+    params: &Arena,
+    layer: &Linear,
+    activation: Activation,
+    (mut pre, x): (Tensor, &Tensor),
+    dy: &Tensor,
+    grads: &mut Arena,
+) -> Tensor {
+    add_gradients(cpu, layer, x, dy, grads);
+    input_gradient(
+        cpu,
+        params,
+        layer,
+        dy,
+        &mut pre,
+        #[inline(always)]
+        |sums, [pre]| {
+            let mut d = *sums;
+            scale_by_slope(activation, pre, &mut d);
+            *pre = d;
+        },
+    );
+    pre
 }
 
 /// `sums += ` the column sums of `x`, rows taken in order.

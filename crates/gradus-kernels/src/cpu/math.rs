@@ -48,18 +48,6 @@ pub(super) fn sum(x: &[f32]) -> f32 {
     lane_sum(x, x, |x, _, sum| sum + x)
 }
 
-/// The largest value; the length is a multiple of the lanes.
-#[inline(always)]
-pub(super) fn largest(x: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in x.chunks_exact(LANES) {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = if x > *lane { x } else { *lane };
-        }
-    }
-    combine(lanes, |a, b| if a > b { a } else { b })
-}
-
 #[inline(always)]
 pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
     lane_sum(x, y, f32::mul_add)
@@ -152,6 +140,32 @@ fn multiply_rows<const R: usize>(
                 axpy(rest, w, &b[l * b_stride + whole..]);
             }
         }
+    }
+}
+
+/// Turns scores into probabilities: `e^(scale x)`, over their sum; what lies
+/// beyond `len` becomes zero. The row is whole vectors.
+#[inline(always)]
+pub(super) fn softmax(row: &mut [f32], len: usize, scale: f32) {
+    row[len..].fill(f32::NEG_INFINITY);
+    let (vectors, _) = row.as_chunks_mut::<LANES>();
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for x in vectors.iter() {
+        for (most, &x) in most.iter_mut().zip(x) {
+            *most = if x > *most { x } else { *most };
+        }
+    }
+    let largest = combine(most, |a, b| if a > b { a } else { b }) * scale;
+    let mut sums = [0f32; LANES];
+    for x in vectors.iter_mut() {
+        for (x, sum) in x.iter_mut().zip(&mut sums) {
+            *x = exp(x.mul_add(scale, -largest));
+            *sum += *x;
+        }
+    }
+    let inverse = 1.0 / combine(sums, |a, b| a + b);
+    for x in vectors.as_flattened_mut() {
+        *x *= inverse;
     }
 }
 

@@ -35,25 +35,26 @@ impl Square {
 fn mirror_avx512(square: &mut Square) {
     use std::arch::x86_64::*;
 
-    // SAFETY: each row is 64 bytes, aligned as the type says.
-    let load = |i: usize| unsafe { _mm512_load_epi32(square.0[i].as_ptr().cast()) };
-    let r: [__m512i; 16] = std::array::from_fn(load);
+    // Loops and no closures: those might be compiled without the instructions.
+    let mut rows = [_mm512_setzero_si512(); 16];
+    for (to, row) in rows.iter_mut().zip(&square.0) {
+        // SAFETY: each row is 64 bytes, aligned as the type says.
+        *to = unsafe { _mm512_load_epi32(row.as_ptr().cast()) };
+    }
     // Pairs, then fours, within quarters of a register.
-    let pairs: [__m512i; 16] = std::array::from_fn(|i| {
-        let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
-        match i % 2 {
-            0 => _mm512_unpacklo_epi32(a, b),
-            _ => _mm512_unpackhi_epi32(a, b),
+    let mut pairs = rows;
+    for i in (0..16).step_by(2) {
+        pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    let mut fours = pairs;
+    for i in (0..16).step_by(4) {
+        for j in 0..2 {
+            let (a, b) = (pairs[i + j], pairs[i + j + 2]);
+            fours[i + 2 * j] = _mm512_unpacklo_epi64(a, b);
+            fours[i + 2 * j + 1] = _mm512_unpackhi_epi64(a, b);
         }
-    });
-    let fours: [__m512i; 16] = std::array::from_fn(|i| {
-        let first = i / 4 * 4 + i % 4 / 2;
-        let (a, b) = (pairs[first], pairs[first + 2]);
-        match i % 2 {
-            0 => _mm512_unpacklo_epi64(a, b),
-            _ => _mm512_unpackhi_epi64(a, b),
-        }
-    });
+    }
     // `fours[4 g + c]`, quarter `q`, holds column `4 q + c` of rows `4 g..`:
     // quarters are gathered from the four groups.
     for c in 0..4 {

@@ -99,6 +99,33 @@ pub fn activations<B: Backend>(backend: &B) {
             &slope(|x| inner(&f(x), &dy), &widen(&x)),
             2e-6,
         );
+        // A layer behind it, both in one.
+        let layer = Linear {
+            weight: View::new(0, 9, 7),
+            bias: Some(View::new(63, 1, 9)),
+        };
+        let arena = backend.arena(values(72, 6));
+        let (pre, dy) = (values(43 * 7, 7), values(43 * 9, 8));
+        let matrix = |values: &[f32], cols| backend.tensor(43, cols, values);
+        let identity = {
+            let mut eye = vec![0.0; 49];
+            eye.iter_mut().step_by(8).for_each(|x| *x = 1.0);
+            backend.arena(eye)
+        };
+        let pass = Linear {
+            weight: View::new(0, 7, 7),
+            bias: None,
+        };
+        let (pre, x) = backend.linear_activated(&identity, &pass, activation, &matrix(&pre, 7));
+        let dy = matrix(&dy, 9);
+        let mut apart = backend.arena(vec![0.0; 72]);
+        let d = backend.linear_backward(&arena, &layer, &x, &dy, &mut apart);
+        let d = backend.activation_backward(activation, &pre, d);
+        let mut grads = backend.arena(vec![0.0; 72]);
+        let at_once =
+            backend.activated_backward(&arena, &layer, activation, (pre, &x), &dy, &mut grads);
+        close(&backend.read(&at_once), &widen(&backend.read(&d)), 1e-6);
+        assert!(backend.read_arena(&grads, 0..72) == backend.read_arena(&apart, 0..72));
     }
 }
 

@@ -7,6 +7,7 @@ mod half;
 mod invariance;
 mod reference;
 mod sparse;
+mod zero;
 
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use gradus_kernels::dropout::{Dropout, mix64};
@@ -105,6 +106,13 @@ macro_rules! conformance {
             fn sparse_updates_are_the_dense_ones() {
                 if let Some(backend) = $make(2) {
                     sparse::sparse_updates_are_the_dense_ones(&backend);
+                }
+            }
+
+            #[test]
+            fn zero_holds_for_every_reader() {
+                if let Some(backend) = $make(2) {
+                    zero::zero_holds_for_every_reader(&backend);
                 }
             }
 

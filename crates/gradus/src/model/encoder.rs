@@ -233,8 +233,9 @@ impl Encoder {
             grads,
         );
         let branch = branch.as_ref().unwrap_or(&residual);
-        let d = backend.linear_backward(params, &views.down, &saved.post, branch, grads);
-        let d = backend.activation_backward(self.activation, &saved.pre, d);
+        let inner = (saved.pre, &saved.post);
+        let d =
+            backend.activated_backward(params, &views.down, self.activation, inner, branch, grads);
         let d = backend.linear_backward(params, &views.up, &saved.attention.out, &d, grads);
         let dy = backend.add(residual, &d);
 

@@ -147,9 +147,9 @@ pub(super) fn pack_columns(
 ) {
     let k = a.len() / width.max(1);
     let steps = k.div_ceil(32);
-    for block in (0..count).step_by(16) {
-        let columns = from + block..from + (block + 16).min(count);
-        for s in 0..steps {
+    for s in 0..steps {
+        for block in (0..count).step_by(16) {
+            let columns = from + block..from + (block + 16).min(count);
             let mut square = Square::ZERO;
             for (r, pairs) in square.0.iter_mut().enumerate() {
                 column_pairs(kernel, a, width, s * 32 + 2 * r, columns.clone(), pairs);
@@ -192,7 +192,9 @@ mod tests {
         }
         let mut line = [0; 16];
         round(kernel, &values, &mut line);
-        let halves = line.iter().flat_map(|pair| [*pair as u16, (pair >> 16) as u16]);
+        let halves = line
+            .iter()
+            .flat_map(|pair| [*pair as u16, (pair >> 16) as u16]);
         let got: Vec<f32> = halves.map(widen).collect();
         for (got, case) in got.iter().zip(cases) {
             assert_eq!(*got, case.1, "{}", case.0);

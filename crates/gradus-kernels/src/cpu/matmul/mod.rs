@@ -18,6 +18,7 @@ mod panels;
 mod simd;
 
 pub(super) use chain::{Weights, chained};
+pub(super) use output::write_past_cache;
 pub(super) use panels::{Panels, Rhs};
 
 use super::{Cpu, Isa};
@@ -133,6 +134,7 @@ pub(super) fn product<const N: usize>(
                 (Data::Bf16(_), None) => unreachable!("laid out for another backend"),
             },
         );
+        output::finish_writes();
     });
 }
 
@@ -179,8 +181,8 @@ impl<const N: usize> Task<'_, '_, N> {
         let mut tile = [0f32; simd::ROWS * COLS];
         for from in self.rows.clone().step_by(chunk) {
             let chunk = from..(from + chunk).min(self.rows.end);
-            for p in self.panels.clone() {
-                for first in chunk.clone().step_by(simd::ROWS) {
+            for first in chunk.clone().step_by(simd::ROWS) {
+                for p in self.panels.clone() {
                     let here = first..(first + simd::ROWS).min(chunk.end);
                     let (a, row_stride, term_stride) = match self.a {
                         Left::Rows(values) => (&values[first * k..], k, 1),
@@ -293,9 +295,9 @@ fn sweep(
     let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
     let [mut now, mut last] = tiles.each_mut();
     let mut before: Option<(usize, usize)> = None;
-    for p in panels {
-        let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
-        for first in (0..rows).step_by(ROWS) {
+    for first in (0..rows).step_by(ROWS) {
+        for p in panels.clone() {
+            let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
             let sums = last.0.as_chunks::<COLS>().0;
             let mut next = 0;
             kernel.product(

@@ -4,6 +4,7 @@
 use super::{HalfKernel, bf16};
 use crate::cpu::transpose::Square;
 use crate::cpu::{Cpu, Isa};
+use std::cell::RefCell;
 
 /// Columns of a panel: two vectors of AVX-512, two AMX tiles.
 pub(crate) const COLS: usize = 32;
@@ -88,10 +89,10 @@ impl Panels {
                     for (i, part) in lines.chunks_exact_mut(STEP).enumerate() {
                         parts[i % steps].push(part);
                     }
-                    cpu.each(parts.into_iter().enumerate().collect(), |(s, parts)| {
+                    cpu.each(parts.into_iter().enumerate().collect(), |(s, mut parts)| {
                         cpu.simd(
                             #[inline(always)]
-                            || half_from_columns(kernel, parts, b, s * STEP, n),
+                            || half_from_columns(kernel, &mut parts, b, s * STEP, n),
                         );
                     });
                 }
@@ -163,27 +164,34 @@ fn from_rows(isa: Isa, panel: &mut [Line], b: &[f32], from: usize, n: usize, k: 
     }
 }
 
-/// One step of every panel out of `[k, n]`, in bf16.
+/// One step of every panel out of `[k, n]`, in bf16. Rows are read along.
 #[inline(always)]
 fn half_from_columns(
     kernel: HalfKernel,
-    parts: Vec<&mut [HalfLine]>,
+    parts: &mut [&mut [HalfLine]],
     b: &[f32],
     term: usize,
     n: usize,
 ) {
-    for (p, part) in parts.into_iter().enumerate() {
-        for (tile, lines) in part.chunks_exact_mut(16).enumerate() {
-            let from = p * COLS + 16 * tile;
-            let columns = from.min(n)..(from + 16).min(n);
-            for (r, line) in lines.iter_mut().enumerate() {
-                bf16::column_pairs(kernel, b, n, term + 2 * r, columns.clone(), &mut line.0);
+    for r in 0..STEP / 2 {
+        for (p, part) in parts.iter_mut().enumerate() {
+            for tile in 0..2 {
+                let from = p * COLS + 16 * tile;
+                let columns = from.min(n)..(from + 16).min(n);
+                let line = &mut part[16 * tile + r].0;
+                bf16::column_pairs(kernel, b, n, term + 2 * r, columns, line);
             }
         }
     }
 }
 
-/// All of a panel out of `[n, k]`, in bf16.
+thread_local! {
+    /// Some rows in bf16.
+    static ROWS: RefCell<Vec<[u32; 16]>> = const { RefCell::new(Vec::new()) };
+}
+
+/// All of a panel out of `[n, k]`, in bf16. Rows are read along, and only then
+/// cut into squares.
 #[inline(always)]
 fn half_from_rows(
     kernel: HalfKernel,
@@ -193,20 +201,35 @@ fn half_from_rows(
     n: usize,
     k: usize,
 ) {
+    let steps = k.div_ceil(STEP);
+    let mut lines = ROWS.take();
+    lines.clear();
+    for row in b[from * k..n.min(from + COLS) * k].chunks_exact(k.max(1)) {
+        let (whole, rest) = row.as_chunks::<STEP>();
+        for values in whole {
+            let mut line = [0; 16];
+            bf16::round(kernel, values, &mut line);
+            lines.push(line);
+        }
+        if !rest.is_empty() {
+            let mut line = [0; 16];
+            bf16::round_some(kernel, rest, &mut line);
+            lines.push(line);
+        }
+    }
+    lines.resize(COLS * steps, [0; 16]);
     for (s, step) in panel.chunks_exact_mut(STEP).enumerate() {
-        for (tile, lines) in step.chunks_exact_mut(16).enumerate() {
+        for (tile, to) in step.chunks_exact_mut(16).enumerate() {
+            let rows = &lines[16 * tile * steps + s..];
             let mut square = Square::ZERO;
             for (j, row) in square.0.iter_mut().enumerate() {
-                let column = from + 16 * tile + j;
-                if column < n {
-                    let values = &b[column * k..(column + 1) * k][s * STEP..];
-                    bf16::round_some(kernel, values, row);
-                }
+                *row = rows[j * steps];
             }
             square.mirror(kernel.isa());
-            for (line, row) in lines.iter_mut().zip(square.0) {
+            for (line, row) in to.iter_mut().zip(square.0) {
                 line.0 = row;
             }
         }
     }
+    ROWS.set(lines);
 }
