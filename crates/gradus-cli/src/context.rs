@@ -70,4 +70,17 @@ impl Context {
     pub fn load(&self, folder: &Path) -> Result<SentenceEncoder<Cpu>, Failure> {
         SentenceEncoder::load(folder, self.backend(Precision::Auto)?).map_err(Failure::Model)
     }
+
+    /// Tells of texts that a model read only the beginnings of.
+    pub fn tell_of_cuts(&self, encoder: &SentenceEncoder<Cpu>) {
+        let (cut, most) = (
+            encoder.tokenizer().shortened(),
+            encoder.tokenizer().max_tokens(),
+        );
+        if cut > 0 {
+            let texts = if cut == 1 { "text was" } else { "texts were" };
+            self.manner
+                .note(&format!("{cut} {texts} cut to the model's {most} tokens"));
+        }
+    }
 }

@@ -100,7 +100,9 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         writer.write(&chunk, &vectors)?;
         counter.add(chunk.len() as u64);
     }
-    writer.finish()
+    writer.finish()?;
+    context.tell_of_cuts(&encoder);
+    Ok(())
 }
 
 fn open(args: &Args, context: &Context) -> Result<Chunks<String>, Failure> {

@@ -102,6 +102,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let what = format!("{spec}: encoding sentences");
         let watched = Watched::new(context.load(folder)?, what, context.manner);
         report.push(spec, suite.evaluate(&watched).map_err(Failure::Model)?);
+        context.tell_of_cuts(watched.encoder());
     }
     let view = View {
         per_subset: args.per_subset,

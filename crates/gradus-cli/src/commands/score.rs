@@ -80,7 +80,9 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let folder = context.find(&args.model)?;
     if let Ok([first, second]) = <[String; 2]>::try_from(std::mem::take(&mut args.texts)) {
         let scorer = Scorer::new(args.model, context.load(&folder)?);
-        return scorer.single(first, second, format);
+        scorer.single(first, second, format)?;
+        context.tell_of_cuts(&scorer.encoder);
+        return Ok(());
     }
     let mut pairs = open(&args, context)?;
     let scorer = Scorer::new(args.model, context.load(&folder)?);
@@ -94,7 +96,9 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         output.flush()?;
         counter.add(chunk.len() as u64);
     }
-    output.finish()
+    output.finish()?;
+    context.tell_of_cuts(&scorer.encoder);
+    Ok(())
 }
 
 fn open(args: &Args, context: &Context) -> Result<Chunks<RawPair>, Failure> {

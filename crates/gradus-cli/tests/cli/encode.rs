@@ -146,3 +146,18 @@ fn a_json_line_without_the_key_is_named() {
         assert_eq!(assert.get_output().stdout.split(|b| *b == b'\n').count(), 2);
     }
 }
+
+#[test]
+fn texts_beyond_the_limit_are_told_of() {
+    let long = "cat ".repeat(3000);
+    let told = predicate::str::contains("1 text was cut to the model's");
+    let mut command = gradus();
+    command.args(["encode", &model("bert-small"), &long, "a cat"]);
+    command.assert().success().stderr(told.clone());
+    let mut command = gradus();
+    command.args(["score", &model("bert-small"), "a cat", &long]);
+    command.assert().success().stderr(told.clone());
+    let mut command = gradus();
+    command.args(["encode", &model("bert-small"), "a cat"]);
+    command.assert().success().stderr(told.not());
+}

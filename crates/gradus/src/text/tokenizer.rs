@@ -7,6 +7,8 @@ use crate::model::files::{is_there, read_text};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 use tokenizers::{EncodeInput, Encoding, PostProcessor, PostProcessorWrapper};
 
@@ -37,6 +39,8 @@ pub struct Tokenizer {
     /// The limit in force.
     max_tokens: usize,
     prompt: String,
+    /// Inputs that lost tokens to it.
+    shortened: Arc<AtomicUsize>,
 }
 
 impl Tokenizer {
@@ -94,6 +98,7 @@ impl Tokenizer {
             most_tokens: max_tokens,
             max_tokens,
             prompt: String::new(),
+            shortened: Arc::default(),
         };
         // What every text gets is wrong here or never.
         tokenizer.run(vec![("".into(), None)])?;
@@ -116,6 +121,17 @@ impl Tokenizer {
         self.room(max_tokens, false).map_err(|e| self.fail(e))?;
         self.max_tokens = max_tokens;
         Ok(())
+    }
+
+    /// The most tokens of an input, special ones included.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// How many inputs so far, of this tokenizer and its clones, were cut to
+    /// the limit.
+    pub fn shortened(&self) -> usize {
+        self.shortened.load(Ordering::Relaxed)
     }
 
     fn fail(&self, message: String) -> ModelError {
@@ -190,6 +206,10 @@ impl Tokenizer {
             max_length: self.room(self.max_tokens, second.is_some())?,
             ..TruncationParams::default()
         };
+        let whole = first.len() + second.as_ref().map_or(0, Encoding::len);
+        if whole > params.max_length {
+            self.shortened.fetch_add(1, Ordering::Relaxed);
+        }
         (first, second) = truncate_encodings(first, second, &params).map_err(|e| e.to_string())?;
         drop(first.take_overflowing());
         if let Some(second) = &mut second {
