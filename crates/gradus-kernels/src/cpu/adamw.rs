@@ -4,7 +4,8 @@
 //! Its row of the embedding table only decays, which is all that is done to
 //! it; the result is that of the dense update.
 
-use super::arena::{Arena, SparseRows};
+use super::arena::{Arena, Layout, SparseRows};
+use super::matmul::Block;
 use super::{Cpu, cut};
 use crate::{AdamWSegment, AdamWStep};
 use std::ops::Range;
@@ -164,23 +165,40 @@ pub(super) fn step(
         None => *first_rows = None,
     }
     let rules: Vec<_> = segments.iter().map(|s| Rule::new(s, step)).collect();
-    let ranges: Vec<_> = segments.iter().map(|s| s.range.clone()).collect();
-    let tasks = tasks(&ranges, first_rows.as_ref());
-    let pieces: Vec<_> = tasks.iter().flatten().map(|p| p.range.clone()).collect();
-    let params = params.both().0;
-    let mut parts = pick(params, &pieces)
+    let (mut weights, kept) = to_lay_out(params.take_layouts(), segments, first_rows.as_ref());
+    let mut work: Vec<(Vec<Piece>, Vec<Block<'_>>)> = vec![];
+    let mut next = weights.iter_mut().peekable();
+    for (segment, s) in segments.iter().enumerate() {
+        let mut at = s.range.start;
+        while let Some(weight) = next.next_if(|w| w.range.end <= s.range.end) {
+            let before = tasks(&[at..weight.range.start], first_rows.as_ref());
+            work.extend(before.into_iter().map(|t| (of_segment(t, segment), vec![])));
+            at = weight.range.end;
+            work.extend(weight_tasks(weight, segment));
+        }
+        let rest = tasks(&[at..s.range.end], first_rows.as_ref());
+        work.extend(rest.into_iter().map(|t| (of_segment(t, segment), vec![])));
+    }
+    let pieces = work.iter().flat_map(|w| &w.0);
+    let pieces: Vec<_> = pieces.map(|p| p.range.clone()).collect();
+    let values = params.both().0;
+    let mut parts = pick(values, &pieces)
         .into_iter()
         .zip(pick(m, &pieces))
         .zip(pick(v, &pieces));
-    let work: Vec<(Vec<_>, &Vec<Piece>)> = tasks
-        .iter()
-        .map(|pieces| (parts.by_ref().take(pieces.len()).collect(), pieces))
+    let work: Vec<_> = work
+        .into_iter()
+        .map(|(pieces, blocks)| {
+            let parts: Vec<_> = parts.by_ref().take(pieces.len()).collect();
+            (parts, pieces, blocks)
+        })
         .collect();
     let grads = grads.settled();
-    cpu.each(work, |(parts, pieces)| {
+    cpu.each(work, |(parts, pieces, blocks)| {
         cpu.simd(
             #[inline(always)]
             || {
+                let mut blocks = Some(blocks);
                 for (((p, m), v), piece) in parts.into_iter().zip(pieces) {
                     let rule = &rules[piece.segment];
                     if piece.active {
@@ -188,10 +206,71 @@ pub(super) fn step(
                     } else {
                         rule.decay(p);
                     }
+                    // While the values are near.
+                    for block in blocks.take().into_iter().flatten() {
+                        block.fill(cpu, p);
+                    }
                 }
             },
         );
     });
+    weights.extend(kept);
+    params.laid_out(weights);
+}
+
+/// Which layouts are to follow the values: those that are changed as a whole by
+/// one segment. And which the step leaves as they are. Others are out of date.
+fn to_lay_out(
+    layouts: Vec<Layout>,
+    segments: &[AdamWSegment],
+    sparse: Option<&SparseRows>,
+) -> (Vec<Layout>, Vec<Layout>) {
+    let apart = |a: &Range<usize>, b: &Range<usize>| a.end <= b.start || b.end <= a.start;
+    let (mut changed, mut kept) = (vec![], vec![]);
+    for layout in layouts {
+        let own = &layout.range;
+        let inside = |s: &AdamWSegment| s.range.start <= own.start && own.end <= s.range.end;
+        if segments.iter().all(|s| apart(&s.range, own)) {
+            kept.push(layout);
+        } else if segments.iter().any(inside) && sparse.is_none_or(|s| apart(&s.table.range(), own))
+        {
+            changed.push(layout);
+        }
+    }
+    (changed, kept)
+}
+
+/// The rows of a weight by blocks, with what each becomes in its layouts.
+fn weight_tasks(weight: &mut Layout, segment: usize) -> Vec<(Vec<Piece>, Vec<Block<'_>>)> {
+    let mut layouts: Vec<_> = weight
+        .panels
+        .iter_mut()
+        .map(|(rhs, panels)| panels.blocks(*rhs).into_iter())
+        .collect();
+    let mut tasks = vec![];
+    let mut at = weight.range.start;
+    while at < weight.range.end {
+        let blocks: Vec<_> = layouts.iter_mut().filter_map(Iterator::next).collect();
+        let end = weight.range.end;
+        let size = blocks.first().map_or(end, |block| block.values().max(1));
+        let range = at..end.min(at + size);
+        at = range.end;
+        let piece = Piece {
+            segment,
+            range,
+            active: true,
+        };
+        tasks.push((vec![piece], blocks));
+    }
+    tasks
+}
+
+/// The pieces, as a segment's.
+fn of_segment(mut pieces: Vec<Piece>, segment: usize) -> Vec<Piece> {
+    for piece in &mut pieces {
+        piece.segment = segment;
+    }
+    pieces
 }
 
 /// The parts of `values` at some ranges, which lie in order.

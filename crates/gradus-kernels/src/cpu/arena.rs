@@ -27,6 +27,12 @@ struct Layouts {
     stale: HashMap<(usize, Rhs), Arc<Panels>>,
 }
 
+/// A weight's place and its layouts.
+pub(super) struct Layout {
+    pub range: Range<usize>,
+    pub panels: Vec<(Rhs, Panels)>,
+}
+
 /// Which rows of an embedding table's gradient, or of its moments, may differ
 /// from zero.
 #[derive(Debug, Clone)]
@@ -240,6 +246,39 @@ impl Arena {
         let panels = Arc::new(panels);
         self.layouts().ready.insert(key, Arc::clone(&panels));
         panels
+    }
+
+    /// Takes out the layouts of what the values are now. Whoever changes those
+    /// fills the layouts anew and puts them back with [`Arena::laid_out`].
+    pub(super) fn take_layouts(&mut self) -> Vec<Layout> {
+        let layouts = self.layouts.get_mut().unwrap_or_else(|e| e.into_inner());
+        let mut weights: Vec<Layout> = vec![];
+        for ((offset, rhs), panels) in layouts.ready.drain() {
+            let Some(panels) = Arc::into_inner(panels) else {
+                continue;
+            };
+            let range = offset..offset + panels.len();
+            match weights.iter_mut().find(|w| w.range == range) {
+                Some(weight) => weight.panels.push((rhs, panels)),
+                None => weights.push(Layout {
+                    range,
+                    panels: vec![(rhs, panels)],
+                }),
+            }
+        }
+        weights.sort_unstable_by_key(|w| w.range.start);
+        weights
+    }
+
+    /// Puts back layouts of what the values are now.
+    pub(super) fn laid_out(&mut self, weights: Vec<Layout>) {
+        let layouts = self.layouts.get_mut().unwrap_or_else(|e| e.into_inner());
+        for weight in weights {
+            for (rhs, panels) in weight.panels {
+                let key = (weight.range.start, rhs);
+                layouts.ready.insert(key, Arc::new(panels));
+            }
+        }
     }
 
     fn layouts(&self) -> MutexGuard<'_, Layouts> {

@@ -1,7 +1,7 @@
 //! Embedding lookup and its scatter.
 
 use super::arena::Arena;
-use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut};
+use super::{Cpu, ROW_GRAIN, Tensor, cut};
 use crate::{EmbeddingTables, Packed, View};
 
 /// Each table with the index that every token has in it.
@@ -59,7 +59,8 @@ pub(super) fn backward(
         // Threads own strips of columns, so that each sum runs over the tokens
         // in order.
         let mut strips: Vec<Vec<&mut [f32]>> = Vec::new();
-        strips.resize_with(width.div_ceil(COLUMN_STRIP), Vec::new);
+        let strip_width = cpu.column_strip(width);
+        strips.resize_with(width.div_ceil(strip_width), Vec::new);
         let mut touched: Vec<u32> = indices.to_vec();
         touched.sort_unstable();
         touched.dedup();
@@ -71,7 +72,7 @@ pub(super) fn backward(
             let (row, tail) = tail.split_at_mut(width);
             rest = tail;
             at = start + width;
-            for (strip, part) in strips.iter_mut().zip(row.chunks_mut(COLUMN_STRIP)) {
+            for (strip, part) in strips.iter_mut().zip(row.chunks_mut(strip_width)) {
                 strip.push(part);
             }
         }
@@ -82,7 +83,7 @@ pub(super) fn backward(
         cpu.each(
             strips.into_iter().enumerate().collect(),
             |(i, mut strip)| {
-                let from = i * COLUMN_STRIP;
+                let from = i * strip_width;
                 for (token, &slot) in slots.iter().enumerate() {
                     let row = &mut strip[slot as usize];
                     for (sum, x) in row.iter_mut().zip(&dy.row(token)[from..]) {

@@ -2,7 +2,7 @@
 
 use super::arena::Arena;
 use super::matmul::{self, Left, Panels, Rhs, Weights};
-use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut, math};
+use super::{Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::{Activation, Linear};
 
 /// `x W^T + b`, row by row to `store`.
@@ -320,9 +320,10 @@ pub(super) fn activated_backward(
 /// `sums += ` the column sums of `x`, rows taken in order.
 pub(super) fn add_column_sums(cpu: &Cpu, sums: &mut [f32], x: &Tensor) {
     let cols = x.cols();
-    let strips: Vec<_> = sums.chunks_mut(COLUMN_STRIP).enumerate().collect();
+    let width = cpu.column_strip(cols);
+    let strips: Vec<_> = sums.chunks_mut(width).enumerate().collect();
     cpu.each(strips, |(i, strip)| {
-        let from = i * COLUMN_STRIP;
+        let from = i * width;
         cpu.simd(
             #[inline(always)]
             || {

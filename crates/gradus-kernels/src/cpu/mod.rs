@@ -170,6 +170,12 @@ impl Cpu {
             .collect()
     }
 
+    /// Columns per task where each column is summed down the rows: as wide as
+    /// may be, so that rows are read along. The sums do not depend on it.
+    fn column_strip(&self, cols: usize) -> usize {
+        cols.div_ceil(self.threads()).next_multiple_of(16).max(16)
+    }
+
     /// Like [`Cpu::split`] over sequences, with about equal numbers of tokens.
     fn split_sequences(&self, batch: &Packed, grain: usize) -> Vec<Range<usize>> {
         let parts = (batch.tokens() / grain.max(1)).clamp(1, self.threads());
@@ -209,7 +215,3 @@ fn cut<'a>(mut values: &'a mut [f32], ranges: &[Range<usize>], width: usize) -> 
 
 /// Rows a thread should have at least before a pointwise operation is split.
 const ROW_GRAIN: usize = 32;
-
-/// Columns per task where a sum runs down the rows; fixed, so that results do
-/// not depend on the number of threads.
-const COLUMN_STRIP: usize = 64;

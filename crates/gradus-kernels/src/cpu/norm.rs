@@ -1,7 +1,7 @@
 //! Layer norm fused with dropout and the residual sum.
 
 use super::arena::Arena;
-use super::{COLUMN_STRIP, Cpu, ROW_GRAIN, Tensor, cut, math};
+use super::{Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::dropout::Dropout;
 use crate::{LayerNorm, Normed, Packed};
 use std::ops::Range;
@@ -101,13 +101,14 @@ pub(super) fn backward(
     let xhat = &saved.normalized;
 
     super::linear::add_column_sums(cpu, grads.part(norm.beta), dy);
+    let strip_width = cpu.column_strip(width);
     let strips: Vec<_> = grads
         .part(norm.gamma)
-        .chunks_mut(COLUMN_STRIP)
+        .chunks_mut(strip_width)
         .enumerate()
         .collect();
     cpu.each(strips, |(i, strip)| {
-        let from = i * COLUMN_STRIP;
+        let from = i * strip_width;
         cpu.simd(
             #[inline(always)]
             || {

@@ -105,3 +105,15 @@ fn avx512_bf16_gives_the_same_bits_in_any_company() {
         });
     }
 }
+
+#[test]
+fn layouts_follow_the_optimizer_and_zero_holds() {
+    for isa in [Isa::Avx512Bf16, Isa::Amx] {
+        for threads in [1, 2] {
+            if let Some(backend) = half_on(isa, threads) {
+                layouts::products_follow_the_optimizer(&backend);
+                zero::zero_holds_for_every_reader(&backend);
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@
 mod gradients;
 mod half;
 mod invariance;
+mod layouts;
 mod reference;
 mod sparse;
 mod zero;
@@ -106,6 +107,13 @@ macro_rules! conformance {
             fn sparse_updates_are_the_dense_ones() {
                 if let Some(backend) = $make(2) {
                     sparse::sparse_updates_are_the_dense_ones(&backend);
+                }
+            }
+
+            #[test]
+            fn products_follow_the_optimizer() {
+                if let Some(backend) = $make(2) {
+                    layouts::products_follow_the_optimizer(&backend);
                 }
             }
 

@@ -19,7 +19,7 @@ mod simd;
 
 pub(super) use chain::{Weights, chained};
 pub(super) use output::write_past_cache;
-pub(super) use panels::{Panels, Rhs};
+pub(super) use panels::{Block, Panels, Rhs};
 
 use super::{Cpu, Isa};
 use output::Output;

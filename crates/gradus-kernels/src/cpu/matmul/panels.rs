@@ -52,6 +52,21 @@ pub(super) enum Data {
     Bf16(Vec<HalfLine>),
 }
 
+/// What [`COLS`] rows of a factor, as it is stored, become in its panels.
+pub(crate) struct Block<'a> {
+    rhs: Rhs,
+    /// Length of a row.
+    width: usize,
+    parts: Parts<'a>,
+}
+
+/// One part, a panel, where the rows are its columns; one for each panel where
+/// they are terms.
+enum Parts<'a> {
+    F32(Vec<&'a mut [Line]>),
+    Bf16(Vec<&'a mut [HalfLine]>),
+}
+
 impl Panels {
     /// Lays out `b`, in the memory of `old` where there is some.
     pub(crate) fn pack(
@@ -64,68 +79,127 @@ impl Panels {
     ) -> Self {
         assert_eq!(b.len(), n * k);
         let count = n.div_ceil(COLS);
-        let data = if let Some(kernel) = cpu.half {
-            let mut lines = match old.map(|o| o.data) {
+        let old = old.map(|o| o.data);
+        let data = if cpu.half.is_some() {
+            let mut lines = match old {
                 Some(Data::Bf16(lines)) => lines,
                 _ => vec![],
             };
-            let steps = k.div_ceil(STEP);
-            lines.resize(count * steps * STEP, HalfLine::ZERO);
-            match rhs {
-                Rhs::Transposed => {
-                    let size = (steps * STEP).max(1);
-                    let panels = lines.chunks_exact_mut(size).enumerate().collect();
-                    cpu.each(panels, |(p, panel)| {
-                        cpu.simd(
-                            #[inline(always)]
-                            || half_from_rows(kernel, panel, b, p * COLS, n, k),
-                        );
-                    });
-                }
-                Rhs::Plain => {
-                    // By steps and not by panels, so that rows are read along.
-                    let mut parts: Vec<Vec<_>> = vec![];
-                    parts.resize_with(steps, || Vec::with_capacity(count));
-                    for (i, part) in lines.chunks_exact_mut(STEP).enumerate() {
-                        parts[i % steps].push(part);
-                    }
-                    cpu.each(parts.into_iter().enumerate().collect(), |(s, mut parts)| {
-                        cpu.simd(
-                            #[inline(always)]
-                            || half_from_columns(kernel, &mut parts, b, s * STEP, n),
-                        );
-                    });
-                }
-            }
+            lines.resize(count * k.div_ceil(STEP) * STEP, HalfLine::ZERO);
             Data::Bf16(lines)
         } else {
-            let mut lines = match old.map(|o| o.data) {
+            let mut lines = match old {
                 Some(Data::F32(lines)) => lines,
                 _ => vec![],
             };
             lines.resize(count * k * 2, Line([0.0; 16]));
-            let panels = lines.chunks_exact_mut((2 * k).max(1)).enumerate().collect();
-            cpu.each(panels, |(p, panel)| {
-                cpu.simd(
-                    #[inline(always)]
-                    || match rhs {
-                        Rhs::Transposed => from_rows(cpu.isa, panel, b, p * COLS, n, k),
-                        Rhs::Plain => from_columns(panel, b, p * COLS, n),
-                    },
-                );
-            });
             Data::F32(lines)
         };
-        Self { k, n, data }
+        let mut panels = Self { k, n, data };
+        let blocks = panels.blocks(rhs);
+        let size = blocks.first().map_or(1, |block| block.values().max(1));
+        let work = blocks.into_iter().zip(b.chunks(size)).collect();
+        cpu.each(work, |(block, rows)| {
+            cpu.simd(
+                #[inline(always)]
+                || block.fill(cpu, rows),
+            );
+        });
+        panels
+    }
+
+    /// How many values the factor has.
+    pub(crate) fn len(&self) -> usize {
+        self.n * self.k
     }
 
     /// How many panels there are.
     pub(super) fn count(&self) -> usize {
         self.n.div_ceil(COLS)
     }
+
+    /// Its parts by the rows that they come from.
+    pub(crate) fn blocks(&mut self, rhs: Rhs) -> Vec<Block<'_>> {
+        let (rows, width) = match rhs {
+            Rhs::Transposed => (self.n, self.k),
+            Rhs::Plain => (self.k, self.n),
+        };
+        let parts: Vec<Parts<'_>> = match &mut self.data {
+            Data::F32(lines) => {
+                let parts = by_rows(lines, rhs, 2 * self.k, 2 * COLS, rows);
+                parts.into_iter().map(Parts::F32).collect()
+            }
+            Data::Bf16(lines) => {
+                let panel = self.k.div_ceil(STEP) * STEP;
+                let parts = by_rows(lines, rhs, panel, STEP, rows);
+                parts.into_iter().map(Parts::Bf16).collect()
+            }
+        };
+        let block = |parts| Block { rhs, width, parts };
+        parts.into_iter().map(block).collect()
+    }
 }
 
-/// Columns `from..` of the factor out of `[k, n]`.
+/// Cuts panels of `panel` lines, of which `step` lines come from one block of
+/// rows where rows are terms.
+fn by_rows<L>(
+    lines: &mut [L],
+    rhs: Rhs,
+    panel: usize,
+    step: usize,
+    rows: usize,
+) -> Vec<Vec<&mut [L]>> {
+    let panels = lines.chunks_exact_mut(panel.max(1));
+    match rhs {
+        Rhs::Transposed => panels.map(|panel| vec![panel]).collect(),
+        Rhs::Plain => {
+            let mut blocks: Vec<Vec<_>> = vec![];
+            blocks.resize_with(rows.div_ceil(COLS), Vec::new);
+            for panel in panels {
+                for (block, part) in blocks.iter_mut().zip(panel.chunks_mut(step)) {
+                    block.push(part);
+                }
+            }
+            blocks
+        }
+    }
+}
+
+impl Block<'_> {
+    /// How many values its rows have, but for the last block's.
+    pub(crate) fn values(&self) -> usize {
+        COLS * self.width
+    }
+
+    /// Fills it from its rows.
+    #[inline(always)]
+    pub(crate) fn fill(self, cpu: &Cpu, rows: &[f32]) {
+        let width = self.width;
+        match (self.parts, self.rhs, cpu.half) {
+            (Parts::F32(mut parts), Rhs::Transposed, _) => {
+                for panel in &mut parts {
+                    from_rows(cpu.isa, panel, rows, width);
+                }
+            }
+            (Parts::F32(mut parts), Rhs::Plain, _) => {
+                for (p, part) in parts.iter_mut().enumerate() {
+                    from_columns(part, rows, p * COLS, width);
+                }
+            }
+            (Parts::Bf16(mut parts), Rhs::Transposed, Some(kernel)) => {
+                for panel in &mut parts {
+                    half_from_rows(kernel, panel, rows, width);
+                }
+            }
+            (Parts::Bf16(mut parts), Rhs::Plain, Some(kernel)) => {
+                half_from_columns(kernel, &mut parts, rows, width);
+            }
+            (Parts::Bf16(_), _, None) => unreachable!("laid out for another backend"),
+        }
+    }
+}
+
+/// Some terms of a panel: columns `from..` of `[terms, n]`.
 #[inline(always)]
 fn from_columns(panel: &mut [Line], b: &[f32], from: usize, n: usize) {
     for (lines, row) in panel.chunks_exact_mut(2).zip(b.chunks_exact(n)) {
@@ -140,20 +214,17 @@ fn from_columns(panel: &mut [Line], b: &[f32], from: usize, n: usize) {
     }
 }
 
-/// The same out of `[n, k]`.
+/// A panel whose columns are the rows `[columns, k]`.
 #[inline(always)]
-fn from_rows(isa: Isa, panel: &mut [Line], b: &[f32], from: usize, n: usize, k: usize) {
+fn from_rows(isa: Isa, panel: &mut [Line], rows: &[f32], k: usize) {
     for tile in 0..2 {
         for block in (0..k).step_by(16) {
             let terms = (k - block).min(16);
             let mut square = Square::ZERO;
-            for (j, row) in square.0.iter_mut().enumerate() {
-                let column = from + tile * 16 + j;
-                if column < n {
-                    let values = &b[column * k + block..][..terms];
-                    for (bits, x) in row.iter_mut().zip(values) {
-                        *bits = x.to_bits();
-                    }
+            let columns = rows.chunks_exact(k).skip(16 * tile);
+            for (bits, column) in square.0.iter_mut().zip(columns) {
+                for (bits, x) in bits.iter_mut().zip(&column[block..][..terms]) {
+                    *bits = x.to_bits();
                 }
             }
             square.mirror(isa);
@@ -164,22 +235,16 @@ fn from_rows(isa: Isa, panel: &mut [Line], b: &[f32], from: usize, n: usize, k: 
     }
 }
 
-/// One step of every panel out of `[k, n]`, in bf16. Rows are read along.
+/// One step of every panel out of `[STEP, n]`, in bf16. Rows are read along.
 #[inline(always)]
-fn half_from_columns(
-    kernel: HalfKernel,
-    parts: &mut [&mut [HalfLine]],
-    b: &[f32],
-    term: usize,
-    n: usize,
-) {
+fn half_from_columns(kernel: HalfKernel, parts: &mut [&mut [HalfLine]], b: &[f32], n: usize) {
     for r in 0..STEP / 2 {
         for (p, part) in parts.iter_mut().enumerate() {
             for tile in 0..2 {
                 let from = p * COLS + 16 * tile;
                 let columns = from.min(n)..(from + 16).min(n);
                 let line = &mut part[16 * tile + r].0;
-                bf16::column_pairs(kernel, b, n, term + 2 * r, columns, line);
+                bf16::column_pairs(kernel, b, n, 2 * r, columns, line);
             }
         }
     }
@@ -190,21 +255,14 @@ thread_local! {
     static ROWS: RefCell<Vec<[u32; 16]>> = const { RefCell::new(Vec::new()) };
 }
 
-/// All of a panel out of `[n, k]`, in bf16. Rows are read along, and only then
-/// cut into squares.
+/// A panel whose columns are the rows `[columns, k]`, in bf16. Rows are read
+/// along, and only then cut into squares.
 #[inline(always)]
-fn half_from_rows(
-    kernel: HalfKernel,
-    panel: &mut [HalfLine],
-    b: &[f32],
-    from: usize,
-    n: usize,
-    k: usize,
-) {
+fn half_from_rows(kernel: HalfKernel, panel: &mut [HalfLine], rows: &[f32], k: usize) {
     let steps = k.div_ceil(STEP);
     let mut lines = ROWS.take();
     lines.clear();
-    for row in b[from * k..n.min(from + COLS) * k].chunks_exact(k.max(1)) {
+    for row in rows.chunks_exact(k.max(1)) {
         let (whole, rest) = row.as_chunks::<STEP>();
         for values in whole {
             let mut line = [0; 16];

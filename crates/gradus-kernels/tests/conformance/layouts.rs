@@ -1,0 +1,63 @@
+//! After an optimizer's step, products are those with the new values, whatever
+//! the backend kept of the old ones.
+
+use super::*;
+use gradus_kernels::{AdamWSegment, AdamWStep, Linear, View};
+
+pub fn products_follow_the_optimizer<B: Backend>(backend: &B) {
+    for (out, width) in [(9, 7), (40, 33), (96, 64), (1, 70)] {
+        let layers: [Linear; 2] = std::array::from_fn(|i| {
+            let at = 3 + i * (out * width + out);
+            Linear {
+                weight: View::new(at, out, width),
+                bias: Some(View::new(at + out * width, 1, out)),
+            }
+        });
+        let len = layers[1].bias.unwrap().range().end + 2;
+        let x = backend.tensor(37, width, &values(37 * width, 90));
+        let dy = backend.tensor(37, out, &values(37 * out, 91));
+        // Every product with every weight, forward and backward.
+        let products = |params: &B::Arena, grads: &mut B::Arena| -> Vec<Vec<f32>> {
+            let both = layers.iter().map(|layer| {
+                let y = backend.linear(params, layer, &x);
+                let dx = backend.linear_backward(params, layer, &x, &dy, grads);
+                [backend.read(&y), backend.read(&dx)].concat()
+            });
+            both.collect()
+        };
+        let second = layers[1].weight.range();
+        let cuts = [
+            vec![0..len],
+            vec![0..10, 10..second.start + 5, second.start + 6..len],
+            vec![second.clone()],
+            vec![],
+        ];
+        for (case, cut) in cuts.into_iter().enumerate() {
+            let segments = cut.into_iter().map(|range| AdamWSegment {
+                range,
+                learning_rate: 0.05,
+                weight_decay: 0.01,
+            });
+            let segments: Vec<_> = segments.collect();
+            let mut params = backend.arena(values(len, 92));
+            let mut moments = (backend.arena(vec![0.0; len]), backend.arena(vec![0.0; len]));
+            let mut grads = backend.arena(vec![0.0; len]);
+            for step in 1..=3 {
+                products(&params, &mut grads);
+                let settings = AdamWStep {
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    eps: 1e-8,
+                    step,
+                    gradient_scale: 1.0,
+                };
+                let (first, second) = &mut moments;
+                backend.adamw(&mut params, &grads, first, second, &segments, &settings);
+                let fresh = backend.arena(backend.read_arena(&params, 0..len));
+                let mut spare = backend.arena(vec![0.0; len]);
+                let (kept, anew) = (products(&params, &mut spare), products(&fresh, &mut spare));
+                assert!(kept == anew, "{out} x {width}, case {case}, step {step}");
+            }
+        }
+    }
+}
