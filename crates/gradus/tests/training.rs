@@ -4,7 +4,7 @@ mod common;
 
 use common::{copy_of, distance, fixture, json, load, numbers, strings};
 use gradus::data::DataRoot;
-use gradus::model::{EncodeOptions, Features, RegressionHead};
+use gradus::model::{EncodeOptions, Features, RegressionHead, SentenceEncoder};
 use gradus::train::{
     AdamW, Optimizer, Run, RunFolder, RunOptions, Schedule, ScheduleKind, Silent, Summary,
     parse_recipe,
@@ -183,4 +183,44 @@ fn fifty_steps_follow_pytorch() {
         assert!(off < 1e-4, "{name}: vectors off by {off:e}");
         println!("{name}: losses within {largest:e} relative, vectors within {off:e}");
     }
+}
+
+#[test]
+fn chunks_change_a_batch_only_by_rounding() {
+    let place = workplace();
+    let recipe = |chunk: &str| {
+        format!(
+            "model = 'model'\nlog_every = 1\n[[stage]]\nname = 'tune'\n\
+             objective = {{ loss = 'mse', form = 'cosine' }}\n\
+             train = [{{ path = 'pairs.tsv' }}]\nsteps = 3\nbatch = 16\n\
+             dropout = 0.1\nlearning_rate = 1e-3\n{chunk}\n"
+        )
+    };
+    let train = |name: &str, chunk: &str, threads| {
+        let folder = place.path().join(name);
+        run(&recipe(chunk), place.path(), &folder, threads).unwrap();
+        let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+        let steps: Vec<[f64; 2]> = metrics
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap())
+            .filter(|m| m["kind"] == "step")
+            .map(|m| ["loss", "gradient_norm"].map(|key| m[key].as_f64().unwrap()))
+            .collect();
+        let model = SentenceEncoder::load(folder.join("model"), Cpu::new(1)).unwrap();
+        (steps, model.params().values().to_vec())
+    };
+    let whole = train("whole", "", 2);
+    let chunked = train("chunked", "chunk_tokens = 40", 2);
+    assert_eq!(whole.0.len(), 3);
+    // The first step's gradients are of the same weights.
+    for (a, b) in whole.0[0].iter().zip(chunked.0[0]) {
+        assert!((a / b - 1.0).abs() < 1e-5, "{a} {b}");
+    }
+    for (a, b) in whole.0.iter().flatten().zip(chunked.0.iter().flatten()) {
+        assert!((a / b - 1.0).abs() < 1e-3, "{a} {b}");
+    }
+    // A text alone exceeds this limit; threads change nothing.
+    let single = train("single", "chunk_tokens = 1", 1);
+    assert!(single.1 == train("again", "chunk_tokens = 1", 3).1);
+    assert!(single.1 != whole.1 && chunked.1 != whole.1);
 }

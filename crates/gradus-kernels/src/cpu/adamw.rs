@@ -9,6 +9,7 @@ use super::matmul::Block;
 use super::{Cpu, cut};
 use crate::{AdamWSegment, AdamWStep};
 use std::ops::Range;
+use std::slice::from_ref;
 
 /// Values per task; fixed, so that sums do not depend on the thread count.
 const BLOCK: usize = 1 << 15;
@@ -171,12 +172,12 @@ pub(super) fn step(
     for (segment, s) in segments.iter().enumerate() {
         let mut at = s.range.start;
         while let Some(weight) = next.next_if(|w| w.range.end <= s.range.end) {
-            let before = tasks(&[at..weight.range.start], first_rows.as_ref());
+            let before = tasks(from_ref(&(at..weight.range.start)), first_rows.as_ref());
             work.extend(before.into_iter().map(|t| (of_segment(t, segment), vec![])));
             at = weight.range.end;
             work.extend(weight_tasks(weight, segment));
         }
-        let rest = tasks(&[at..s.range.end], first_rows.as_ref());
+        let rest = tasks(from_ref(&(at..s.range.end)), first_rows.as_ref());
         work.extend(rest.into_iter().map(|t| (of_segment(t, segment), vec![])));
     }
     let pieces = work.iter().flat_map(|w| &w.0);

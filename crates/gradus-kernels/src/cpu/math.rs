@@ -98,9 +98,13 @@ pub(super) fn multiply(
             }
         };
     }
-    match rows {
-        6.. => blocks!(6),
-        4.. => blocks!(4),
+    // Blocks of equal size, of as many rows as there are sums to hold.
+    match rows.div_ceil(rows.div_ceil(8).max(1)) {
+        8 => blocks!(8),
+        7 => blocks!(7),
+        6 => blocks!(6),
+        5 => blocks!(5),
+        4 => blocks!(4),
         _ => blocks!(1),
     }
 }

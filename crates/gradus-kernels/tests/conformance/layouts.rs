@@ -26,15 +26,16 @@ pub fn products_follow_the_optimizer<B: Backend>(backend: &B) {
             both.collect()
         };
         let second = layers[1].weight.range();
-        let cuts = [
-            vec![0..len],
-            vec![0..10, 10..second.start + 5, second.start + 6..len],
-            vec![second.clone()],
-            vec![],
+        // All at once, a weight in pieces, one weight alone, nothing.
+        let cuts: [&[(usize, usize)]; 4] = [
+            &[(0, len)],
+            &[(0, 10), (10, second.start + 5), (second.start + 6, len)],
+            &[(second.start, second.end)],
+            &[],
         ];
         for (case, cut) in cuts.into_iter().enumerate() {
-            let segments = cut.into_iter().map(|range| AdamWSegment {
-                range,
+            let segments = cut.iter().map(|&(from, to)| AdamWSegment {
+                range: from..to,
                 learning_rate: 0.05,
                 weight_decay: 0.01,
             });

@@ -9,6 +9,7 @@
 mod batches;
 mod card;
 mod checkpoint;
+mod chunks;
 mod error;
 mod evaluation;
 mod events;

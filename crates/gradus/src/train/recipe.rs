@@ -113,6 +113,11 @@ pub struct Stage {
     /// Pairs per forward and backward pass.
     #[serde(default = "default_batch")]
     pub batch: usize,
+    /// The most tokens of a forward and backward pass. A batch of more is
+    /// encoded in chunks, twice, so that memory does not grow with it; default:
+    /// no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_tokens: Option<usize>,
     /// Batches whose gradients are averaged for one optimizer step.
     #[serde(default = "one")]
     pub accumulate: usize,
@@ -203,6 +208,8 @@ impl Stage {
         within("clip", self.clip.unwrap_or(1.0), f64::MIN_POSITIVE, 1e9)?;
         within("dropout", f64::from(self.dropout.unwrap_or(0.0)), 0.0, 0.99)?;
         within("batch", self.batch as f64, 1.0, 65536.0)?;
+        let chunk = self.chunk_tokens.unwrap_or(1);
+        within("chunk_tokens", chunk as f64, 1.0, 1e12)?;
         within("accumulate", self.accumulate as f64, 1.0, 65536.0)?;
         within("adamw.beta1", self.adamw.beta1, 0.0, 0.999_999)?;
         within("adamw.beta2", self.adamw.beta2, 0.0, 0.999_999_9)?;

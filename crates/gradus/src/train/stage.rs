@@ -146,7 +146,9 @@ impl Prepared {
             memory_bytes: memory(
                 model,
                 frozen,
-                (settings.batch * longest).min(settings.batch * tokens / n * 2),
+                (settings.batch * longest)
+                    .min(settings.batch * tokens / n * 2)
+                    .min(settings.chunk_tokens.unwrap_or(usize::MAX).max(longest)),
             ),
         };
         Ok(Self {

@@ -1,5 +1,6 @@
 //! The steps of a stage: batches in, updates out.
 
+use super::chunks::accumulate;
 use super::events::{Observer, StepReport};
 use super::frozen::Frozen;
 use super::optimizer::Rates;
@@ -159,22 +160,24 @@ impl<B: Backend> Run<B> {
             let share = micro.len() as f64 / examples.len() as f64;
             let texts = stage.columns(micro);
             let first_stream = 2 * (m * stage.settings.batch) as u64;
-            let batch = self.model.pack(
-                texts
-                    .iter()
-                    .zip(first_stream..)
-                    .map(|(&t, stream)| (&stage.texts[t as usize], stream)),
-            );
-            let passed = self.model.forward(batch, Some(dropout));
-            let mut output = self.objective(stage, micro, passed.embeddings(), head);
+            let sequences: Vec<_> = texts
+                .iter()
+                .zip(first_stream..)
+                .map(|(&t, stream)| (&stage.texts[t as usize], stream))
+                .collect();
+            let objective = |embeddings: &Embeddings| {
+                let mut output = self.objective(stage, micro, embeddings, head);
+                for g in &mut output.embeddings {
+                    *g *= share as f32;
+                }
+                output
+            };
+            let limit = stage.settings.chunk_tokens;
+            let output = accumulate(&self.model, &sequences, dropout, limit, objective, grads);
             total += share * output.loss;
-            for g in &mut output.embeddings {
-                *g *= share as f32;
-            }
             for (sum, g) in head_grads.iter_mut().zip(&output.parameters) {
                 *sum += share as f32 * g;
             }
-            self.model.backward(passed, &output.embeddings, grads);
         }
         total
     }
