@@ -4,12 +4,11 @@
 //! Its row of the embedding table only decays, which is all that is done to
 //! it; the result is that of the dense update.
 
-use super::arena::{Arena, Layout, SparseRows};
+use super::arena::{Arena, Layout, SparseRows, overlap};
 use super::matmul::Block;
 use super::{Cpu, cut};
 use crate::{AdamWSegment, AdamWStep};
 use std::ops::Range;
-use std::slice::from_ref;
 
 /// Values per task; fixed, so that sums do not depend on the thread count.
 const BLOCK: usize = 1 << 15;
@@ -23,11 +22,14 @@ struct Piece {
 }
 
 /// Cuts segments into tasks of about [`BLOCK`] values.
-fn tasks(segments: &[Range<usize>], sparse: Option<&SparseRows>) -> Vec<Vec<Piece>> {
+fn tasks(
+    segments: impl IntoIterator<Item = (usize, Range<usize>)>,
+    sparse: Option<&SparseRows>,
+) -> Vec<Vec<Piece>> {
     let runs = sparse.map_or(vec![], SparseRows::runs);
     let mut tasks: Vec<Vec<Piece>> = vec![];
     let mut room = 0;
-    for (segment, range) in segments.iter().enumerate() {
+    for (segment, range) in segments {
         let mut at = range.start;
         let mut run = runs.partition_point(|r| r.0.end <= at);
         while at < range.end {
@@ -61,6 +63,7 @@ fn tasks(segments: &[Range<usize>], sparse: Option<&SparseRows>) -> Vec<Vec<Piec
 }
 
 pub(super) fn sum_of_squares(cpu: &Cpu, arena: &Arena, ranges: &[Range<usize>]) -> f64 {
+    let ranges = ranges.iter().cloned().enumerate();
     let tasks = tasks(ranges, arena.sparse.as_ref());
     let mut sums = vec![0f64; tasks.len()];
     let values = arena.settled();
@@ -172,13 +175,13 @@ pub(super) fn step(
     for (segment, s) in segments.iter().enumerate() {
         let mut at = s.range.start;
         while let Some(weight) = next.next_if(|w| w.range.end <= s.range.end) {
-            let before = tasks(from_ref(&(at..weight.range.start)), first_rows.as_ref());
-            work.extend(before.into_iter().map(|t| (of_segment(t, segment), vec![])));
+            let before = tasks([(segment, at..weight.range.start)], first_rows.as_ref());
+            work.extend(before.into_iter().map(|t| (t, vec![])));
             at = weight.range.end;
             work.extend(weight_tasks(weight, segment));
         }
-        let rest = tasks(from_ref(&(at..s.range.end)), first_rows.as_ref());
-        work.extend(rest.into_iter().map(|t| (of_segment(t, segment), vec![])));
+        let rest = tasks([(segment, at..s.range.end)], first_rows.as_ref());
+        work.extend(rest.into_iter().map(|t| (t, vec![])));
     }
     let pieces = work.iter().flat_map(|w| &w.0);
     let pieces: Vec<_> = pieces.map(|p| p.range.clone()).collect();
@@ -226,14 +229,14 @@ fn to_lay_out(
     segments: &[AdamWSegment],
     sparse: Option<&SparseRows>,
 ) -> (Vec<Layout>, Vec<Layout>) {
-    let apart = |a: &Range<usize>, b: &Range<usize>| a.end <= b.start || b.end <= a.start;
     let (mut changed, mut kept) = (vec![], vec![]);
     for layout in layouts {
         let own = &layout.range;
         let inside = |s: &AdamWSegment| s.range.start <= own.start && own.end <= s.range.end;
-        if segments.iter().all(|s| apart(&s.range, own)) {
+        if !segments.iter().any(|s| overlap(&s.range, own)) {
             kept.push(layout);
-        } else if segments.iter().any(inside) && sparse.is_none_or(|s| apart(&s.table.range(), own))
+        } else if segments.iter().any(inside)
+            && !sparse.is_some_and(|s| overlap(&s.table.range(), own))
         {
             changed.push(layout);
         }
@@ -264,14 +267,6 @@ fn weight_tasks(weight: &mut Layout, segment: usize) -> Vec<(Vec<Piece>, Vec<Blo
         tasks.push((vec![piece], blocks));
     }
     tasks
-}
-
-/// The pieces, as a segment's.
-fn of_segment(mut pieces: Vec<Piece>, segment: usize) -> Vec<Piece> {
-    for piece in &mut pieces {
-        piece.segment = segment;
-    }
-    pieces
 }
 
 /// The parts of `values` at some ranges, which lie in order.

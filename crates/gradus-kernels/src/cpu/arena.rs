@@ -33,6 +33,11 @@ pub(super) struct Layout {
     pub panels: Vec<(Rhs, Panels)>,
 }
 
+/// Whether two ranges have a value in common.
+pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
 /// Which rows of an embedding table's gradient, or of its moments, may differ
 /// from zero.
 #[derive(Debug, Clone)]
@@ -124,8 +129,7 @@ impl Arena {
     /// Makes true what was put off in a range.
     fn settle(&mut self, range: Range<usize>) {
         for (view, due) in self.written.iter_mut().filter(|w| w.1) {
-            let own = view.range();
-            if own.start < range.end && range.start < own.end {
+            if overlap(&view.range(), &range) {
                 view.of_mut(&mut self.values).fill(0.0);
                 *due = false;
             }
@@ -143,21 +147,17 @@ impl Arena {
     /// The values of a view to which a product is to be added, and whether they
     /// are zero and to be overwritten instead, whatever they hold.
     pub(super) fn sum(&mut self, view: View) -> (&mut [f32], bool) {
-        let mut overwrite = false;
-        match self.written.iter_mut().find(|w| w.0 == view) {
-            Some((_, due)) => overwrite = std::mem::take(due),
-            None => self.settle(view.range()),
-        }
-        let touched = self.sparse.as_ref().is_some_and(|s| {
-            let table = s.table.range();
-            view.offset < table.end && table.start < view.range().end
-        });
-        if self.sparse.is_some() && !touched && !self.written.iter().any(|w| w.0 == view) {
-            self.written.push((view, false));
-        }
-        if overwrite {
-            self.outdate();
-            return (view.of_mut(&mut self.values), true);
+        let own = view.range();
+        if let Some((_, due)) = self.written.iter_mut().find(|w| w.0 == view) {
+            if std::mem::take(due) {
+                self.outdate();
+                return (view.of_mut(&mut self.values), true);
+            }
+        } else if let Some(sparse) = &self.sparse {
+            let mut others = self.written.iter().map(|w| w.0.range());
+            if !overlap(&sparse.table.range(), &own) && !others.any(|o| overlap(&o, &own)) {
+                self.written.push((view, false));
+            }
         }
         (self.part(view), false)
     }

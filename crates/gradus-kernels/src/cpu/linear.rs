@@ -209,39 +209,28 @@ fn add_gradients(cpu: &Cpu, layer: &Linear, x: &Tensor, dy: &Tensor, grads: &mut
         tokens,
         cpu.spare_panels(),
     );
-    let left = Left::Columns {
-        values: dy.values(),
-        width: out,
-    };
     let (sums, overwrite) = grads.sum(layer.weight);
-    if overwrite {
-        matmul::product(
-            cpu,
-            left,
-            out,
-            &inputs,
-            None,
-            [sums],
-            #[inline(always)]
-            // It is not read again before the optimizer's step.
-            |sums, [grads]| matmul::write_past_cache(sums, grads),
-        );
-    } else {
-        matmul::product(
-            cpu,
-            left,
-            out,
-            &inputs,
-            None,
-            [sums],
-            #[inline(always)]
-            |sums, [grads]| {
-                for (g, sum) in grads.iter_mut().zip(sums) {
-                    *g += sum;
-                }
-            },
-        );
-    }
+    matmul::product(
+        cpu,
+        Left::Columns {
+            values: dy.values(),
+            width: out,
+        },
+        out,
+        &inputs,
+        None,
+        [sums],
+        #[inline(always)]
+        |sums, [grads]| {
+            if overwrite {
+                // It is not read again before the optimizer's step.
+                return matmul::write_past_cache(sums, grads);
+            }
+            for (g, sum) in grads.iter_mut().zip(sums) {
+                *g += sum;
+            }
+        },
+    );
     cpu.keep_panels(inputs);
     if let Some(bias) = layer.bias {
         add_column_sums(cpu, grads.part(bias), dy);

@@ -2,7 +2,7 @@ use super::encoder::{Activations, Encoder};
 use super::layout::Layout;
 use super::weights::{self, Spare};
 use super::{EncoderConfig, ModelFolder, RegressionHead};
-use crate::text::{Tokenizer, Tokens};
+use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Activation, Backend, Linear, Packed, Sequence};
@@ -193,7 +193,8 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// One vector per input, in their order.
     pub fn encode_tokens(&self, tokens: &[Tokens], options: EncodeOptions) -> Embeddings {
-        let batches = batches(tokens, options.batch_tokens, self.backend.lanes());
+        let (limit, lanes) = (options.batch_tokens, self.backend.lanes());
+        let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
         let vectors = self.backend.in_lanes(batches, |backend, batch| {
             let batch = self.pack(batch.iter().map(|t| (t, 0)));
             backend.enter(|| backend.read(&self.infer(backend, &batch)))
@@ -283,65 +284,5 @@ impl<B: Backend> SentenceEncoder<B> {
 impl<B: Backend> crate::eval::Embedder for SentenceEncoder<B> {
     fn embed(&self, texts: &[&str]) -> Result<Embeddings> {
         self.encode(texts, EncodeOptions::default())
-    }
-}
-
-/// A lane's batch has at least this many tokens: below, lanes would spend
-/// their time on reading all weights, each for itself.
-const LANE_TOKENS: usize = 128;
-
-/// Cuts `inputs` into batches of at most `limit` tokens (or a single input),
-/// of nearly equal size and a multiple of `lanes` where they have enough.
-fn batches(inputs: &[Tokens], limit: usize, lanes: usize) -> Vec<&[Tokens]> {
-    let total: usize = inputs.iter().map(|t| t.ids.len()).sum();
-    let count = total.div_ceil(limit.max(1)).next_multiple_of(lanes);
-    let even = count > 0 && total / count >= LANE_TOKENS;
-    let mut batches = vec![];
-    let (mut rest, mut done) = (inputs, 0);
-    while !rest.is_empty() {
-        let end = match even {
-            true => total * (batches.len() + 1) / count,
-            false => total,
-        };
-        let mut sum = 0;
-        let fits = rest.iter().take_while(|t| {
-            sum += t.ids.len();
-            sum <= limit && done + sum <= end
-        });
-        let (batch, after) = rest.split_at(fits.count().max(1));
-        done += batch.iter().map(|t| t.ids.len()).sum::<usize>();
-        batches.push(batch);
-        rest = after;
-    }
-    batches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn inputs(lengths: &[usize]) -> Vec<Tokens> {
-        let of = |&len: &usize| Tokens {
-            ids: vec![0; len],
-            segments: vec![0; len],
-        };
-        lengths.iter().map(of).collect()
-    }
-
-    #[test]
-    fn batches_keep_order_and_limit_and_are_even() {
-        for lanes in 1..4 {
-            let inputs = inputs(&[7; 500]);
-            let cut = batches(&inputs, 1024, lanes);
-            assert_eq!(cut.concat().len(), 500);
-            let sizes: Vec<_> = cut.iter().map(|b| b.len() * 7).collect();
-            assert!(cut.len().is_multiple_of(lanes), "{sizes:?}");
-            let spread = sizes.iter().max().unwrap() - sizes.iter().min().unwrap();
-            assert!(spread <= 14 && sizes.iter().all(|&s| s <= 1024));
-        }
-        // A few texts stay together; one beyond the limit goes alone.
-        assert_eq!(batches(&inputs(&[9, 9, 9]), 1024, 2).len(), 1);
-        assert_eq!(batches(&inputs(&[9, 900, 9]), 100, 1).len(), 3);
-        assert_eq!(batches(&[], 100, 2).len(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! Batches beyond what memory holds: encoded in chunks, twice.
 
 use crate::model::SentenceEncoder;
-use crate::text::Tokens;
+use crate::text::{Tokens, batches};
 use crate::{Embeddings, objective::Output};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::Dropout;
@@ -29,7 +29,8 @@ pub(super) fn accumulate<B: Backend>(
         let batch = model.pack(chunk.iter().copied());
         model.forward(batch, Some(dropout))
     };
-    let chunks = cut(sequences, limit.unwrap_or(usize::MAX));
+    let limit = limit.unwrap_or(usize::MAX);
+    let chunks = batches(sequences, |(tokens, _)| tokens.ids.len(), limit, 1);
     if let [whole] = chunks[..] {
         let passed = forward(whole);
         let output = objective(passed.embeddings());
@@ -48,41 +49,4 @@ pub(super) fn accumulate<B: Backend>(
         gradients = rest;
     }
     output
-}
-
-/// Runs of at most `limit` tokens, or of one input.
-fn cut<'a, 'b>(mut rest: &'a [Sequence<'b>], limit: usize) -> Vec<&'a [Sequence<'b>]> {
-    let mut chunks = vec![];
-    while !rest.is_empty() {
-        let mut sum = 0;
-        let fits = rest.iter().take_while(|(tokens, _)| {
-            sum += tokens.ids.len();
-            sum <= limit
-        });
-        let (chunk, after) = rest.split_at(fits.count().max(1));
-        chunks.push(chunk);
-        rest = after;
-    }
-    chunks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_keep_order_and_limit() {
-        let of = |len: usize| Tokens {
-            ids: vec![0; len],
-            segments: vec![],
-        };
-        let tokens: Vec<Tokens> = [3, 4, 9, 1, 1, 5].map(of).into();
-        let sequences: Vec<Sequence<'_>> = tokens.iter().zip(0..).collect();
-        let lengths =
-            |limit| -> Vec<usize> { cut(&sequences, limit).iter().map(|c| c.len()).collect() };
-        assert_eq!(lengths(7), [2, 1, 3]);
-        assert_eq!(lengths(1), [1; 6]);
-        assert_eq!(lengths(usize::MAX), [6]);
-        assert_eq!(cut(&sequences, 7).concat(), sequences);
-    }
 }
