@@ -57,7 +57,7 @@ pub(super) enum Left<'a> {
 }
 
 /// A task's share of the first factor, in bytes, should stay in the cache that
-/// a core has to itself.
+/// a core has to itself; so should, beside it, the panels that it meets.
 const NEAR: usize = 512 << 10;
 
 /// Rows of a result that are worth a task of their own.
@@ -295,28 +295,32 @@ fn sweep(
     let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
     let [mut now, mut last] = tiles.each_mut();
     let mut before: Option<(usize, usize)> = None;
-    for first in (0..rows).step_by(ROWS) {
-        for p in panels.clone() {
-            let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
-            let sums = last.0.as_chunks::<COLS>().0;
-            let mut next = 0;
-            kernel.product(
-                &a[first * steps..(first + ROWS) * steps],
-                panel,
-                &mut now.0,
-                #[inline(always)]
-                |share| {
-                    let Some((first, p)) = before else { return };
-                    // Some rows at a time, which share constants in registers.
-                    let share = (share / 4 * 4).min(rows - first);
-                    while next < share {
-                        done(&sums[next], first + next, p);
-                        next += 1;
-                    }
-                },
-            );
-            before = Some((first, p));
-            std::mem::swap(&mut now, &mut last);
+    let group = (NEAR / 64 / (STEP * steps).max(1)).max(1);
+    for from in panels.clone().step_by(group) {
+        let group = from..(from + group).min(panels.end);
+        for first in (0..rows).step_by(ROWS) {
+            for p in group.clone() {
+                let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
+                let sums = last.0.as_chunks::<COLS>().0;
+                let mut next = 0;
+                kernel.product(
+                    &a[first * steps..(first + ROWS) * steps],
+                    panel,
+                    &mut now.0,
+                    #[inline(always)]
+                    |share| {
+                        let Some((first, p)) = before else { return };
+                        // Some rows at a time, which share constants in registers.
+                        let share = (share / 4 * 4).min(rows - first);
+                        while next < share {
+                            done(&sums[next], first + next, p);
+                            next += 1;
+                        }
+                    },
+                );
+                before = Some((first, p));
+                std::mem::swap(&mut now, &mut last);
+            }
         }
     }
     if let Some((first, p)) = before {
