@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use crate::commands::{bench, encode, eval, info, pull, quickstart, score, train};
+use crate::commands::{bench, encode, eval, info, pull, quickstart, score, sweep, train};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use gradus::Precision;
@@ -82,6 +82,8 @@ pub enum Command {
     Quickstart(quickstart::Args),
     /// Train a model by a recipe
     Train(train::Args),
+    /// Train a recipe under several settings and seeds, and compare them
+    Sweep(sweep::Args),
     /// Score models on the seven STS tasks and on pairs of your own
     Eval(eval::Args),
     /// Say how alike texts are: the cosine, and the grade of a regression head

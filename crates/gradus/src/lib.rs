@@ -1,5 +1,6 @@
 //! Train, measure and use models of graded textual similarity.
 
+mod atomic;
 pub mod data;
 mod embeddings;
 mod error;
@@ -8,6 +9,7 @@ pub mod hub;
 pub mod model;
 pub mod objective;
 mod precision;
+pub mod sweep;
 mod tensor_writer;
 pub mod text;
 pub mod train;

@@ -7,6 +7,7 @@ pub mod info;
 pub mod pull;
 pub mod quickstart;
 pub mod score;
+pub mod sweep;
 pub mod train;
 
 use crate::args::{Cli, Command};
@@ -21,6 +22,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Quickstart(args) => quickstart::run(args, &context),
         Command::Train(args) => train::run(args, &context),
+        Command::Sweep(args) => sweep::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
         Command::Score(args) => score::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),

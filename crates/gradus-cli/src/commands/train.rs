@@ -62,14 +62,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return finish(&mut run, &folder, &mut narrator);
     }
     let path = args.recipe.as_deref().unwrap_or(Path::new(""));
-    let text = std::fs::read_to_string(path)
-        .map_err(Error::io(path))
-        .map_err(Failure::Input)?;
+    let text = read_recipe(path)?;
     let recipe = parse_recipe(path, &text, &args.set).map_err(Error::from)?;
-    let base = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let base = base_of(path);
     if args.dry_run {
         let (mut run, _) = prepare(recipe, base, context, &mut narrator)?;
         narrator.say("timing a few batches");
@@ -101,8 +96,23 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     finish(&mut run, &folder, &mut narrator)
 }
 
+/// A recipe's text.
+pub(super) fn read_recipe(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(Error::io(path))
+        .map_err(Failure::Input)
+}
+
+/// Where the relative paths of a recipe start.
+pub(super) fn base_of(recipe: &Path) -> &Path {
+    match recipe.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// The run, and its recipe with the precision it got.
-fn prepare(
+pub(super) fn prepare(
     mut recipe: Recipe,
     base: &Path,
     context: &Context,

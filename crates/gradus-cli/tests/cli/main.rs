@@ -9,4 +9,5 @@ mod precision;
 mod pull;
 mod score;
 mod support;
+mod sweep;
 mod train;

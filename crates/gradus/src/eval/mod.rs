@@ -6,16 +6,20 @@
 //! those of one or more models. [`Geometry`] tells how the vectors are spread,
 //! which shows a collapse before the scores do.
 
+mod bootstrap;
 mod correlation;
 mod embedder;
 mod geometry;
 mod report;
 mod sts;
 mod tasks;
+mod text_table;
 
+pub use bootstrap::{Interval, resampled_spearman};
 pub use correlation::{Correlation, Undefined, average_ranks, pearson, spearman};
 pub use embedder::Embedder;
 pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};
 pub use report::{ModelScores, Report, View};
 pub use sts::{Aggregated, Aggregation, Metric, Scores, SubsetScores, SuiteScores, TaskScores};
 pub use tasks::{Suite, Task};
+pub(crate) use text_table::{TextTable, escaped};

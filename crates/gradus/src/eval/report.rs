@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::text_table::{TextTable, escaped};
 use super::{Aggregation, Correlation, Metric, SuiteScores};
 use crate::data::TextVariant;
 
@@ -38,9 +39,6 @@ pub struct View {
     pub metric: Metric,
 }
 
-/// A table of cells, the first row and column being headings.
-type Table = Vec<Vec<String>>;
-
 impl Report {
     /// A report of one model.
     pub fn new(model: impl Into<String>, scores: SuiteScores) -> Self {
@@ -60,20 +58,7 @@ impl Report {
         let mut out = self.header(view).join("\n") + "\n";
         for table in self.tables(view) {
             out.push('\n');
-            let width = |c: usize| table.iter().map(|row| length(&row[c])).max().unwrap_or(0);
-            let widths: Vec<usize> = (0..table[0].len()).map(width).collect();
-            for row in &table {
-                let mut line = String::new();
-                for (c, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-                    let pad = " ".repeat(width - length(cell));
-                    let _ = match c {
-                        0 => write!(line, "{cell}{pad}"),
-                        _ => write!(line, "  {pad}{cell}"),
-                    };
-                }
-                out += line.trim_end();
-                out.push('\n');
-            }
+            out += &table.aligned();
         }
         let notes = self.notes(view);
         if !notes.is_empty() {
@@ -90,13 +75,7 @@ impl Report {
         let mut out = self.header(view).join("; ") + "\n";
         for table in self.tables(view) {
             out.push('\n');
-            for (r, row) in table.iter().enumerate() {
-                let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
-                let _ = writeln!(out, "| {} |", cells.join(" | "));
-                if r == 0 {
-                    let _ = writeln!(out, "|---{}|", "|--:".repeat(row.len() - 1));
-                }
-            }
+            out += &table.markdown();
         }
         let notes = self.notes(view);
         if !notes.is_empty() {
@@ -161,7 +140,7 @@ impl Report {
         lines.collect::<Vec<_>>().join("; ")
     }
 
-    fn tables(&self, view: View) -> Vec<Table> {
+    fn tables(&self, view: View) -> Vec<TextTable> {
         let mut tables = vec![self.task_table(view)];
         if view.per_subset {
             tables.push(self.subset_table(view));
@@ -170,7 +149,7 @@ impl Report {
     }
 
     /// Models down, tasks across; the average follows the tasks it is over.
-    fn task_table(&self, view: View) -> Table {
+    fn task_table(&self, view: View) -> TextTable {
         let (counted, others) = self.task_names();
         let averaged = self
             .models
@@ -199,11 +178,11 @@ impl Report {
             row.extend(others.iter().map(score));
             table.push(row);
         }
-        table
+        TextTable(table)
     }
 
     /// Subsets down, models across.
-    fn subset_table(&self, view: View) -> Table {
+    fn subset_table(&self, view: View) -> TextTable {
         let mut head = vec!["subset".to_string(), "pairs".to_string()];
         head.extend(self.models.iter().map(|m| m.model.clone()));
         let mut table = vec![head];
@@ -232,7 +211,7 @@ impl Report {
             }
             table.push(row);
         }
-        table
+        TextTable(table)
     }
 
     /// The tasks in the average, and the others, each named once.
@@ -304,12 +283,4 @@ fn cell(score: Correlation) -> String {
         Correlation::Value(value) => format!("{:.2}", value * 100.0),
         Correlation::Undefined(_) => "n/a".to_string(),
     }
-}
-
-fn length(cell: &str) -> usize {
-    cell.chars().count()
-}
-
-fn escaped(cell: &str) -> String {
-    cell.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

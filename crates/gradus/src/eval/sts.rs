@@ -195,12 +195,24 @@ impl Suite {
     /// # Errors
     /// Those of the embedder.
     pub fn evaluate(&self, embedder: &dyn Embedder) -> Result<SuiteScores> {
+        Ok(self.judge(embedder)?.0)
+    }
+
+    /// The same, and the cosines of each task's pairs in the order of
+    /// [`Task::iter`].
+    ///
+    /// # Errors
+    /// Those of the embedder.
+    pub fn judge(&self, embedder: &dyn Embedder) -> Result<(SuiteScores, Vec<Vec<f64>>)> {
         let vectors = Vectors::of(self.tasks.iter(), embedder)?;
-        let tasks: Vec<TaskScores> = self
-            .tasks
-            .iter()
-            .map(|task| task.score(|pair| vectors.cosine(pair)))
-            .collect();
+        let of_task = |task: &Task| task.iter().map(|pair| vectors.cosine(pair)).collect();
+        let similarities: Vec<Vec<f64>> = self.tasks.iter().map(of_task).collect();
+        let score = |(task, similarities): (&Task, &Vec<f64>)| {
+            let mut next = similarities.iter().copied();
+            task.score(|_| next.next().unwrap_or(0.0))
+        };
+        let tasks = self.tasks.iter().zip(&similarities);
+        let tasks: Vec<TaskScores> = tasks.map(score).collect();
         let average = |aggregation| {
             let counted = tasks.iter().filter(|task| task.in_average);
             Scores::weighted_mean(counted.map(|task| (task.scores.get(aggregation), 1.0)))
@@ -218,13 +230,14 @@ impl Suite {
                 vectors.places.len()
             ));
         }
-        Ok(SuiteScores {
+        let scores = SuiteScores {
             text: self.text,
             similarity: "cosine".to_string(),
             average,
             tasks,
             notes,
-        })
+        };
+        Ok((scores, similarities))
     }
 }
 

@@ -12,10 +12,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::atomic::{Temporary, beside, write_bytes};
 use super::digest::{Oid, is_lower_hex};
 use super::listing::Listing;
 use super::repo::Repo;
+use crate::atomic::{Temporary, beside, write_bytes};
 use crate::{Error, Result};
 
 /// The part of the cache that belongs to one repository.

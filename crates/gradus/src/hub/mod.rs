@@ -14,7 +14,6 @@
 //! an interrupted file over, checks no checksum and knows no `HF_HUB_OFFLINE`.
 //! `ureq` 3.5 with TLS adds 18 and leaves all of that to the few files here.
 
-mod atomic;
 mod cache;
 mod config;
 mod digest;

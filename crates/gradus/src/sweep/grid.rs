@@ -1,0 +1,224 @@
+//! What a sweep carries out: every combination of some values.
+
+use crate::train::TrainError;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use toml::Value;
+
+/// One key of a recipe, and the values that it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Axis {
+    /// A path with dots, as `gradus train --set` takes it.
+    pub key: String,
+    /// Values in TOML, or plain text.
+    pub values: Vec<String>,
+}
+
+impl Axis {
+    /// Parses `key=a,b,c`. Commas inside lists, tables and quotes do not
+    /// separate values.
+    ///
+    /// # Errors
+    /// [`TrainError::Override`] where there is no key, no value, or a value
+    /// twice.
+    pub fn parse(text: &str) -> Result<Self, TrainError> {
+        let fail = |message: &str| TrainError::Override {
+            assignment: text.to_owned(),
+            message: message.to_owned(),
+        };
+        let (key, values) = text
+            .split_once('=')
+            .ok_or_else(|| fail("expected key=value,value, as in stage.0.objective.k=2,3,4"))?;
+        let key = key.trim();
+        if key.is_empty() {
+            return Err(fail("the key is empty"));
+        }
+        if key == "seed" {
+            return Err(fail("seeds are given by --seeds"));
+        }
+        let values = split(values);
+        if values.iter().any(String::is_empty) {
+            return Err(fail("a value is empty"));
+        }
+        for (i, value) in values.iter().enumerate() {
+            if values[..i].contains(value) {
+                return Err(fail(&format!("the value {value} is given twice")));
+            }
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            values,
+        })
+    }
+}
+
+/// The values between commas: by TOML's rules where they are TOML.
+fn split(values: &str) -> Vec<String> {
+    let list = format!("x = [{values}]").parse::<toml::Table>().ok();
+    match list.as_ref().and_then(|table| table.get("x")) {
+        Some(Value::Array(list)) if !list.is_empty() => list.iter().map(Value::to_string).collect(),
+        _ => values.split(',').map(|v| v.trim().to_owned()).collect(),
+    }
+}
+
+/// One combination of values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// `key=value`, as `gradus train --set` takes it, axis after axis.
+    pub settings: Vec<String>,
+}
+
+impl Row {
+    /// What tables call it: the last part of each key, and its value.
+    pub fn label(&self) -> String {
+        if self.settings.is_empty() {
+            return "as given".into();
+        }
+        let short = |setting: &String| match setting.split_once('=') {
+            Some((key, value)) => {
+                let last = key.rsplit('.').next().unwrap_or(key);
+                format!("{last}={}", value.replace('"', ""))
+            }
+            None => setting.clone(),
+        };
+        let parts: Vec<String> = self.settings.iter().map(short).collect();
+        parts.join(", ")
+    }
+
+    /// A folder's name for this row with a seed: readable, and another one for
+    /// every other row.
+    pub fn folder(&self, seed: u64) -> String {
+        const LONGEST: usize = 60;
+        let hash = Sha256::digest(self.settings.join("\n"));
+        let hash: String = hash.iter().take(4).map(|b| format!("{b:02x}")).collect();
+        let mut name = String::new();
+        for c in self.label().chars() {
+            match c {
+                c if c.is_ascii_alphanumeric() || ".=_".contains(c) => name.push(c),
+                _ if name.ends_with('-') => {}
+                _ => name.push('-'),
+            }
+        }
+        name.truncate(LONGEST);
+        format!("{}-{hash}-seed{seed}", name.trim_matches(['-', '.']))
+    }
+}
+
+/// All that a sweep carries out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grid {
+    /// Every combination, the last axis moving fastest.
+    pub rows: Vec<Row>,
+    /// Each row is carried out with each.
+    pub seeds: Vec<u64>,
+}
+
+impl Grid {
+    /// The combinations of some axes; a single row without settings where there
+    /// is none.
+    ///
+    /// # Errors
+    /// [`TrainError::Override`] where two axes have one key, or a seed is given
+    /// twice.
+    pub fn new(axes: &[Axis], seeds: Vec<u64>) -> Result<Self, TrainError> {
+        for (i, axis) in axes.iter().enumerate() {
+            if axes[..i].iter().any(|other| other.key == axis.key) {
+                return Err(TrainError::Override {
+                    assignment: axis.key.clone(),
+                    message: "the key is given twice; list all its values at once".into(),
+                });
+            }
+        }
+        for (i, seed) in seeds.iter().enumerate() {
+            if seeds[..i].contains(seed) {
+                return Err(TrainError::Override {
+                    assignment: format!("seed {seed}"),
+                    message: "a seed is given twice".into(),
+                });
+            }
+        }
+        let mut rows = vec![Row { settings: vec![] }];
+        for axis in axes {
+            let extended = rows.iter().flat_map(|row| {
+                axis.values.iter().map(|value| {
+                    let mut settings = row.settings.clone();
+                    settings.push(format!("{}={value}", axis.key));
+                    Row { settings }
+                })
+            });
+            rows = extended.collect();
+        }
+        Ok(Self { rows, seeds })
+    }
+
+    /// How many runs it takes.
+    pub fn cells(&self) -> usize {
+        self.rows.len() * self.seeds.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn values(text: &str) -> Vec<String> {
+        Axis::parse(text).unwrap().values
+    }
+
+    #[test]
+    fn commas_separate_values_and_nothing_inside_them() {
+        assert_eq!(values("a.k=2, 2.5,3"), ["2", "2.5", "3"]);
+        assert_eq!(values("loss=mse,smooth_k2"), ["mse", "smooth_k2"]);
+        assert_eq!(
+            values(r#"o={ loss = "mse" },{ a = [1, 2], loss = "l1" }"#),
+            [r#"{ loss = "mse" }"#, r#"{ a = [1, 2], loss = "l1" }"#]
+        );
+        assert_eq!(values("x=[1, 2],[3]"), ["[1, 2]", "[3]"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("k", "expected key=value"),
+            ("=1", "the key is empty"),
+            ("k=", "a value is empty"),
+            ("k=a,,b", "a value is empty"),
+            ("k=1,1", "given twice"),
+            ("seed=1,2", "--seeds"),
+        ] {
+            let error = Axis::parse(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let axis = Axis::parse("k=1").unwrap();
+        assert!(Grid::new(&[axis.clone(), axis], vec![1]).is_err());
+        assert!(Grid::new(&[], vec![1, 1]).is_err());
+    }
+
+    #[test]
+    fn every_combination_has_a_row_and_a_folder() {
+        let axes = [
+            Axis::parse("stage.0.objective.k=2,3").unwrap(),
+            Axis::parse("stage.0.objective.x0=0.2,0.25,0.3").unwrap(),
+        ];
+        let grid = Grid::new(&axes, vec![1, 2]).unwrap();
+        assert_eq!((grid.rows.len(), grid.cells()), (6, 12));
+        assert_eq!(grid.rows[1].label(), "k=2, x0=0.25");
+        let folders = grid
+            .rows
+            .iter()
+            .flat_map(|row| grid.seeds.iter().map(|&seed| row.folder(seed)));
+        let folders: HashSet<String> = folders.collect();
+        assert_eq!(folders.len(), 12);
+        assert!(folders.iter().all(|f| !f.contains(['/', ' ', '\\'])));
+    }
+
+    #[test]
+    fn rows_that_look_alike_have_different_folders() {
+        let row = |setting: &str| Row {
+            settings: vec![setting.to_owned()],
+        };
+        assert_ne!(row("a.k=1").folder(1), row("b.k=1").folder(1));
+        assert_eq!(Grid::new(&[], vec![7]).unwrap().rows[0].label(), "as given");
+    }
+}
