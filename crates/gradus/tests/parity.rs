@@ -6,8 +6,8 @@ use common::{copy_of, distance, fixture, json, load, model_folder, numbers, stri
 use gradus::Embeddings;
 use gradus::model::{EncodeOptions, Features};
 use gradus::objective::{
-    CosineForm, CrossEntropy, HeadForm, Input, L1, MeanSquaredError, Objective, OutOfRange,
-    PointLoss, SmoothK2, TranslatedRelu,
+    CosineForm, CrossEntropy, Facts, HeadForm, Input, L1, MeanSquaredError, Objective,
+    ObjectiveConfig, OutOfRange, PointLoss, SmoothK2, TranslatedRelu,
 };
 use gradus_kernels::Backend;
 use serde_json::{Value, json};
@@ -224,6 +224,8 @@ fn losses_and_their_gradients() {
                 labels: &labels,
                 weights: &weights,
                 tolerances: &tolerances,
+                texts: &(0..2 * n as u32).collect::<Vec<_>>(),
+                teachers: &[],
             },
         );
         let name = &case["name"];
@@ -239,5 +241,63 @@ fn losses_and_their_gradients() {
         let mut gradient = numbers(&case["grad_weight"]);
         gradient.extend(numbers(&case["grad_bias"]));
         assert!(distance(&got.parameters, &gradient) < 2e-5, "{name}");
+    }
+}
+
+#[test]
+fn batch_losses_and_their_gradients() {
+    let cases = json(fixture("batch_objectives.json"));
+    let cases = cases["cases"].as_array().unwrap();
+    assert!(cases.len() > 20);
+    for case in cases {
+        let narrow =
+            |values: &Value| -> Vec<f32> { numbers(values).iter().map(|&x| x as f32).collect() };
+        let name = format!("{} {}", case["loss"], case["toml"]);
+        let text = format!(
+            "loss = {}\n{}",
+            case["loss"],
+            case["toml"].as_str().unwrap()
+        );
+        let config: ObjectiveConfig = toml::from_str(&text).unwrap();
+        let labels = numbers(&case["labels"]);
+        let columns = case["columns"].as_u64().unwrap() as usize;
+        let weights = case["teacher_weights"]
+            .as_array()
+            .map_or(vec![], |_| numbers(&case["teacher_weights"]));
+        let facts = Facts {
+            labels: &labels,
+            columns,
+            teachers: &weights,
+        };
+        let objective = config.build(facts).unwrap();
+        let values = narrow(&case["embeddings"]);
+        let dim = values.len() / (columns * labels.len());
+        let teachers = case["teachers"].as_array().map_or(&[][..], |t| t);
+        let teacher = |t: &Value| {
+            let values = narrow(t);
+            Embeddings::new(values.len() / labels.len(), values)
+        };
+        let got = objective.evaluate(
+            &[],
+            &Input {
+                embeddings: &Embeddings::new(dim, values),
+                labels: &labels,
+                weights: &narrow(&case["weights"]),
+                tolerances: &vec![None; labels.len()],
+                texts: &narrow(&case["texts"])
+                    .iter()
+                    .map(|t| *t as u32)
+                    .collect::<Vec<_>>(),
+                teachers: &teachers.iter().map(teacher).collect::<Vec<_>>(),
+            },
+        );
+        let want = case["expected_loss"].as_f64().unwrap();
+        assert!(
+            (got.loss - want).abs() < 4e-6 * (1.0 + want),
+            "{name}: {} {want}",
+            got.loss
+        );
+        let off = distance(&got.embeddings, &numbers(&case["gradient"]));
+        assert!(off < 1e-5, "{name}: {off}");
     }
 }

@@ -1,6 +1,7 @@
 use super::{
-    CosineForm, CrossEntropy, HeadForm, L1, MeanSquaredError, Objective, ObjectiveError,
-    OutOfRange, SmoothK2, TranslatedRelu,
+    Consistency, Cosent, CosineForm, CrossEntropy, HeadForm, InfoNce, L1, Matryoshka,
+    MeanSquaredError, Objective, ObjectiveError, OutOfRange, PairSimilarity, PearsonLoss,
+    RankingDistillation, RankingLoss, SmoothK2, TranslatedRelu,
 };
 use crate::model::Features;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,48 @@ pub enum LossName {
     L1,
     /// [`CrossEntropy`].
     CrossEntropy,
+    /// [`InfoNce`].
+    InfoNce,
+    /// [`Cosent`].
+    Cosent,
+    /// [`Cosent`] on [`PairSimilarity::Angle`].
+    Angle,
+    /// [`PearsonLoss`].
+    Pearson,
+    /// [`RankingDistillation`] by [`RankingLoss::ListNet`].
+    ListNet,
+    /// [`RankingDistillation`] by [`RankingLoss::ListMle`].
+    ListMle,
+    /// [`Consistency`].
+    Consistency,
+}
+
+impl LossName {
+    /// Whether it is a loss of one prediction against one grade, or class.
+    fn is_regression(self) -> bool {
+        use LossName::*;
+        matches!(self, SmoothK2 | TranslatedRelu | Mse | L1 | CrossEntropy)
+    }
+
+    fn ranks(self) -> bool {
+        matches!(self, Self::ListNet | Self::ListMle | Self::Consistency)
+    }
+
+    /// Whether it is computed from grades: the others need texts alone.
+    pub fn needs_labels(self) -> bool {
+        self.is_regression() || matches!(self, Self::Cosent | Self::Angle | Self::Pearson)
+    }
+}
+
+/// What an objective must know of the data before it is built.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// All training labels.
+    pub labels: &'a [f64],
+    /// How many texts an example has.
+    pub columns: usize,
+    /// The weight of each teacher.
+    pub teachers: &'a [f64],
 }
 
 /// An objective as a recipe describes it.
@@ -66,9 +109,29 @@ pub struct ObjectiveConfig {
     /// Cosine form: intercept of the map; default: the lowest label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<f64>,
-    /// Cosine form: whether the map is trained.
+    /// Cosine form: whether the map is trained. InfoNCE: the temperature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<bool>,
+    /// InfoNCE, CoSENT, angle and ranking losses: what similarities are divided
+    /// by; default 0.05.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// ListNet: the teacher's temperature; default half the student's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_temperature: Option<f64>,
+    /// InfoNCE: whether positives also seek their anchors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symmetric: Option<bool>,
+    /// InfoNCE: what the own hard negatives' terms are multiplied by; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative_weight: Option<f64>,
+    /// Ranking losses: whether a text stands in its own list; default no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_self: Option<bool>,
+    /// The widths that vectors may be cut to (Matryoshka); default: the whole
+    /// width alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widths: Option<Vec<usize>>,
 }
 
 impl ObjectiveConfig {
@@ -77,13 +140,63 @@ impl ObjectiveConfig {
         self.spacing.unwrap_or(1.0) / 2.0
     }
 
-    /// Builds the objective for these training labels.
+    /// Builds the objective for this data.
     ///
     /// # Errors
     /// [`ObjectiveError`] for a setting out of its bounds or without meaning
     /// for the chosen loss and form.
-    pub fn build(&self, labels: &[f64]) -> Result<Box<dyn Objective>, ObjectiveError> {
+    pub fn build(&self, facts: Facts<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.refuse_unused()?;
+        let objective = match self.loss.is_regression() {
+            true => self.regression(facts.labels)?,
+            false => self.of_batch(facts)?,
+        };
+        Ok(match &self.widths {
+            None => objective,
+            Some(widths) => {
+                let widths = widths.iter().map(|&width| (width, 1.0)).collect();
+                Box::new(Matryoshka::new(objective, widths)?)
+            }
+        })
+    }
+
+    /// An objective over a whole batch.
+    fn of_batch(&self, facts: Facts<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        let temperature = self.temperature.unwrap_or(0.05);
+        let ordering = |similarity| Cosent::new(similarity, 1.0 / temperature);
+        let distillation = |loss| {
+            let of_teacher = self.teacher_temperature.unwrap_or(temperature / 2.0);
+            let include_self = self.include_self.unwrap_or(false);
+            let weights = facts.teachers.to_vec();
+            RankingDistillation::new(loss, temperature, of_teacher, weights, include_self)
+        };
+        Ok(match self.loss {
+            LossName::Cosent => Box::new(ordering(PairSimilarity::Cosine)?),
+            LossName::Angle => Box::new(ordering(PairSimilarity::Angle)?),
+            LossName::Pearson => Box::new(PearsonLoss),
+            LossName::ListNet => Box::new(distillation(RankingLoss::ListNet)?),
+            LossName::ListMle => Box::new(distillation(RankingLoss::ListMle)?),
+            LossName::Consistency => {
+                let include_self = self.include_self.unwrap_or(false);
+                Box::new(Consistency::new(temperature, include_self)?)
+            }
+            _ => {
+                let weight = self.negative_weight.unwrap_or(1.0);
+                let objective = InfoNce::new(facts.columns, temperature)?;
+                let objective = objective.negative_weight(weight)?;
+                let objective = match self.symmetric {
+                    Some(true) => objective.symmetric(),
+                    _ => objective,
+                };
+                match self.learned {
+                    Some(true) => Box::new(objective.learned()),
+                    _ => Box::new(objective),
+                }
+            }
+        })
+    }
+
+    fn regression(&self, labels: &[f64]) -> Result<Box<dyn Objective>, ObjectiveError> {
         let range = match self.range {
             Some([low, high]) => (low, high),
             None => labels
@@ -95,7 +208,6 @@ impl ObjectiveConfig {
         let (x0, spacing) = (self.x0.unwrap_or(0.25), self.spacing.unwrap_or(1.0));
         match self.loss {
             LossName::L1 => self.with(L1, range),
-            LossName::Mse => self.with(MeanSquaredError, range),
             LossName::TranslatedRelu => self.with(
                 TranslatedRelu::new(self.k.unwrap_or(1.0), x0, spacing)?,
                 range,
@@ -108,6 +220,7 @@ impl ObjectiveConfig {
                     CrossEntropy::new(self.features.unwrap_or_default(), labels.iter().copied());
                 Ok(Box::new(classes?))
             }
+            _ => self.with(MeanSquaredError, range),
         }
     }
 
@@ -137,14 +250,54 @@ impl ObjectiveConfig {
     }
 
     fn refuse_unused(&self) -> Result<(), ObjectiveError> {
+        use LossName::*;
         let refuse = |setting, what| Err(ObjectiveError::Unused { setting, what });
-        let buffered = matches!(self.loss, LossName::SmoothK2 | LossName::TranslatedRelu);
-        if !buffered {
-            for (setting, given) in [("k", self.k), ("x0", self.x0), ("spacing", self.spacing)] {
-                if given.is_some() {
-                    return refuse(setting, "a loss without a buffer");
-                }
+        let first = |given: &[(&'static str, bool)]| given.iter().find(|g| g.1).map(|g| g.0);
+        let contrast = self.loss == InfoNce;
+        let divides = contrast || self.loss.ranks() || matches!(self.loss, Cosent | Angle);
+        if !matches!(self.loss, SmoothK2 | TranslatedRelu) {
+            let given = [
+                ("k", self.k.is_some()),
+                ("x0", self.x0.is_some()),
+                ("spacing", self.spacing.is_some()),
+            ];
+            if let Some(setting) = first(&given) {
+                return refuse(setting, "a loss without a buffer");
             }
+        }
+        let foreign = [
+            ("temperature", self.temperature.is_some() && !divides),
+            (
+                "teacher_temperature",
+                self.teacher_temperature.is_some() && self.loss != ListNet,
+            ),
+            ("symmetric", self.symmetric.is_some() && !contrast),
+            (
+                "negative_weight",
+                self.negative_weight.is_some() && !contrast,
+            ),
+            (
+                "include_self",
+                self.include_self.is_some() && !self.loss.ranks(),
+            ),
+        ];
+        if let Some(setting) = first(&foreign) {
+            return refuse(setting, "this loss");
+        }
+        if !self.loss.is_regression() {
+            let given = [
+                ("features", self.features.is_some()),
+                ("scale", self.scale.is_some()),
+                ("offset", self.offset.is_some()),
+                ("range", self.range.is_some()),
+                ("form", self.form == Form::Cosine),
+                ("out_of_range", self.out_of_range != OutOfRange::default()),
+                ("learned", self.learned.is_some() && !contrast),
+            ];
+            return match first(&given) {
+                Some(setting) => refuse(setting, "a loss on similarities"),
+                None => Ok(()),
+            };
         }
         match self.form {
             Form::Head if self.features == Some(Features::Cosine) => refuse(
@@ -157,14 +310,12 @@ impl ObjectiveConfig {
                     ("offset", self.offset.is_some()),
                     ("learned", self.learned.is_some()),
                 ];
-                match given.into_iter().find(|g| g.1) {
-                    Some((setting, _)) => refuse(setting, "the head form"),
+                match first(&given) {
+                    Some(setting) => refuse(setting, "the head form"),
                     None => Ok(()),
                 }
             }
-            Form::Cosine if self.loss == LossName::CrossEntropy => {
-                Err(ObjectiveError::ClassesNeedHead)
-            }
+            Form::Cosine if self.loss == CrossEntropy => Err(ObjectiveError::ClassesNeedHead),
             Form::Cosine if self.features.is_some() => refuse("features", "the cosine form"),
             Form::Cosine => Ok(()),
         }
@@ -177,7 +328,17 @@ mod tests {
 
     fn build(toml: &str) -> Result<Box<dyn Objective>, String> {
         let config: ObjectiveConfig = toml::from_str(toml).map_err(|e| e.to_string())?;
-        config.build(&[0.0, 5.0, 2.0]).map_err(|e| e.to_string())
+        config
+            .build(facts(&[0.0, 5.0, 2.0]))
+            .map_err(|e| e.to_string())
+    }
+
+    fn facts(labels: &[f64]) -> Facts<'_> {
+        Facts {
+            labels,
+            columns: 2,
+            teachers: &[1.0],
+        }
     }
 
     #[test]
@@ -199,6 +360,26 @@ mod tests {
             (
                 "loss = 'cross_entropy'",
                 "cross-entropy over 3 classes on a head over [u; v; |u-v|]",
+            ),
+            (
+                "loss = 'info_nce'\nsymmetric = true",
+                "InfoNCE (temperature 0.05, both directions)",
+            ),
+            (
+                "loss = 'angle'\ntemperature = 0.1\nwidths = [64, 32]",
+                "CoSENT (scale 10) on angles in complex space at widths 64, 32",
+            ),
+            (
+                "loss = 'list_mle'",
+                "ListMLE (temperature 0.05) after 1 teacher(s)",
+            ),
+            (
+                "loss = 'consistency'",
+                "ranking consistency (temperature 0.05)",
+            ),
+            (
+                "loss = 'pearson'",
+                "1 - Pearson's correlation of cosines and grades",
             ),
         ] {
             assert_eq!(build(toml).map(|o| o.describe()), Ok(text.to_owned()));
@@ -224,6 +405,23 @@ mod tests {
             ),
             ("loss = 'mse'\nform = 'cosine'\nscale = 0.0", "not constant"),
             ("loss = 'cross_entropy'\nform = 'cosine'", "head form"),
+            ("loss = 'info_nce'\nk = 2.0", "`k` has no meaning"),
+            ("loss = 'info_nce'\ntemperature = 0.0", "temperature 0"),
+            (
+                "loss = 'mse'\ntemperature = 0.1",
+                "`temperature` has no meaning",
+            ),
+            ("loss = 'cosent'\nsymmetric = true", "`symmetric`"),
+            (
+                "loss = 'list_mle'\nteacher_temperature = 0.1",
+                "`teacher_temperature`",
+            ),
+            ("loss = 'pearson'\nform = 'cosine'", "`form` has no meaning"),
+            (
+                "loss = 'mse'\nwidths = [8]",
+                "a regression head has one width",
+            ),
+            ("loss = 'pearson'\nwidths = []", "at least one"),
             ("loss = 'smooth_k3'", "unknown variant"),
             ("loss = 'mse'\nlr = 1.0", "unknown field"),
         ] {
@@ -232,11 +430,11 @@ mod tests {
         }
         let classes: ObjectiveConfig = toml::from_str("loss = 'cross_entropy'").unwrap();
         assert_eq!(
-            classes.build(&[0.0, 0.5]).err(),
+            classes.build(facts(&[0.0, 0.5])).err(),
             Some(ObjectiveError::NotAClass(0.5))
         );
         assert_eq!(
-            classes.build(&[1.0, 1.0]).err(),
+            classes.build(facts(&[1.0, 1.0])).err(),
             Some(ObjectiveError::ClassCount(1))
         );
     }

@@ -110,7 +110,7 @@ impl Objective for CosineForm {
         output
     }
 
-    fn head(&self, parameters: &[f32]) -> Option<RegressionHead> {
+    fn head(&self, parameters: &[f32], _dim: usize) -> Option<RegressionHead> {
         let values = match parameters {
             [] => vec![self.scale as f32, self.offset as f32],
             learned => learned.to_vec(),

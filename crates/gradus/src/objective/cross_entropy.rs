@@ -98,7 +98,7 @@ impl Objective for CrossEntropy {
         output
     }
 
-    fn head(&self, parameters: &[f32]) -> Option<RegressionHead> {
+    fn head(&self, parameters: &[f32], _dim: usize) -> Option<RegressionHead> {
         Some(RegressionHead {
             features: self.features,
             scale: self.classes.clone(),

@@ -45,6 +45,34 @@ pub enum ObjectiveError {
         /// Intercept.
         offset: f64,
     },
+    /// A temperature that is not positive.
+    #[error("temperature {0}: must be a positive number")]
+    Temperature(f64),
+    /// A weight of hard negatives that is not positive.
+    #[error("negative_weight = {0}: must be a positive number")]
+    NegativeWeight(f64),
+    /// Teachers' weights.
+    #[error("ranking distillation needs at least one teacher, each with a positive weight")]
+    Teachers,
+    /// Matryoshka widths.
+    #[error("widths must be at least one, each positive and with a positive weight")]
+    Widths,
+    /// Matryoshka on a head.
+    #[error("a regression head has one width: use `widths` with losses on cosines")]
+    WidthsOfHead,
+    /// A width beyond the model's.
+    #[error("width {width}: the model's vectors have {dim} values; remove it from `widths`")]
+    TooWide {
+        /// The width asked for.
+        width: usize,
+        /// The model's.
+        dim: usize,
+    },
+    /// Objectives that cannot be added up.
+    #[error(
+        "objectives that are summed must want as many texts an example, and have finite weights"
+    )]
+    Parts,
 }
 
 /// `k > 0` and `0 <= x0 <= spacing / 2`.

@@ -133,7 +133,7 @@ impl Objective for HeadForm {
         output
     }
 
-    fn head(&self, parameters: &[f32]) -> Option<RegressionHead> {
+    fn head(&self, parameters: &[f32], _dim: usize) -> Option<RegressionHead> {
         Some(RegressionHead {
             features: self.features,
             scale: vec![self.range.0, self.range.1],

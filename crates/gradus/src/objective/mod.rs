@@ -7,34 +7,48 @@
 //! This module holds the regression framework of Zhang & Li (2024). A
 //! [`PointLoss`] measures one prediction against one grade; [`HeadForm`]
 //! predicts with a linear head on `[u; v; |u-v|]`, [`CosineForm`] with an
-//! affine map of the cosine.
+//! affine map of the cosine. Beside it stand objectives on the order of graded
+//! pairs ([`Cosent`], [`PearsonLoss`]), contrastive ones ([`InfoNce`]) and ranking
+//! distillation ([`RankingDistillation`], [`Consistency`]); [`WeightedSum`] adds
+//! several up, and [`Matryoshka`] takes one at several widths.
 
 mod config;
+mod contrastive;
 mod cosine_form;
 mod cross_entropy;
+mod directions;
 mod error;
 mod head_form;
 mod l1;
+mod matryoshka;
 mod mse;
+mod ordering;
 mod out_of_range;
 mod point_loss;
+mod ranking;
 mod smooth_k2;
 mod translated_relu;
+mod weighted_sum;
 
 #[cfg(test)]
 mod gradient_check;
 
-pub use config::{Form, LossName, ObjectiveConfig};
+pub use config::{Facts, Form, LossName, ObjectiveConfig};
+pub use contrastive::InfoNce;
 pub use cosine_form::CosineForm;
 pub use cross_entropy::CrossEntropy;
 pub use error::ObjectiveError;
 pub use head_form::HeadForm;
 pub use l1::L1;
+pub use matryoshka::Matryoshka;
 pub use mse::MeanSquaredError;
+pub use ordering::{Cosent, PairSimilarity, PearsonLoss};
 pub use out_of_range::OutOfRange;
 pub use point_loss::PointLoss;
+pub use ranking::{Consistency, RankingDistillation, RankingLoss};
 pub use smooth_k2::SmoothK2;
 pub use translated_relu::TranslatedRelu;
+pub use weighted_sum::WeightedSum;
 
 use crate::Embeddings;
 use crate::model::RegressionHead;
@@ -51,6 +65,12 @@ pub struct Input<'a> {
     pub weights: &'a [f32],
     /// Each example's own x0, where it has one.
     pub tolerances: &'a [Option<f32>],
+    /// Which text each row of `embeddings` is the vector of: rows of one number
+    /// are one text.
+    pub texts: &'a [u32],
+    /// The vectors of the examples' first texts by each teacher, `[n, dim]` of
+    /// the teacher's own width; as many as [`Objective::teachers`] says.
+    pub teachers: &'a [Embeddings],
 }
 
 impl<'a> Input<'a> {
@@ -101,8 +121,26 @@ pub trait Objective: Send + Sync {
     /// The mean loss over the batch and its gradients.
     fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output;
 
-    /// The trained parameters as a head that is saved with the model.
-    fn head(&self, parameters: &[f32]) -> Option<RegressionHead>;
+    /// How many teachers' vectors a batch must have.
+    fn teachers(&self) -> usize {
+        0
+    }
+
+    /// Whether it can work on embeddings of width `dim`.
+    ///
+    /// # Errors
+    /// [`ObjectiveError`] with the reason.
+    fn check(&self, dim: usize) -> Result<(), ObjectiveError> {
+        let _ = dim;
+        Ok(())
+    }
+
+    /// The trained parameters as a head that is saved with the model, whose
+    /// vectors have width `dim`.
+    fn head(&self, parameters: &[f32], dim: usize) -> Option<RegressionHead> {
+        let _ = (parameters, dim);
+        None
+    }
 
     /// One line for people, such as `smooth K2 (k 3, x0 0.25) on [u; v; |u-v|]`.
     fn describe(&self) -> String;

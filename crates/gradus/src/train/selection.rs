@@ -58,7 +58,7 @@ impl<B: Backend> Run<B> {
     pub(super) fn head(&self, s: usize, parameters: &[f32]) -> Option<RegressionHead> {
         self.stages
             .get(s)
-            .and_then(|stage| stage.objective.head(parameters))
+            .and_then(|stage| stage.objective.head(parameters, self.model.dim()))
     }
 
     pub(super) fn save(&mut self, progress: &Progress<B>, folder: &RunFolder) -> Result<()> {

@@ -7,7 +7,7 @@ use super::{Freeze, ParameterGroups, Schedule, Stage, TrainError};
 use crate::Result;
 use crate::data::{DataRoot, GradedPair};
 use crate::model::SentenceEncoder;
-use crate::objective::Objective;
+use crate::objective::{Facts, Objective};
 use crate::text::Tokens;
 use gradus_kernels::Backend;
 use sha2::{Digest, Sha256};
@@ -75,14 +75,17 @@ impl Prepared {
             hash.update(pair.tolerance.unwrap_or(-1.0).to_le_bytes());
         }
         let labels: Vec<f64> = pairs.iter().map(|p| p.label).collect();
-        let objective =
-            settings
-                .objective
-                .build(&labels)
-                .map_err(|source| TrainError::Objective {
-                    stage: settings.name.clone(),
-                    source,
-                })?;
+        let objective = settings
+            .objective
+            .build(Facts {
+                labels: &labels,
+                columns: 2,
+                teachers: &[],
+            })
+            .map_err(|source| TrainError::Objective {
+                stage: settings.name.clone(),
+                source,
+            })?;
         let mut unique = Unique::default();
         let places: Vec<(u32, u32)> = pairs
             .iter()

@@ -213,6 +213,8 @@ impl<B: Backend> Run<B> {
                 labels: &labels,
                 weights: &weights,
                 tolerances: &tolerances,
+                texts: &stage.columns(examples),
+                teachers: &[],
             },
         )
     }

@@ -1,0 +1,65 @@
+//! Lists of similarities, one a text, and probabilities over them.
+
+use crate::Embeddings;
+use crate::objective::Input;
+use crate::objective::directions::{Cosines, Directions};
+
+/// The cosines between the two views of a batch.
+pub(super) struct Views {
+    first: Directions,
+    second: Directions,
+    pub cosines: Cosines,
+}
+
+impl Views {
+    pub fn of(input: &Input<'_>) -> Self {
+        let n = input.examples();
+        let first = Directions::of(input.embeddings, 0, n);
+        let second = Directions::of(input.embeddings, n, n);
+        let cosines = first.cosines(&second);
+        Self {
+            first,
+            second,
+            cosines,
+        }
+    }
+
+    /// The gradients of the embeddings from those of the cosines.
+    pub fn gradients(&self, slopes: &Cosines, gradients: &mut [f32]) {
+        let middle = gradients.len() / 2;
+        let (firsts, seconds) = gradients.split_at_mut(middle);
+        self.first.add_gradients(slopes, &self.second, firsts);
+        self.second
+            .add_gradients(&slopes.transposed(), &self.first, seconds);
+    }
+}
+
+/// A teacher's cosines between the texts of a batch, `[n, dim]`.
+pub(super) fn teacher_cosines(vectors: &Embeddings) -> Cosines {
+    let directions = Directions::of(vectors, 0, vectors.rows());
+    directions.cosines(&directions)
+}
+
+/// Which texts of a batch stand in list `i`.
+pub(super) fn members(n: usize, i: usize, include_self: bool) -> Vec<usize> {
+    (0..n).filter(|&j| include_self || j != i).collect()
+}
+
+/// The logarithms of `softmax(values / temperature)`.
+pub(super) fn log_softmax(values: &[f64], temperature: f64) -> Vec<f64> {
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = values
+        .iter()
+        .map(|v| ((v - most) / temperature).exp())
+        .sum();
+    let log = sum.ln();
+    values
+        .iter()
+        .map(|v| (v - most) / temperature - log)
+        .collect()
+}
+
+/// The values of a list.
+pub(super) fn picked(row: &[f32], members: &[usize]) -> Vec<f64> {
+    members.iter().map(|&j| f64::from(row[j])).collect()
+}
