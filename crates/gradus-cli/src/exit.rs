@@ -115,6 +115,7 @@ fn train_code(e: &TrainError) -> u8 {
     match e {
         TrainError::Recipe { .. }
         | TrainError::Override { .. }
+        | TrainError::Grid { .. }
         | TrainError::Stage { .. }
         | TrainError::Objective { .. }
         | TrainError::Occupied(_)

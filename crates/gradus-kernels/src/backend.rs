@@ -87,6 +87,10 @@ pub trait Backend: Send + Sync + 'static {
     /// What this runs on, for people.
     fn describe(&self) -> String;
 
+    /// What the bits of results depend on: device, precision, instructions. Not
+    /// the number of threads, on which nothing depends.
+    fn arithmetic(&self) -> String;
+
     /// Does a job of many operations where they start fastest.
     fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R
     where

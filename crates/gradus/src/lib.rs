@@ -10,6 +10,7 @@ pub mod model;
 pub mod objective;
 mod precision;
 pub mod sweep;
+pub mod teacher;
 mod tensor_writer;
 pub mod text;
 pub mod train;

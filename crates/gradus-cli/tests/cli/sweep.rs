@@ -139,7 +139,7 @@ fn mistakes_are_named_before_anything_is_trained() {
         (&["--grid", "stage.0.batch=4,0"], "`batch` is 0"),
         (&["--grid", "seed=1,2"], "--seeds"),
         (&["--grid", "stage.0.batch"], "expected key=value"),
-        (&["--seeds", "1,1"], "a seed is given twice"),
+        (&["--seeds", "1,1"], "--seeds: 1 is given twice"),
     ] {
         sweep(place.path(), arguments)
             .assert()

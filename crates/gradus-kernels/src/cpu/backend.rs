@@ -2,10 +2,7 @@
 
 use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
-use super::{
-    Cpu, Isa, Precision, ROW_GRAIN, Tensor, Threads, adamw, attention, cut, embed, linear, norm,
-    pool,
-};
+use super::{Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cut, embed, linear, norm, pool};
 use crate::dropout::Dropout;
 use crate::{
     Activation, AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed,
@@ -19,20 +16,14 @@ impl Backend for Cpu {
     type Arena = Arena;
 
     fn describe(&self) -> String {
+        let (precision, isa) = (self.precision(), self.used());
         let threads = self.threads();
-        let precision = match self.precision() {
-            Precision::F32 => "f32",
-            Precision::Bf16 => "bf16",
-        };
-        // In f32 the tile registers and pair products have nothing to do.
-        let isa = match self.half {
-            None => self.isa.min(Isa::Avx512),
-            Some(_) => self.isa,
-        };
-        format!(
-            "CPU, {precision}, {threads} thread{}, {isa}",
-            if threads == 1 { "" } else { "s" }
-        )
+        let plural = if threads == 1 { "" } else { "s" };
+        format!("CPU, {precision}, {threads} thread{plural}, {isa}")
+    }
+
+    fn arithmetic(&self) -> String {
+        format!("CPU, {}, {}", self.precision(), self.used())
     }
 
     fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {

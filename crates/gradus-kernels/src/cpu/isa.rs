@@ -32,6 +32,15 @@ pub enum Precision {
     Bf16,
 }
 
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
 /// Why a backend cannot be had on this processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unavailable {

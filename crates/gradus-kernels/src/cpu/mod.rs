@@ -55,6 +55,15 @@ enum Threads {
 }
 
 impl Cpu {
+    /// The instructions that it uses: in f32 the tile registers and pair
+    /// products have nothing to do.
+    fn used(&self) -> Isa {
+        match self.half {
+            None => self.isa.min(Isa::Avx512),
+            Some(_) => self.isa,
+        }
+    }
+
     /// A backend in f32 on `threads` threads, with the best instructions there
     /// are; 0 means one thread per available core.
     pub fn new(threads: usize) -> Self {

@@ -321,6 +321,22 @@ fn sums_and_widths() {
 }
 
 #[test]
+fn projections() {
+    let case = case(6, 4, 85);
+    for projection in [Projection::Mlp, Projection::BatchNorm] {
+        let inner = InfoNce::new(2, 0.5).unwrap().learned();
+        let objective = Projected::new(projection, Box::new(inner));
+        let mut parameters = objective.initial_parameters(4, 3);
+        assert_eq!(parameters.len(), objective.decayed(4).len());
+        // Fresh weights are so small that everything is linear.
+        let last = parameters.len() - 1;
+        parameters[..last].iter_mut().for_each(|w| *w *= 20.0);
+        check(&objective, &case, &parameters);
+        assert!(objective.head(&parameters, 4).is_none());
+    }
+}
+
+#[test]
 fn edges_of_batches_are_finite() {
     let objectives: [Box<dyn Objective>; 7] = [
         Box::new(InfoNce::new(2, 0.05).unwrap().symmetric()),

@@ -19,11 +19,11 @@ impl Axis {
     /// separate values.
     ///
     /// # Errors
-    /// [`TrainError::Override`] where there is no key, no value, or a value
+    /// [`TrainError::Grid`] where there is no key, no value, or a value
     /// twice.
     pub fn parse(text: &str) -> Result<Self, TrainError> {
-        let fail = |message: &str| TrainError::Override {
-            assignment: text.to_owned(),
+        let fail = |message: &str| TrainError::Grid {
+            option: format!("--grid {text}"),
             message: message.to_owned(),
         };
         let (key, values) = text
@@ -118,22 +118,22 @@ impl Grid {
     /// is none.
     ///
     /// # Errors
-    /// [`TrainError::Override`] where two axes have one key, or a seed is given
+    /// [`TrainError::Grid`] where two axes have one key, or a seed is given
     /// twice.
     pub fn new(axes: &[Axis], seeds: Vec<u64>) -> Result<Self, TrainError> {
         for (i, axis) in axes.iter().enumerate() {
             if axes[..i].iter().any(|other| other.key == axis.key) {
-                return Err(TrainError::Override {
-                    assignment: axis.key.clone(),
+                return Err(TrainError::Grid {
+                    option: format!("--grid {}", axis.key),
                     message: "the key is given twice; list all its values at once".into(),
                 });
             }
         }
         for (i, seed) in seeds.iter().enumerate() {
             if seeds[..i].contains(seed) {
-                return Err(TrainError::Override {
-                    assignment: format!("seed {seed}"),
-                    message: "a seed is given twice".into(),
+                return Err(TrainError::Grid {
+                    option: "--seeds".into(),
+                    message: format!("{seed} is given twice"),
                 });
             }
         }

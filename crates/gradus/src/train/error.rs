@@ -20,6 +20,14 @@ pub enum TrainError {
         /// What is wrong.
         message: String,
     },
+    /// A sweep over settings or seeds that make no sense.
+    #[error("{option}: {message}")]
+    Grid {
+        /// The option as given.
+        option: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// A stage's setting out of its bounds.
     #[error("stage `{stage}`: {message}")]
     Stage {

@@ -1,0 +1,94 @@
+//! What vectors are computed from, as a hash.
+
+use crate::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Of the files of a model's folder that its vectors depend on, of the texts in
+/// their order, and of `extra`, whatever else matters.
+pub(super) fn content_key(model: &Path, texts: &[&str], extra: &str) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut files = Vec::new();
+    collect(model, Path::new(""), &mut files)?;
+    files.sort();
+    for file in files {
+        let name = file.to_string_lossy().replace('\\', "/");
+        part(&mut hash, name.as_bytes());
+        let path = model.join(&file);
+        let own = digest(&path).map_err(Error::io(&path))?;
+        part(&mut hash, &own);
+    }
+    for text in texts {
+        part(&mut hash, text.as_bytes());
+    }
+    part(&mut hash, extra.as_bytes());
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Of a file's bytes, which may be more than memory should hold.
+fn digest(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().to_vec()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+/// With its length, so that no two lists of parts run into the same bytes.
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+/// Weights, configuration and vocabularies; other files say nothing about the
+/// vectors.
+fn collect(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let folder = root.join(below);
+    for entry in std::fs::read_dir(&folder).map_err(Error::io(&folder))? {
+        let entry = entry.map_err(Error::io(&folder))?;
+        let name = below.join(entry.file_name());
+        let path = entry.path();
+        let matters = |e: &std::ffi::OsStr| e == "safetensors" || e == "json" || e == "txt";
+        if path.is_dir() {
+            collect(root, &name, files)?;
+        } else if path.extension().is_some_and(matters) {
+            files.push(name);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_matters_changes_the_key() {
+        let model = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(model.path().join(name), text).unwrap();
+        write("config.json", "{}");
+        write("model.safetensors", "weights");
+        std::fs::create_dir(model.path().join("1_Pooling")).unwrap();
+        write("1_Pooling/config.json", "mean");
+        let key = |texts: &[&str], extra: &str| content_key(model.path(), texts, extra).unwrap();
+        let first = key(&["a", "b"], "bf16");
+        assert_eq!(first, key(&["a", "b"], "bf16"));
+        for other in [
+            key(&["b", "a"], "bf16"),
+            key(&["ab"], "bf16"),
+            key(&["a", "b"], "f32"),
+        ] {
+            assert_ne!(first, other);
+        }
+        write("README.md", "a card says nothing about vectors");
+        assert_eq!(first, key(&["a", "b"], "bf16"));
+        write("1_Pooling/config.json", "cls");
+        assert_ne!(first, key(&["a", "b"], "bf16"));
+    }
+}
