@@ -19,7 +19,7 @@ mod known;
 mod labels;
 mod lines;
 mod locate;
-mod overlap;
+pub mod overlap;
 mod pair;
 mod published;
 mod root;
