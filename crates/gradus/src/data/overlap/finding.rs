@@ -78,6 +78,9 @@ pub struct Finding {
     pub train: String,
     /// Its rows.
     pub rows: usize,
+    /// Whether the rows are single sentences, which cannot be pairs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sentences_only: bool,
     /// The least Jaccard index of near texts; absent where they were not
     /// compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,7 +120,7 @@ impl Finding {
             ("test pairs in the training set", Of::Pairs),
             ("test sentences in the training set", Of::Sentences),
         ] {
-            if of == Of::Pairs && self.tests.iter().all(|set| set.pairs == 0) {
+            if of == Of::Pairs && self.sentences_only {
                 continue;
             }
             let _ = write!(out, "\n{title}\n{}", self.table(of).aligned());
@@ -137,7 +140,7 @@ impl Finding {
     }
 
     /// One line a test set and one for all.
-    fn table(&self, of: Of) -> Vec<Vec<String>> {
+    fn table(&self, of: Of) -> TextTable {
         let mut head = vec![
             "test set".to_string(),
             match of {
@@ -150,7 +153,11 @@ impl Finding {
         if self.near.is_some() {
             head.push("near".into());
         }
-        head.extend(["share".into(), "training rows".into(), "share".into()]);
+        head.extend(["share".into(), "rows: same words".into()]);
+        if self.near.is_some() {
+            head.push("rows: near".into());
+        }
+        head.push("share".into());
         let mut table = vec![head];
         for set in self.tests.iter().chain([&self.all]) {
             let (size, shared) = match of {
@@ -161,13 +168,13 @@ impl Finding {
             row.push(shared.exact.test.to_string());
             row.push(shared.normalised.test.to_string());
             row.extend(shared.near.map(|near| near.test.to_string()));
-            let widest = shared.widest();
-            row.push(percent(widest.test_share));
-            row.push(widest.train.to_string());
-            row.push(percent(widest.train_share));
+            row.push(percent(shared.widest().test_share));
+            row.push(shared.normalised.train.to_string());
+            row.extend(shared.near.map(|near| near.train.to_string()));
+            row.push(percent(shared.widest().train_share));
             table.push(row);
         }
-        table
+        TextTable(table)
     }
 }
 

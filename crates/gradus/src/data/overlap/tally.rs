@@ -6,6 +6,8 @@ use super::{Count, Example, Finding, HeldOut, Hit, Hits, Likeness, SetFinding, S
 #[derive(Debug, Clone)]
 pub struct Tally {
     rows: usize,
+    /// Rows of a single sentence.
+    singles: usize,
     pairs: Counter,
     sentences: Counter,
     /// How many examples of each set and likeness are kept.
@@ -92,6 +94,7 @@ impl Tally {
         let sets = held.names.len();
         Self {
             rows: 0,
+            singles: 0,
             pairs: Counter::new(held.pairs.len(), sets),
             sentences: Counter::new(held.sentences.len(), sets),
             most_examples,
@@ -102,6 +105,7 @@ impl Tally {
     /// Counts a row that stands at `at`, with what `held` found in it.
     pub fn add(&mut self, held: &HeldOut, hits: &Hits, row: &[&str], at: &dyn std::fmt::Display) {
         self.rows += 1;
+        self.singles += usize::from(row.len() == 1);
         let pair_set = |hit: &Hit| held.pairs[hit.index as usize].set;
         let sentence_set = |hit: &Hit| held.sentences[hit.index as usize].set;
         self.pairs.add(&hits.pairs, pair_set);
@@ -177,6 +181,7 @@ impl Tally {
         Finding {
             train: train.into(),
             rows: self.rows,
+            sentences_only: self.singles > 0 && self.singles == self.rows,
             near: held.near(),
             tests: tests.collect(),
             all: set_finding("all", held.names.len(), &|_| true),
