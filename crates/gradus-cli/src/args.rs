@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use crate::commands::{bench, encode, eval, info, pull, quickstart, score, sweep, train};
+use crate::commands::{bench, data, encode, eval, info, pull, quickstart, score, sweep, train};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use gradus::Precision;
@@ -96,6 +96,8 @@ pub enum Command {
     Info(info::Args),
     /// Fetch models, or the data of the seven STS tasks
     Pull(pull::Args),
+    /// Look into data sets: what training data shares with test sets
+    Data(data::Args),
 }
 
 /// A parser for one of some words, each with its value.

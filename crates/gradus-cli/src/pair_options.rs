@@ -39,7 +39,7 @@ impl PairOptions {
     pub fn file(&self, path: &Path, usual: Option<Format>) -> Result<PairFile, Failure> {
         let format = self.format(path, usual)?;
         let mut file = PairFile::new(path, format);
-        file.header = self.header_of(format).unwrap_or(file.header);
+        file.header = self.header_of(format);
         file.columns = self.columns.clone().unwrap_or_default();
         Ok(file)
     }

@@ -10,7 +10,7 @@ use crate::progress::{Counter, Manner};
 use gradus::Embeddings;
 use gradus::data::TextVariant;
 use gradus::eval::{Aggregation, Embedder, Metric, Report, Suite, Task, View};
-use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::model::{EncodeOptions, Provenance, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 
@@ -99,9 +99,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut output = Output::open(args.output.as_deref())?;
     let mut report = Report::default();
     for (spec, folder) in args.models.iter().zip(&folders) {
+        let training = Provenance::load(folder).map_err(Failure::Model)?;
         let what = format!("{spec}: encoding sentences");
         let watched = Watched::new(context.load(folder)?, what, context.manner);
-        report.push(spec, suite.evaluate(&watched).map_err(Failure::Model)?);
+        let scores = suite.evaluate(&watched).map_err(Failure::Model)?;
+        report.push_trained(spec, scores, training);
         context.tell_of_cuts(watched.encoder());
     }
     let view = View {

@@ -1,6 +1,7 @@
 //! One file a subcommand: its arguments and its work.
 
 pub mod bench;
+pub mod data;
 pub mod encode;
 pub mod eval;
 pub mod info;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Bench(args) => bench::run(args, &context),
         Command::Info(args) => info::run(args, &context),
         Command::Pull(args) => pull::run(args, &context),
+        Command::Data(args) => data::run(args, &context),
     }
 }
 

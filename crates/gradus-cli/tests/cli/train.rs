@@ -1,6 +1,6 @@
 //! `gradus train` and `gradus quickstart`.
 
-use crate::support::{backend, gradus, model, stdout};
+use crate::support::{backend, gradus, model, stdout, tiny_data};
 use gradus_kernels::cpu;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -344,4 +344,111 @@ fn quickstart_goes_from_nothing_to_a_table() {
     let printed = stdout(&mut score);
     let cosine: f32 = printed.split('\t').next().unwrap().parse().unwrap();
     assert!((cosine - 1.0).abs() < 1e-6, "{printed}");
+}
+
+#[test]
+fn overlap_with_evaluation_sets_is_said_written_and_filtered() {
+    let place = workplace("");
+    tiny_data(place.path());
+    fs::remove_file(place.path().join("sick/SICK_test_annotated.txt")).unwrap();
+    let pairs = place.path().join("pairs.tsv");
+    let own = fs::read_to_string(&pairs).unwrap();
+    // Three of the four test pairs, one of them in other letters.
+    let seen = "2\tThe old woman is walking.\tA man is walking!\n\
+                3\ta dog is in the park\tthe dog is in a park\n\
+                5\tthe cat is sleeping\tthe cat is sleeping\n";
+    fs::write(place.path().join("mixed.tsv"), format!("{own}{seen}")).unwrap();
+    let run = |args: &[&str]| {
+        let mut all = vec![
+            "--data",
+            ".",
+            "recipe.toml",
+            "--set",
+            "evaluation.dev.max_pairs=3",
+        ];
+        all.extend(["--set", "stage.0.train.0.path=mixed.tsv"]);
+        all.extend(args);
+        train(place.path(), &all)
+    };
+    let off = "is not under";
+    run(&["--set", "exclude_overlap=true"])
+        .assert()
+        .code(3)
+        .stderr(contains("sickr").and(contains(off)));
+    run(&[]).assert().success().stderr(
+        contains("overlap    the training data holds pairs of STS12 (15 of 20 pairs)")
+            .and(contains("STS-B (3 of 4 pairs), pairs.tsv (3 of 3 pairs)"))
+            .and(contains(
+                "scores there are not honest; not in the data folder: SICK-R",
+            )),
+    );
+    let json = fs::read_to_string(place.path().join("runs/recipe/overlap.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(found["not_compared"][0], "SICK-R");
+    assert_eq!(found["sources"][0]["train"], "head: mixed.tsv");
+    let stsb = |source: &serde_json::Value| {
+        let sets = source["tests"].as_array().unwrap();
+        let stsb = sets.iter().find(|set| set["name"] == "STS-B").unwrap();
+        stsb["shared_pairs"].clone()
+    };
+    assert_eq!(stsb(&found["run"])["exact"]["test"], 2);
+    assert_eq!(stsb(&found["run"])["normalised"]["test"], 3);
+    assert_eq!(stsb(&found["sources"][1])["normalised"]["test"], 0);
+    let card = fs::read_to_string(place.path().join("runs/recipe/model/README.md")).unwrap();
+    for part in [
+        "Seed 777.",
+        "## Overlap with evaluation sets",
+        "holds pairs of STS12 (15 of 20 pairs)",
+        "Not compared, as not in the data folder: SICK-R.",
+        "| STS-B | 4 | 2 | 3 |",
+    ] {
+        assert!(card.contains(part), "{part} not in: {card}");
+    }
+    // Whoever scores the model is told as well.
+    let mut eval = gradus();
+    eval.current_dir(place.path());
+    eval.args([
+        "eval",
+        "runs/recipe/model",
+        "--only-pairs",
+        "--pairs",
+        "pairs.tsv",
+    ]);
+    let table = stdout(&mut eval);
+    for part in [
+        "note: runs/recipe/model: trained with seed 777, chosen by the Spearman correlation of the cosines on pairs.tsv",
+        "STS-B (3 of 4 pairs), pairs.tsv (3 of 3 pairs): scores there are not honest",
+    ] {
+        assert!(table.contains(part), "{part} not in: {table}");
+    }
+
+    tiny_data(place.path());
+    let args = ["--set", "exclude_overlap=true", "--output", "clean"];
+    run(&args)
+        .assert()
+        .success()
+        .stderr(contains("holds no pair of STS12, STS13").and(contains("SICK-R, pairs.tsv")));
+    let card = fs::read_to_string(place.path().join("clean/model/README.md")).unwrap();
+    assert!(card.contains("without the pairs of these sets. The training data holds no pair"));
+    // A model remembers the runs that it comes from.
+    let base = "model=clean/model";
+    let args = [
+        "--set",
+        base,
+        "--set",
+        "exclude_overlap=true",
+        "--output",
+        "third",
+    ];
+    run(&args).assert().success();
+    let mut eval = gradus();
+    eval.current_dir(place.path());
+    eval.args([
+        "eval",
+        "third/model",
+        "--only-pairs",
+        "--pairs",
+        "pairs.tsv",
+    ]);
+    assert!(stdout(&mut eval).contains("before that, from "));
 }

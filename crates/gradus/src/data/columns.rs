@@ -70,6 +70,9 @@ pub struct Columns {
     pub weight: Option<Column>,
     /// The tolerance. An empty cell leaves it to the objective.
     pub tolerance: Option<Column>,
+    /// A text that contradicts the first, where each row is a
+    /// [`Triplet`](super::Triplet) and gives two pairs.
+    pub negative: Option<Column>,
 }
 
 impl Columns {
@@ -81,7 +84,15 @@ impl Columns {
             label: Some(Column::Index(label)),
             weight: None,
             tolerance: None,
+            negative: None,
         }
+    }
+
+    /// Whether neither texts nor label are given, so that they are to be found.
+    pub(super) fn are_usual(&self) -> bool {
+        [&self.first, &self.second, &self.label, &self.negative]
+            .iter()
+            .all(|column| column.is_none())
     }
 }
 
@@ -100,7 +111,7 @@ const PAIR_NAMES: [(&str, &str); 9] = [
 ];
 
 /// Names under which published files keep the label.
-const LABEL_NAMES: [&str; 9] = [
+pub(super) const LABEL_NAMES: [&str; 9] = [
     "score",
     "label",
     "similarity",
@@ -135,6 +146,9 @@ pub(super) struct Slots {
     pub label: Option<usize>,
     pub weight: Option<usize>,
     pub tolerance: Option<usize>,
+    pub negative: Option<usize>,
+    /// The name of the split that the row belongs to.
+    pub split: Option<usize>,
 }
 
 impl Columns {
@@ -181,8 +195,11 @@ impl Columns {
             }
             _ => return Err(Unclear::Half),
         };
+        let negative = self.negative.as_ref().map(given).transpose()?;
         let label = match &self.label {
             Some(column) => Some(given(column)?),
+            // A row of three texts has no label.
+            None if negative.is_some() => None,
             None => {
                 let found: Vec<_> = LABEL_NAMES.iter().filter_map(|n| usual(n)).collect();
                 if found.len() > 1 {
@@ -198,6 +215,8 @@ impl Columns {
             label,
             weight: optional(&self.weight, "weight")?,
             tolerance: optional(&self.tolerance, "tolerance")?,
+            negative,
+            split: None,
         })
     }
 
@@ -209,7 +228,7 @@ impl Columns {
         cells: &[String],
         is_label: impl Fn(&str) -> bool,
     ) -> Result<Slots, Unclear> {
-        if self.first.is_some() || self.second.is_some() || self.label.is_some() {
+        if !self.are_usual() {
             return self.find(&[]);
         }
         let (first, second, label) = match cells {
@@ -242,6 +261,8 @@ impl Columns {
             label,
             weight: index(&self.weight)?,
             tolerance: index(&self.tolerance)?,
+            negative: None,
+            split: None,
         })
     }
 }
@@ -263,6 +284,8 @@ mod tests {
             label,
             weight: None,
             tolerance: None,
+            negative: None,
+            split: None,
         }
     }
 

@@ -192,6 +192,18 @@ pub enum DataError {
         /// The known classes.
         known: Vec<String>,
     },
+    /// A row of a split that has no such name.
+    #[error(
+        "{at}: {column} is {split:?}; it must be train, dev or test (trial and validation are dev); correct it, or remove the row"
+    )]
+    UnknownSplit {
+        /// Where.
+        at: Place,
+        /// The column.
+        column: String,
+        /// What stands there.
+        split: String,
+    },
     /// A source description that contradicts itself or lacks something.
     #[error("data source {source_name}: {problem}; {remedy}")]
     BadSource {

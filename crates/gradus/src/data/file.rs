@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{Unclear, looks_like_header};
+use super::columns::{Slots, Unclear, looks_like_header};
 use super::error::nearest;
+use super::published::Published;
 use super::rows::{Names, PairRows, Rows};
-use super::{Column, Columns, DataError, DelimitedReader, Dialect, JsonReader, LabelMap, Lines};
+use super::{
+    Column, Columns, DataError, DelimitedReader, Dialect, JsonReader, LabelMap, Lines, Split,
+};
 use crate::Result;
 
 /// The form of a file.
@@ -44,18 +47,28 @@ impl Format {
 /// ...; two candidates are an error, not a guess), and without a header by the
 /// first row: of three columns, the first or last that is a number or a known
 /// class is the label.
+///
+/// The published forms of SNLI and MultiNLI (`gold_label`, `sentence1`,
+/// `sentence2`), AllNLI (`split`, `dataset`, `filename`, ...) and triplets
+/// (`sent0`, `sent1`, `hard_neg`; `anchor`, `positive`, `negative`) are known
+/// by their columns' names, also where the file's form has no header by
+/// default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairFile {
     /// The file.
     pub path: PathBuf,
     /// Its form.
     pub format: Format,
-    /// Whether the first row names the columns. Not for JSON Lines.
-    pub header: bool,
+    /// Whether the first row names the columns; by default in csv, and in a
+    /// published form that is known by these names. Not for JSON Lines.
+    pub header: Option<bool>,
     /// How cells are told apart. Not for JSON Lines.
     pub dialect: Dialect,
     /// Where the pair is.
     pub columns: Columns,
+    /// Only the rows of this split, in a file that names each row's split
+    /// (AllNLI). Without it all are read.
+    pub split: Option<Split>,
 }
 
 impl PairFile {
@@ -65,12 +78,13 @@ impl PairFile {
         Self {
             path: path.into(),
             format,
-            header: csv,
+            header: None,
             dialect: Dialect {
                 delimiter: if csv { ',' } else { '\t' },
                 quoting: csv,
             },
             columns: Columns::default(),
+            split: None,
         }
     }
 
@@ -108,7 +122,7 @@ impl PairFile {
         let columns = &self.columns;
         let by_index = [&columns.first, &columns.second, &columns.label]
             .into_iter()
-            .chain([&columns.weight, &columns.tolerance])
+            .chain([&columns.weight, &columns.tolerance, &columns.negative])
             .find(|c| matches!(c, Some(Column::Index(_))));
         if let Some(Some(column)) = by_index {
             let unclear = DataError::UnclearColumns {
@@ -129,28 +143,42 @@ impl PairFile {
             }
         }
         let slots = self
-            .columns
-            .find(&keys)
-            .map_err(|unclear| self.unclear(unclear, &keys))?;
+            .named_slots(&keys)
+            .map_err(|unclear| self.unclear(unclear, &keys, true))?;
         let names = Names::new(slots, Some(&keys));
         let rows = Rows::Json {
             first_row: Some(row),
             reader,
         };
-        Ok(PairRows::new(&self.path, names, rows))
+        Ok(PairRows::new(&self.path, names, rows, self.split))
+    }
+
+    /// The columns among `names`: those of a published form, those given, or
+    /// those with usual names.
+    fn named_slots(&self, names: &[&str]) -> Result<Slots, Unclear> {
+        match self.published(names) {
+            Some(published) => published.slots(&self.columns, names),
+            None => self.columns.find(names),
+        }
+    }
+
+    fn published(&self, names: &[&str]) -> Option<Published> {
+        Published::recognise(names).filter(|_| self.columns.are_usual())
     }
 
     fn delimited_rows(&self, mut reader: DelimitedReader, labels: &LabelMap) -> Result<PairRows> {
         let row = reader.next().ok_or_else(|| self.empty())??;
         let names: Vec<&str> = row.cells.iter().map(String::as_str).collect();
-        let slots = if self.header {
-            self.columns.find(&names)
+        let usual = self.format == Format::Csv || self.published(&names).is_some();
+        let headed = self.header.unwrap_or(usual);
+        let slots = if headed {
+            self.named_slots(&names)
         } else {
             self.columns.guess(&row.cells, |cell| labels.knows(cell))
         }
-        .map_err(|unclear| self.unclear(unclear, &names))?;
+        .map_err(|unclear| self.unclear(unclear, &names, headed))?;
 
-        let guessed = !self.header && self.columns.first.is_none();
+        let guessed = !headed && self.columns.first.is_none();
         let width = if guessed {
             let remedy = "the layout was taken from the first row; name the columns (`first`, `second`, `label`)";
             Some((row.cells.len(), remedy))
@@ -160,20 +188,20 @@ impl PairFile {
         } else {
             None
         };
-        let names = Names::new(slots, self.header.then_some(&names));
+        let names = Names::new(slots, headed.then_some(&names));
         let rows = Rows::Delimited {
-            first_row: (!self.header).then_some(row),
+            first_row: (!headed).then_some(row),
             reader,
             slots,
             width,
         };
-        Ok(PairRows::new(&self.path, names, rows))
+        Ok(PairRows::new(&self.path, names, rows, self.split))
     }
 
-    fn unclear(&self, unclear: Unclear, names: &[&str]) -> DataError {
+    /// `headed` says whether `names` are names, and not cells of a first row.
+    fn unclear(&self, unclear: Unclear, names: &[&str], headed: bool) -> DataError {
         let path = self.path.clone();
         let known: Vec<String> = names.iter().map(|n| format!("{n:?}")).collect();
-        let headed = self.header || self.format == Format::Jsonl;
         let by = if headed { "name" } else { "index" };
         let (role, reason, keys) = match unclear {
             Unclear::Unknown(column) if headed => {
@@ -217,7 +245,7 @@ impl PairFile {
             "`format = \"tsv\"`: the first line holds tabs".to_string()
         } else if !headed && looks_like_header(&cells) {
             "`header = true`: the first row holds column names".to_string()
-        } else if self.header {
+        } else if headed && self.format != Format::Jsonl {
             let list = known.join(", ");
             format!(
                 "{keys} to a column's {by} (it has: {list}), or `header = false` if the first row is data"

@@ -1,6 +1,9 @@
 //! From rows of text to graded pairs.
 
+use std::collections::BTreeMap;
+
 use super::labels::finite;
+use super::published::{GOLD_LABEL, NO_GOLD_LABEL};
 use super::{DataError, GradedPair, LabelMap, PairFile, PairRows, RawPair};
 use crate::Result;
 
@@ -14,10 +17,16 @@ pub enum Graded {
 }
 
 /// The rows of a file as graded pairs. Ends after the first error.
-pub struct GradedRows<'a> {
+///
+/// Where the label map has no classes and the file's first label is a class of
+/// inference, the classes are those of [`LabelMap::nli`]; in a column
+/// `gold_label` the label `-`, on which annotators did not agree, is skipped.
+pub struct GradedRows {
     rows: PairRows,
     label_name: String,
-    labels: &'a LabelMap,
+    labels: LabelMap,
+    /// Whether a label showed what kind they are of.
+    settled: bool,
     done: bool,
 }
 
@@ -27,7 +36,7 @@ impl PairFile {
     /// # Errors
     /// As [`PairFile::rows`]; [`DataError::UnclearColumns`] if there is no
     /// label.
-    pub fn graded<'a>(&self, labels: &'a LabelMap) -> Result<GradedRows<'a>> {
+    pub fn graded(&self, labels: &LabelMap) -> Result<GradedRows> {
         let rows = self.rows(labels)?;
         let label_name = rows
             .label_name()
@@ -41,16 +50,45 @@ impl PairFile {
         Ok(GradedRows {
             rows,
             label_name,
-            labels,
+            labels: labels.clone(),
+            settled: labels.classes.is_some(),
             done: false,
         })
     }
 }
 
-impl GradedRows<'_> {
-    fn grade(&self, raw: RawPair) -> Result<Graded> {
+impl GradedRows {
+    /// How labels are read: what was given, and the classes found.
+    pub fn labels(&self) -> &LabelMap {
+        &self.labels
+    }
+
+    /// The rows behind it.
+    pub fn rows(&self) -> &PairRows {
+        &self.rows
+    }
+
+    /// Whether a label of SNLI or MultiNLI says that there is none.
+    fn lacks_gold(&self, label: &str) -> bool {
+        let known = |classes: &BTreeMap<_, _>| classes.contains_key(label);
+        label == NO_GOLD_LABEL
+            && self.label_name == GOLD_LABEL
+            && !self.labels.classes.as_ref().is_some_and(known)
+    }
+
+    fn grade(&mut self, raw: RawPair) -> Result<Graded> {
         let at = self.rows.place(raw.line);
         let text = raw.label.unwrap_or_default();
+        let bare = text.trim();
+        if self.lacks_gold(bare) {
+            return Ok(Graded::Skipped(bare.to_string()));
+        }
+        if !self.settled && !self.labels.skip.iter().any(|skip| skip == bare) {
+            self.settled = true;
+            if let Some(labels) = self.labels.settled_by(bare) {
+                self.labels = labels;
+            }
+        }
         let Some(label) = self.labels.apply(&text, &at, &self.label_name)? else {
             return Ok(Graded::Skipped(text.trim().to_string()));
         };
@@ -84,14 +122,17 @@ impl GradedRows<'_> {
     }
 }
 
-impl Iterator for GradedRows<'_> {
+impl Iterator for GradedRows {
     type Item = Result<Graded>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
             return None;
         }
-        let graded = self.rows.next()?.and_then(|raw| self.grade(raw));
+        let graded = match self.rows.next()? {
+            Ok(raw) => self.grade(raw),
+            Err(error) => Err(error),
+        };
         self.done = graded.is_err();
         Some(graded)
     }

@@ -105,13 +105,27 @@ impl LabelMap {
         Some((problem, "give it a finite number"))
     }
 
+    /// The map for a file whose first label is `text`: where there are no
+    /// classes and it is one of inference, those of [`LabelMap::nli`].
+    pub(super) fn settled_by(&self, text: &str) -> Option<Self> {
+        let usual = Self::nli().classes;
+        let is_class = |classes: &BTreeMap<_, _>| classes.contains_key(text.trim());
+        if self.classes.is_some() || !usual.as_ref().is_some_and(is_class) {
+            return None;
+        }
+        Some(Self {
+            classes: usual,
+            ..self.clone()
+        })
+    }
+
     /// Whether `text` is a number, a known class or a skipped label.
     pub(super) fn knows(&self, text: &str) -> bool {
         let text = text.trim();
         match &self.classes {
             _ if self.skip.iter().any(|s| s == text) => !text.is_empty(),
             Some(classes) => classes.contains_key(text),
-            None => text.parse::<f64>().is_ok(),
+            None => text.parse::<f64>().is_ok() || self.settled_by(text).is_some(),
         }
     }
 

@@ -57,7 +57,7 @@ impl Known {
                 };
                 let path = format!("sick/SICK_{name}.txt");
                 let mut file = tsv(path, Columns::at(1, 2, 3));
-                file.header = true;
+                file.header = Some(true);
                 vec![(String::new(), file)]
             }
             Known::Nli => {

@@ -5,7 +5,8 @@
 //! [`GradedPair`]s. Underneath, [`PairFile`] reads one file row by row
 //! ([`DelimitedReader`] or [`JsonReader`]), [`LabelMap`] turns what stands in
 //! the label column into a number, and [`PairIndex`] filters out the pairs of
-//! a test set. [`Known`] names the public data sets and says where a
+//! a test set. [`PairFile::triplets`] reads [`Triplet`]s as they are, which a
+//! source takes for two pairs each. [`Known`] names the public data sets and says where a
 //! [`DataRoot`] holds them.
 
 mod columns;
@@ -18,11 +19,13 @@ mod known;
 mod labels;
 mod lines;
 mod locate;
-mod overlap;
+pub mod overlap;
 mod pair;
+mod published;
 mod root;
 mod rows;
 mod source;
+mod triplet;
 
 pub use columns::{Column, Columns};
 pub use delimited::{DelimitedReader, Dialect, Row};
@@ -39,3 +42,4 @@ pub use pair::GradedPair;
 pub use root::{DataRoot, RootOrigin};
 pub use rows::{PairRows, RawPair};
 pub use source::{Loaded, Source};
+pub use triplet::{Triplet, TripletRows};

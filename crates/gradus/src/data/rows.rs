@@ -1,4 +1,4 @@
-//! The rows of a file of pairs.
+//! The rows of a file of pairs or triplets.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::columns::Slots;
 use super::jsonl::kind;
-use super::{DataError, DelimitedReader, JsonReader, JsonRow, Place, Row};
+use super::{DataError, DelimitedReader, JsonReader, JsonRow, Place, Row, Split};
 use crate::Result;
 
 /// A pair as it stands in the file.
@@ -26,6 +26,17 @@ pub struct RawPair {
     pub tolerance: Option<String>,
 }
 
+/// A row: a pair, or a triplet where there is a negative.
+#[derive(Debug, Clone)]
+pub(super) struct RawRow {
+    pub pair: RawPair,
+    pub negative: Option<String>,
+    split: Option<String>,
+}
+
+/// The labels of a triplet's two pairs.
+const TRIPLET_LABELS: [&str; 2] = ["entailment", "contradiction"];
+
 /// How errors name the columns; for JSON Lines also the keys to read.
 pub(super) struct Names {
     first: String,
@@ -33,6 +44,8 @@ pub(super) struct Names {
     label: Option<String>,
     weight: Option<String>,
     tolerance: Option<String>,
+    negative: Option<String>,
+    split: Option<String>,
 }
 
 impl Names {
@@ -47,15 +60,23 @@ impl Names {
             label: slots.label.map(name),
             weight: slots.weight.map(name),
             tolerance: slots.tolerance.map(name),
+            negative: slots.negative.map(name),
+            split: slots.split.map(name),
         }
     }
 }
 
-/// The rows of a [`PairFile`](super::PairFile). Ends after the first error.
+/// The rows of a [`PairFile`](super::PairFile) as pairs: one a row, or two of a
+/// triplet, which are labelled `entailment` and `contradiction`. Ends after the
+/// first error.
 pub struct PairRows {
     path: PathBuf,
     names: Names,
     rows: Rows,
+    split: Option<Split>,
+    /// The second pair of a triplet.
+    ahead: Option<RawPair>,
+    other_splits: usize,
     done: bool,
 }
 
@@ -75,13 +96,31 @@ pub(super) enum Rows {
 }
 
 impl PairRows {
-    pub(super) fn new(path: &Path, names: Names, rows: Rows) -> Self {
+    pub(super) fn new(path: &Path, names: Names, rows: Rows, split: Option<Split>) -> Self {
         Self {
             path: path.to_path_buf(),
             names,
             rows,
+            split,
+            ahead: None,
+            other_splits: 0,
             done: false,
         }
+    }
+
+    /// Whether every row names the split it belongs to.
+    pub fn has_splits(&self) -> bool {
+        self.names.split.is_some()
+    }
+
+    /// Whether the rows are triplets.
+    pub fn has_triplets(&self) -> bool {
+        self.names.negative.is_some()
+    }
+
+    /// How many rows of other splits were passed over so far.
+    pub fn other_splits(&self) -> usize {
+        self.other_splits
     }
 
     /// Line `line` of this file, as a place for errors.
@@ -90,8 +129,10 @@ impl PairRows {
     }
 
     /// The label column, as errors name it; `None` if the file has no labels.
+    /// Triplets are labelled by their columns.
     pub fn label_name(&self) -> Option<&str> {
-        self.names.label.as_deref()
+        let label = self.names.label.as_deref();
+        label.or(self.names.negative.as_deref())
     }
 
     /// The weight column, as errors name it.
@@ -104,7 +145,7 @@ impl PairRows {
         self.names.tolerance.as_deref().unwrap_or("tolerance")
     }
 
-    fn next_pair(&mut self) -> Option<Result<RawPair>> {
+    fn read_row(&mut self) -> Option<Result<RawRow>> {
         let row = match &mut self.rows {
             Rows::Delimited {
                 first_row,
@@ -122,23 +163,80 @@ impl PairRows {
                 }
             }
         };
-        Some(row.and_then(|pair| self.check(pair)).map_err(Into::into))
+        Some(row.map_err(Into::into))
     }
 
-    fn check(&self, pair: RawPair) -> Result<RawPair, DataError> {
+    /// The next row of the split.
+    pub(super) fn next_row(&mut self) -> Option<Result<RawRow>> {
+        loop {
+            let row = match self.read_row()? {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error)),
+            };
+            match self.is_of_split(&row) {
+                Ok(true) => {
+                    let checked = self.check(&row).map(|()| row);
+                    return Some(checked.map_err(Into::into));
+                }
+                Ok(false) => self.other_splits += 1,
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+    }
+
+    fn is_of_split(&self, row: &RawRow) -> Result<bool, DataError> {
+        let (Some(wanted), Some(name)) = (self.split, &row.split) else {
+            return Ok(true);
+        };
+        match Split::parse(name.trim()) {
+            Some(split) => Ok(split == wanted),
+            None => Err(DataError::UnknownSplit {
+                at: self.place(row.pair.line),
+                column: self.names.split.clone().unwrap_or_default(),
+                split: name.clone(),
+            }),
+        }
+    }
+
+    fn check(&self, row: &RawRow) -> Result<(), DataError> {
         let sides = [
-            (&pair.first, &self.names.first),
-            (&pair.second, &self.names.second),
+            (Some(&row.pair.first), Some(&self.names.first)),
+            (Some(&row.pair.second), Some(&self.names.second)),
+            (row.negative.as_ref(), self.names.negative.as_ref()),
         ];
         for (text, column) in sides {
-            if text.trim().is_empty() {
+            if let (Some(text), Some(column)) = (text, column)
+                && text.trim().is_empty()
+            {
                 return Err(DataError::EmptySentence {
-                    at: self.place(pair.line),
+                    at: self.place(row.pair.line),
                     column: column.clone(),
                 });
             }
         }
-        Ok(pair)
+        Ok(())
+    }
+
+    fn next_pair(&mut self) -> Option<Result<RawPair>> {
+        if let Some(pair) = self.ahead.take() {
+            return Some(Ok(pair));
+        }
+        let RawRow {
+            mut pair, negative, ..
+        } = match self.next_row()? {
+            Ok(row) => row,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Some(negative) = negative {
+            let [positive, other] = TRIPLET_LABELS.map(|label| Some(label.to_string()));
+            pair.label = other;
+            self.ahead = Some(RawPair {
+                second: negative,
+                ..pair.clone()
+            });
+            pair.label = positive;
+        }
+        Some(Ok(pair))
     }
 }
 
@@ -161,7 +259,7 @@ fn pair_of_cells(
     names: &Names,
     width: Option<(usize, &'static str)>,
     path: &Path,
-) -> Result<RawPair, DataError> {
+) -> Result<RawRow, DataError> {
     let found = row.cells.len();
     let at = || Place::new(path, row.line);
     if let Some((expected, remedy)) = width.filter(|(width, _)| found > *width) {
@@ -176,6 +274,8 @@ fn pair_of_cells(
         (Some(slots.first), Some(&names.first)),
         (Some(slots.second), Some(&names.second)),
         (slots.label, names.label.as_ref()),
+        (slots.negative, names.negative.as_ref()),
+        (slots.split, names.split.as_ref()),
     ];
     for (slot, name) in needed {
         if let (Some(slot), Some(name)) = (slot, name)
@@ -194,19 +294,26 @@ fn pair_of_cells(
     let label = copy(slots.label);
     let weight = optional(slots.weight);
     let tolerance = optional(slots.tolerance);
+    let negative = copy(slots.negative);
+    let split = copy(slots.split);
     let second = row.cells[slots.second].clone();
     let first = std::mem::take(&mut row.cells[slots.first]);
-    Ok(RawPair {
+    let pair = RawPair {
         line: row.line,
         first,
         second,
         label,
         weight,
         tolerance,
+    };
+    Ok(RawRow {
+        pair,
+        negative,
+        split,
     })
 }
 
-fn pair_of_object(mut row: JsonRow, names: &Names, path: &Path) -> Result<RawPair, DataError> {
+fn pair_of_object(mut row: JsonRow, names: &Names, path: &Path) -> Result<RawRow, DataError> {
     let at = Place::new(path, row.line);
     let bad = |key: &str, problem, expected| DataError::BadKey {
         at: at.clone(),
@@ -233,22 +340,30 @@ fn pair_of_object(mut row: JsonRow, names: &Names, path: &Path) -> Result<RawPai
     };
     let weight = scalar(&names.weight, false)?;
     let tolerance = scalar(&names.tolerance, false)?;
-    let second = match row.object.get(&names.second) {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => return Err(bad(&names.second, kind(other), "a string")),
-        None => return Err(bad(&names.second, "missing", "a string")),
+    let split = scalar(&names.split, true)?;
+    let text = |key: &str| match row.object.get(key) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(other) => Err(bad(key, kind(other), "a string")),
+        None => Err(bad(key, "missing", "a string")),
     };
+    let second = text(&names.second)?;
+    let negative = names.negative.as_deref().map(text).transpose()?;
     let first = match row.object.get_mut(&names.first) {
         Some(Value::String(text)) => std::mem::take(text),
         Some(other) => return Err(bad(&names.first, kind(other), "a string")),
         None => return Err(bad(&names.first, "missing", "a string")),
     };
-    Ok(RawPair {
+    let pair = RawPair {
         line: row.line,
         first,
         second,
         label,
         weight,
         tolerance,
+    };
+    Ok(RawRow {
+        pair,
+        negative,
+        split,
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair, Known, LabelMap};
-use super::{Matching, PairFile, PairIndex, Split, TextVariant};
+use super::{Matching, PairFile, PairIndex, PairRows, Split, TextVariant};
 use crate::Result;
 
 /// Where pairs come from and how they are read.
@@ -38,13 +38,15 @@ pub struct Source {
     /// Or a known data set: see [`Known`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
-    /// The data set's split; not needed where it has only one.
+    /// The data set's split; not needed where it has only one. Also of a file
+    /// that names each row's split (AllNLI).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
     /// The file's form; by default by its extension ([`Format::of`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
-    /// Whether the first row names the columns; by default `true` for csv.
+    /// Whether the first row names the columns; by default `true` for csv and
+    /// for published forms: see [`PairFile`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
     /// Whether double quotes enclose cells; by default `true` for csv.
@@ -69,6 +71,11 @@ pub struct Source {
     /// The column of the pair's tolerance: see [`GradedPair::tolerance`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Column>,
+    /// The column of a text that contradicts the first one. Each row is then a
+    /// [`Triplet`](super::Triplet) and gives two pairs, `entailment` and
+    /// `contradiction`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative: Option<Column>,
     /// At most this many pairs: the first that are neither skipped nor
     /// excluded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,10 +177,6 @@ impl Source {
     }
 
     fn validate_file(&self) -> Result<()> {
-        if self.split.is_some() {
-            let remedy = "remove it: a file is one split";
-            return self.bad("`split` is set for a file", remedy);
-        }
         let format = self.format()?;
         let tabular = self.header.is_some() || self.quoting.is_some() || self.delimiter.is_some();
         if format == Format::Jsonl && tabular {
@@ -189,6 +192,14 @@ impl Source {
         if self.first.is_some() && self.first == self.second {
             let problem = "`first` and `second` are the same column";
             return self.bad(problem, "name the two columns of the pair");
+        }
+        if self.negative.is_some() && self.first.is_none() {
+            let remedy = "set `first` and `second` too: the anchor and the positive";
+            return self.bad("`negative` is set alone", remedy);
+        }
+        if self.negative.is_some() && self.label.is_some() {
+            let problem = "a triplet's pairs are entailment and contradiction; they have no label";
+            return self.bad(problem, "remove `label`, or `negative`");
         }
         Ok(())
     }
@@ -209,6 +220,7 @@ impl Source {
             label: self.label.clone(),
             weight: self.weight.clone(),
             tolerance: self.tolerance.clone(),
+            negative: self.negative.clone(),
         }
     }
 
@@ -225,11 +237,56 @@ impl Source {
 
     fn pair_file(&self, path: &Path, base_dir: &Path) -> Result<PairFile> {
         let mut file = PairFile::new(base_dir.join(path), self.format()?);
-        file.header = self.header.unwrap_or(file.header);
+        file.header = self.header;
+        file.split = self.split;
         file.dialect.quoting = self.quoting.unwrap_or(file.dialect.quoting);
         file.dialect.delimiter = self.delimiter.unwrap_or(file.dialect.delimiter);
         file.columns = self.columns();
         Ok(file)
+    }
+
+    /// The files that the source reads, in order. A relative `path` starts at
+    /// `base_dir`; known data sets are looked for under `root`.
+    ///
+    /// # Errors
+    /// Those of [`Source::validate`] and [`Known::locate`].
+    pub fn files(&self, base_dir: &Path, root: &DataRoot) -> Result<Vec<PairFile>> {
+        self.validate()?;
+        if let Some(path) = &self.path {
+            return Ok(vec![self.pair_file(path, base_dir)?]);
+        }
+        let known = Known::parse(self.dataset.as_deref().unwrap_or_default())?;
+        let split = known.split(self.split)?;
+        let located = known.locate(root, split, TextVariant::Original)?;
+        Ok(located.files.into_iter().map(|(_, file)| file).collect())
+    }
+
+    /// How labels are read: as told, or as the data set usually is.
+    fn label_map(&self) -> Result<LabelMap> {
+        let mut labels = self.labels.clone();
+        if let Some(name) = &self.dataset {
+            let usual = Known::parse(name)?.labels();
+            if labels.classes.is_none() && labels.from.is_none() {
+                labels.classes = usual.classes;
+                labels.from = usual.from;
+            }
+        }
+        Ok(labels)
+    }
+
+    /// Whether a file's rows and the source agree on splits.
+    pub(super) fn check_split(&self, rows: &PairRows) -> Result<()> {
+        match (rows.has_splits(), self.split, &self.path) {
+            (true, None, Some(_)) => {
+                let problem = "each row names its split, and `split` is not set";
+                self.bad(problem, "set `split` to train, dev or test")
+            }
+            (false, Some(_), Some(_)) => {
+                let problem = "`split` is set for a file without a column of splits";
+                self.bad(problem, "remove it: such a file is one split")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the pairs. A relative `path` starts at `base_dir`; known data
@@ -240,23 +297,26 @@ impl Source {
     /// [`PairFile::graded`]; [`DataError::BadSource`] if every pair was
     /// skipped or excluded.
     pub fn load(&self, base_dir: &Path, root: &DataRoot) -> Result<Loaded> {
-        self.validate()?;
-        let mut labels = self.labels.clone();
-        let mut files = Vec::new();
-        if let Some(path) = &self.path {
-            files.push(self.pair_file(path, base_dir)?);
-        } else if let Some(name) = &self.dataset {
-            let known = Known::parse(name)?;
-            let usual = known.labels();
-            if labels.classes.is_none() && labels.from.is_none() {
-                labels.classes = usual.classes;
-                labels.from = usual.from;
-            }
-            let split = known.split(self.split)?;
-            let located = known.locate(root, split, TextVariant::Original)?;
-            files.extend(located.files.into_iter().map(|(_, file)| file));
-        }
+        self.load_without(&PairIndex::default(), base_dir, root)
+    }
+
+    /// As [`Source::load`], leaving out the pairs of `held_out` too.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn load_without(
+        &self,
+        held_out: &PairIndex,
+        base_dir: &Path,
+        root: &DataRoot,
+    ) -> Result<Loaded> {
+        let files = self.files(base_dir, root)?;
+        let labels = self.label_map()?;
         let index = self.exclusion(base_dir, root)?;
+        let excluded = |pair: &GradedPair| {
+            index.contains(&pair.first, &pair.second)
+                || held_out.contains(&pair.first, &pair.second)
+        };
         let mut loaded = Loaded {
             pairs: Vec::new(),
             skipped: BTreeMap::new(),
@@ -264,17 +324,19 @@ impl Source {
             scale: labels.range(),
         };
         let most = self.max_pairs.unwrap_or(usize::MAX);
-        'files: for file in &files {
-            for row in file.graded(&labels)? {
+        for file in &files {
+            let mut rows = file.graded(&labels)?;
+            self.check_split(rows.rows())?;
+            while loaded.pairs.len() < most
+                && let Some(row) = rows.next()
+            {
                 match row? {
                     Graded::Skipped(label) => *loaded.skipped.entry(label).or_default() += 1,
-                    Graded::Pair(p) if index.contains(&p.first, &p.second) => loaded.excluded += 1,
+                    Graded::Pair(pair) if excluded(&pair) => loaded.excluded += 1,
                     Graded::Pair(pair) => loaded.pairs.push(pair),
                 }
-                if loaded.pairs.len() == most {
-                    break 'files;
-                }
             }
+            loaded.scale = rows.labels().range();
         }
         if !loaded.pairs.is_empty() {
             return Ok(loaded);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::text_table::{TextTable, escaped};
 use super::{Aggregation, Correlation, Metric, SuiteScores};
 use crate::data::TextVariant;
+use crate::model::Provenance;
 
 /// The scores of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct ModelScores {
     /// Its scores.
     #[serde(flatten)]
     pub scores: SuiteScores,
+    /// How it was trained, where its folder tells.
+    #[serde(default, skip_serializing_if = "Provenance::is_unknown")]
+    pub training: Provenance,
 }
 
 /// The scores of models, one a row: say, before and after training.
@@ -49,8 +53,22 @@ impl Report {
 
     /// Adds a row.
     pub fn push(&mut self, model: impl Into<String>, scores: SuiteScores) {
+        self.push_trained(model, scores, Provenance::default());
+    }
+
+    /// Adds the row of a model of which it is known how it was trained.
+    pub fn push_trained(
+        &mut self,
+        model: impl Into<String>,
+        scores: SuiteScores,
+        training: Provenance,
+    ) {
         let model = model.into();
-        self.models.push(ModelScores { model, scores });
+        self.models.push(ModelScores {
+            model,
+            scores,
+            training,
+        });
     }
 
     /// Aligned plain text.
@@ -246,6 +264,12 @@ impl Report {
                 notes.push(format!("{name}: its Avg. is over {own} alone"));
             }
             notes.extend(model.scores.notes.iter().cloned());
+            let training = model.training.notes();
+            notes.extend(
+                training
+                    .iter()
+                    .map(|note| format!("{}: {note}", model.model)),
+            );
             for task in tasks {
                 let score = task.scores.get(view.aggregation).get(view.metric);
                 if let Correlation::Undefined(why) = score {

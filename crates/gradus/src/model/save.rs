@@ -2,7 +2,7 @@
 
 use super::modules::POOLINGS;
 use super::weights::shape_of;
-use super::{ModelFolder, SentenceEncoder};
+use super::{ModelFolder, Provenance, SentenceEncoder};
 use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
 use gradus_kernels::Backend;
@@ -34,6 +34,19 @@ impl<B: Backend> SentenceEncoder<B> {
     /// # Errors
     /// [`Error::Io`] with the path concerned.
     pub fn save(&self, target: &Path, card: &str) -> Result<SavedModel> {
+        self.save_with(target, card, &Provenance::default())
+    }
+
+    /// As [`SentenceEncoder::save`], with what is known of the training.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::save`].
+    pub fn save_with(
+        &self,
+        target: &Path,
+        card: &str,
+        provenance: &Provenance,
+    ) -> Result<SavedModel> {
         let name = target
             .file_name()
             .and_then(|n| n.to_str())
@@ -43,6 +56,9 @@ impl<B: Backend> SentenceEncoder<B> {
         remove(&fresh)?;
         std::fs::create_dir_all(&fresh).map_err(Error::io(&fresh))?;
         self.write(&fresh, card)?;
+        if let Some((name, text)) = provenance.file()? {
+            write(&fresh.join(name), &text)?;
+        }
         remove(&old)?;
         if target.exists() {
             std::fs::rename(target, &old).map_err(Error::io(target))?;

@@ -1,6 +1,8 @@
 //! The model card of a trained model.
 
 use super::{Plan, Recipe, State};
+use crate::data::overlap::Shared;
+use crate::eval::TextTable;
 use std::fmt::Write;
 
 /// README.md of the best model at some point of a run.
@@ -27,6 +29,10 @@ pub(super) fn card(recipe: &Recipe, plan: &Plan, state: &State) -> String {
             plan.stages.get(state.stage).map_or("", |s| s.name.as_str())
         ));
     }
+    line(format!(
+        "Seed {}. Scores on a dev set are one correlation over all of its pairs, in the text that its files have.\n",
+        recipe.seed
+    ));
     line("## Stages\n\n| stage | pairs | left out | objective | steps x batch | peak rate |\n|---|---|---|---|---|---|".into());
     for stage in &plan.stages {
         line(format!(
@@ -61,8 +67,55 @@ pub(super) fn card(recipe: &Recipe, plan: &Plan, state: &State) -> String {
         }
     }
     line(format!("\n## Data\n\n{data}"));
+    line(overlap(plan));
     if let Ok(recipe) = toml::to_string(recipe) {
         line(format!("## Recipe\n\n```toml\n{recipe}```"));
     }
+    out
+}
+
+/// What the training data shares with the sets that the model is scored on.
+fn overlap(plan: &Plan) -> String {
+    let found = &plan.overlap;
+    let mut out = String::from("## Overlap with evaluation sets\n\n");
+    if found.excluded {
+        out += "All sources were read without the pairs of these sets. ";
+    }
+    let shared = found.run.shared_sets();
+    let _ = match (&found.run.tests[..], &shared[..]) {
+        ([], _) => writeln!(out, "No evaluation set was at hand to compare with."),
+        (_, []) => writeln!(out, "The training data holds no pair of these sets."),
+        (_, sets) => writeln!(
+            out,
+            "The training data holds pairs of {}: scores there are not honest.",
+            sets.join(", ")
+        ),
+    };
+    if !found.not_compared.is_empty() {
+        let sets = found.not_compared.join(", ");
+        let _ = writeln!(out, "Not compared, as not in the data folder: {sets}.");
+    }
+    if found.run.tests.is_empty() {
+        return out;
+    }
+    let head = [
+        "set (original text)",
+        "pairs",
+        "in training: exact",
+        "same words",
+        "sentences",
+        "in training: exact",
+        "same words",
+    ];
+    let mut table = vec![head.map(String::from).to_vec()];
+    for set in &found.run.tests {
+        let of = |s: &Shared| [s.exact.test.to_string(), s.normalised.test.to_string()];
+        let mut row = vec![set.name.clone(), set.pairs.to_string()];
+        row.extend(of(&set.shared_pairs));
+        row.push(set.sentences.to_string());
+        row.extend(of(&set.shared_sentences));
+        table.push(row);
+    }
+    let _ = write!(out, "\n{}", TextTable(table).markdown());
     out
 }

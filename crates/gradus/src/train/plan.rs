@@ -1,3 +1,4 @@
+use super::RunOverlap;
 use serde::Serialize;
 
 /// What a run will do, worked out before it begins.
@@ -11,6 +12,8 @@ pub struct Plan {
     pub backend: String,
     /// What is selected by, and how often it is scored.
     pub dev: Option<String>,
+    /// What the training data shares with evaluation sets.
+    pub overlap: RunOverlap,
     /// The stages.
     pub stages: Vec<StagePlan>,
 }

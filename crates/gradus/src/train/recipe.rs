@@ -42,6 +42,10 @@ pub struct Recipe {
     /// Optimizer steps between checkpoints, in addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_steps: Option<u64>,
+    /// Whether all sources are read without the pairs of the seven test sets
+    /// and of the dev set.
+    #[serde(default)]
+    pub exclude_overlap: bool,
     /// How checkpoints are chosen.
     #[serde(default)]
     pub evaluation: Evaluation,

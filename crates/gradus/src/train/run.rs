@@ -1,11 +1,12 @@
 use super::evaluation::DevSet;
 use super::events::Observer;
 use super::metrics::Metrics;
+use super::overlap::Watch;
 use super::stage::{Context, Prepared};
 use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, State, TrainError};
 use crate::Result;
 use crate::data::DataRoot;
-use crate::model::{RegressionHead, SentenceEncoder};
+use crate::model::{Provenance, RegressionHead, SentenceEncoder};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::mix64;
 use serde::Serialize;
@@ -45,6 +46,8 @@ pub struct Run<B: Backend> {
     pub(super) dev: Option<DevSet>,
     pub(super) plan: Plan,
     pub(super) fingerprint: String,
+    /// The training runs behind the model that this one begins with.
+    pub(super) earlier: Provenance,
     /// The head that came with the model, for the first stage.
     pub(super) given_head: Option<RegressionHead>,
 }
@@ -88,33 +91,38 @@ impl<B: Backend> Run<B> {
             evaluate_every: recipe.evaluation.every,
             has_dev: recipe.evaluation.dev.is_some(),
         };
-        let stages = recipe
-            .stages
-            .iter()
-            .map(|stage| Prepared::new(stage, &model, &context, &mut hash))
-            .collect::<Result<Vec<_>>>()?;
-        let dev = match &recipe.evaluation.dev {
+        let dev_pairs = match &recipe.evaluation.dev {
             Some(source) => {
                 let loaded = source.load(&options.base_dir, &options.data_root)?;
-                Some(DevSet::new(
-                    DevSet::name_of(source),
-                    &loaded.pairs,
-                    loaded.scale,
-                    &model,
-                )?)
+                Some((DevSet::name_of(source), loaded))
             }
             None => None,
         };
+        let held_dev = dev_pairs.as_ref().map(|(n, l)| (n.clone(), &l.pairs[..]));
+        let mut watch = Watch::new(&recipe, held_dev, &options.data_root)?;
+        let stages = recipe
+            .stages
+            .iter()
+            .map(|stage| Prepared::new(stage, &model, &context, &mut watch, &mut hash))
+            .collect::<Result<Vec<_>>>()?;
+        let dev = match dev_pairs {
+            Some((name, loaded)) => Some(DevSet::new(name, &loaded.pairs, loaded.scale, &model)?),
+            None => None,
+        };
+        let overlap = watch.finish();
+        observer.note(&overlap.line());
         let plan = Plan {
             model: recipe.model.clone(),
             parameters: model.layout().len(),
             backend: model.backend().describe(),
             dev: dev.as_ref().map(|d| d.name.clone()),
+            overlap,
             stages: stages.iter().map(|s| s.plan.clone()).collect(),
         };
         let fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
         Ok(Self {
             recipe,
+            earlier: Provenance::load(model_folder)?,
             given_head: model.head().cloned(),
             model,
             stages,
@@ -172,6 +180,7 @@ impl<B: Backend> Run<B> {
     pub fn execute(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary> {
         let started = Instant::now();
         observer.begin(&self.plan);
+        folder.write_overlap(&self.plan.overlap)?;
         let (checkpoint, damaged) = folder.latest()?;
         for message in damaged {
             observer.warn(&format!("{message}; the one before it is used"));

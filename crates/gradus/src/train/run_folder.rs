@@ -1,10 +1,11 @@
-use super::{Checkpoint, Recipe, TrainError, parse_recipe};
+use super::{Checkpoint, Recipe, RunOverlap, TrainError, parse_recipe};
+use crate::atomic::write_bytes;
 use crate::{Error, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// A run's folder: `recipe.toml` (resolved), `metrics.jsonl`, `checkpoints/`,
-/// and `model/`, the best model.
+/// A run's folder: `recipe.toml` (resolved), `overlap.json`, `metrics.jsonl`,
+/// `checkpoints/`, and `model/`, the best model.
 ///
 /// Holding one keeps other processes out of the run.
 #[derive(Debug)]
@@ -92,6 +93,18 @@ impl RunFolder {
     /// One JSON object a line.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.jsonl")
+    }
+
+    /// What the training data shares with evaluation sets ([`RunOverlap`]).
+    pub fn overlap(&self) -> PathBuf {
+        self.root.join("overlap.json")
+    }
+
+    pub(super) fn write_overlap(&self, overlap: &RunOverlap) -> Result<()> {
+        let mut json = serde_json::to_vec_pretty(overlap)
+            .map_err(|e| Error::Internal(format!("overlap: {e}")))?;
+        json.push(b'\n');
+        write_bytes(&self.overlap(), &json)
     }
 
     /// The checkpoints.

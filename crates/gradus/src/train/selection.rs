@@ -6,9 +6,12 @@ use super::events::Observer;
 use super::run::{Progress, Run};
 use super::{Checkpoint, DevEvaluation, Freeze, NextFrom, RunFolder, State};
 use crate::Result;
-use crate::model::RegressionHead;
+use crate::model::{Provenance, RegressionHead, Selection, TrainingRun};
 use gradus_kernels::Backend;
 use std::time::Instant;
+
+/// What the best model is the best by.
+const SELECTED_BY: &str = "Spearman correlation of the cosines";
 
 impl<B: Backend> Run<B> {
     /// Scores the dev set; keeps the model if it is the stage's best.
@@ -65,8 +68,36 @@ impl<B: Backend> Run<B> {
         let head = self.head(progress.state.stage, &progress.head);
         self.model.set_head(head);
         let card = card(&self.recipe, &self.plan, &progress.state);
-        self.model.save(&folder.model(), &card)?;
+        let provenance = self.provenance(&progress.state);
+        self.model.save_with(&folder.model(), &card, &provenance)?;
         Ok(())
+    }
+
+    /// The training runs behind the model, this one first.
+    fn provenance(&self, state: &State) -> Provenance {
+        let selection = match (&self.plan.dev, state.best) {
+            (Some(dev), Some(score)) => Some(Selection {
+                dev: dev.clone(),
+                metric: SELECTED_BY.to_string(),
+                score,
+                stage: self
+                    .plan
+                    .stages
+                    .get(state.stage)
+                    .map_or(String::new(), |stage| stage.name.clone()),
+                step: state.best_step,
+            }),
+            _ => None,
+        };
+        let mut runs = vec![TrainingRun {
+            model: self.plan.model.clone(),
+            seed: self.recipe.seed,
+            selection,
+            overlap: self.plan.overlap.by_set(),
+            not_compared: self.plan.overlap.not_compared.clone(),
+        }];
+        runs.extend(self.earlier.runs.iter().cloned());
+        Provenance { runs }
     }
 
     /// Ends a stage: its best model, or its last, goes on to the next.

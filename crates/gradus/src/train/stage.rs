@@ -2,6 +2,7 @@
 
 use super::batches::{epoch_key, order};
 use super::evaluation::Unique;
+use super::overlap::Watch;
 use super::plan::StagePlan;
 use super::{Freeze, ParameterGroups, Schedule, Stage, TrainError};
 use crate::Result;
@@ -40,6 +41,7 @@ impl Prepared {
         settings: &Stage,
         model: &SentenceEncoder<B>,
         context: &Context<'_>,
+        watch: &mut Watch,
         hash: &mut Sha256,
     ) -> Result<Self> {
         let fail = |message: String| TrainError::Stage {
@@ -49,7 +51,9 @@ impl Prepared {
         let mut pairs: Vec<GradedPair> = Vec::new();
         let (mut skipped, mut excluded) = (0, 0);
         for source in &settings.train {
-            let loaded = source.load(context.base_dir, context.data_root)?;
+            let (base_dir, root) = (context.base_dir, context.data_root);
+            let loaded = source.load_without(&watch.held_out, base_dir, root)?;
+            watch.see(&settings.name, source, &loaded.pairs);
             skipped += loaded.skipped.values().sum::<usize>();
             excluded += loaded.excluded;
             pairs.extend(loaded.pairs);

@@ -1,63 +1,9 @@
-//! Which pairs of one set are pairs of another.
-//!
-//! STS-B was made from the STS tasks of 2012 to 2017: whoever trains on its
-//! training split has seen a third of the STS12-16 *test* pairs. How many
-//! depends on what counts as the same pair. Of the 5,749 training pairs,
-//! 4,446 have the very bytes of a test pair, 4,757 the text without blanks at
-//! its ends ([`Matching::Exact`]), and 4,759 the words
-//! ([`Matching::Normalised`]); of dev 1,131 and of test 1,007 by either.
+//! A set of pairs to look others up in.
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
-
-use super::GradedPair;
-
-/// What counts as the same text. Either way a pair is the same in both orders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Matching {
-    /// The same characters, but for white space at the ends.
-    Exact,
-    /// The same words: lower-cased runs of letters and digits. Also finds the
-    /// tokenised, lower-cased text of SentEval.
-    #[default]
-    #[serde(alias = "normalized")]
-    Normalised,
-}
-
-impl Matching {
-    fn key(self, text: &str) -> String {
-        let text = text.trim();
-        if self == Matching::Exact {
-            return text.to_string();
-        }
-        let mut key = String::with_capacity(text.len());
-        let mut gap = false;
-        for c in text.chars().flat_map(char::to_lowercase) {
-            if c.is_alphanumeric() {
-                if gap && !key.is_empty() {
-                    key.push(' ');
-                }
-                key.push(c);
-                gap = false;
-            } else {
-                gap = true;
-            }
-        }
-        // Texts of signs alone differ by their signs.
-        if key.is_empty() {
-            text.to_string()
-        } else {
-            key
-        }
-    }
-
-    fn pair(self, first: &str, second: &str) -> (String, String) {
-        let (a, b) = (self.key(first), self.key(second));
-        if a <= b { (a, b) } else { (b, a) }
-    }
-}
+use super::Matching;
+use crate::data::GradedPair;
 
 /// A set of pairs to look others up in.
 #[derive(Debug, Clone, Default)]

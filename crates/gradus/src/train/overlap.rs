@@ -1,0 +1,149 @@
+//! What a run's training data shares with the sets that it is evaluated on.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Recipe;
+use crate::data::overlap::{Finding, HeldOut, Matching, PairIndex, Tally, TestSet};
+use crate::data::{DataError, DataRoot, GradedPair, Known, Source, Split};
+use crate::model::SetOverlap;
+use crate::{Error, Result};
+
+/// What a run's training data shares with the seven test sets, as far as they
+/// are in the data folder, and with the recipe's dev set. Texts are compared by
+/// their characters and by their words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunOverlap {
+    /// Whether the recipe leaves out all pairs of these sets.
+    pub excluded: bool,
+    /// Test sets that are not in the data folder, or cannot be read there.
+    pub not_compared: Vec<String>,
+    /// The training data of all stages.
+    pub run: Finding,
+    /// Each stage's sources, named `STAGE: SOURCE`.
+    pub sources: Vec<Finding>,
+}
+
+impl RunOverlap {
+    /// The finding in a line.
+    pub fn line(&self) -> String {
+        let unknown = match &self.not_compared[..] {
+            [] => String::new(),
+            sets => format!("; not in the data folder: {}", sets.join(", ")),
+        };
+        let shared = self.run.shared_sets();
+        if !shared.is_empty() {
+            let sets = shared.join(", ");
+            return format!(
+                "overlap    the training data holds pairs of {sets}: scores there are not honest{unknown}"
+            );
+        }
+        let tests = self.run.tests.iter();
+        let compared: Vec<&str> = tests.map(|set| set.name.as_str()).collect();
+        if compared.is_empty() {
+            return "overlap    not known: no test set is in the data folder".into();
+        }
+        let all = &self.run.all;
+        format!(
+            "overlap    the training data holds no pair of {}, and {} of their {} sentences{unknown}",
+            compared.join(", "),
+            all.shared_sentences.widest().test,
+            all.sentences,
+        )
+    }
+
+    /// Each set's numbers, for the model's folder.
+    pub(super) fn by_set(&self) -> Vec<SetOverlap> {
+        let tests = self.run.tests.iter();
+        tests
+            .map(|set| SetOverlap {
+                set: set.name.clone(),
+                pairs: set.pairs,
+                shared_pairs: set.shared_pairs.widest().test,
+                sentences: set.sentences,
+                shared_sentences: set.shared_sentences.widest().test,
+            })
+            .collect()
+    }
+}
+
+/// Looks at training data as it is read.
+pub(super) struct Watch {
+    /// The pairs that no source may give.
+    pub held_out: PairIndex,
+    held: HeldOut,
+    not_compared: Vec<String>,
+    run: Tally,
+    sources: Vec<Finding>,
+    excluded: bool,
+}
+
+impl Watch {
+    /// Reads the test sets; `dev` is the recipe's dev set by its name.
+    ///
+    /// # Errors
+    /// With `exclude_overlap` where a test set is missing or cannot be read;
+    /// without it such a set is not compared.
+    pub fn new(
+        recipe: &Recipe,
+        dev: Option<(String, &[GradedPair])>,
+        root: &DataRoot,
+    ) -> Result<Self> {
+        let (mut sets, mut not_compared) = (Vec::new(), Vec::new());
+        for known in Known::SUITE {
+            let source = Source::dataset(known, Split::Test);
+            match TestSet::read(&source, Path::new(""), root) {
+                Ok(set) => sets.push(set),
+                Err(error) if recipe.exclude_overlap => return Err(error),
+                Err(Error::Data(DataError::MissingDataset { .. })) => {
+                    not_compared.push(known.title().to_string());
+                }
+                Err(error) => not_compared.push(format!("{} ({error})", known.title())),
+            }
+        }
+        if let Some((name, pairs)) = dev {
+            let texts = |pair: &GradedPair| (pair.first.clone(), pair.second.clone());
+            let pairs = pairs.iter().map(texts).collect();
+            sets.push(TestSet { name, pairs });
+        }
+        let mut held_out = PairIndex::new(Matching::Normalised);
+        if recipe.exclude_overlap {
+            for (first, second) in sets.iter().flat_map(|set| &set.pairs) {
+                held_out.insert(first, second);
+            }
+        }
+        let held = HeldOut::new(&sets, None);
+        Ok(Self {
+            held_out,
+            run: Tally::new(&held, 0),
+            held,
+            not_compared,
+            sources: Vec::new(),
+            excluded: recipe.exclude_overlap,
+        })
+    }
+
+    /// Looks at the pairs that a stage's source gave.
+    pub fn see(&mut self, stage: &str, source: &Source, pairs: &[GradedPair]) {
+        let mut own = Tally::new(&self.held, 0);
+        for pair in pairs {
+            let row = [pair.first.as_str(), pair.second.as_str()];
+            let hits = self.held.look_up(row[0], Some(row[1]));
+            own.add(&self.held, &hits, &row, &"");
+            self.run.add(&self.held, &hits, &row, &"");
+        }
+        let name = format!("{stage}: {}", source.describe());
+        self.sources.push(own.finding(&self.held, name));
+    }
+
+    /// What was found.
+    pub fn finish(self) -> RunOverlap {
+        RunOverlap {
+            excluded: self.excluded,
+            not_compared: self.not_compared,
+            run: self.run.finding(&self.held, "all stages"),
+            sources: self.sources,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Every recipe under `recipes/`, and every command that a page beside them
+//! names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gradus::objective::Facts;
+use gradus::sweep::{Axis, Grid};
+use gradus::train::{Recipe, parse_recipe};
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The files below a folder whose names end so.
+fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, end));
+        } else if path.to_string_lossy().ends_with(end) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Parses a recipe and all that it describes without touching data or models.
+fn check(path: &Path, set: &[String]) -> Recipe {
+    let text = fs::read_to_string(path).unwrap();
+    let recipe = parse_recipe(path, &text, set).unwrap_or_else(|e| panic!("{set:?}: {e}"));
+    let sources = recipe.stages.iter().flat_map(|stage| &stage.train);
+    for source in sources.chain(&recipe.evaluation.dev) {
+        source.validate().unwrap();
+    }
+    for stage in &recipe.stages {
+        let facts = Facts {
+            labels: &[0.0, 1.0, 2.0],
+            columns: 2,
+            teachers: &[],
+        };
+        if let Err(error) = stage.objective.build(facts) {
+            panic!("{}, {set:?}: {error}", path.display());
+        }
+    }
+    recipe
+}
+
+/// The words of a command line: blanks part them, but not within single quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The commands of a page, in lines of their own or between back quotes.
+fn commands(page: &str) -> Vec<Vec<String>> {
+    let pieces = page.split(['`', '\n']);
+    let commands = pieces.filter(|p| {
+        p.starts_with("gradus train recipes/") || p.starts_with("gradus sweep recipes/")
+    });
+    commands.map(words).collect()
+}
+
+#[test]
+fn every_recipe_can_be_read() {
+    let all = files(&root().join("recipes"), ".toml");
+    assert!(all.len() >= 11, "{all:?}");
+    let mut outputs = Vec::new();
+    for path in &all {
+        let recipe = check(path, &[]);
+        assert!(!recipe.description.is_empty(), "{}", path.display());
+        let stem = path.file_stem().unwrap().to_string_lossy();
+        outputs.push(recipe.output.unwrap_or_else(|| format!("runs/{stem}")));
+    }
+    outputs.sort();
+    let count = outputs.len();
+    outputs.dedup();
+    assert_eq!(outputs.len(), count, "two recipes write to one folder");
+}
+
+#[test]
+fn every_command_of_the_pages_is_sound() {
+    let mut checked = 0;
+    for page in files(&root().join("recipes"), "README.md") {
+        for command in commands(&fs::read_to_string(&page).unwrap()) {
+            let recipe = root().join(&command[2]);
+            let after = |flag: &str| -> Vec<String> {
+                let pairs = command.windows(2).filter(|pair| pair[0] == flag);
+                pairs.map(|pair| pair[1].clone()).collect()
+            };
+            let options = command[3..].iter().filter(|word| word.starts_with("--"));
+            for option in options {
+                assert!(["--set", "--grid", "--output"].contains(&option.as_str()));
+            }
+            let axes: Vec<Axis> = after("--grid")
+                .iter()
+                .map(|axis| Axis::parse(axis).unwrap())
+                .collect();
+            for row in Grid::new(&axes, vec![1]).unwrap().rows {
+                let mut set = after("--set");
+                set.extend(row.settings);
+                check(&recipe, &set);
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 40, "only {checked}");
+}
