@@ -154,21 +154,21 @@ pub fn describe_plan(plan: &Plan) -> String {
             ""
         };
         let _ = writeln!(out, "stage `{}`: {}{frozen}", stage.name, stage.objective);
+        let labels = match stage.label_range {
+            (low, high) if low < high => format!(", labels {low} to {high}"),
+            _ => String::new(),
+        };
         let _ = writeln!(
             out,
-            "  data     {} pairs, labels {} to {}, {:.1} tokens a pair; left out: {} in evaluation sets, {} by label",
-            stage.pairs,
-            stage.label_range.0,
-            stage.label_range.1,
-            stage.tokens_per_pair,
-            stage.excluded,
-            stage.skipped
+            "  data     {} {}{}, {:.1} tokens each; left out: {} in evaluation sets, {} by label",
+            stage.pairs, stage.unit, labels, stage.tokens_per_pair, stage.excluded, stage.skipped
         );
         let _ = writeln!(
             out,
-            "  steps    {} of {} pairs ({:.2} epochs of {} steps), {} tokens",
+            "  steps    {} of {} {} ({:.2} epochs of {} steps), {} tokens",
             stage.steps,
             stage.effective_batch,
+            stage.unit,
             stage.steps as f64 / stage.steps_per_epoch as f64,
             stage.steps_per_epoch,
             HumanCount(stage.tokens)

@@ -75,6 +75,7 @@ fn run(recipe: &str, base: &Path, folder: &Path, threads: usize) -> gradus::Resu
     let options = RunOptions {
         base_dir: base.to_path_buf(),
         data_root: DataRoot::resolve(Some(base)),
+        teachers: Default::default(),
     };
     let model = base.join(&recipe.model);
     let mut run = Run::prepare(

@@ -124,6 +124,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let options = RunOptions {
         base_dir: base.clone(),
         data_root: context.data.clone(),
+        teachers: Default::default(),
     };
     let backend = context.backend(recipe.precision)?;
     recipe.precision = backend.precision().into();

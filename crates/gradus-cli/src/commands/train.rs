@@ -7,6 +7,7 @@ use crate::training::{Narrator, describe_plan};
 use gradus::Error;
 use gradus::train::{Recipe, Run, RunFolder, RunOptions, parse_recipe};
 use gradus_kernels::cpu::Cpu;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -68,7 +69,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if args.dry_run {
         let (mut run, _) = prepare(recipe, base, context, &mut narrator)?;
         narrator.say("timing a few batches");
-        run.estimate();
+        run.estimate()?;
         let mut output = Output::open(None)?;
         let text = match args.json {
             true => {
@@ -119,14 +120,19 @@ pub(super) fn prepare(
     narrator: &mut Narrator,
 ) -> Result<(Run<Cpu>, Recipe), Failure> {
     // A folder beside the recipe is meant before one beside the caller.
-    let beside = base.join(&recipe.model);
-    let model = match beside.is_dir() {
-        true => beside,
-        false => context.find(&recipe.model)?,
+    let find = |name: &str| match base.join(name) {
+        beside if beside.is_dir() => Ok(beside),
+        _ => context.find(name),
     };
+    let model = find(&recipe.model)?;
+    let mut teachers = BTreeMap::new();
+    for teacher in recipe.stages.iter().flat_map(|s| &s.teachers) {
+        teachers.insert(teacher.model.clone(), find(&teacher.model)?);
+    }
     let options = RunOptions {
         base_dir: base.to_path_buf(),
         data_root: context.data.clone(),
+        teachers,
     };
     let backend = context.backend(recipe.precision)?;
     recipe.precision = backend.precision().into();

@@ -1,6 +1,7 @@
 //! The `gradus` command from outside, on the tiny stored models.
 
 mod bench;
+mod contrastive;
 mod data;
 mod encode;
 mod eval;

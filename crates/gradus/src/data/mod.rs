@@ -26,6 +26,7 @@ mod root;
 mod rows;
 mod source;
 mod triplet;
+mod unlabelled;
 
 pub use columns::{Column, Columns};
 pub use delimited::{DelimitedReader, Dialect, Row};
@@ -43,3 +44,4 @@ pub use root::{DataRoot, RootOrigin};
 pub use rows::{PairRows, RawPair};
 pub use source::{Loaded, Source};
 pub use triplet::{Triplet, TripletRows};
+pub use unlabelled::{RowKind, Unlabelled};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair, Known, LabelMap};
-use super::{Matching, PairFile, PairIndex, PairRows, Split, TextVariant};
+use super::{Matching, PairFile, PairIndex, PairRows, RowKind, Split, TextVariant};
 use crate::Result;
 
 /// Where pairs come from and how they are read.
@@ -76,6 +76,10 @@ pub struct Source {
     /// `contradiction`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative: Option<Column>,
+    /// What a row stands for; by default what the objective wants:
+    /// [`RowKind::Graded`] for one on grades, else see [`Source::unlabelled`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowKind>,
     /// At most this many pairs: the first that are neither skipped nor
     /// excluded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,7 +208,11 @@ impl Source {
         Ok(())
     }
 
-    fn bad<T>(&self, problem: impl Into<String>, remedy: impl Into<String>) -> Result<T> {
+    pub(super) fn bad<T>(
+        &self,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Result<T> {
         Err(DataError::BadSource {
             source_name: self.describe(),
             problem: problem.into(),
@@ -354,7 +362,7 @@ impl Source {
     }
 
     /// The pairs that `exclude` names.
-    fn exclusion(&self, base_dir: &Path, root: &DataRoot) -> Result<PairIndex> {
+    pub(super) fn exclusion(&self, base_dir: &Path, root: &DataRoot) -> Result<PairIndex> {
         let mut index = PairIndex::new(self.exclude_by);
         for entry in &self.exclude {
             let files = if Format::of(Path::new(entry)).is_some() {

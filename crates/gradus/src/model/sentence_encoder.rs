@@ -7,11 +7,12 @@ use crate::{Embeddings, Result};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Activation, Backend, Linear, Packed, Sequence};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Text in, one vector per text out: tokenizer, transformer, pooling, Dense
 /// and Normalize modules.
 pub struct SentenceEncoder<B: Backend> {
-    pub(super) backend: B,
+    pub(super) backend: Arc<B>,
     pub(super) folder: ModelFolder,
     pub(super) tokenizer: Tokenizer,
     pub(super) layout: Layout,
@@ -59,6 +60,14 @@ impl<B: Backend> SentenceEncoder<B> {
     /// Where a file is missing, damaged, or asks for something unsupported;
     /// the message names file and tensor.
     pub fn load(root: impl AsRef<Path>, backend: B) -> Result<Self> {
+        Self::load_beside(root, Arc::new(backend))
+    }
+
+    /// The same onto a backend that other models are on.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::load`].
+    pub fn load_beside(root: impl AsRef<Path>, backend: Arc<B>) -> Result<Self> {
         let folder = ModelFolder::open(root)?;
         let layout = Layout::new(&folder.config, &folder.modules.dense);
         let mut tokenizer = Tokenizer::load(
@@ -167,6 +176,11 @@ impl<B: Backend> SentenceEncoder<B> {
         &self.params
     }
 
+    /// The backend, for another model beside this one.
+    pub fn shared_backend(&self) -> Arc<B> {
+        Arc::clone(&self.backend)
+    }
+
     /// The backend and the parameters, to update them.
     pub fn params_mut(&mut self) -> (&B, &mut B::Arena) {
         (&self.backend, &mut self.params)
@@ -227,7 +241,7 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 
     fn forward_here(&self, batch: Packed, dropout: Option<Dropout>) -> Passed<B> {
-        let (b, p) = (&self.backend, &self.params);
+        let (b, p) = (&*self.backend, &self.params);
         let tokens = self.encoder.forward(b, p, &batch, dropout);
         let mut x = b.pool(&self.folder.modules.pooling, &batch, tokens.output());
         let mut dense = vec![];
@@ -259,7 +273,7 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 
     fn backward_here(&self, passed: Passed<B>, gradient: &[f32], grads: &mut B::Arena) {
-        let (b, p) = (&self.backend, &self.params);
+        let (b, p) = (&*self.backend, &self.params);
         let Passed {
             batch,
             tokens,

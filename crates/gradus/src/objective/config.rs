@@ -81,6 +81,9 @@ pub struct Facts<'a> {
 pub struct ObjectiveConfig {
     /// The loss.
     pub loss: LossName,
+    /// What it is multiplied by beside other objectives; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Head or cosine.
     #[serde(default)]
     pub form: Form,

@@ -8,7 +8,7 @@ use gradus_kernels::Backend;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The vectors of some texts, read from a file row by row: memory does not grow
@@ -49,7 +49,7 @@ impl TeacherVectors {
     /// Those of loading the model; [`Error::Io`].
     pub fn prepare<B: Backend>(
         model: &Path,
-        backend: B,
+        backend: Arc<B>,
         texts: &[&str],
         cache: &Path,
         observer: &mut dyn Observer,
@@ -58,7 +58,7 @@ impl TeacherVectors {
         let key = content_key(model, texts, &backend.arithmetic())?;
         let path = cache.join(format!("{key}.f32"));
         // Cheap beside the weights, and needed to know the width.
-        let encoder = SentenceEncoder::load(model, backend)?;
+        let encoder = SentenceEncoder::load_beside(model, backend)?;
         let dim = encoder.dim();
         let whole = (4 * dim * texts.len()) as u64;
         let there = std::fs::metadata(&path).is_ok_and(|m| m.len() == whole);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn prepare(cache: &Path, texts: &[&str]) -> TeacherVectors {
-        TeacherVectors::prepare(&model(), Cpu::new(1), texts, cache, &mut Silent).unwrap()
+        TeacherVectors::prepare(&model(), Cpu::new(1).into(), texts, cache, &mut Silent).unwrap()
     }
 
     #[test]

@@ -124,12 +124,16 @@ impl Watch {
         })
     }
 
-    /// Looks at the pairs that a stage's source gave.
-    pub fn see(&mut self, stage: &str, source: &Source, pairs: &[GradedPair]) {
+    /// Looks at the pairs, or texts, that a stage's source gave.
+    pub fn see<'a, const N: usize>(
+        &mut self,
+        stage: &str,
+        source: &Source,
+        rows: impl Iterator<Item = [&'a str; N]>,
+    ) {
         let mut own = Tally::new(&self.held, 0);
-        for pair in pairs {
-            let row = [pair.first.as_str(), pair.second.as_str()];
-            let hits = self.held.look_up(row[0], Some(row[1]));
+        for row in rows {
+            let hits = self.held.look_up(row[0], row.get(1).copied());
             own.add(&self.held, &hits, &row, &"");
             self.run.add(&self.held, &hits, &row, &"");
         }

@@ -27,7 +27,9 @@ pub struct StagePlan {
     pub objective: String,
     /// Whether the encoder is left alone.
     pub encoder_frozen: bool,
-    /// Pairs after filters.
+    /// What its examples are: pairs, texts or triplets.
+    pub unit: String,
+    /// Examples after filters.
     pub pairs: usize,
     /// Pairs that label maps skipped.
     pub skipped: usize,

@@ -1,7 +1,7 @@
 use super::{AdamW, ScheduleKind};
 use crate::Precision;
 use crate::data::Source;
-use crate::objective::ObjectiveConfig;
+use crate::objective::{Form, ObjectiveConfig, Projection};
 use serde::{Deserialize, Serialize};
 
 /// A whole run: model, stages, evaluation.
@@ -95,6 +95,17 @@ pub enum NextFrom {
     Last,
 }
 
+/// A frozen model that a stage learns from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Teacher {
+    /// A folder, or a name that `gradus pull` knows.
+    pub model: String,
+    /// How much its similarities count beside those of other teachers.
+    #[serde(default = "one_f64")]
+    pub weight: f64,
+}
+
 /// One stage of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +116,16 @@ pub struct Stage {
     pub train: Vec<Source>,
     /// What it minimises.
     pub objective: ObjectiveConfig,
+    /// What else it minimises, added to `objective` by weight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<ObjectiveConfig>,
+    /// Layers between the vectors and the objectives, which are trained with the
+    /// stage and left out of the saved model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<Projection>,
+    /// Frozen models that ranking distillation follows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<Teacher>,
     /// What it leaves alone.
     #[serde(default)]
     pub freeze: Freeze,
@@ -185,6 +206,11 @@ fn yes() -> bool {
 }
 
 impl Stage {
+    /// All that it minimises.
+    pub(super) fn objectives(&self) -> impl Iterator<Item = &ObjectiveConfig> {
+        std::iter::once(&self.objective).chain(&self.also)
+    }
+
     /// Checks the numbers.
     ///
     /// # Errors
@@ -227,11 +253,15 @@ impl Stage {
         if self.train.is_empty() {
             return Err("`train` names no source".into());
         }
-        if self.freeze == Freeze::Encoder && self.objective.form == crate::objective::Form::Cosine {
+        let alone = self.also.is_empty();
+        if self.freeze == Freeze::Encoder && alone && self.objective.form == Form::Cosine {
             return Err(
                 "the cosine form has no head: with `freeze = \"encoder\"` nothing is trained"
                     .into(),
             );
+        }
+        for teacher in &self.teachers {
+            within("teachers.weight", teacher.weight, f64::MIN_POSITIVE, 1e9)?;
         }
         Ok(())
     }

@@ -7,10 +7,12 @@ use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, State, Train
 use crate::Result;
 use crate::data::DataRoot;
 use crate::model::{Provenance, RegressionHead, SentenceEncoder};
+use crate::teacher::{self, TeacherVectors};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::mix64;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -21,6 +23,8 @@ pub struct RunOptions {
     pub base_dir: PathBuf,
     /// Known data sets lie here.
     pub data_root: DataRoot,
+    /// The folders of the recipe's teachers, by the names that it has for them.
+    pub teachers: BTreeMap<String, PathBuf>,
 }
 
 /// How a run ended.
@@ -48,6 +52,7 @@ pub struct Run<B: Backend> {
     pub(super) fingerprint: String,
     /// The training runs behind the model that this one begins with.
     pub(super) earlier: Provenance,
+    teachers: BTreeMap<String, PathBuf>,
     /// The head that came with the model, for the first stage.
     pub(super) given_head: Option<RegressionHead>,
 }
@@ -99,6 +104,14 @@ impl<B: Backend> Run<B> {
             None => None,
         };
         let held_dev = dev_pairs.as_ref().map(|(n, l)| (n.clone(), &l.pairs[..]));
+        let named = recipe.stages.iter().flat_map(|s| &s.teachers);
+        for teacher in named {
+            if !options.teachers.contains_key(&teacher.model) {
+                let path = options.base_dir.join(&teacher.model);
+                let message = "no folder of this teacher was given".to_owned();
+                return Err(TrainError::Folder { path, message }.into());
+            }
+        }
         let mut watch = Watch::new(&recipe, held_dev, &options.data_root)?;
         let stages = recipe
             .stages
@@ -122,6 +135,7 @@ impl<B: Backend> Run<B> {
         let fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
         Ok(Self {
             recipe,
+            teachers: options.teachers.clone(),
             earlier: Provenance::load(model_folder)?,
             given_head: model.head().cloned(),
             model,
@@ -144,7 +158,10 @@ impl<B: Backend> Run<B> {
 
     /// Times a few forward and backward passes per stage, without training,
     /// and puts the stages' expected durations into the plan.
-    pub fn estimate(&mut self) {
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn estimate(&mut self) -> Result<()> {
         const PASSES: u64 = 3;
         for s in 0..self.stages.len() {
             let stage = &self.stages[s];
@@ -162,7 +179,7 @@ impl<B: Backend> Run<B> {
                 let spread = pass * stage.plan.steps_per_epoch / (PASSES + 1);
                 let examples = stage.examples(self.recipe.seed, s, spread, &mut order);
                 let mut head_grads = vec![0.0; head.len()];
-                self.gradients(s, spread, &examples, &head, &mut grads, &mut head_grads);
+                self.gradients(s, spread, &examples, &head, &mut grads, &mut head_grads)?;
                 // The first pass warms caches up.
                 if pass > 0 {
                     seconds += started.elapsed().as_secs_f64();
@@ -170,6 +187,7 @@ impl<B: Backend> Run<B> {
             }
             self.plan.stages[s].seconds = Some(seconds / PASSES as f64 * stage.plan.steps as f64);
         }
+        Ok(())
     }
 
     /// Carries the run out, from its latest checkpoint if there is one.
@@ -215,6 +233,23 @@ impl<B: Backend> Run<B> {
             best_step: progress.state.best_step,
             seconds: started.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Has a stage's teachers look at its texts, or finds what they made of them
+    /// before.
+    pub(super) fn ask_teachers(&mut self, s: usize, observer: &mut dyn Observer) -> Result<()> {
+        let stage = &self.stages[s];
+        let texts: Vec<&str> = stage.for_teachers.iter().map(String::as_str).collect();
+        let mut taught = vec![];
+        for teacher in &stage.settings.teachers {
+            let backend = self.model.shared_backend();
+            let model = &self.teachers[&teacher.model];
+            let cache = teacher::cache_folder();
+            let vectors = TeacherVectors::prepare(model, backend, &texts, &cache, observer)?;
+            taught.push(vectors);
+        }
+        self.stages[s].teachers = taught;
+        Ok(())
     }
 
     pub(super) fn moments(&self, stage: usize) -> usize {

@@ -1,28 +1,35 @@
 //! A stage made ready: data read and tokenised, objective built, steps counted.
 
 use super::batches::{epoch_key, order};
-use super::evaluation::Unique;
+use super::examples::Examples;
 use super::overlap::Watch;
 use super::plan::StagePlan;
 use super::{Freeze, ParameterGroups, Schedule, Stage, TrainError};
-use crate::Result;
-use crate::data::{DataRoot, GradedPair};
+use crate::data::DataRoot;
 use crate::model::SentenceEncoder;
-use crate::objective::{Facts, Objective};
+use crate::objective::{Facts, Input, Objective, Output, Projected, WeightedSum};
+use crate::teacher::TeacherVectors;
 use crate::text::Tokens;
+use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use std::path::Path;
 
 pub(super) struct Prepared {
     pub settings: Stage,
     pub objective: Box<dyn Objective>,
     pub texts: Vec<Tokens>,
-    /// The texts of each pair.
-    pub pairs: Vec<(u32, u32)>,
+    /// How many texts an example has.
+    pub columns: usize,
+    /// The texts of each example.
+    pub rows: Vec<u32>,
     pub labels: Vec<f64>,
     pub weights: Vec<f32>,
     pub tolerances: Vec<Option<f32>>,
+    /// The texts for the stage's teachers; none where there are none.
+    pub for_teachers: Vec<String>,
+    /// What each teacher makes of them, once it was asked.
+    pub teachers: Vec<TeacherVectors>,
     pub schedule: Schedule,
     pub groups: ParameterGroups,
     pub plan: StagePlan,
@@ -44,65 +51,12 @@ impl Prepared {
         watch: &mut Watch,
         hash: &mut Sha256,
     ) -> Result<Self> {
-        let fail = |message: String| TrainError::Stage {
-            stage: settings.name.clone(),
-            message,
-        };
-        let mut pairs: Vec<GradedPair> = Vec::new();
-        let (mut skipped, mut excluded) = (0, 0);
-        for source in &settings.train {
-            let (base_dir, root) = (context.base_dir, context.data_root);
-            let loaded = source.load_without(&watch.held_out, base_dir, root)?;
-            watch.see(&settings.name, source, &loaded.pairs);
-            skipped += loaded.skipped.values().sum::<usize>();
-            excluded += loaded.excluded;
-            pairs.extend(loaded.pairs);
-        }
-        let most = settings.objective.widest_tolerance();
-        for pair in &pairs {
-            if let Some(t) = pair
-                .tolerance
-                .filter(|&t| !(0.0..=most).contains(&f64::from(t)))
-            {
-                return Err(fail(format!(
-                    "the tolerance {t} of the pair {:?} / {:?} lies outside of [0, {most}] (half the label spacing)",
-                    pair.first, pair.second
-                ))
-                .into());
-            }
-            for text in [&pair.first, &pair.second] {
-                hash.update((text.len() as u64).to_le_bytes());
-                hash.update(text);
-            }
-            hash.update(pair.label.to_le_bytes());
-            hash.update(pair.weight.to_le_bytes());
-            hash.update(pair.tolerance.unwrap_or(-1.0).to_le_bytes());
-        }
-        let labels: Vec<f64> = pairs.iter().map(|p| p.label).collect();
-        let objective = settings
-            .objective
-            .build(Facts {
-                labels: &labels,
-                columns: 2,
-                teachers: &[],
-            })
-            .map_err(|source| TrainError::Objective {
-                stage: settings.name.clone(),
-                source,
-            })?;
-        let mut unique = Unique::default();
-        let places: Vec<(u32, u32)> = pairs
-            .iter()
-            .map(|p| {
-                (
-                    unique.place(&p.first) as u32,
-                    unique.place(&p.second) as u32,
-                )
-            })
-            .collect();
-        let texts = model.tokenizer().encode(&unique.texts)?;
+        let examples = Examples::load(settings, context, watch, hash)?;
+        let objective = build(settings, &examples, model.dim())?;
+        let unique: Vec<&str> = examples.texts.iter().map(String::as_str).collect();
+        let texts = model.tokenizer().encode(&unique)?;
 
-        let n = pairs.len();
+        let n = examples.len();
         let effective_batch = settings.batch * settings.accumulate;
         let steps_per_epoch = n.div_ceil(effective_batch) as u64;
         let steps = match (settings.steps, settings.epochs) {
@@ -113,15 +67,14 @@ impl Prepared {
         };
         let warmup_steps = (settings.warmup * steps as f64).round() as u64;
         let schedule = Schedule::new(settings.schedule, warmup_steps, steps);
-        let len = |t: u32| texts[t as usize].ids.len();
-        let tokens: usize = places.iter().map(|&(a, b)| len(a) + len(b)).sum();
-        let longest = places
-            .iter()
-            .map(|&(a, b)| len(a) + len(b))
-            .max()
-            .unwrap_or(0);
+        let len = |t: &u32| texts[*t as usize].ids.len();
+        let lengths = examples.rows.chunks_exact(examples.columns);
+        let lengths = lengths.map(|row| row.iter().map(len).sum::<usize>());
+        let longest = lengths.clone().max().unwrap_or(0);
+        let tokens: usize = lengths.sum();
         let frozen = settings.freeze == Freeze::Encoder;
-        let range = labels
+        let range = examples
+            .labels
             .iter()
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &y| {
                 (l.min(y), h.max(y))
@@ -130,9 +83,10 @@ impl Prepared {
             name: settings.name.clone(),
             objective: objective.describe(),
             encoder_frozen: frozen,
+            unit: examples.unit.to_owned(),
             pairs: n,
-            skipped,
-            excluded,
+            skipped: examples.skipped,
+            excluded: examples.excluded,
             label_range: range,
             batch: settings.batch,
             effective_batch,
@@ -167,16 +121,22 @@ impl Prepared {
             settings: settings.clone(),
             objective,
             texts,
-            pairs: places,
-            labels,
-            weights: pairs.iter().map(|p| p.weight).collect(),
-            tolerances: pairs.iter().map(|p| p.tolerance).collect(),
+            columns: examples.columns,
+            rows: examples.rows,
+            labels: examples.labels,
+            weights: examples.weights,
+            tolerances: examples.tolerances,
+            for_teachers: match settings.teachers.is_empty() {
+                true => vec![],
+                false => examples.texts,
+            },
+            teachers: vec![],
             schedule,
             plan,
         })
     }
 
-    /// The pairs of an optimizer step, counted from 0. `cache` keeps the order
+    /// The examples of an optimizer step, counted from 0. `cache` keeps the order
     /// of the epoch last asked for.
     pub fn examples(
         &self,
@@ -188,15 +148,36 @@ impl Prepared {
         let epoch = step / self.plan.steps_per_epoch;
         if cache.as_ref().is_none_or(|c| c.0 != epoch) {
             let key = self.settings.shuffle.then(|| epoch_key(seed, stage, epoch));
-            *cache = Some((epoch, order(self.pairs.len(), key)));
+            *cache = Some((epoch, order(self.labels.len(), key)));
         }
         let from = (step % self.plan.steps_per_epoch) as usize * self.plan.effective_batch;
         let order = cache.as_ref().map_or(&[][..], |c| &c.1);
         order[from..(from + self.plan.effective_batch).min(order.len())].to_vec()
     }
 
+    /// The loss of some examples, given the embeddings of their texts and what
+    /// the teachers make of the first ones.
+    pub fn evaluate(
+        &self,
+        examples: &[u32],
+        embeddings: &Embeddings,
+        teachers: &[Embeddings],
+        parameters: &[f32],
+    ) -> Output {
+        let (labels, weights, tolerances) = self.labels_of(examples);
+        let input = Input {
+            embeddings,
+            labels: &labels,
+            weights: &weights,
+            tolerances: &tolerances,
+            texts: &self.texts_of(examples),
+            teachers,
+        };
+        self.objective.evaluate(parameters, &input)
+    }
+
     /// What the objective knows of some pairs besides their embeddings.
-    pub fn labels_of(&self, examples: &[u32]) -> (Vec<f64>, Vec<f32>, Vec<Option<f32>>) {
+    fn labels_of(&self, examples: &[u32]) -> (Vec<f64>, Vec<f32>, Vec<Option<f32>>) {
         let pick = |i: &u32| *i as usize;
         (
             examples.iter().map(|i| self.labels[pick(i)]).collect(),
@@ -205,11 +186,71 @@ impl Prepared {
         )
     }
 
-    /// The texts of some pairs: all first ones, then all second ones.
-    pub fn columns(&self, examples: &[u32]) -> Vec<u32> {
-        let pairs = || examples.iter().map(|&i| self.pairs[i as usize]);
-        pairs().map(|p| p.0).chain(pairs().map(|p| p.1)).collect()
+    /// The texts of some examples: all first ones, then all second ones, and so
+    /// on.
+    pub fn texts_of(&self, examples: &[u32]) -> Vec<u32> {
+        let place = |column| {
+            let of = move |&i: &u32| self.rows[i as usize * self.columns + column];
+            examples.iter().map(of)
+        };
+        (0..self.columns).flat_map(place).collect()
     }
+
+    /// What the teachers make of the first texts of some examples.
+    pub fn taught(&self, examples: &[u32]) -> Result<Vec<Embeddings>> {
+        let texts = self.texts_of(examples);
+        let firsts = &texts[..examples.len()];
+        self.teachers.iter().map(|t| t.gather(firsts)).collect()
+    }
+}
+
+/// The stage's objectives, summed, behind its projection.
+fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Objective>> {
+    let fail = |source| TrainError::Objective {
+        stage: settings.name.clone(),
+        source,
+    };
+    let weights: Vec<f64> = settings.teachers.iter().map(|t| t.weight).collect();
+    let facts = Facts {
+        labels: &examples.labels,
+        columns: examples.columns,
+        teachers: &weights,
+    };
+    let mut parts = vec![];
+    for config in settings.objectives() {
+        let part = config.build(facts).map_err(fail)?;
+        parts.push((config.weight.unwrap_or(1.0), part));
+    }
+    let alone = parts.len() == 1 && parts[0].0 == 1.0;
+    let objective: Box<dyn Objective> = match parts.pop() {
+        Some((_, only)) if alone => only,
+        last => {
+            parts.extend(last);
+            Box::new(WeightedSum::new(parts).map_err(fail)?)
+        }
+    };
+    let objective = match settings.projection {
+        Some(projection) => Box::new(Projected::new(projection, objective)),
+        None => objective,
+    };
+    objective.check(dim).map_err(fail)?;
+    let invalid = |message: &str| TrainError::Stage {
+        stage: settings.name.clone(),
+        message: message.to_owned(),
+    };
+    if settings.freeze == Freeze::Encoder && objective.decayed(dim).is_empty() {
+        return Err(invalid(
+            "with `freeze = \"encoder\"` nothing is trained: its objective has no parameters",
+        )
+        .into());
+    }
+    if objective.teachers() == 0 && !settings.teachers.is_empty() {
+        return Err(invalid("no objective of it learns from `teachers`; remove them").into());
+    }
+    if examples.columns > 2 && objective.columns() != examples.columns {
+        return Err(invalid("its objective takes pairs, its sources give triplets").into());
+    }
+    Ok(objective)
 }
 
 /// Bytes of parameters, gradients and moments, and of the activations that a

@@ -5,9 +5,7 @@ use super::events::{Observer, StepReport};
 use super::frozen::Frozen;
 use super::optimizer::Rates;
 use super::run::{Progress, Run};
-use super::stage::Prepared;
 use super::{Checkpoint, Freeze, RunFolder, TrainError};
-use crate::objective::{Input, Output};
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::{Dropout, mix64};
 use gradus_kernels::{AdamWSegment, Backend};
@@ -35,6 +33,7 @@ impl<B: Backend> Run<B> {
         if progress.state.step == 0 {
             self.evaluate(progress, folder, observer)?;
         }
+        self.ask_teachers(s, observer)?;
         let vectors = frozen.then(|| Frozen::new(&self.stages[s], &self.model, observer));
         let mut grads = match frozen {
             true => self.model.backend().arena(vec![]),
@@ -64,7 +63,7 @@ impl<B: Backend> Run<B> {
                         &mut head_grads,
                     )
                 }
-            };
+            }?;
             let stage = &self.stages[s];
             let factor = stage.schedule.factor(step);
             let encoder = match frozen {
@@ -143,7 +142,7 @@ impl<B: Backend> Run<B> {
         Ok(())
     }
 
-    /// The loss of a step's pairs; adds their gradients.
+    /// The loss of a step's examples; adds their gradients.
     pub(super) fn gradients(
         &self,
         s: usize,
@@ -152,21 +151,22 @@ impl<B: Backend> Run<B> {
         head: &[f32],
         grads: &mut B::Arena,
         head_grads: &mut [f32],
-    ) -> f64 {
+    ) -> Result<f64> {
         let stage = &self.stages[s];
         let dropout = Dropout::for_step(0.0, mix64(self.recipe.seed ^ ((s as u64) << 32)), step);
         let mut total = 0.0;
         for (m, micro) in examples.chunks(stage.settings.batch).enumerate() {
             let share = micro.len() as f64 / examples.len() as f64;
-            let texts = stage.columns(micro);
-            let first_stream = 2 * (m * stage.settings.batch) as u64;
+            let texts = stage.texts_of(micro);
+            let first_stream = (stage.columns * m * stage.settings.batch) as u64;
             let sequences: Vec<_> = texts
                 .iter()
                 .zip(first_stream..)
                 .map(|(&t, stream)| (&stage.texts[t as usize], stream))
                 .collect();
+            let taught = stage.taught(micro)?;
             let objective = |embeddings: &Embeddings| {
-                let mut output = self.objective(stage, micro, embeddings, head);
+                let mut output = stage.evaluate(micro, embeddings, &taught, head);
                 for g in &mut output.embeddings {
                     *g *= share as f32;
                 }
@@ -179,7 +179,7 @@ impl<B: Backend> Run<B> {
                 *sum += share as f32 * g;
             }
         }
-        total
+        Ok(total)
     }
 
     /// The same where the encoder is frozen.
@@ -190,33 +190,12 @@ impl<B: Backend> Run<B> {
         vectors: &Frozen,
         head: &[f32],
         head_grads: &mut [f32],
-    ) -> f64 {
+    ) -> Result<f64> {
         let stage = &self.stages[s];
-        let embeddings = vectors.gather(&stage.columns(examples));
-        let output = self.objective(stage, examples, &embeddings, head);
+        let embeddings = vectors.gather(&stage.texts_of(examples));
+        let output = stage.evaluate(examples, &embeddings, &stage.taught(examples)?, head);
         head_grads.copy_from_slice(&output.parameters);
-        output.loss
-    }
-
-    pub(super) fn objective(
-        &self,
-        stage: &Prepared,
-        examples: &[u32],
-        embeddings: &Embeddings,
-        head: &[f32],
-    ) -> Output {
-        let (labels, weights, tolerances) = stage.labels_of(examples);
-        stage.objective.evaluate(
-            head,
-            &Input {
-                embeddings,
-                labels: &labels,
-                weights: &weights,
-                tolerances: &tolerances,
-                texts: &stage.columns(examples),
-                teachers: &[],
-            },
-        )
+        Ok(output.loss)
     }
 
     pub(super) fn not_finite(

@@ -1,0 +1,220 @@
+//! Texts without grades: alone, in pairs that mean the same, in triplets.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::overlap::PairIndex;
+use super::{DataError, DataRoot, LabelMap, Lines, PairFile, Source};
+use crate::Result;
+
+/// What a row of a source stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowKind {
+    /// Two texts with a grade.
+    Graded,
+    /// One text: the lines of a `.txt` file, or the different texts of a file
+    /// of pairs.
+    Texts,
+    /// Two texts that mean the same; a grade is not read.
+    Pairs,
+    /// A text, one that means the same, and one that does not.
+    Triplets,
+}
+
+impl RowKind {
+    /// In words, for many of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Graded | Self::Pairs => "pairs",
+            Self::Texts => "texts",
+            Self::Triplets => "triplets",
+        }
+    }
+}
+
+/// Rows without grades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlabelled {
+    /// What they are.
+    pub kind: RowKind,
+    /// The texts of each row, one, two or three.
+    pub rows: Vec<Vec<String>>,
+    /// Rows left out because of `exclude`, or of what was held out.
+    pub excluded: usize,
+}
+
+impl Source {
+    /// Reads rows without their grades, as what [`Source::rows`] says, or else
+    /// as what the file seems to be: a `.txt` file without a published form's
+    /// header holds texts, three columns with a negative are triplets, other
+    /// files hold pairs. Rows whose first two texts are a pair of `held_out` are
+    /// left out, and so are empty lines and texts that were there before.
+    ///
+    /// # Errors
+    /// Those of [`Source::load`]; [`DataError::BadSource`] for a known data set
+    /// without [`Source::rows`], whose pairs need not mean the same.
+    pub fn unlabelled(
+        &self,
+        held_out: &PairIndex,
+        base_dir: &Path,
+        root: &DataRoot,
+    ) -> Result<Unlabelled> {
+        let files = self.files(base_dir, root)?;
+        let kind = self.kind(&files)?;
+        let index = self.exclusion(base_dir, root)?;
+        let mut found = Unlabelled {
+            kind,
+            rows: Vec::new(),
+            excluded: 0,
+        };
+        let mut seen = HashSet::new();
+        let most = self.max_pairs.unwrap_or(usize::MAX);
+        for file in &files {
+            let mut add = |row: Vec<String>| {
+                let held = |i: &PairIndex| row.len() > 1 && i.contains(&row[0], &row[1]);
+                if held(&index) || held(held_out) {
+                    found.excluded += 1;
+                } else if row.len() > 1 || seen.insert(row[0].clone()) {
+                    found.rows.push(row);
+                }
+                found.rows.len() < most
+            };
+            self.read(file, kind, &mut add)?;
+        }
+        if !found.rows.is_empty() {
+            return Ok(found);
+        }
+        let path = files.into_iter().next().map(|f| f.path).unwrap_or_default();
+        Err(DataError::Empty { path }.into())
+    }
+
+    /// Hands rows on until `add` says that it is enough.
+    fn read(
+        &self,
+        file: &PairFile,
+        kind: RowKind,
+        add: &mut impl FnMut(Vec<String>) -> bool,
+    ) -> Result<()> {
+        if kind == RowKind::Texts && holds_lines(file)? {
+            let mut lines = Lines::open(&file.path)?;
+            while let Some(line) = lines.next_line()? {
+                let line = line.trim();
+                if !line.is_empty() && !add(vec![line.to_owned()]) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        if kind == RowKind::Triplets {
+            for triplet in file.triplets()? {
+                let triplet = triplet?;
+                if !add(vec![triplet.anchor, triplet.positive, triplet.negative]) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let rows = file.rows(&LabelMap::default())?;
+        self.check_split(&rows)?;
+        for row in rows {
+            let row = row?;
+            let more = match kind {
+                RowKind::Texts => add(vec![row.first]) && add(vec![row.second]),
+                _ => add(vec![row.first, row.second]),
+            };
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn kind(&self, files: &[PairFile]) -> Result<RowKind> {
+        if let Some(kind) = self.rows {
+            return Ok(kind);
+        }
+        if self.dataset.is_some() {
+            let problem = "its pairs need not mean the same, and grades are not read here";
+            return self.bad(problem, "set `rows = \"texts\"`, or `\"pairs\"` if they do");
+        }
+        match files.first() {
+            Some(file) if holds_lines(file)? => Ok(RowKind::Texts),
+            Some(file) if file.rows(&LabelMap::default())?.has_triplets() => Ok(RowKind::Triplets),
+            _ => Ok(RowKind::Pairs),
+        }
+    }
+}
+
+/// Whether a file is plain text: named so, and without tabs in its first line.
+fn holds_lines(file: &PairFile) -> Result<bool> {
+    let name = file.path.to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name).to_owned();
+    if !name.ends_with(".txt") {
+        return Ok(false);
+    }
+    let mut lines = Lines::open(&file.path)?;
+    Ok(lines.next_line()?.is_none_or(|line| !line.contains('\t')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn read(name: &str, text: &str, rows: Option<RowKind>) -> Result<Unlabelled> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), text).unwrap();
+        let source = Source {
+            rows,
+            ..Source::file(name)
+        };
+        let root = DataRoot::resolve(Some(folder.path()));
+        source.unlabelled(&PairIndex::default(), folder.path(), &root)
+    }
+
+    fn rows(found: &Unlabelled) -> Vec<Vec<&str>> {
+        let each = found.rows.iter();
+        each.map(|row| row.iter().map(String::as_str).collect())
+            .collect()
+    }
+
+    #[test]
+    fn files_show_what_they_hold() {
+        let found = read("a.txt", "one, two\n\n two \none, two\n", None).unwrap();
+        assert_eq!(found.kind, RowKind::Texts);
+        assert_eq!(rows(&found), [["one, two"], ["two"]]);
+        let found = read("a.tsv", "a\tb\nc\td\n", None).unwrap();
+        assert_eq!((found.kind, found.rows.len()), (RowKind::Pairs, 2));
+        let text = "sent0,sent1,hard_neg\na,b,c\n";
+        let found = read("a.csv", text, None).unwrap();
+        assert_eq!(
+            (found.kind, rows(&found)),
+            (RowKind::Triplets, vec![vec!["a", "b", "c"]])
+        );
+    }
+
+    #[test]
+    fn a_row_is_what_the_source_says() {
+        let texts = read("a.tsv", "a\tb\nb\tc\n", Some(RowKind::Texts)).unwrap();
+        assert_eq!(rows(&texts), [["a"], ["b"], ["c"]]);
+        let triplets = read("a.tsv", "a\tb\tc\n", Some(RowKind::Triplets)).unwrap();
+        assert_eq!(rows(&triplets), [["a", "b", "c"]]);
+        assert!(read("a.tsv", "a\tb\n", Some(RowKind::Triplets)).is_err());
+        assert!(read("a.txt", "\n\n", None).is_err());
+    }
+
+    #[test]
+    fn held_out_pairs_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.tsv"), "A dog.\tA cat.\nx\ty\n").unwrap();
+        let mut held = PairIndex::default();
+        held.insert("a cat", "a dog");
+        let root = DataRoot::resolve(Some(folder.path()));
+        let found = Source::file("a.tsv").unlabelled(&held, folder.path(), &root);
+        let found = found.unwrap();
+        assert_eq!((rows(&found), found.excluded), (vec![vec!["x", "y"]], 1));
+    }
+}
