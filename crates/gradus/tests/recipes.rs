@@ -39,10 +39,12 @@ fn check(path: &Path, set: &[String]) -> Recipe {
         let facts = Facts {
             labels: &[0.0, 1.0, 2.0],
             columns: 2,
-            teachers: &[],
+            teachers: &stage.teachers.iter().map(|t| t.weight).collect::<Vec<_>>(),
         };
-        if let Err(error) = stage.objective.build(facts) {
-            panic!("{}, {set:?}: {error}", path.display());
+        for objective in std::iter::once(&stage.objective).chain(&stage.also) {
+            if let Err(error) = objective.build(facts) {
+                panic!("{}, {set:?}: {error}", path.display());
+            }
         }
     }
     recipe

@@ -92,8 +92,14 @@ fn layers_for_training_alone_are_not_saved() {
         let stage =
             format!("{INFO_NCE}projection = '{projection}'\ntrain = [{{ path = 'texts.txt' }}]\n");
         recipe(place.path(), &file, &stage);
-        let saved = stdout(&mut train(place.path(), &[&file]));
+        let pooling = ["--set", "pooling=cls"];
+        let saved = stdout(train(place.path(), &[&file]).args(pooling));
         let saved = place.path().join(saved.trim());
+        let pooled = fs::read_to_string(saved.join("1_Pooling/config.json")).unwrap();
+        assert!(
+            pooled.contains("\"pooling_mode_cls_token\": true"),
+            "{pooled}"
+        );
         assert!(!saved.join("gradus_head.json").exists());
         let mut encode = gradus();
         let line = stdout(encode.arg("encode").arg(&saved).arg("a dog in the park"));
@@ -158,6 +164,10 @@ fn what_does_not_fit_is_refused() {
             "objective = { loss = 'consistency' }\ntrain = [{ path = 'triplets.tsv', rows = 'triplets' }]\n"
                 .to_owned(),
             "takes pairs, its sources give triplets",
+        ),
+        (
+            format!("{INFO_NCE}{texts}").replace("info_nce", "infonce"),
+            "Did you mean `info_nce`?",
         ),
         (
             format!("{INFO_NCE}freeze = 'encoder'\n{texts}"),

@@ -27,7 +27,7 @@ pub use error::ModelError;
 pub use folder::ModelFolder;
 pub use head::{Features, RegressionHead};
 pub use layout::{Layout, NamedView};
-pub use modules::{Dense, Modules};
+pub use modules::{Dense, Modules, PoolingMode};
 pub use provenance::{Provenance, Selection, SetOverlap, TrainingRun};
 pub use save::{SavedModel, recover};
 pub use sentence_encoder::{EncodeOptions, Passed, SentenceEncoder};

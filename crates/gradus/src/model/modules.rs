@@ -5,6 +5,7 @@ use super::fields::{Fields, brief, shorten};
 use super::files::{is_plain_name, is_there, read_json, require};
 use crate::Result;
 use gradus_kernels::{Activation, Pooling};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,30 @@ pub(super) const POOLINGS: [(&str, &str, Pooling); 6] = [
     ),
     ("pooling_mode_lasttoken", "lasttoken", Pooling::LastToken),
 ];
+
+/// A single way of pooling, by the name that sentence-transformers has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PoolingMode(pub Pooling);
+
+impl TryFrom<String> for PoolingMode {
+    type Error = String;
+
+    fn try_from(name: String) -> std::result::Result<Self, String> {
+        let found = POOLINGS.iter().find(|(_, known, _)| *known == name);
+        found.map(|(_, _, mode)| Self(*mode)).ok_or_else(|| {
+            let known = POOLINGS.map(|(_, name, _)| name).join(", ");
+            format!("`{name}` is no pooling; there are {known}")
+        })
+    }
+}
+
+impl From<PoolingMode> for String {
+    fn from(mode: PoolingMode) -> Self {
+        let found = POOLINGS.iter().find(|(_, _, known)| *known == mode.0);
+        found.map_or("", |(_, name, _)| name).to_owned()
+    }
+}
 
 impl Modules {
     /// Reads `modules.json` and what it names; also returns the transformer's

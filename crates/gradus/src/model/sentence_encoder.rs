@@ -1,7 +1,7 @@
 use super::encoder::{Activations, Encoder};
 use super::layout::Layout;
 use super::weights::{self, Spare};
-use super::{EncoderConfig, ModelFolder, RegressionHead};
+use super::{EncoderConfig, ModelFolder, PoolingMode, RegressionHead};
 use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::Dropout;
@@ -163,6 +163,21 @@ impl<B: Backend> SentenceEncoder<B> {
             self.folder.modules.normalize = normalize;
             self.head = None;
         }
+    }
+
+    /// Replaces the pooling. A head that came with the model was made for the
+    /// other kind of vector and goes.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`](super::ModelError) where a Dense module wants
+    /// another width.
+    pub fn set_pooling(&mut self, mode: PoolingMode) -> Result<()> {
+        let modules = &mut self.folder.modules;
+        if modules.pooling != [mode.0] {
+            modules.pooling = vec![mode.0];
+            self.head = None;
+        }
+        modules.check_widths(&self.folder.root, self.folder.config.hidden_size)
     }
 
     /// An arena for the parameters' gradients, all zero.

@@ -1,6 +1,7 @@
 use super::{AdamW, ScheduleKind};
 use crate::Precision;
 use crate::data::Source;
+use crate::model::PoolingMode;
 use crate::objective::{Form, ObjectiveConfig, Projection};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,10 @@ pub struct Recipe {
     /// gives them (`false`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalize: Option<bool>,
+    /// How token vectors become one, in training and in the saved model;
+    /// default: as the model does, mean pooling where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<PoolingMode>,
     /// What the model is multiplied in. A run's own copy of its recipe has what
     /// `auto` chose, so that it resumes to the same bits.
     #[serde(default)]

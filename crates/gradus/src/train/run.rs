@@ -85,6 +85,9 @@ impl<B: Backend> Run<B> {
         if let Some(max_tokens) = recipe.max_tokens {
             model.tokenizer_mut().set_max_tokens(max_tokens)?;
         }
+        if let Some(pooling) = recipe.pooling {
+            model.set_pooling(pooling)?;
+        }
         if let Some(normalize) = recipe.normalize {
             model.set_normalize(normalize);
         }
