@@ -33,6 +33,21 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An error for a setting that this version cannot run.
+    pub fn unsupported(
+        &self,
+        what: &'static str,
+        found: String,
+        supported: &'static str,
+    ) -> ModelError {
+        ModelError::Unsupported {
+            path: self.path.to_path_buf(),
+            what,
+            found,
+            supported,
+        }
+    }
+
     /// The field as it stands.
     pub fn get(&self, key: &str) -> Option<&'a Value> {
         self.object.get(key).filter(|v| !v.is_null())

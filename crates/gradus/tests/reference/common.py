@@ -62,7 +62,7 @@ def randomise(module, seed):
     rng = np.random.default_rng(seed)
     for name, parameter in sorted(module.named_parameters()):
         noise = torch.from_numpy(rng.standard_normal(tuple(parameter.shape)))
-        if "LayerNorm.weight" in name:
+        if parameter.dim() == 1 and "norm" in name.lower() and name.endswith("weight"):
             noise = 1 + 0.2 * noise
         elif parameter.dim() == 1:
             noise = 0.2 * noise

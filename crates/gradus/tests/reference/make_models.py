@@ -19,6 +19,8 @@ from transformers import (
     BertForPreTraining,
     BertModel,
     BertTokenizer,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
@@ -321,8 +323,23 @@ def write_xlmr_small():
     add_modules(folder, dim=24, max_seq_length=32, normalize=False)
 
 
+def write_distilbert_small():
+    """As published checkpoints are: the head of the pre-training beside it."""
+    tokenizer = bert_tokenizer(model_max_length=40, model_input_names=["input_ids", "attention_mask"])
+    config = DistilBertConfig(
+        vocab_size=len(word_pieces()),
+        dim=24,
+        n_heads=3,
+        n_layers=2,
+        hidden_dim=40,
+        max_position_embeddings=40,
+    )
+    write_plain("distilbert-small", DistilBertForMaskedLM(config), tokenizer, 8)
+
+
 def limit_of(name, model, tokenizer):
-    offset = 0 if model.config.model_type == "bert" else model.config.pad_token_id + 1
+    from_padding = model.config.model_type in ("roberta", "xlm-roberta")
+    offset = model.config.pad_token_id + 1 if from_padding else 0
     positions = model.config.max_position_embeddings - offset
     settings = MODELS / name / "sentence_bert_config.json"
     stored = json.loads(settings.read_text()) if settings.exists() else {}
@@ -422,10 +439,12 @@ def main():
     write_bert_gelu_new()
     write_roberta_small()
     write_xlmr_small()
+    write_distilbert_small()
     for folder in sorted(MODELS.iterdir()):
         write_expected(folder.name)
     write_gradients("bert-small", normalize=True, seed=1)
     write_gradients("roberta-small", normalize=False, seed=2)
+    write_gradients("distilbert-small", normalize=False, seed=3)
 
 
 if __name__ == "__main__":
