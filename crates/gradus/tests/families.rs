@@ -13,9 +13,12 @@ use std::path::Path;
 
 /// Each stored model, the prefix of its tensors, and those that do not come
 /// along: heads of the pre-training.
-const MODELS: [(&str, &str, &[&str]); 2] = [
+const MODELS: [(&str, &str, &[&str]); 5] = [
     ("roberta-small", "", &[]),
     ("distilbert-small", "distilbert.", &["vocab_"]),
+    ("nomic-small", "", &[]),
+    ("jina-small", "", &[]),
+    ("mpnet-small", "", &[]),
 ];
 
 fn tensors(folder: &Path) -> BTreeMap<String, Vec<usize>> {

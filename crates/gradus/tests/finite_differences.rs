@@ -39,6 +39,9 @@ fn every_parameter_follows_the_slope() {
         "bert-gelu-new",
         "roberta-small",
         "distilbert-small",
+        "nomic-small",
+        "jina-small",
+        "mpnet-small",
     ] {
         let mut model = load(&model_folder(name));
         model.set_dropout(0.1, 0.1);

@@ -25,6 +25,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields of an object among these.
+    pub fn within(&self, value: &'a Value) -> Result<Self, ModelError> {
+        Self::new(self.path, value)
+    }
+
     /// An error that names the file.
     pub fn error(&self, message: String) -> ModelError {
         ModelError::Config {

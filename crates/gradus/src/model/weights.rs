@@ -13,11 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Prefixes under which checkpoints keep the encoder.
-const PREFIXES: [&str; 8] = [
+const PREFIXES: [&str; 10] = [
     "",
     "bert.",
     "roberta.",
     "distilbert.",
+    "nomic_bert.",
+    "mpnet.",
     "model.",
     "0.auto_model.",
     "auto_model.",

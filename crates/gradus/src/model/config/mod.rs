@@ -20,6 +20,14 @@ pub enum Architecture {
     XlmRoberta,
     /// DistilBERT (Sanh et al. 2019): BERT without segments.
     DistilBert,
+    /// Nomic BERT (Nussbaum et al. 2024): rotary positions, gated feed-forward
+    /// part, no biases.
+    NomicBert,
+    /// Jina BERT v2 (Günther et al. 2023): symmetric ALiBi, gated feed-forward
+    /// part.
+    JinaBert,
+    /// MPNet (Song et al. 2020): a learned bias by distance in all layers.
+    MpNet,
 }
 
 impl Architecture {
@@ -30,6 +38,9 @@ impl Architecture {
             Self::Roberta => "RoBERTa",
             Self::XlmRoberta => "XLM-RoBERTa",
             Self::DistilBert => "DistilBERT",
+            Self::NomicBert => "Nomic BERT",
+            Self::JinaBert => "Jina BERT v2",
+            Self::MpNet => "MPNet",
         }
     }
 }
@@ -41,14 +52,24 @@ pub enum Positions {
     Learned,
     /// Queries and keys are turned by the position.
     Rotary(Rotary),
+    /// Scores fall with the distance, in each head at its own rate.
+    Alibi,
+    /// Learned vectors, and a learned bias on scores by distance, one table for
+    /// all layers.
+    Relative {
+        /// Rows of that table.
+        buckets: usize,
+        /// Larger distances share a row.
+        max_distance: usize,
+    },
 }
 
 impl Positions {
     /// Whether the embeddings have a table of positions.
     pub fn has_table(self) -> bool {
         match self {
-            Self::Learned => true,
-            Self::Rotary(_) => false,
+            Self::Learned | Self::Relative { .. } => true,
+            Self::Rotary(_) | Self::Alibi => false,
         }
     }
 }
@@ -127,9 +148,12 @@ impl EncoderConfig {
             Some("roberta" | "camembert") => families::bert(&fields, Architecture::Roberta)?,
             Some("xlm-roberta") => families::bert(&fields, Architecture::XlmRoberta)?,
             Some("distilbert") => families::distilbert(&fields)?,
+            Some("nomic_bert") => families::nomic_bert(&fields)?,
+            Some("mpnet") => families::mpnet(&fields)?,
             other => {
                 let found = other.map_or("no `model_type`".into(), |t| format!("`{}`", shorten(t)));
-                let supported = "bert, roberta, camembert, xlm-roberta, distilbert";
+                let supported =
+                    "bert, roberta, camembert, xlm-roberta, distilbert, nomic_bert, mpnet";
                 return Err(fields.unsupported("architecture", found, supported));
             }
         };
@@ -144,6 +168,12 @@ impl EncoderConfig {
             return Err(fields.error(format!(
                 "`{}` {} is not a multiple of `{}` {}",
                 names.hidden_size, self.hidden_size, names.heads, self.heads
+            )));
+        }
+        let head = self.hidden_size / self.heads;
+        if matches!(self.positions, Positions::Rotary(_)) && !head.is_multiple_of(2) {
+            return Err(fields.error(format!(
+                "heads of {head} values cannot be turned in pairs, as rotary positions do"
             )));
         }
         if fields.flag("is_decoder")? == Some(true) {

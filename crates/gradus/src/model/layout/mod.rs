@@ -2,7 +2,7 @@
 
 mod names;
 
-use super::{Dense, EncoderConfig};
+use super::{Dense, EncoderConfig, Positions};
 use gradus_kernels::{DistanceBias, EmbeddingTables, LayerNorm, Linear, View};
 use names::Names;
 
@@ -22,9 +22,10 @@ pub struct NamedView {
 }
 
 impl NamedView {
-    /// Biases and layer norms, which weight decay leaves alone.
+    /// Biases and layer norms, which weight decay leaves alone; a table of
+    /// biases on attention's scores is one.
     pub fn is_bias_or_norm(&self) -> bool {
-        self.vector
+        self.vector || self.name == names::RELATIVE_BIAS
     }
 }
 
@@ -131,6 +132,17 @@ impl Layout {
             segments: (segments > 0).then(|| table(&mut b, "token_type", segments)),
         };
         let embedding_norm = b.norm(names.embedding_norm, width, eps);
+        let distance_bias = match config.positions {
+            Positions::Learned | Positions::Rotary(_) => None,
+            Positions::Alibi => Some(DistanceBias::Alibi),
+            Positions::Relative {
+                buckets,
+                max_distance,
+            } => Some(DistanceBias::Learned {
+                table: b.add(names::RELATIVE_BIAS.into(), buckets, config.heads, false),
+                max_distance,
+            }),
+        };
         let inner = config.intermediate_size;
         let first = inner.saturating_mul(config.feed_forward.fan()) / names.up.len();
         let layers = (0..config.layers)
@@ -171,7 +183,7 @@ impl Layout {
             len: b.len,
             embeddings,
             embedding_norm,
-            distance_bias: None,
+            distance_bias,
             layers,
             dense,
         }

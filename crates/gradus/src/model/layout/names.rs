@@ -1,5 +1,8 @@
 use crate::model::Architecture;
 
+/// The table of biases on the scores of all layers.
+pub(super) const RELATIVE_BIAS: &str = "encoder.relative_attention_bias.weight";
+
 /// What a family's checkpoints call the parts of the encoder, and which of the
 /// layers have a bias. Parts of a layer follow its number.
 pub(super) struct Names {
@@ -48,11 +51,43 @@ const DISTILBERT: Names = Names {
     ..BERT
 };
 
+const NOMIC_BERT: Names = Names {
+    embedding_norm: "emb_ln",
+    layers: "encoder.layers",
+    qkv: &["attn.Wqkv"],
+    attention_out: "attn.out_proj",
+    attention_bias: false,
+    attention_norm: "norm1",
+    up: &["mlp.fc11", "mlp.fc12"],
+    up_bias: false,
+    down: "mlp.fc2",
+    down_bias: false,
+    out_norm: "norm2",
+};
+
+const JINA_BERT: Names = Names {
+    up: &["mlp.gated_layers"],
+    up_bias: false,
+    down: "mlp.wo",
+    out_norm: "mlp.layernorm",
+    ..BERT
+};
+
+const MPNET: Names = Names {
+    qkv: &["attention.attn.q", "attention.attn.k", "attention.attn.v"],
+    attention_out: "attention.attn.o",
+    attention_norm: "attention.LayerNorm",
+    ..BERT
+};
+
 impl Names {
     pub fn of(architecture: Architecture) -> &'static Self {
         match architecture {
             Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => &BERT,
             Architecture::DistilBert => &DISTILBERT,
+            Architecture::NomicBert => &NOMIC_BERT,
+            Architecture::JinaBert => &JINA_BERT,
+            Architecture::MpNet => &MPNET,
         }
     }
 }
