@@ -1,5 +1,6 @@
 //! Multi-head self-attention over packed sequences, one head of one sequence
-//! at a time. Only that head's scores are ever held; backward recomputes them.
+//! at a time. Only that head's scores are ever held, and of a long sequence in
+//! a forward pass only those of some queries; backward recomputes them.
 
 use super::math::Strided;
 use super::transpose::Square;
@@ -10,6 +11,10 @@ use std::ops::Range;
 
 /// Tokens a thread should have at least.
 const GRAIN: usize = 16;
+
+/// Queries whose probabilities are held at a time in a forward pass, so that
+/// memory does not grow with the square of a long sequence.
+const QUERIES: usize = 512;
 
 /// One head's working memory; rows of `len` values are padded to whole vectors.
 #[derive(Default)]
@@ -96,23 +101,34 @@ impl Head<'_> {
         }
     }
 
-    /// Probabilities before dropout. Rows are padded to whole vectors; the
-    /// padding's probability is zero.
+    /// Lays out the keys for [`Head::probabilities`].
     #[inline(always)]
-    fn probabilities(&self, isa: Isa, qkv: &[f32], scratch: &mut Scratch) {
+    fn keys_across(&self, isa: Isa, qkv: &[f32], scratch: &mut Scratch) {
+        let stride = math::padded(self.len);
+        scratch.across.resize(self.size * stride, 0.0);
+        self.transpose(isa, qkv, 1, &mut scratch.across);
+    }
+
+    /// Probabilities before dropout of some queries. Rows are padded to whole
+    /// vectors; the padding's probability is zero.
+    #[inline(always)]
+    fn probabilities(&self, qkv: &[f32], queries: Range<usize>, scratch: &mut Scratch) {
         let (len, stride) = (self.len, math::padded(self.len));
         let scale = 1.0 / (self.size as f32).sqrt();
-        scratch.across.resize(self.size * stride, 0.0);
-        scratch.probs.resize(len * stride, 0.0);
-        self.transpose(isa, qkv, 1, &mut scratch.across);
+        scratch.probs.resize(queries.len() * stride, 0.0);
+        let all = self.all(qkv, 0);
+        let some = Strided {
+            values: &all.values[queries.start * all.row..],
+            ..all
+        };
         math::multiply(
             (&mut scratch.probs, stride),
-            self.all(qkv, 0),
+            some,
             (&scratch.across, stride),
-            [len, self.size, stride],
+            [queries.len(), self.size, stride],
         );
-        let rows = scratch.probs[..len * stride].chunks_exact_mut(stride);
-        for (i, row) in rows.enumerate() {
+        let rows = scratch.probs[..queries.len() * stride].chunks_exact_mut(stride);
+        for (i, row) in queries.zip(rows) {
             match self.bias_of(i) {
                 None => math::softmax(row, len, scale),
                 Some(bias) => {
@@ -135,21 +151,24 @@ impl Head<'_> {
         first_row: usize,
         mut drop: impl FnMut(usize, &mut [f32]),
     ) {
-        self.probabilities(isa, qkv, scratch);
+        self.keys_across(isa, qkv, scratch);
         let (len, stride) = (self.len, math::padded(self.len));
-        for (i, probs) in scratch.probs.chunks_exact_mut(stride).enumerate().take(len) {
-            drop(i, &mut probs[..len]);
-        }
         let values = self.all(qkv, 2);
-        math::multiply(
-            (
-                &mut out[(self.first - first_row) * self.width + self.from..],
-                self.width,
-            ),
-            rows_of(&scratch.probs, stride),
-            (values.values, values.row),
-            [len, len, self.size],
-        );
+        for from in (0..len).step_by(QUERIES) {
+            let queries = from..(from + QUERIES).min(len);
+            self.probabilities(qkv, queries.clone(), scratch);
+            let rows = scratch.probs.chunks_exact_mut(stride);
+            for (i, probs) in queries.clone().zip(rows) {
+                drop(i, &mut probs[..len]);
+            }
+            let at = (self.first + from - first_row) * self.width + self.from;
+            math::multiply(
+                (&mut out[at..], self.width),
+                rows_of(&scratch.probs, stride),
+                (values.values, values.row),
+                [queries.len(), len, self.size],
+            );
+        }
     }
 
     /// Writes the gradients of every token's query, key and value, and leaves
@@ -175,7 +194,8 @@ impl Head<'_> {
             row: self.width,
             col: 1,
         };
-        self.probabilities(isa, qkv, scratch);
+        self.keys_across(isa, qkv, scratch);
+        self.probabilities(qkv, 0..len, scratch);
         let Scratch {
             across,
             probs,

@@ -212,6 +212,16 @@ pub fn attention<B: Backend>(backend: &B) {
     }
 }
 
+pub fn attention_in_long_sequences<B: Backend>(backend: &B) {
+    let batch = batch(&[5, 700, 1100], 5, 6);
+    let (heads, width) = (2, 6);
+    let qkv = values(batch.tokens() * 3 * width, 15);
+    let tensor = backend.tensor(batch.tokens(), 3 * width, &qkv);
+    let out = backend.attention(&tensor, &batch, heads, None, None);
+    let expected = reference::attention(&widen(&qkv), &batch, heads, width);
+    close(&backend.read(&out), &expected, 1e-5);
+}
+
 pub fn attention_backward_meets_the_dropout_of_forward<B: Backend>(backend: &B) {
     let batch = batch(&[5, 2, 11], 5, 6);
     let dropout = Some(Dropout::for_step(0.4, 1, 2).at(9, 0.4));

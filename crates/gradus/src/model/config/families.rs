@@ -211,7 +211,7 @@ pub(super) fn nomic_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelErro
             None => probability(fields, other),
         },
     };
-    Ok(EncoderConfig {
+    let config = EncoderConfig {
         architecture: Architecture::NomicBert,
         vocab_size: fields.required("vocab_size", fields.size("vocab_size")?)?,
         hidden_size: size(NOMIC_BERT.hidden_size, BERT.hidden_size)?,
@@ -243,7 +243,14 @@ pub(super) fn nomic_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelErro
         },
         hidden_dropout: dropout(NOMIC_BERT.hidden_dropout, BERT.hidden_dropout)?,
         attention_dropout: dropout(NOMIC_BERT.attention_dropout, BERT.attention_dropout)?,
-    })
+    };
+    match fields.index("head_dim")? {
+        Some(size) if size != config.hidden_size / config.heads => {
+            let supported = "the width divided by the number of heads";
+            Err(fields.unsupported("head_dim", size.to_string(), supported))
+        }
+        _ => Ok(config),
+    }
 }
 
 /// What Nomic BERT's code could also be told to do.
