@@ -10,8 +10,20 @@ pub enum Activation {
     GeluTanh,
     /// `max(0, x)`.
     Relu,
+    /// `x / (1 + e^-x)` (Elfwing et al. 2018), called `silu` and `swish`.
+    Silu,
     /// Hyperbolic tangent.
     Tanh,
+}
+
+/// Where the gate lies in the output of a gated layer's first matrix, beside
+/// what it is multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GateOrder {
+    /// Gate, then up.
+    GateFirst,
+    /// Up, then gate.
+    UpFirst,
 }
 
 impl Activation {
@@ -21,6 +33,7 @@ impl Activation {
             "gelu" | "gelu_python" => Self::Gelu,
             "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Self::GeluTanh,
             "relu" => Self::Relu,
+            "silu" | "swish" => Self::Silu,
             "tanh" => Self::Tanh,
             "linear" | "identity" => Self::Identity,
             _ => return None,

@@ -1,5 +1,5 @@
 use crate::dropout::Dropout;
-use crate::{Activation, Packed, Pooling, View};
+use crate::{Activation, DistanceBias, GateOrder, Packed, Pooling, Rotary, View};
 
 /// A linear layer's place in the arena: `y = x W^T + b`, `W` is `[out, in]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +205,18 @@ pub trait Backend: Send + Sync + 'static {
         dy: Self::Tensor,
     ) -> Self::Tensor;
 
+    /// `f(gate) * up` (Shazeer 2020), where `pre`, `[tokens, 2 * inner]`, holds
+    /// gate and up side by side in the given order: `[tokens, inner]`.
+    fn gated(&self, activation: Activation, order: GateOrder, pre: &Self::Tensor) -> Self::Tensor;
+    /// The gradient of `pre`, whose memory it may take.
+    fn gated_backward(
+        &self,
+        activation: Activation,
+        order: GateOrder,
+        pre: Self::Tensor,
+        dy: &Self::Tensor,
+    ) -> Self::Tensor;
+
     /// Layer norm of `dropout(x) + residual`.
     fn add_layer_norm(
         &self,
@@ -230,24 +242,68 @@ pub trait Backend: Send + Sync + 'static {
         grads: &mut Self::Arena,
     ) -> (Self::Tensor, Option<Self::Tensor>);
 
+    /// `qkv`, `[tokens, 3 * width]`, with queries and keys turned by their
+    /// positions.
+    fn rotary(
+        &self,
+        rotary: &Rotary,
+        batch: &Packed,
+        heads: usize,
+        qkv: Self::Tensor,
+    ) -> Self::Tensor;
+    /// The gradient of what was turned, given that of the result: the same
+    /// turns back.
+    fn rotary_backward(
+        &self,
+        rotary: &Rotary,
+        batch: &Packed,
+        heads: usize,
+        dy: Self::Tensor,
+    ) -> Self::Tensor;
+
+    /// The bias on the scores of every head at every distance that the batch
+    /// has, `[heads, 2 * longest - 1]`: column `longest - 1 + j - i` is for the
+    /// key of token `j` and the query of token `i`. Empty batches have none.
+    fn distance_bias(
+        &self,
+        params: &Self::Arena,
+        bias: &DistanceBias,
+        batch: &Packed,
+        heads: usize,
+    ) -> Self::Tensor;
+    /// Adds to the gradient of a learned table.
+    fn distance_bias_backward(
+        &self,
+        bias: &DistanceBias,
+        batch: &Packed,
+        dy: &Self::Tensor,
+        grads: &mut Self::Arena,
+    );
+
     /// Multi-head self-attention within each sequence. `qkv` is
-    /// `[tokens, 3 * width]`: queries, keys, values side by side. Returns the
+    /// `[tokens, 3 * width]`: queries, keys, values side by side. A `bias` of
+    /// [`Backend::distance_bias`] is added to the scaled scores. Returns the
     /// context `[tokens, width]`.
     fn attention(
         &self,
         qkv: &Self::Tensor,
         batch: &Packed,
         heads: usize,
+        bias: Option<&Self::Tensor>,
         dropout: Option<Dropout>,
     ) -> Self::Tensor;
-    /// The gradient of `qkv`.
+    /// The gradient of `qkv`. That of the bias is added to `dbias`, of the
+    /// bias's shape, where it is wanted.
+    #[allow(clippy::too_many_arguments)] // all of them are the operation's own
     fn attention_backward(
         &self,
         qkv: &Self::Tensor,
         batch: &Packed,
         heads: usize,
+        bias: Option<&Self::Tensor>,
         dropout: Option<Dropout>,
         dy: &Self::Tensor,
+        dbias: Option<&mut Self::Tensor>,
     ) -> Self::Tensor;
 
     /// `x` with values dropped and the rest scaled up; its own backward.

@@ -18,10 +18,12 @@ pub mod cpu;
 pub mod dropout;
 mod packed;
 mod pooling;
+mod position;
 mod view;
 
-pub use activation::Activation;
+pub use activation::{Activation, GateOrder};
 pub use backend::{AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed};
 pub use packed::{Packed, Sequence};
 pub use pooling::Pooling;
+pub use position::{DistanceBias, Rotary, alibi_slopes};
 pub use view::View;

@@ -34,7 +34,15 @@ fn scalar(model: &SentenceEncoder<Cpu>, texts: &[&str], grads: Option<&mut Arena
 
 #[test]
 fn every_parameter_follows_the_slope() {
-    for name in ["bert-small", "bert-gelu-new", "roberta-small"] {
+    for name in [
+        "bert-small",
+        "bert-gelu-new",
+        "roberta-small",
+        "distilbert-small",
+        "nomic-small",
+        "jina-small",
+        "mpnet-small",
+    ] {
         let mut model = load(&model_folder(name));
         model.set_dropout(0.1, 0.1);
         let expected = json(model_folder(name).join("expected.json"));

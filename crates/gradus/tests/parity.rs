@@ -12,13 +12,26 @@ use gradus::objective::{
 use gradus_kernels::Backend;
 use serde_json::{Value, json};
 
-const MODELS: [&str; 6] = [
+const MODELS: [&str; 10] = [
     "bert-odd",
     "bert-small",
     "bert-relu-prefixed",
     "bert-gelu-new",
     "roberta-small",
     "xlmr-small",
+    "distilbert-small",
+    "nomic-small",
+    "jina-small",
+    "mpnet-small",
+];
+
+const GRADIENTS: [&str; 6] = [
+    "bert-small",
+    "roberta-small",
+    "distilbert-small",
+    "nomic-small",
+    "jina-small",
+    "mpnet-small",
 ];
 
 #[test]
@@ -97,7 +110,7 @@ fn pairs_carry_segments() {
 
 #[test]
 fn gradients_of_every_parameter() {
-    for name in ["bert-small", "roberta-small"] {
+    for name in GRADIENTS {
         let model = load(&model_folder(name));
         let described = json(fixture("gradients").join(format!("{name}.json")));
         let bytes =
@@ -132,7 +145,8 @@ fn gradients_of_every_parameter() {
             );
             // The softmax ignores a shift of all scores: key biases have
             // gradient zero but for rounding.
-            let scale = if named.name.ends_with("key.bias") {
+            let key_bias = ["key.bias", "k_lin.bias", "attn.k.bias"];
+            let scale = if key_bias.iter().any(|k| named.name.ends_with(k)) {
                 1.0
             } else {
                 scale

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use gradus::Error;
-use gradus::model::{Features, Layout, ModelFolder, RegressionHead};
+use gradus::model::{Features, FeedForward, Layout, ModelFolder, Positions, RegressionHead};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -38,6 +38,8 @@ struct Info {
     heads: usize,
     intermediate_size: usize,
     activation: String,
+    feed_forward: &'static str,
+    positions: &'static str,
     vocabulary: usize,
     parameters: usize,
     max_tokens: usize,
@@ -110,6 +112,16 @@ impl Info {
             heads: config.heads,
             intermediate_size: config.intermediate_size,
             activation: snake(config.activation),
+            feed_forward: match config.feed_forward {
+                FeedForward::Plain => "plain",
+                FeedForward::Gated(_) => "gated",
+            },
+            positions: match config.positions {
+                Positions::Learned => "learned",
+                Positions::Rotary(_) => "rotary",
+                Positions::Alibi => "alibi",
+                Positions::Relative { .. } => "relative",
+            },
             vocabulary: config.vocab_size,
             parameters: Layout::new(config, &modules.dense).len(),
             max_tokens: folder.max_tokens,
@@ -148,14 +160,16 @@ impl Info {
             (
                 "layers",
                 format!(
-                    "{} of width {}, {} heads, {} in between ({})",
+                    "{} of width {}, {} heads, {} in between ({}, {})",
                     self.layers,
                     self.hidden_size,
                     self.heads,
                     self.intermediate_size,
-                    self.activation
+                    self.activation,
+                    self.feed_forward
                 ),
             ),
+            ("positions", self.positions.to_owned()),
             ("parameters", HumanCount(self.parameters as u64).to_string()),
             (
                 "tokenizer",

@@ -36,6 +36,23 @@ fn a_model_in_numbers() {
 }
 
 #[test]
+fn what_families_differ_in() {
+    for (name, architecture, positions, feed_forward, longest) in [
+        ("distilbert-small", "DistilBERT", "learned", "plain", 40),
+        ("nomic-small", "Nomic BERT", "rotary", "gated", 48),
+        ("jina-small", "Jina BERT v2", "alibi", "gated", 8192),
+        ("mpnet-small", "MPNet", "relative", "plain", 180),
+    ] {
+        let args = ["info", &model(name), "--json"];
+        let json: Value = serde_json::from_str(&stdout(gradus().args(args))).unwrap();
+        assert_eq!(json["architecture"], architecture);
+        assert_eq!(json["positions"], positions);
+        assert_eq!(json["feed_forward"], feed_forward);
+        assert_eq!(json["max_tokens"], longest);
+    }
+}
+
+#[test]
 fn for_people() {
     let text = stdout(gradus().args(["info", &model("roberta-small")]));
     assert!(text.contains("\narchitecture     RoBERTa\n"), "{text}");

@@ -105,6 +105,42 @@ fn a_run_leaves_a_folder_that_other_commands_use() {
 }
 
 #[test]
+fn every_family_learns_and_goes_on_from_what_it_saved() {
+    for name in [
+        "distilbert-small",
+        "nomic-small",
+        "jina-small",
+        "mpnet-small",
+    ] {
+        let place = workplace("");
+        let from = format!("model={}", model(name));
+        let set = ["--set", &from, "--set", "stage.1.epochs=4"];
+        stdout(train(place.path(), &["recipe.toml"]).args(set));
+        let run = place.path().join("runs/recipe");
+        let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let losses: Vec<f64> = metrics
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap())
+            .filter(|m| m["kind"] == "step" && m["stage"] == "tune")
+            .map(|m| m["loss"].as_f64().unwrap())
+            .collect();
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (first, last) = (mean(&losses[..25]), mean(&losses[75..]));
+        assert!(last < first, "{name}: {first} to {last}");
+        // What was saved is a model like the first.
+        let again = [
+            "recipe.toml",
+            "--set",
+            "model=runs/recipe/model",
+            "--output",
+            "again",
+        ];
+        stdout(&mut train(place.path(), &again));
+        assert!(place.path().join("again/model/model.safetensors").is_file());
+    }
+}
+
+#[test]
 fn a_dry_run_tells_the_plan_and_leaves_nothing() {
     let place = workplace("");
     train(place.path(), &["recipe.toml", "--dry-run"])

@@ -1,5 +1,6 @@
 //! Multi-head self-attention over packed sequences, one head of one sequence
-//! at a time. Only that head's scores are ever held; backward recomputes them.
+//! at a time. Only that head's scores are ever held, and of a long sequence in
+//! a forward pass only those of some queries; backward recomputes them.
 
 use super::math::Strided;
 use super::transpose::Square;
@@ -10,6 +11,10 @@ use std::ops::Range;
 
 /// Tokens a thread should have at least.
 const GRAIN: usize = 16;
+
+/// Queries whose probabilities are held at a time in a forward pass, so that
+/// memory does not grow with the square of a long sequence.
+const QUERIES: usize = 512;
 
 /// One head's working memory; rows of `len` values are padded to whole vectors.
 #[derive(Default)]
@@ -24,17 +29,28 @@ struct Scratch {
     kept: Vec<f32>,
 }
 
-/// Where one head of one sequence lies in a `[tokens, 3 * width]` matrix.
+/// Where one head of one sequence lies in a `[tokens, 3 * width]` matrix, and
+/// what is added to its scores.
 #[derive(Clone, Copy)]
-struct Head {
+struct Head<'b> {
     first: usize,
     len: usize,
     width: usize,
     from: usize,
     size: usize,
+    /// For every distance, the query's own in the middle.
+    bias: Option<&'b [f32]>,
 }
 
-impl Head {
+impl Head<'_> {
+    /// The bias on the scores of query `i`.
+    #[inline(always)]
+    fn bias_of(&self, i: usize) -> Option<&[f32]> {
+        let bias = self.bias?;
+        let from = bias.len() / 2 - i;
+        Some(&bias[from..from + self.len])
+    }
+
     /// Row `i`, part 0 (query), 1 (key) or 2 (value).
     #[inline(always)]
     fn part<'a>(&self, qkv: &'a [f32], i: usize, part: usize) -> &'a [f32] {
@@ -85,23 +101,41 @@ impl Head {
         }
     }
 
-    /// Probabilities before dropout. Rows are padded to whole vectors; the
-    /// padding's probability is zero.
+    /// Lays out the keys for [`Head::probabilities`].
     #[inline(always)]
-    fn probabilities(&self, isa: Isa, qkv: &[f32], scratch: &mut Scratch) {
+    fn keys_across(&self, isa: Isa, qkv: &[f32], scratch: &mut Scratch) {
+        let stride = math::padded(self.len);
+        scratch.across.resize(self.size * stride, 0.0);
+        self.transpose(isa, qkv, 1, &mut scratch.across);
+    }
+
+    /// Probabilities before dropout of some queries. Rows are padded to whole
+    /// vectors; the padding's probability is zero.
+    #[inline(always)]
+    fn probabilities(&self, qkv: &[f32], queries: Range<usize>, scratch: &mut Scratch) {
         let (len, stride) = (self.len, math::padded(self.len));
         let scale = 1.0 / (self.size as f32).sqrt();
-        scratch.across.resize(self.size * stride, 0.0);
-        scratch.probs.resize(len * stride, 0.0);
-        self.transpose(isa, qkv, 1, &mut scratch.across);
+        scratch.probs.resize(queries.len() * stride, 0.0);
+        let all = self.all(qkv, 0);
+        let some = Strided {
+            values: &all.values[queries.start * all.row..],
+            ..all
+        };
         math::multiply(
             (&mut scratch.probs, stride),
-            self.all(qkv, 0),
+            some,
             (&scratch.across, stride),
-            [len, self.size, stride],
+            [queries.len(), self.size, stride],
         );
-        for row in scratch.probs[..len * stride].chunks_exact_mut(stride) {
-            math::softmax(row, len, scale);
+        let rows = scratch.probs[..queries.len() * stride].chunks_exact_mut(stride);
+        for (i, row) in queries.zip(rows) {
+            match self.bias_of(i) {
+                None => math::softmax(row, len, scale),
+                Some(bias) => {
+                    math::scale_and_add(&mut row[..len], scale, bias);
+                    math::softmax(row, len, 1.0);
+                }
+            }
         }
     }
 
@@ -117,24 +151,28 @@ impl Head {
         first_row: usize,
         mut drop: impl FnMut(usize, &mut [f32]),
     ) {
-        self.probabilities(isa, qkv, scratch);
+        self.keys_across(isa, qkv, scratch);
         let (len, stride) = (self.len, math::padded(self.len));
-        for (i, probs) in scratch.probs.chunks_exact_mut(stride).enumerate().take(len) {
-            drop(i, &mut probs[..len]);
-        }
         let values = self.all(qkv, 2);
-        math::multiply(
-            (
-                &mut out[(self.first - first_row) * self.width + self.from..],
-                self.width,
-            ),
-            rows_of(&scratch.probs, stride),
-            (values.values, values.row),
-            [len, len, self.size],
-        );
+        for from in (0..len).step_by(QUERIES) {
+            let queries = from..(from + QUERIES).min(len);
+            self.probabilities(qkv, queries.clone(), scratch);
+            let rows = scratch.probs.chunks_exact_mut(stride);
+            for (i, probs) in queries.clone().zip(rows) {
+                drop(i, &mut probs[..len]);
+            }
+            let at = (self.first + from - first_row) * self.width + self.from;
+            math::multiply(
+                (&mut out[at..], self.width),
+                rows_of(&scratch.probs, stride),
+                (values.values, values.row),
+                [queries.len(), len, self.size],
+            );
+        }
     }
 
-    /// Writes the gradients of every token's query, key and value.
+    /// Writes the gradients of every token's query, key and value, and leaves
+    /// those of the scaled scores, times the scale, in `scratch.slopes`.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)] // one head's own state and the tensors
     fn backward(
@@ -156,7 +194,8 @@ impl Head {
             row: self.width,
             col: 1,
         };
-        self.probabilities(isa, qkv, scratch);
+        self.keys_across(isa, qkv, scratch);
+        self.probabilities(qkv, 0..len, scratch);
         let Scratch {
             across,
             probs,
@@ -218,6 +257,25 @@ impl Head {
     }
 }
 
+/// Sums the gradient of one head's bias by distance: `sums` has a place for each
+/// of the `2 * len - 1`, the query's own in the middle.
+#[inline(always)]
+fn sum_by_distance(scratch: &Scratch, len: usize, size: usize, sums: &mut [f32]) {
+    let stride = math::padded(len);
+    sums.fill(0.0);
+    let rows = scratch.slopes.chunks_exact(stride).enumerate().take(len);
+    for (i, slopes) in rows {
+        let from = len - 1 - i;
+        for (sum, slope) in sums[from..from + len].iter_mut().zip(slopes) {
+            *sum += slope;
+        }
+    }
+    let unscale = (size as f32).sqrt();
+    for sum in sums {
+        *sum *= unscale;
+    }
+}
+
 fn rows_of(values: &[f32], stride: usize) -> Strided<'_> {
     Strided {
         values,
@@ -243,12 +301,13 @@ fn row_key(dropout: &Dropout, stream: u64, head: usize, i: usize) -> u32 {
 
 /// The heads of some sequences, each with its sequence's stream and its number.
 #[inline(always)]
-fn heads_of(
-    batch: &Packed,
+fn heads_of<'b>(
+    batch: &'b Packed,
     sequences: Range<usize>,
     heads: usize,
     width: usize,
-) -> impl Iterator<Item = (u64, usize, Head)> {
+    bias: Option<&'b Tensor>,
+) -> impl Iterator<Item = (u64, usize, Head<'b>)> {
     let size = width / heads;
     let offsets = batch.offsets();
     let sequences = sequences.filter(|&s| offsets[s] < offsets[s + 1]);
@@ -261,6 +320,7 @@ fn heads_of(
                 width,
                 from: h * size,
                 size,
+                bias: bias.map(|b| b.row(h)),
             };
             (batch.streams()[s], h, head)
         })
@@ -283,9 +343,11 @@ pub(super) fn forward(
     qkv: &Tensor,
     batch: &Packed,
     heads: usize,
+    bias: Option<&Tensor>,
     dropout: Option<Dropout>,
 ) -> Tensor {
     let width = qkv.cols() / 3;
+    check_bias(batch, heads, bias);
     let mut out = cpu.uninit(qkv.rows(), width);
     let (sequences, rows) = tasks(cpu, batch);
     let parts = cut(out.values_mut(), &rows, width)
@@ -298,7 +360,7 @@ pub(super) fn forward(
             #[inline(always)]
             || {
                 let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width) {
+                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width, bias) {
                     head.forward(
                         cpu.isa,
                         qkv.values(),
@@ -319,28 +381,37 @@ pub(super) fn forward(
     out
 }
 
+#[allow(clippy::too_many_arguments)] // the operation's own
 pub(super) fn backward(
     cpu: &Cpu,
     qkv: &Tensor,
     batch: &Packed,
     heads: usize,
+    bias: Option<&Tensor>,
     dropout: Option<Dropout>,
     dy: &Tensor,
+    dbias: Option<&mut Tensor>,
 ) -> Tensor {
     let width = qkv.cols() / 3;
+    check_bias(batch, heads, bias);
     let mut grad = qkv.like();
+    // Each sequence's sums by distance, in its rows: a head has `2 * len`
+    // places, one of them spare.
+    let sums_width = if dbias.is_some() { 2 * heads } else { 0 };
+    let mut sums = cpu.uninit(qkv.rows(), sums_width);
     let (sequences, rows) = tasks(cpu, batch);
     let parts = cut(grad.values_mut(), &rows, 3 * width)
         .into_iter()
+        .zip(cut(sums.values_mut(), &rows, sums_width))
         .zip(&sequences)
         .zip(&rows)
         .collect();
-    cpu.each(parts, |((grad, sequences), rows)| {
+    cpu.each(parts, |(((grad, sums), sequences), rows)| {
         cpu.simd(
             #[inline(always)]
             || {
                 let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width) {
+                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width, bias) {
                     head.backward(
                         cpu.isa,
                         qkv.values(),
@@ -355,9 +426,46 @@ pub(super) fn backward(
                             }
                         },
                     );
+                    if sums_width > 0 {
+                        let at = (head.first - rows.start) * sums_width + h * 2 * head.len;
+                        let sums = &mut sums[at..at + 2 * head.len - 1];
+                        sum_by_distance(&scratch, head.len, head.size, sums);
+                    }
                 }
             },
         );
     });
+    if let Some(dbias) = dbias {
+        add_sums(batch, heads, sums.values(), dbias);
+    }
     grad
+}
+
+/// Adds every sequence's sums to the bias's gradient, sequences in order.
+fn add_sums(batch: &Packed, heads: usize, sums: &[f32], dbias: &mut Tensor) {
+    let columns = dbias.cols();
+    let middle = columns / 2;
+    for bounds in batch.offsets().windows(2) {
+        let len = bounds[1] - bounds[0];
+        if len == 0 {
+            continue;
+        }
+        let own = &sums[bounds[0] * 2 * heads..bounds[1] * 2 * heads];
+        let rows = dbias.values_mut().chunks_exact_mut(columns);
+        for (row, own) in rows.zip(own.chunks_exact(2 * len)) {
+            let row = &mut row[middle + 1 - len..middle + len];
+            for (total, sum) in row.iter_mut().zip(own) {
+                *total += sum;
+            }
+        }
+    }
+}
+
+/// Panics where a bias is not this batch's.
+fn check_bias(batch: &Packed, heads: usize, bias: Option<&Tensor>) {
+    if let Some(bias) = bias {
+        let columns = (2 * batch.longest()).saturating_sub(1);
+        let found = (bias.rows(), bias.cols());
+        assert_eq!(found, (heads, columns), "a bias for each head and distance");
+    }
 }

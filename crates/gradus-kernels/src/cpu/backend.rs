@@ -2,11 +2,14 @@
 
 use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
-use super::{Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cut, embed, linear, norm, pool};
+use super::{
+    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cut, distance, embed, gated, linear, norm,
+    pool, rotary,
+};
 use crate::dropout::Dropout;
 use crate::{
-    Activation, AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed,
-    Packed, Pooling,
+    Activation, AdamWSegment, AdamWStep, Backend, DistanceBias, EmbeddingTables, GateOrder,
+    LayerNorm, Linear, Normed, Packed, Pooling, Rotary,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -174,6 +177,20 @@ impl Backend for Cpu {
         linear::activation_backward(self, activation, pre, dy)
     }
 
+    fn gated(&self, activation: Activation, order: GateOrder, pre: &Tensor) -> Tensor {
+        gated::forward(self, activation, order, pre)
+    }
+
+    fn gated_backward(
+        &self,
+        activation: Activation,
+        order: GateOrder,
+        pre: Tensor,
+        dy: &Tensor,
+    ) -> Tensor {
+        gated::backward(self, activation, order, pre, dy)
+    }
+
     fn add_layer_norm(
         &self,
         params: &Arena,
@@ -199,14 +216,43 @@ impl Backend for Cpu {
         norm::backward(self, params, norm, batch, saved, dy, dropout, grads)
     }
 
+    fn rotary(&self, rotary: &Rotary, batch: &Packed, heads: usize, qkv: Tensor) -> Tensor {
+        rotary::turn(self, rotary, batch, heads, qkv, 1.0)
+    }
+
+    fn rotary_backward(&self, rotary: &Rotary, batch: &Packed, heads: usize, dy: Tensor) -> Tensor {
+        rotary::turn(self, rotary, batch, heads, dy, -1.0)
+    }
+
+    fn distance_bias(
+        &self,
+        params: &Arena,
+        bias: &DistanceBias,
+        batch: &Packed,
+        heads: usize,
+    ) -> Tensor {
+        distance::forward(self, params.values(), bias, batch, heads)
+    }
+
+    fn distance_bias_backward(
+        &self,
+        bias: &DistanceBias,
+        batch: &Packed,
+        dy: &Tensor,
+        grads: &mut Arena,
+    ) {
+        distance::backward(bias, batch, dy, grads);
+    }
+
     fn attention(
         &self,
         qkv: &Tensor,
         batch: &Packed,
         heads: usize,
+        bias: Option<&Tensor>,
         dropout: Option<Dropout>,
     ) -> Tensor {
-        attention::forward(self, qkv, batch, heads, dropout)
+        attention::forward(self, qkv, batch, heads, bias, dropout)
     }
 
     fn attention_backward(
@@ -214,10 +260,12 @@ impl Backend for Cpu {
         qkv: &Tensor,
         batch: &Packed,
         heads: usize,
+        bias: Option<&Tensor>,
         dropout: Option<Dropout>,
         dy: &Tensor,
+        dbias: Option<&mut Tensor>,
     ) -> Tensor {
-        attention::backward(self, qkv, batch, heads, dropout, dy)
+        attention::backward(self, qkv, batch, heads, bias, dropout, dy, dbias)
     }
 
     fn dropout(&self, batch: &Packed, x: Tensor, dropout: Dropout) -> Tensor {

@@ -133,7 +133,7 @@ const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
 
 #[inline(always)]
-fn activate(activation: Activation, exact: bool, pre: &[f32], out: &mut [f32]) {
+pub(super) fn activate(activation: Activation, exact: bool, pre: &[f32], out: &mut [f32]) {
     match activation {
         Activation::Identity => out.copy_from_slice(pre),
         Activation::Gelu if exact => map(pre, out, |x| x * math::normal(x).0),
@@ -142,6 +142,7 @@ fn activate(activation: Activation, exact: bool, pre: &[f32], out: &mut [f32]) {
             0.5 * x * (1.0 + math::tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)))
         }),
         Activation::Relu => map(pre, out, |x| x.max(0.0)),
+        Activation::Silu => map(pre, out, |x| x * math::logistic(x)),
         Activation::Tanh => map(pre, out, math::tanh),
     }
 }
@@ -162,7 +163,7 @@ pub(super) fn activation_backward(
         let pre = &pre.values()[range.start * n..range.end * n];
         cpu.simd(
             #[inline(always)]
-            || scale_by_slope(activation, pre, dy),
+            || slopes(activation, pre, dy),
         );
     });
     dy
@@ -175,8 +176,9 @@ fn scale(pre: &[f32], dy: &mut [f32], slope: impl Fn(f32) -> f32) {
     }
 }
 
+/// `dy *= f'(pre)`.
 #[inline(always)]
-fn scale_by_slope(activation: Activation, pre: &[f32], dy: &mut [f32]) {
+pub(super) fn slopes(activation: Activation, pre: &[f32], dy: &mut [f32]) {
     match activation {
         Activation::Identity => {}
         Activation::Gelu => scale(pre, dy, |x| {
@@ -189,6 +191,10 @@ fn scale_by_slope(activation: Activation, pre: &[f32], dy: &mut [f32]) {
             0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
         }),
         Activation::Relu => scale(pre, dy, |x| if x > 0.0 { 1.0 } else { 0.0 }),
+        Activation::Silu => scale(pre, dy, |x| {
+            let s = math::logistic(x);
+            s * (1.0 + x * (1.0 - s))
+        }),
         Activation::Tanh => scale(pre, dy, |x| {
             let t = math::tanh(x);
             1.0 - t * t
@@ -299,7 +305,7 @@ pub(super) fn activated_backward(
         #[inline(always)]
         |sums, [pre]| {
             let mut d = *sums;
-            scale_by_slope(activation, pre, &mut d);
+            slopes(activation, pre, &mut d);
             *pre = d;
         },
     );

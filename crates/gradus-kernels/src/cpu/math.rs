@@ -173,6 +173,20 @@ pub(super) fn softmax(row: &mut [f32], len: usize, scale: f32) {
     }
 }
 
+/// `1 / (1 + e^-x)`.
+#[inline(always)]
+pub(super) fn logistic(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// `x * scale + bias`.
+#[inline(always)]
+pub(super) fn scale_and_add(row: &mut [f32], scale: f32, bias: &[f32]) {
+    for (x, bias) in row.iter_mut().zip(bias) {
+        *x = x.mul_add(scale, *bias);
+    }
+}
+
 /// `len` rounded up to whole vectors.
 pub(super) fn padded(len: usize) -> usize {
     len.next_multiple_of(LANES)

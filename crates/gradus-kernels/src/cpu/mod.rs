@@ -6,7 +6,9 @@ mod aligned;
 mod arena;
 mod attention;
 mod backend;
+mod distance;
 mod embed;
+mod gated;
 mod isa;
 mod linear;
 mod math;
@@ -14,6 +16,7 @@ mod matmul;
 mod norm;
 mod peak;
 mod pool;
+mod rotary;
 mod tensor;
 mod transpose;
 

@@ -75,6 +75,7 @@ pub fn activations<B: Backend>(backend: &B) {
         Activation::Gelu,
         Activation::GeluTanh,
         Activation::Relu,
+        Activation::Silu,
         Activation::Tanh,
     ] {
         let x: Vec<f32> = values(301, 4).iter().map(|x| 4.0 * x).collect();
@@ -195,7 +196,7 @@ pub fn attention<B: Backend>(backend: &B) {
             .collect();
         let dy = values(batch.tokens() * width, 12);
         let tensor = backend.tensor(batch.tokens(), 3 * width, &qkv);
-        let out = backend.attention(&tensor, &batch, heads, None);
+        let out = backend.attention(&tensor, &batch, heads, None, None);
         close(
             &backend.read(&out),
             &reference::attention(&widen(&qkv), &batch, heads, width),
@@ -205,10 +206,20 @@ pub fn attention<B: Backend>(backend: &B) {
             continue; // the slope below costs the square of the size
         }
         let tdy = backend.tensor(batch.tokens(), width, &dy);
-        let got = backend.attention_backward(&tensor, &batch, heads, None, &tdy);
+        let got = backend.attention_backward(&tensor, &batch, heads, None, None, &tdy, None);
         let f = |x: &[f64]| inner(&reference::attention(x, &batch, heads, width), &dy);
         close(&backend.read(&got), &slope(f, &widen(&qkv)), 2e-5);
     }
+}
+
+pub fn attention_in_long_sequences<B: Backend>(backend: &B) {
+    let batch = batch(&[5, 700, 1100], 5, 6);
+    let (heads, width) = (2, 6);
+    let qkv = values(batch.tokens() * 3 * width, 15);
+    let tensor = backend.tensor(batch.tokens(), 3 * width, &qkv);
+    let out = backend.attention(&tensor, &batch, heads, None, None);
+    let expected = reference::attention(&widen(&qkv), &batch, heads, width);
+    close(&backend.read(&out), &expected, 1e-5);
 }
 
 pub fn attention_backward_meets_the_dropout_of_forward<B: Backend>(backend: &B) {
@@ -219,18 +230,22 @@ pub fn attention_backward_meets_the_dropout_of_forward<B: Backend>(backend: &B) 
     let qkv = values(rows * 3 * width, 13);
     let dy = values(rows * width, 14);
     let f = |x: &[f32]| {
-        let out = backend.attention(&backend.tensor(rows, 3 * width, x), &batch, heads, dropout);
+        let x = backend.tensor(rows, 3 * width, x);
+        let out = backend.attention(&x, &batch, heads, None, dropout);
         inner(&widen(&backend.read(&out)), &dy)
     };
     let got = backend.attention_backward(
         &backend.tensor(rows, 3 * width, &qkv),
         &batch,
         heads,
+        None,
         dropout,
         &backend.tensor(rows, width, &dy),
+        None,
     );
     let got = backend.read(&got);
-    let plain = backend.attention(&backend.tensor(rows, 3 * width, &qkv), &batch, heads, None);
+    let plain = backend.tensor(rows, 3 * width, &qkv);
+    let plain = backend.attention(&plain, &batch, heads, None, None);
     assert!(
         (f(&qkv) - inner(&widen(&backend.read(&plain)), &dy)).abs() > 1e-2,
         "dropout acts"

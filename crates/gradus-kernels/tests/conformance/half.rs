@@ -2,7 +2,7 @@
 //! bits in any company and on any number of threads.
 
 use super::*;
-use gradus_kernels::{Activation, Linear, View};
+use gradus_kernels::{Activation, GateOrder, Linear, View};
 use proptest::prelude::*;
 
 fn half_on(isa: Isa, threads: usize) -> Option<Cpu> {
@@ -34,6 +34,7 @@ fn results(backend: &Cpu, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
     let alone = backend.activated(&params, &up, Activation::Gelu, &x);
     let down_y = backend.linear(&params, &down, &post);
     let both = backend.feed_forward(&params, &up, Activation::Gelu, &down, &x);
+    let opened = backend.gated(Activation::Gelu, GateOrder::GateFirst, &wide(backend, &pre));
     let dpost = backend.linear_backward(&params, &down, &post, &dy, &mut grads);
     vec![
         backend.read(&pre),
@@ -42,8 +43,20 @@ fn results(backend: &Cpu, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
         backend.read(&down_y),
         backend.read(&both),
         backend.read(&dpost),
+        backend.read(&opened),
         backend.read_arena(&grads, 0..at),
     ]
+}
+
+/// `x` beside itself.
+fn wide(backend: &Cpu, x: &gradus_kernels::cpu::Tensor) -> gradus_kernels::cpu::Tensor {
+    let (rows, cols) = backend.shape(x);
+    let values = backend.read(x);
+    let twice: Vec<f32> = values
+        .chunks(cols)
+        .flat_map(|row| [row, row].concat())
+        .collect();
+    backend.tensor(rows, 2 * cols, &twice)
 }
 
 fn near_f32(isa: Isa) {

@@ -1,7 +1,9 @@
 //! Same bits whatever the company and the number of threads.
 
 use super::*;
-use gradus_kernels::{Activation, EmbeddingTables, LayerNorm, Linear, Pooling, View};
+use gradus_kernels::{
+    Activation, DistanceBias, EmbeddingTables, GateOrder, LayerNorm, Linear, Pooling, Rotary, View,
+};
 use proptest::prelude::*;
 
 const VOCABULARY: u32 = 23;
@@ -45,7 +47,7 @@ fn layer<B: Backend>(
 
     let x = backend.embed(&params, &tables, batch);
     let mixed = backend.linear(&params, &qkv, &x);
-    let context = backend.attention(&mixed, batch, heads, dropout);
+    let context = backend.attention(&mixed, batch, heads, None, dropout);
     let (pre, post) = backend.linear_activated(&params, &up, Activation::Gelu, &context);
     let wide = backend.linear(&params, &down, &post);
     let normed = backend.add_layer_norm(&params, &norm, batch, wide, Some(&x), dropout);
@@ -58,11 +60,90 @@ fn layer<B: Backend>(
     let d = backend.linear_backward(&params, &down, &post, branch.as_ref().unwrap(), &mut grads);
     let d = backend.activation_backward(Activation::Gelu, &pre, d);
     let d = backend.linear_backward(&params, &up, &context, &d, &mut grads);
-    let d = backend.attention_backward(&mixed, batch, heads, dropout, &d);
+    let d = backend.attention_backward(&mixed, batch, heads, None, dropout, &d, None);
     let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
     backend.embed_backward(&tables, batch, &backend.add(residual, &d), &mut grads);
     (backend.read(&pooled), backend.read_arena(&grads, 0..at))
 }
+
+/// The same of a layer with rotary positions, a learned bias by distance and a
+/// gated feed-forward part.
+fn modern_layer<B: Backend>(
+    backend: &B,
+    batch: &Packed,
+    width: usize,
+    heads: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let mut at = 0;
+    let mut view = |rows: usize, cols: usize| {
+        let view = View::new(at, rows, cols);
+        at += view.len();
+        view
+    };
+    let tables = EmbeddingTables {
+        words: view(VOCABULARY as usize, width),
+        positions: None,
+        segments: None,
+    };
+    let bias = DistanceBias::Learned {
+        table: view(8, heads),
+        max_distance: 30,
+    };
+    let mut linear = |out, width| Linear {
+        weight: view(out, width),
+        bias: None,
+    };
+    let (qkv, up, down) = (
+        linear(3 * width, width),
+        linear(4 * width, width),
+        linear(width, 2 * width),
+    );
+    let params = backend.arena(values(at, 31));
+    let mut grads = backend.arena(vec![0.0; at]);
+    let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
+    let rotary = Rotary { base: 100.0 };
+    let gate = (Activation::Silu, GateOrder::UpFirst);
+
+    let x = backend.embed(&params, &tables, batch);
+    let far = backend.distance_bias(&params, &bias, batch, heads);
+    let mixed = backend.linear(&params, &qkv, &x);
+    let mixed = match (width / heads) % 2 {
+        0 => backend.rotary(&rotary, batch, heads, mixed),
+        _ => mixed,
+    };
+    let context = backend.attention(&mixed, batch, heads, Some(&far), dropout);
+    let pre = backend.linear(&params, &up, &context);
+    let post = backend.gated(gate.0, gate.1, &pre);
+    let out = backend.linear(&params, &down, &post);
+    let modes = [Pooling::Mean, Pooling::Cls];
+    let pooled = backend.pool(&modes, batch, &out);
+
+    let d = backend.pool_backward(&modes, batch, &out, &pooled);
+    let d = backend.linear_backward(&params, &down, &post, &d, &mut grads);
+    let d = backend.gated_backward(gate.0, gate.1, pre, &d);
+    let d = backend.linear_backward(&params, &up, &context, &d, &mut grads);
+    let columns = 2 * batch.longest() - 1;
+    let mut dfar = backend.tensor(heads, columns, &vec![0.0; heads * columns]);
+    let d = backend.attention_backward(
+        &mixed,
+        batch,
+        heads,
+        Some(&far),
+        dropout,
+        &d,
+        Some(&mut dfar),
+    );
+    backend.distance_bias_backward(&bias, batch, &dfar, &mut grads);
+    let d = match (width / heads) % 2 {
+        0 => backend.rotary_backward(&rotary, batch, heads, d),
+        _ => d,
+    };
+    let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
+    backend.embed_backward(&tables, batch, &d, &mut grads);
+    (backend.read(&pooled), backend.read_arena(&grads, 0..at))
+}
+
+type Layer<B> = fn(&B, &Packed, usize, usize) -> (Vec<f32>, Vec<f32>);
 
 fn sequences(lengths: &[usize], order: &[usize], seed: u64) -> Packed {
     let whole = batch(lengths, VOCABULARY, seed);
@@ -81,6 +162,11 @@ fn sequences(lengths: &[usize], order: &[usize], seed: u64) -> Packed {
 
 /// `make` gives a backend of so many threads.
 pub fn bits_do_not_depend_on_company_or_threads<B: Backend>(make: impl Fn(usize) -> B) {
+    same_bits(&make, layer);
+    same_bits(&make, modern_layer);
+}
+
+fn same_bits<B: Backend>(make: &impl Fn(usize) -> B, layer: Layer<B>) {
     let lengths = prop::collection::vec(1usize..70, 1..20);
     let shapes = prop::sample::select(vec![(1usize, 3usize), (2, 8), (3, 26), (4, 32)]);
     let config = ProptestConfig::with_cases(24);

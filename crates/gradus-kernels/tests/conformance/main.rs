@@ -2,10 +2,12 @@
 //! backward, on random shapes; and give the same bits in any company and on
 //! any number of threads.
 
+mod gated;
 mod gradients;
 mod half;
 mod invariance;
 mod layouts;
+mod positions;
 mod reference;
 mod sparse;
 mod zero;
@@ -101,7 +103,9 @@ macro_rules! conformance {
         mod $name {
             use super::*;
 
-            conformance!(@each $make; linear, inference_gives_what_training_gives, activations, layer_norm_with_dropout_and_residual, attention, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
+            conformance!(@each $make; gradients; linear, inference_gives_what_training_gives, activations, layer_norm_with_dropout_and_residual, attention, attention_in_long_sequences, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
+            conformance!(@each $make; gated; gates);
+            conformance!(@each $make; positions; turns, distances, attention_with_a_bias);
 
             #[test]
             fn sparse_updates_are_the_dense_ones() {
@@ -132,13 +136,13 @@ macro_rules! conformance {
             }
         }
     };
-    (@each $make:expr; $($test:ident),*) => {
+    (@each $make:expr; $module:ident; $($test:ident),*) => {
         $(
             #[test]
             fn $test() {
                 for threads in [1, 2, 3] {
                     if let Some(backend) = $make(threads) {
-                        gradients::$test(&backend);
+                        $module::$test(&backend);
                     }
                 }
             }

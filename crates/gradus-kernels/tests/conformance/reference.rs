@@ -32,6 +32,7 @@ pub fn activate(activation: Activation, x: f64) -> f64 {
             0.5 * x * (1.0 + inner.tanh())
         }
         Activation::Relu => x.max(0.0),
+        Activation::Silu => x / (1.0 + (-x).exp()),
         Activation::Tanh => x.tanh(),
     }
 }
@@ -49,6 +50,18 @@ pub fn layer_norm(x: &[f64], gamma: &[f64], beta: &[f64], eps: f64) -> Vec<f64> 
 }
 
 pub fn attention(qkv: &[f64], batch: &Packed, heads: usize, width: usize) -> Vec<f64> {
+    biased_attention(qkv, None, batch, heads, width)
+}
+
+/// `bias` is `[heads, 2 * longest - 1]`, the distance 0 in the middle.
+pub fn biased_attention(
+    qkv: &[f64],
+    bias: Option<&[f64]>,
+    batch: &Packed,
+    heads: usize,
+    width: usize,
+) -> Vec<f64> {
+    let longest = batch.longest();
     let size = width / heads;
     let mut out = vec![0.0; batch.tokens() * width];
     for bounds in batch.offsets().windows(2) {
@@ -61,7 +74,9 @@ pub fn attention(qkv: &[f64], batch: &Packed, heads: usize, width: usize) -> Vec
                 let scores: Vec<f64> = (bounds[0]..bounds[1])
                     .map(|j| {
                         let dot: f64 = part(i, 0).iter().zip(part(j, 1)).map(|(q, k)| q * k).sum();
-                        (dot / (size as f64).sqrt()).exp()
+                        let bias =
+                            bias.map_or(0.0, |b| b[h * (2 * longest - 1) + longest - 1 + j - i]);
+                        (dot / (size as f64).sqrt() + bias).exp()
                     })
                     .collect();
                 let total: f64 = scores.iter().sum();
@@ -70,6 +85,23 @@ pub fn attention(qkv: &[f64], batch: &Packed, heads: usize, width: usize) -> Vec
                         out[i * width + h * size + d] += score / total * v;
                     }
                 }
+            }
+        }
+    }
+    out
+}
+
+/// Complex numbers, of which a head's first half holds the real parts.
+pub fn rotary(qkv: &[f64], batch: &Packed, heads: usize, width: usize, base: f64) -> Vec<f64> {
+    let mut out = qkv.to_vec();
+    let size = width / heads;
+    for (row, position) in out.chunks_mut(3 * width).zip(batch.positions()) {
+        for head in row[..2 * width].chunks_mut(size) {
+            for i in 0..size / 2 {
+                let angle = f64::from(*position) / base.powf(2.0 * i as f64 / size as f64);
+                let (x, y) = (head[i], head[i + size / 2]);
+                head[i] = x * angle.cos() - y * angle.sin();
+                head[i + size / 2] = x * angle.sin() + y * angle.cos();
             }
         }
     }

@@ -1,11 +1,14 @@
-use super::{EncoderConfig, Layout};
+use super::{EncoderConfig, FeedForward, Layout, Positions};
 use gradus_kernels::dropout::Dropout;
-use gradus_kernels::{Activation, Backend, EmbeddingTables, LayerNorm, Normed, Packed};
+use gradus_kernels::{
+    Activation, Backend, DistanceBias, EmbeddingTables, LayerNorm, Normed, Packed, Rotary,
+};
 
 use super::layout::LayerViews;
 
 /// A BERT-like transformer encoder (post-norm): packed tokens in, one vector
-/// per token out.
+/// per token out. Families differ in how they know positions and in the
+/// feed-forward part.
 ///
 /// Written once over [`Backend`]; holds no weights, only where they are.
 #[derive(Debug, Clone)]
@@ -14,6 +17,9 @@ pub struct Encoder {
     embedding_norm: LayerNorm,
     layers: Vec<LayerViews>,
     heads: usize,
+    rotary: Option<Rotary>,
+    distance_bias: Option<DistanceBias>,
+    feed_forward: FeedForward,
     activation: Activation,
     hidden_dropout: f32,
     attention_dropout: f32,
@@ -22,17 +28,25 @@ pub struct Encoder {
 /// What [`Encoder::backward`] needs of a forward pass.
 pub struct Activations<B: Backend> {
     embedded: Normed<B::Tensor>,
+    bias: Option<B::Tensor>,
     layers: Vec<LayerActivations<B>>,
     dropout: Option<Dropout>,
 }
 
 struct LayerActivations<B: Backend> {
+    /// Turned, where positions are rotary.
     qkv: B::Tensor,
     context: B::Tensor,
     attention: Normed<B::Tensor>,
     pre: B::Tensor,
     post: B::Tensor,
     out: Normed<B::Tensor>,
+}
+
+/// The bias that all layers share and, where it is learned, its gradient.
+struct Bias<B: Backend> {
+    values: B::Tensor,
+    gradient: Option<B::Tensor>,
 }
 
 /// Dropout sites: the embeddings are site 0, each layer has these three.
@@ -54,6 +68,12 @@ impl Encoder {
             embedding_norm: layout.embedding_norm,
             layers: layout.layers.clone(),
             heads: config.heads,
+            rotary: match config.positions {
+                Positions::Rotary(rotary) => Some(rotary),
+                _ => None,
+            },
+            distance_bias: layout.distance_bias,
+            feed_forward: config.feed_forward,
             activation: config.activation,
             hidden_dropout: config.hidden_dropout,
             attention_dropout: config.attention_dropout,
@@ -78,17 +98,17 @@ impl Encoder {
     /// The last layer's token vectors, `[tokens, hidden]`.
     pub fn infer<B: Backend>(&self, backend: &B, params: &B::Arena, batch: &Packed) -> B::Tensor {
         let mut x = self.embed(backend, params, batch, None).out;
+        let bias = self.bias(backend, params, batch);
         for views in &self.layers {
-            let qkv = backend.linear(params, &views.qkv, &x);
-            let context = backend.attention(&qkv, batch, self.heads, None);
+            let qkv = self.qkv(backend, params, batch, views, &x);
+            let context = backend.attention(&qkv, batch, self.heads, bias.as_ref(), None);
             drop(qkv);
             let mixed = backend.linear(params, &views.attention_out, &context);
             drop(context);
             let norm = &views.attention_norm;
             let attention = backend.add_layer_norm(params, norm, batch, mixed, Some(&x), None);
             let (norm, attention) = (&views.out_norm, attention.out);
-            let (up, down) = (&views.up, &views.down);
-            let down = backend.feed_forward(params, up, self.activation, down, &attention);
+            let down = self.fed_forward(backend, params, views, &attention);
             let out = backend.add_layer_norm(params, norm, batch, down, Some(&attention), None);
             x = out.out;
         }
@@ -105,16 +125,65 @@ impl Encoder {
         dropout: Option<Dropout>,
     ) -> Activations<B> {
         let embedded = self.embed(backend, params, batch, dropout);
+        let bias = self.bias(backend, params, batch);
         let mut layers: Vec<LayerActivations<B>> = Vec::with_capacity(self.layers.len());
         for i in 0..self.layers.len() {
             let x = layers.last().map_or(&embedded.out, |l| &l.out.out);
-            let layer = self.layer(backend, params, batch, i, x, dropout);
+            let layer = self.layer(backend, params, batch, i, x, bias.as_ref(), dropout);
             layers.push(layer);
         }
         Activations {
             embedded,
+            bias,
             layers,
             dropout,
+        }
+    }
+
+    /// What all layers add to their scores.
+    fn bias<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+    ) -> Option<B::Tensor> {
+        let bias = self.distance_bias?;
+        Some(backend.distance_bias(params, &bias, batch, self.heads))
+    }
+
+    /// Queries, keys and values as attention takes them.
+    fn qkv<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        views: &LayerViews,
+        x: &B::Tensor,
+    ) -> B::Tensor {
+        let qkv = backend.linear(params, &views.qkv, x);
+        match &self.rotary {
+            Some(rotary) => backend.rotary(rotary, batch, self.heads, qkv),
+            None => qkv,
+        }
+    }
+
+    /// The feed-forward part for inference.
+    fn fed_forward<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        views: &LayerViews,
+        x: &B::Tensor,
+    ) -> B::Tensor {
+        let (up, down) = (&views.up, &views.down);
+        match self.feed_forward {
+            FeedForward::Plain => backend.feed_forward(params, up, self.activation, down, x),
+            FeedForward::Gated(order) => {
+                let pre = backend.linear(params, up, x);
+                let post = backend.gated(self.activation, order, &pre);
+                drop(pre);
+                backend.linear(params, down, &post)
+            }
         }
     }
 
@@ -134,6 +203,7 @@ impl Encoder {
         normed
     }
 
+    #[allow(clippy::too_many_arguments)] // the state of one step of a forward pass
     fn layer<B: Backend>(
         &self,
         backend: &B,
@@ -141,17 +211,26 @@ impl Encoder {
         batch: &Packed,
         i: usize,
         x: &B::Tensor,
+        bias: Option<&B::Tensor>,
         dropout: Option<Dropout>,
     ) -> LayerActivations<B> {
         let views = &self.layers[i];
-        let qkv = backend.linear(params, &views.qkv, x);
-        let context = backend.attention(&qkv, batch, self.heads, self.attention(dropout, i));
+        let qkv = self.qkv(backend, params, batch, views, x);
+        let drop = self.attention(dropout, i);
+        let context = backend.attention(&qkv, batch, self.heads, bias, drop);
         let mixed = backend.linear(params, &views.attention_out, &context);
         let drop = self.hidden(dropout, site(i, Site::AttentionOut));
         let attention =
             backend.add_layer_norm(params, &views.attention_norm, batch, mixed, Some(x), drop);
-        let (pre, post) =
-            backend.linear_activated(params, &views.up, self.activation, &attention.out);
+        let (up, activation) = (&views.up, self.activation);
+        let (pre, post) = match self.feed_forward {
+            FeedForward::Plain => backend.linear_activated(params, up, activation, &attention.out),
+            FeedForward::Gated(order) => {
+                let pre = backend.linear(params, up, &attention.out);
+                let post = backend.gated(activation, order, &pre);
+                (pre, post)
+            }
+        };
         let down = backend.linear(params, &views.down, &post);
         let drop = self.hidden(dropout, site(i, Site::Down));
         let out = backend.add_layer_norm(
@@ -185,13 +264,20 @@ impl Encoder {
     ) {
         let Activations {
             embedded,
+            bias,
             mut layers,
             dropout,
         } = activations;
+        let mut bias = bias.map(|bias| self.with_gradient(backend, bias));
         for i in (0..self.layers.len()).rev() {
             let Some(saved) = layers.pop() else { break };
             let x = layers.last().map_or(&embedded.out, |l| &l.out.out);
-            dy = self.layer_backward(backend, params, batch, i, saved, x, dropout, dy, grads);
+            let pass = (x, bias.as_mut());
+            dy = self.layer_backward(backend, params, batch, i, saved, pass, dropout, dy, grads);
+        }
+        let gradient = bias.as_ref().and_then(|b| b.gradient.as_ref());
+        if let (Some(kind), Some(gradient)) = (&self.distance_bias, gradient) {
+            backend.distance_bias_backward(kind, batch, gradient, grads);
         }
         if let Some(dropout) = self.hidden(dropout, 0) {
             dy = backend.dropout(batch, dy, dropout);
@@ -208,6 +294,17 @@ impl Encoder {
         backend.embed_backward(&self.embeddings, batch, &dsum, grads);
     }
 
+    /// A bias and, where it is learned, room for its gradient.
+    fn with_gradient<B: Backend>(&self, backend: &B, values: B::Tensor) -> Bias<B> {
+        let (rows, cols) = backend.shape(&values);
+        let learned = matches!(self.distance_bias, Some(DistanceBias::Learned { .. }));
+        let zeros = learned.then(|| backend.tensor(rows, cols, &vec![0.0; rows * cols]));
+        Bias {
+            values,
+            gradient: zeros,
+        }
+    }
+
     #[allow(clippy::too_many_arguments)] // the state of one step of a backward pass
     fn layer_backward<B: Backend>(
         &self,
@@ -216,7 +313,7 @@ impl Encoder {
         batch: &Packed,
         i: usize,
         saved: LayerActivations<B>,
-        x: &B::Tensor,
+        (x, bias): (&B::Tensor, Option<&mut Bias<B>>),
         dropout: Option<Dropout>,
         dy: B::Tensor,
         grads: &mut B::Arena,
@@ -233,9 +330,17 @@ impl Encoder {
             grads,
         );
         let branch = branch.as_ref().unwrap_or(&residual);
-        let inner = (saved.pre, &saved.post);
-        let d =
-            backend.activated_backward(params, &views.down, self.activation, inner, branch, grads);
+        let (down, activation, pre) = (&views.down, self.activation, saved.pre);
+        let d = match self.feed_forward {
+            FeedForward::Plain => {
+                let inner = (pre, &saved.post);
+                backend.activated_backward(params, down, activation, inner, branch, grads)
+            }
+            FeedForward::Gated(order) => {
+                let d = backend.linear_backward(params, down, &saved.post, branch, grads);
+                backend.gated_backward(activation, order, pre, &d)
+            }
+        };
         let d = backend.linear_backward(params, &views.up, &saved.attention.out, &d, grads);
         let dy = backend.add(residual, &d);
 
@@ -253,7 +358,15 @@ impl Encoder {
         let d =
             backend.linear_backward(params, &views.attention_out, &saved.context, branch, grads);
         let drop = self.attention(dropout, i);
-        let d = backend.attention_backward(&saved.qkv, batch, self.heads, drop, &d);
+        let (bias, dbias) = match bias {
+            Some(bias) => (Some(&bias.values), bias.gradient.as_mut()),
+            None => (None, None),
+        };
+        let qkv = &saved.qkv;
+        let mut d = backend.attention_backward(qkv, batch, self.heads, bias, drop, &d, dbias);
+        if let Some(rotary) = &self.rotary {
+            d = backend.rotary_backward(rotary, batch, self.heads, d);
+        }
         let d = backend.linear_backward(params, &views.qkv, x, &d, grads);
         backend.add(residual, &d)
     }

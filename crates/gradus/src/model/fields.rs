@@ -25,11 +25,31 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields of an object among these.
+    pub fn within(&self, value: &'a Value) -> Result<Self, ModelError> {
+        Self::new(self.path, value)
+    }
+
     /// An error that names the file.
     pub fn error(&self, message: String) -> ModelError {
         ModelError::Config {
             path: self.path.to_path_buf(),
             message,
+        }
+    }
+
+    /// An error for a setting that this version cannot run.
+    pub fn unsupported(
+        &self,
+        what: &'static str,
+        found: String,
+        supported: &'static str,
+    ) -> ModelError {
+        ModelError::Unsupported {
+            path: self.path.to_path_buf(),
+            what,
+            found,
+            supported,
         }
     }
 

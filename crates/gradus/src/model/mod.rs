@@ -21,7 +21,7 @@ mod sentence_encoder;
 mod tensor_file;
 mod weights;
 
-pub use config::{Architecture, EncoderConfig};
+pub use config::{Architecture, EncoderConfig, FeedForward, Positions};
 pub use encoder::{Activations, Encoder};
 pub use error::ModelError;
 pub use folder::ModelFolder;

@@ -13,10 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Prefixes under which checkpoints keep the encoder.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 10] = [
     "",
     "bert.",
     "roberta.",
+    "distilbert.",
+    "nomic_bert.",
+    "mpnet.",
     "model.",
     "0.auto_model.",
     "auto_model.",
@@ -26,7 +29,18 @@ const PREFIXES: [&str; 7] = [
 /// Parts of a checkpoint that sentence vectors do not need: pre-training
 /// heads, poolers, counters.
 fn is_spare(name: &str) -> bool {
-    ["pooler.", "cls.", "lm_head.", "classifier.", "qa_outputs."]
+    const HEADS: [&str; 9] = [
+        "pooler.",
+        "cls.",
+        "lm_head.",
+        "classifier.",
+        "pre_classifier.",
+        "qa_outputs.",
+        "vocab_transform.",
+        "vocab_layer_norm.",
+        "vocab_projector.",
+    ];
+    HEADS
         .iter()
         .any(|p| name.starts_with(p) || name.contains(&format!(".{p}")))
         || name.ends_with("position_ids")

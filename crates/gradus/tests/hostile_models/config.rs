@@ -87,7 +87,7 @@ fn other_fields_of_every_wrong_kind() {
         ("model_type", json!("gpt2")),
         ("model_type", json!("x".repeat(100_000))),
         ("model_type", json!(null)),
-        ("hidden_act", json!("silu")),
+        ("hidden_act", json!("mish")),
         ("position_embedding_type", json!("relative_key")),
         ("is_decoder", json!(true)),
     ] {

@@ -7,6 +7,7 @@ mod common;
 
 mod config;
 mod descriptions;
+mod families;
 mod folder;
 mod head;
 mod limits;

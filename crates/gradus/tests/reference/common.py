@@ -61,13 +61,16 @@ def randomise(module, seed):
     """Wide random values, so that no bias or LayerNorm can go unnoticed."""
     rng = np.random.default_rng(seed)
     for name, parameter in sorted(module.named_parameters()):
-        noise = torch.from_numpy(rng.standard_normal(tuple(parameter.shape)))
-        if "LayerNorm.weight" in name:
-            noise = 1 + 0.2 * noise
-        elif parameter.dim() == 1:
-            noise = 0.2 * noise
-        elif "embeddings." in name:
-            noise = 0.5 * noise
-        else:
-            noise = 1.7 * noise / parameter.shape[1] ** 0.5
-        parameter.data.copy_(noise)
+        parameter.data.copy_(noise_for(rng, name, tuple(parameter.shape)))
+
+
+def noise_for(rng, name, shape):
+    noise = torch.from_numpy(rng.standard_normal(shape))
+    if len(shape) == 1:
+        norm = any(word in name.lower() for word in ("norm", "emb_ln"))
+        return 1 + 0.2 * noise if norm and name.endswith("weight") else 0.2 * noise
+    if "embeddings." in name:
+        return 0.5 * noise
+    if "attention_bias" in name:
+        return noise
+    return 1.7 * noise / shape[1] ** 0.5

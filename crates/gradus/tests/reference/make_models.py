@@ -4,8 +4,9 @@ import json
 import shutil
 import string
 
+import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import (
     Dense,
@@ -15,10 +16,17 @@ from sentence_transformers.sentence_transformer.modules import (
 )
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     BertForPreTraining,
     BertModel,
     BertTokenizer,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    MPNetConfig,
+    MPNetModel,
+    NomicBertConfig,
+    NomicBertModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
@@ -27,7 +35,18 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from common import FIXTURES, MODELS, load, is_trained, mean_pool, randomise, rounded, write_json
+import jina_bert
+from common import (
+    FIXTURES,
+    MODELS,
+    is_trained,
+    load,
+    mean_pool,
+    noise_for,
+    randomise,
+    rounded,
+    write_json,
+)
 
 WORDS = """the a of on in is was at to and dog cat bird man woman child sat run play sing eat
 read walk sleep jump big small red blue green old young happy park house river street book food
@@ -142,13 +161,17 @@ def write_plain(name, model, tokenizer, seed, dtype=torch.float32):
     shutil.rmtree(folder, ignore_errors=True)
     randomise(model, seed)
     model.to(dtype).save_pretrained(folder)
+    write_tokenizer(folder, tokenizer)
+    return folder
+
+
+def write_tokenizer(folder, tokenizer):
     tokenizer.save_pretrained(folder)
     # Where this library happened to load the tokenizer from says nothing to a reader.
     config = json.loads((folder / "tokenizer_config.json").read_text())
     for key in ("is_local", "local_files_only", "name_or_path"):
         config.pop(key, None)
     write_indented(folder / "tokenizer_config.json", config)
-    return folder
 
 
 def write_indented(path, value):
@@ -321,8 +344,122 @@ def write_xlmr_small():
     add_modules(folder, dim=24, max_seq_length=32, normalize=False)
 
 
+def write_distilbert_small():
+    """As published checkpoints are: the head of the pre-training beside it."""
+    tokenizer = bert_tokenizer(model_max_length=40, model_input_names=["input_ids", "attention_mask"])
+    config = DistilBertConfig(
+        vocab_size=len(word_pieces()),
+        dim=24,
+        n_heads=3,
+        n_layers=2,
+        hidden_dim=40,
+        max_position_embeddings=40,
+    )
+    write_plain("distilbert-small", DistilBertForMaskedLM(config), tokenizer, 8)
+
+
+def write_nomic_small():
+    """Weights under the published names, and a configuration with the published
+    keys, those of GPT-2, beside those of transformers."""
+    tokenizer = bert_tokenizer(model_max_length=8192)
+    config = NomicBertConfig(
+        vocab_size=len(word_pieces()),
+        hidden_size=24,
+        num_attention_heads=3,
+        num_hidden_layers=2,
+        intermediate_size=40,
+        max_position_embeddings=64,
+        rope_parameters={"rope_type": "default", "rope_theta": 1000.0},
+        hidden_act="silu",
+    )
+    folder = write_plain("nomic-small", NomicBertModel(config), tokenizer, 9)
+    described = json.loads((folder / "config.json").read_text())
+    described |= {
+        "activation_function": "swiglu",
+        "attn_pdrop": 0.0,
+        "causal": False,
+        "embd_pdrop": 0.0,
+        "layer_norm_epsilon": 1e-12,
+        "max_trained_positions": 2048,
+        "mlp_fc1_bias": False,
+        "mlp_fc2_bias": False,
+        "n_embd": 24,
+        "n_head": 3,
+        "n_inner": 40,
+        "n_layer": 2,
+        "n_positions": 8192,
+        "parallel_block": False,
+        "prenorm": False,
+        "qkv_proj_bias": False,
+        "resid_pdrop": 0.0,
+        "rotary_emb_base": 1000,
+        "rotary_emb_fraction": 1.0,
+        "rotary_emb_interleaved": False,
+        "rotary_emb_scale_base": None,
+        "rotary_scaling_factor": None,
+        "use_rms_norm": False,
+    }
+    write_indented(folder / "config.json", described)
+    add_modules(folder, dim=24, max_seq_length=48, normalize=False)
+
+
+def write_mpnet_small():
+    tokenizer = roberta_tokenizer()
+    config = MPNetConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=24,
+        num_attention_heads=3,
+        num_hidden_layers=2,
+        intermediate_size=40,
+        max_position_embeddings=200,
+        layer_norm_eps=1e-5,
+    )
+    tokenizer.model_max_length = 180
+    write_plain("mpnet-small", MPNetModel(config), tokenizer, 10)
+
+
+def write_jina_small():
+    folder = MODELS / "jina-small"
+    shutil.rmtree(folder, ignore_errors=True)
+    vocabulary = len(word_pieces())
+    rng = np.random.default_rng(11)
+    tensors = {
+        name: noise_for(rng, name, shape).to(torch.float32)
+        for name, shape in jina_bert.shapes(vocabulary).items()
+    }
+    folder.mkdir(parents=True)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    write_indented(folder / "config.json", jina_bert.CONFIG | {"vocab_size": vocabulary})
+    tokenizer = bert_tokenizer(model_max_length=8192)
+    write_tokenizer(folder, tokenizer)
+
+    wide = {name: tensor.double() for name, tensor in tensors.items()}
+    token_ids = [tokenizer(text)["input_ids"] for text in TEXTS]
+    vectors = [rounded(jina_bert.forward(wide, ids).mean(0)) for ids in token_ids]
+    expected = {
+        "max_tokens": 8192,
+        "texts": TEXTS,
+        "token_ids": token_ids,
+        "embeddings": vectors,
+    }
+    write_json(folder / "expected.json", expected)
+
+
+def write_jina_gradients(seed):
+    tensors = load_file(MODELS / "jina-small" / "model.safetensors")
+    wide = {n: t.double().requires_grad_() for n, t in tensors.items() if is_trained(n)}
+    tokenizer = AutoTokenizer.from_pretrained(MODELS / "jina-small")
+    token_ids = [tokenizer(text)["input_ids"] for text in GRADIENT_TEXTS]
+    embeddings = torch.stack([jina_bert.forward(wide, ids).mean(0) for ids in token_ids])
+    cotangent = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(seed))
+    (embeddings * cotangent).sum().backward()
+    gradients = {n: t.grad for n, t in wide.items()}
+    save_gradients("jina-small", gradients, cotangent, embeddings, token_ids)
+
+
 def limit_of(name, model, tokenizer):
-    offset = 0 if model.config.model_type == "bert" else model.config.pad_token_id + 1
+    from_padding = model.config.model_type in ("roberta", "xlm-roberta", "mpnet")
+    offset = model.config.pad_token_id + 1 if from_padding else 0
     positions = model.config.max_position_embeddings - offset
     settings = MODELS / name / "sentence_bert_config.json"
     stored = json.loads(settings.read_text()) if settings.exists() else {}
@@ -404,14 +541,46 @@ def write_gradients(name, normalize, seed):
     cotangent = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(seed))
     (embeddings * cotangent).sum().backward()
     tensors = {n: p.grad for n, p in model.named_parameters() if is_trained(n)}
-    tensors |= {"cotangent": cotangent, "embeddings": embeddings.detach()}
-    folder = FIXTURES / "gradients"
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / f"{name}.safetensors")
     token_ids = [
         ids[mask.bool()].tolist()
         for ids, mask in zip(encoded["input_ids"], encoded["attention_mask"])
     ]
+    save_gradients(name, published(name, tensors), cotangent, embeddings, token_ids)
+
+
+def published(name, tensors):
+    """The names of Nomic's checkpoints, which keep fused what transformers splits."""
+    if not name.startswith("nomic"):
+        return tensors
+    names = {
+        "embeddings.LayerNorm": "emb_ln",
+        "layers.": "encoder.layers.",
+        "self_attn.o_proj": "attn.out_proj",
+        "up_proj": "fc11",
+        "gate_proj": "fc12",
+        "down_proj": "fc2",
+        "post_attention_layernorm": "norm1",
+        "post_mlp_layernorm": "norm2",
+    }
+    renamed = {}
+    for name, tensor in tensors.items():
+        if "k_proj" in name or "v_proj" in name:
+            continue
+        if "q_proj" in name:
+            parts = [tensors[name.replace("q_proj", f"{part}_proj")] for part in "qkv"]
+            name, tensor = name.replace("self_attn.q_proj", "attn.Wqkv"), torch.cat(parts)
+        for old, new in names.items():
+            name = name.replace(old, new)
+        renamed[name] = tensor
+    return renamed
+
+
+def save_gradients(name, gradients, cotangent, embeddings, token_ids):
+    tensors = gradients | {"cotangent": cotangent, "embeddings": embeddings.detach()}
+    tensors = {n: t.float().contiguous() for n, t in tensors.items()}
+    folder = FIXTURES / "gradients"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / f"{name}.safetensors")
     write_json(folder / f"{name}.json", {"texts": GRADIENT_TEXTS, "token_ids": token_ids})
 
 
@@ -422,10 +591,19 @@ def main():
     write_bert_gelu_new()
     write_roberta_small()
     write_xlmr_small()
+    write_distilbert_small()
+    write_nomic_small()
+    write_jina_small()
+    write_mpnet_small()
     for folder in sorted(MODELS.iterdir()):
-        write_expected(folder.name)
+        if folder.name != "jina-small":
+            write_expected(folder.name)
     write_gradients("bert-small", normalize=True, seed=1)
     write_gradients("roberta-small", normalize=False, seed=2)
+    write_gradients("distilbert-small", normalize=False, seed=3)
+    write_gradients("nomic-small", normalize=False, seed=4)
+    write_jina_gradients(seed=5)
+    write_gradients("mpnet-small", normalize=False, seed=6)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ fn attention(shape: &Shape) -> Case {
         } = shape.clone();
         let qkv = activations(cpu, batch.tokens(), 3 * model.hidden, 2);
         Box::new(move || {
-            black_box(cpu.attention(&qkv, &batch, model.heads, dropout));
+            black_box(cpu.attention(&qkv, &batch, model.heads, None, dropout));
         })
     })
 }
@@ -141,7 +141,7 @@ fn attention_backward(shape: &Shape) -> Case {
         let qkv = activations(cpu, batch.tokens(), 3 * model.hidden, 2);
         let dy = activations(cpu, batch.tokens(), model.hidden, 3);
         Box::new(move || {
-            black_box(cpu.attention_backward(&qkv, &batch, model.heads, dropout, &dy));
+            black_box(cpu.attention_backward(&qkv, &batch, model.heads, None, dropout, &dy, None));
         })
     })
 }

@@ -1,7 +1,12 @@
+//! What `config.json` says about an encoder; each family's own keys and
+//! settings are read in `families.rs`.
+
+mod families;
+
 use super::ModelError;
 use super::fields::{Fields, shorten};
 use super::files::parse_json;
-use gradus_kernels::Activation;
+use gradus_kernels::{Activation, GateOrder, Rotary};
 use std::path::Path;
 
 /// The supported families of transformer encoders.
@@ -13,6 +18,16 @@ pub enum Architecture {
     Roberta,
     /// XLM-RoBERTa (Conneau et al. 2020): RoBERTa with another vocabulary.
     XlmRoberta,
+    /// DistilBERT (Sanh et al. 2019): BERT without segments.
+    DistilBert,
+    /// Nomic BERT (Nussbaum et al. 2024): rotary positions, gated feed-forward
+    /// part, no biases.
+    NomicBert,
+    /// Jina BERT v2 (Günther et al. 2023): symmetric ALiBi, gated feed-forward
+    /// part.
+    JinaBert,
+    /// MPNet (Song et al. 2020): a learned bias by distance in all layers.
+    MpNet,
 }
 
 impl Architecture {
@@ -22,6 +37,59 @@ impl Architecture {
             Self::Bert => "BERT",
             Self::Roberta => "RoBERTa",
             Self::XlmRoberta => "XLM-RoBERTa",
+            Self::DistilBert => "DistilBERT",
+            Self::NomicBert => "Nomic BERT",
+            Self::JinaBert => "Jina BERT v2",
+            Self::MpNet => "MPNet",
+        }
+    }
+}
+
+/// How an encoder knows where a token stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Positions {
+    /// A learned vector of each position is added to the word's.
+    Learned,
+    /// Queries and keys are turned by the position.
+    Rotary(Rotary),
+    /// Scores fall with the distance, in each head at its own rate.
+    Alibi,
+    /// Learned vectors, and a learned bias on scores by distance, one table for
+    /// all layers.
+    Relative {
+        /// Rows of that table.
+        buckets: usize,
+        /// Larger distances share a row.
+        max_distance: usize,
+    },
+}
+
+impl Positions {
+    /// Whether the embeddings have a table of positions.
+    pub fn has_table(self) -> bool {
+        match self {
+            Self::Learned | Self::Relative { .. } => true,
+            Self::Rotary(_) | Self::Alibi => false,
+        }
+    }
+}
+
+/// The part of a layer behind attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedForward {
+    /// `down(f(up(x)))`.
+    Plain,
+    /// `down(f(gate(x)) * up(x))` (Shazeer 2020): the first matrix computes
+    /// gate and up side by side, in this order.
+    Gated(GateOrder),
+}
+
+impl FeedForward {
+    /// Outputs of the first matrix for each input of the second.
+    pub fn fan(self) -> usize {
+        match self {
+            Self::Plain => 1,
+            Self::Gated(_) => 2,
         }
     }
 }
@@ -39,22 +107,26 @@ pub struct EncoderConfig {
     pub layers: usize,
     /// Attention heads per layer.
     pub heads: usize,
-    /// Width between the two feed-forward matrices.
+    /// Input width of the second feed-forward matrix.
     pub intermediate_size: usize,
-    /// Rows of the position table.
+    /// How positions are known.
+    pub positions: Positions,
+    /// Rows of the position table; without one, the longest input.
     pub max_positions: usize,
-    /// Rows of the segment table.
+    /// Position of the first token.
+    pub first_position: usize,
+    /// Rows of the segment table; 0 where there is none.
     pub type_vocab_size: usize,
     /// Added to variances in layer norms.
     pub layer_norm_eps: f32,
+    /// The kind of feed-forward part.
+    pub feed_forward: FeedForward,
     /// Between the feed-forward matrices.
     pub activation: Activation,
     /// Dropout probability of hidden states in training.
     pub hidden_dropout: f32,
     /// Dropout probability of attention in training.
     pub attention_dropout: f32,
-    /// Position of the first token.
-    pub first_position: usize,
 }
 
 /// Deeper than any encoder there is; every layer costs memory before the
@@ -68,91 +140,58 @@ impl EncoderConfig {
     /// [`ModelError::Config`] for text that is no such configuration,
     /// [`ModelError::Unsupported`] for what this version cannot run.
     pub fn parse(path: &Path, json: &str) -> Result<Self, ModelError> {
-        let unsupported = |what, found: String, supported| ModelError::Unsupported {
-            path: path.to_path_buf(),
-            what,
-            found,
-            supported,
-        };
         let value = parse_json(path, json)?;
         let fields = Fields::new(path, &value)?;
         // The family first: another family's file may lack our fields.
-        let architecture = match fields.string("model_type")? {
-            Some("bert") => Architecture::Bert,
-            Some("roberta" | "camembert") => Architecture::Roberta,
-            Some("xlm-roberta") => Architecture::XlmRoberta,
+        let config = match fields.string("model_type")? {
+            Some("bert") => families::bert(&fields, Architecture::Bert)?,
+            Some("roberta" | "camembert") => families::bert(&fields, Architecture::Roberta)?,
+            Some("xlm-roberta") => families::bert(&fields, Architecture::XlmRoberta)?,
+            Some("distilbert") => families::distilbert(&fields)?,
+            Some("nomic_bert") => families::nomic_bert(&fields)?,
+            Some("mpnet") => families::mpnet(&fields)?,
             other => {
                 let found = other.map_or("no `model_type`".into(), |t| format!("`{}`", shorten(t)));
-                let supported = "bert, roberta, camembert, xlm-roberta";
-                return Err(unsupported("architecture", found, supported));
+                let supported =
+                    "bert, roberta, camembert, xlm-roberta, distilbert, nomic_bert, mpnet";
+                return Err(fields.unsupported("architecture", found, supported));
             }
         };
-        let size = |key| fields.required(key, fields.size(key)?);
-        let most_layers = fields.size_up_to("num_hidden_layers", DEEPEST)?;
-        let config = Self {
-            architecture,
-            vocab_size: size("vocab_size")?,
-            hidden_size: size("hidden_size")?,
-            layers: fields.required("num_hidden_layers", most_layers)?,
-            heads: size("num_attention_heads")?,
-            intermediate_size: size("intermediate_size")?,
-            max_positions: size("max_position_embeddings")?,
-            type_vocab_size: fields.size("type_vocab_size")?.unwrap_or(2),
-            layer_norm_eps: fields.number("layer_norm_eps")?.unwrap_or(1e-12) as f32,
-            activation: {
-                let name = fields.string("hidden_act")?.unwrap_or("gelu");
-                Activation::from_config_name(name).ok_or_else(|| {
-                    let supported = "gelu, gelu_new, gelu_pytorch_tanh, relu, tanh";
-                    unsupported("hidden_act", shorten(name), supported)
-                })?
-            },
-            hidden_dropout: probability(&fields, "hidden_dropout_prob")?,
-            attention_dropout: probability(&fields, "attention_probs_dropout_prob")?,
-            first_position: match architecture {
-                Architecture::Bert => 0,
-                _ => fields.index("pad_token_id")?.unwrap_or(1).saturating_add(1),
-            },
-        };
-        if !config.hidden_size.is_multiple_of(config.heads) {
-            return Err(fields.error(format!(
-                "`hidden_size` {} is not a multiple of `num_attention_heads` {}",
-                config.hidden_size, config.heads
-            )));
-        }
-        let kind = fields.string("position_embedding_type")?;
-        if let Some(kind) = kind.filter(|k| *k != "absolute") {
-            let kind = shorten(kind);
-            return Err(unsupported("position_embedding_type", kind, "absolute"));
-        }
-        if fields.flag("is_decoder")? == Some(true) {
-            return Err(unsupported("mode", "`is_decoder`".into(), "encoders"));
-        }
-        // Judged as the f32 it is used as: 0 would divide a constant row by 0.
-        if !(config.layer_norm_eps > 0.0 && config.layer_norm_eps < 1.0) {
-            let eps = config.layer_norm_eps;
-            return Err(fields.error(format!("`layer_norm_eps` is {eps}, it must lie in (0, 1)")));
-        }
-        if config.first_position >= config.max_positions {
-            return Err(fields.error(format!(
-                "`max_position_embeddings` {} leaves no room: positions start at {}",
-                config.max_positions, config.first_position
-            )));
-        }
+        config.check(&fields)?;
         Ok(config)
     }
 
-    /// The longest sequence of tokens the position table has room for.
+    /// What holds in every family.
+    fn check(&self, fields: &Fields<'_>) -> Result<(), ModelError> {
+        if !self.hidden_size.is_multiple_of(self.heads) {
+            let names = families::Names::of(self.architecture);
+            return Err(fields.error(format!(
+                "`{}` {} is not a multiple of `{}` {}",
+                names.hidden_size, self.hidden_size, names.heads, self.heads
+            )));
+        }
+        let head = self.hidden_size / self.heads;
+        if matches!(self.positions, Positions::Rotary(_)) && !head.is_multiple_of(2) {
+            return Err(fields.error(format!(
+                "heads of {head} values cannot be turned in pairs, as rotary positions do"
+            )));
+        }
+        if fields.flag("is_decoder")? == Some(true) {
+            return Err(fields.unsupported("mode", "`is_decoder`".into(), "encoders"));
+        }
+        if self.first_position >= self.max_positions {
+            return Err(fields.error(format!(
+                "`max_position_embeddings` {} leaves no room: positions start at {}",
+                self.max_positions, self.first_position
+            )));
+        }
+        Ok(())
+    }
+
+    /// The longest sequence of tokens that positions reach for.
     pub fn max_tokens(&self) -> usize {
         self.max_positions - self.first_position
     }
-}
-
-fn probability(fields: &Fields<'_>, key: &str) -> Result<f32, ModelError> {
-    let p = fields.number(key)?.unwrap_or(0.1) as f32;
-    if !(0.0..1.0).contains(&p) {
-        return Err(fields.error(format!("`{key}` is {p}, it must lie in [0, 1)")));
-    }
-    Ok(p)
 }
 
 #[cfg(test)]
@@ -207,8 +246,8 @@ mod tests {
                 "`layer_norm_eps` is 0",
             ),
             (
-                ("hidden_act", serde_json::json!("silu")),
-                "unsupported hidden_act: silu",
+                ("hidden_act", serde_json::json!("mish")),
+                "unsupported hidden_act: mish",
             ),
             (
                 ("position_embedding_type", serde_json::json!("relative_key")),

@@ -1,5 +1,10 @@
-use super::{Dense, EncoderConfig};
-use gradus_kernels::{EmbeddingTables, LayerNorm, Linear, View};
+//! Where every parameter lies; what each family calls it is in `names.rs`.
+
+mod names;
+
+use super::{Dense, EncoderConfig, Positions};
+use gradus_kernels::{DistanceBias, EmbeddingTables, LayerNorm, Linear, View};
+use names::Names;
 
 /// A parameter's name and place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +22,10 @@ pub struct NamedView {
 }
 
 impl NamedView {
-    /// Biases and layer norms, which weight decay leaves alone.
+    /// Biases and layer norms, which weight decay leaves alone; a table of
+    /// biases on attention's scores is one.
     pub fn is_bias_or_norm(&self) -> bool {
-        self.name.ends_with("bias") || self.name.contains("LayerNorm")
+        self.vector || self.name == names::RELATIVE_BIAS
     }
 }
 
@@ -44,6 +50,7 @@ pub struct Layout {
     len: usize,
     pub(super) embeddings: EmbeddingTables,
     pub(super) embedding_norm: LayerNorm,
+    pub(super) distance_bias: Option<DistanceBias>,
     pub(super) layers: Vec<LayerViews>,
     pub(super) dense: Vec<Linear>,
 }
@@ -70,10 +77,25 @@ impl Builder {
     }
 
     fn linear(&mut self, name: &str, out: usize, width: usize, bias: bool) -> Linear {
-        Linear {
-            weight: self.add(format!("{name}.weight"), out, width, false),
-            bias: bias.then(|| self.add(format!("{name}.bias"), 1, out, true)),
+        self.stacked(&[name.to_owned()], out, width, bias)
+    }
+
+    /// Layers of `out` outputs each over the same input, adjacent, so that one
+    /// product computes them all.
+    fn stacked(&mut self, names: &[String], out: usize, width: usize, bias: bool) -> Linear {
+        let rows = out.saturating_mul(names.len());
+        let weight = View::new(self.len, rows, width);
+        for name in names {
+            self.add(format!("{name}.weight"), out, width, false);
         }
+        let bias = bias.then(|| {
+            let bias = View::new(self.len, 1, rows);
+            for name in names {
+                self.add(format!("{name}.bias"), 1, out, true);
+            }
+            bias
+        });
+        Linear { weight, bias }
     }
 
     fn norm(&mut self, name: &str, width: usize, eps: f32) -> LayerNorm {
@@ -92,59 +114,55 @@ impl Layout {
     /// arena of [`Layout::len`] is allocated, the weights must be known to
     /// have these shapes.
     pub fn new(config: &EncoderConfig, dense: &[Dense]) -> Self {
-        let width = config.hidden_size;
+        let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+        let names = Names::of(config.architecture);
         let mut b = Builder {
             named: Vec::new(),
             len: 0,
             layer: None,
         };
         let table = |b: &mut Builder, name: &str, rows| {
-            b.add(
-                format!("embeddings.{name}_embeddings.weight"),
-                rows,
-                width,
-                false,
-            )
+            let name = format!("embeddings.{name}_embeddings.weight");
+            b.add(name, rows, width, false)
         };
+        let (positions, segments) = (config.positions.has_table(), config.type_vocab_size);
         let embeddings = EmbeddingTables {
             words: table(&mut b, "word", config.vocab_size),
-            positions: Some(table(&mut b, "position", config.max_positions)),
-            segments: Some(table(&mut b, "token_type", config.type_vocab_size)),
+            positions: positions.then(|| table(&mut b, "position", config.max_positions)),
+            segments: (segments > 0).then(|| table(&mut b, "token_type", segments)),
         };
-        let embedding_norm = b.norm("embeddings.LayerNorm", width, config.layer_norm_eps);
+        let embedding_norm = b.norm(names.embedding_norm, width, eps);
+        let distance_bias = match config.positions {
+            Positions::Learned | Positions::Rotary(_) => None,
+            Positions::Alibi => Some(DistanceBias::Alibi),
+            Positions::Relative {
+                buckets,
+                max_distance,
+            } => Some(DistanceBias::Learned {
+                table: b.add(names::RELATIVE_BIAS.into(), buckets, config.heads, false),
+                max_distance,
+            }),
+        };
+        let inner = config.intermediate_size;
+        let first = inner.saturating_mul(config.feed_forward.fan()) / names.up.len();
         let layers = (0..config.layers)
             .map(|l| {
                 b.layer = Some(l);
-                let name = |part: &str| format!("encoder.layer.{l}.{part}");
-                let of_qkv =
-                    ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
-                let from = b.len;
-                for part in &of_qkv {
-                    b.add(format!("{part}.weight"), width, width, false);
-                }
-                let bias_from = b.len;
-                for part in &of_qkv {
-                    b.add(format!("{part}.bias"), 1, width, true);
-                }
+                let name = |part: &&str| format!("{}.{l}.{part}", names.layers);
+                let all = |parts: &[&str]| parts.iter().map(name).collect::<Vec<_>>();
+                let third = width.saturating_mul(3) / names.qkv.len();
                 LayerViews {
-                    qkv: Linear {
-                        weight: View::new(from, 3 * width, width),
-                        bias: Some(View::new(bias_from, 1, 3 * width)),
-                    },
-                    attention_out: b.linear(&name("attention.output.dense"), width, width, true),
-                    attention_norm: b.norm(
-                        &name("attention.output.LayerNorm"),
+                    qkv: b.stacked(&all(names.qkv), third, width, names.attention_bias),
+                    attention_out: b.linear(
+                        &name(&names.attention_out),
                         width,
-                        config.layer_norm_eps,
-                    ),
-                    up: b.linear(
-                        &name("intermediate.dense"),
-                        config.intermediate_size,
                         width,
-                        true,
+                        names.attention_bias,
                     ),
-                    down: b.linear(&name("output.dense"), width, config.intermediate_size, true),
-                    out_norm: b.norm(&name("output.LayerNorm"), width, config.layer_norm_eps),
+                    attention_norm: b.norm(&name(&names.attention_norm), width, eps),
+                    up: b.stacked(&all(names.up), first, width, names.up_bias),
+                    down: b.linear(&name(&names.down), width, inner, names.down_bias),
+                    out_norm: b.norm(&name(&names.out_norm), width, eps),
                 }
             })
             .collect();
@@ -165,6 +183,7 @@ impl Layout {
             len: b.len,
             embeddings,
             embedding_norm,
+            distance_bias,
             layers,
             dense,
         }
