@@ -4,52 +4,42 @@
 //! batch and says how each should move, so any objective works with any
 //! encoder, and with embeddings recomputed in chunks.
 //!
-//! This module holds the regression framework of Zhang & Li (2024). A
-//! [`PointLoss`] measures one prediction against one grade; [`HeadForm`]
-//! predicts with a linear head on `[u; v; |u-v|]`, [`CosineForm`] with an
-//! affine map of the cosine. Beside it stand objectives on the order of graded
-//! pairs ([`Cosent`], [`PearsonLoss`]), contrastive ones ([`InfoNce`]) and ranking
-//! distillation ([`RankingDistillation`], [`Consistency`]); [`WeightedSum`] adds
-//! several up, and [`Matryoshka`] takes one at several widths.
+//! `regression` has the framework of Zhang & Li (2024): a [`PointLoss`] measures
+//! one prediction against one grade; [`HeadForm`] predicts with a linear head on
+//! `[u; v; |u-v|]`, [`CosineForm`] with an affine map of the cosine. Beside it
+//! stand objectives on the order of graded pairs ([`Cosent`], [`PearsonLoss`]),
+//! contrastive ones ([`InfoNce`]) and ranking distillation
+//! ([`RankingDistillation`], [`Consistency`]). [`WeightedSum`] adds several up,
+//! [`Matryoshka`] takes one at several widths, and [`Projected`] puts layers in
+//! front of one.
 
 mod config;
 mod contrastive;
-mod cosine_form;
-mod cross_entropy;
 mod directions;
 mod error;
-mod head_form;
-mod l1;
 mod matryoshka;
-mod mse;
 mod ordering;
-mod out_of_range;
-mod point_loss;
 mod projection;
 mod ranking;
-mod smooth_k2;
-mod translated_relu;
+mod regression;
 mod weighted_sum;
 
+#[cfg(test)]
+mod batch_gradients;
 #[cfg(test)]
 mod gradient_check;
 
 pub use config::{Facts, Form, LossName, ObjectiveConfig};
 pub use contrastive::InfoNce;
-pub use cosine_form::CosineForm;
-pub use cross_entropy::CrossEntropy;
 pub use error::ObjectiveError;
-pub use head_form::HeadForm;
-pub use l1::L1;
 pub use matryoshka::Matryoshka;
-pub use mse::MeanSquaredError;
 pub use ordering::{Cosent, PairSimilarity, PearsonLoss};
-pub use out_of_range::OutOfRange;
-pub use point_loss::PointLoss;
 pub use projection::{Projected, Projection};
 pub use ranking::{Consistency, RankingDistillation, RankingLoss};
-pub use smooth_k2::SmoothK2;
-pub use translated_relu::TranslatedRelu;
+pub use regression::{
+    CosineForm, CrossEntropy, HeadForm, L1, MeanSquaredError, OutOfRange, PointLoss, SmoothK2,
+    TranslatedRelu,
+};
 pub use weighted_sum::WeightedSum;
 
 use crate::Embeddings;

@@ -1,6 +1,6 @@
 use super::head_form::{add_feature_gradient, linear_decay, uniform_linear};
-use super::{Input, Objective, ObjectiveError, Output};
 use crate::model::{Features, RegressionHead};
+use crate::objective::{Input, Objective, ObjectiveError, Output};
 
 /// Classification with a linear head of K outputs and softmax cross-entropy:
 /// `-log softmax(W h + b)[class]`, the rival of the regression losses.

@@ -1,19 +1,19 @@
-use super::error::check;
-use super::{ObjectiveError, PointLoss};
+use super::PointLoss;
+use crate::objective::ObjectiveError;
+use crate::objective::error::check;
 
-/// `k (|e| - x0)^2` where `|e| >= x0`, else 0. Derivative
-/// `2k (|e| - x0) sign(e)`, which is 0 at the buffer's edge.
+/// `k max(0, |e| - x0)`. Derivative `k sign(e)` where `|e| > x0`, else 0.
 ///
-/// Source: Zhang & Li (2024), Smooth K2.
+/// Source: Zhang & Li (2024), Translated ReLU.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SmoothK2 {
+pub struct TranslatedRelu {
     k: f64,
     x0: f64,
 }
 
-impl SmoothK2 {
-    /// Curvature `k` outside of a buffer of half-width `x0`, for labels
-    /// `spacing` apart.
+impl TranslatedRelu {
+    /// Slope `k` outside of a buffer of half-width `x0`, for labels `spacing`
+    /// apart.
     ///
     /// # Errors
     /// Unless `k > 0` and `0 <= x0 <= spacing / 2`.
@@ -23,17 +23,17 @@ impl SmoothK2 {
     }
 }
 
-impl PointLoss for SmoothK2 {
+impl PointLoss for TranslatedRelu {
     fn at(&self, error: f64, tolerance: Option<f64>) -> (f64, f64) {
         let over = error.abs() - tolerance.unwrap_or(self.x0);
         if over > 0.0 {
-            (self.k * over * over, 2.0 * self.k * over * error.signum())
+            (self.k * over, self.k * error.signum())
         } else {
             (0.0, 0.0)
         }
     }
 
     fn describe(&self) -> String {
-        format!("smooth K2 (k {}, x0 {})", self.k, self.x0)
+        format!("translated ReLU (k {}, x0 {})", self.k, self.x0)
     }
 }

@@ -1,5 +1,6 @@
-use super::{Input, Objective, OutOfRange, Output, PointLoss};
+use super::{OutOfRange, PointLoss};
 use crate::model::{Features, RegressionHead};
+use crate::objective::{Input, Objective, Output};
 use gradus_kernels::dropout::mix64;
 
 /// Regression with a linear head: `p = w . h + b`, where `h` is `[u; v; |u-v|]`

@@ -1,5 +1,6 @@
-use super::{Input, Objective, ObjectiveError, OutOfRange, Output, PointLoss};
+use super::{OutOfRange, PointLoss};
 use crate::model::{Features, RegressionHead};
+use crate::objective::{Input, Objective, ObjectiveError, Output};
 
 /// Regression without a head: the prediction is `scale * cos(u, v) + offset`,
 /// so training moves the very quantity that evaluation and search use.
