@@ -7,7 +7,7 @@ use gradus::Embeddings;
 use gradus::model::{EncodeOptions, Features};
 use gradus::objective::{
     CosineForm, CrossEntropy, Facts, HeadForm, Input, L1, MeanSquaredError, Objective,
-    ObjectiveConfig, OutOfRange, PointLoss, SmoothK2, TranslatedRelu,
+    ObjectiveConfig, OutOfRange, PointLoss, Projected, Projection, SmoothK2, TranslatedRelu,
 };
 use gradus_kernels::Backend;
 use serde_json::{Value, json};
@@ -284,6 +284,17 @@ fn batch_losses_and_their_gradients() {
             teachers: &weights,
         };
         let objective = config.build(facts).unwrap();
+        let (objective, parameters): (Box<dyn Objective>, _) = match case["projection"].as_str() {
+            None => (objective, vec![]),
+            Some(name) => {
+                let projection = match name {
+                    "mlp" => Projection::Mlp,
+                    _ => Projection::BatchNorm,
+                };
+                let projected = Projected::new(projection, objective);
+                (Box::new(projected), narrow(&case["parameters"]))
+            }
+        };
         let values = narrow(&case["embeddings"]);
         let dim = values.len() / (columns * labels.len());
         let teachers = case["teachers"].as_array().map_or(&[][..], |t| t);
@@ -292,7 +303,7 @@ fn batch_losses_and_their_gradients() {
             Embeddings::new(values.len() / labels.len(), values)
         };
         let got = objective.evaluate(
-            &[],
+            &parameters,
             &Input {
                 embeddings: &Embeddings::new(dim, values),
                 labels: &labels,
@@ -313,5 +324,9 @@ fn batch_losses_and_their_gradients() {
         );
         let off = distance(&got.embeddings, &numbers(&case["gradient"]));
         assert!(off < 1e-5, "{name}: {off}");
+        if !parameters.is_empty() {
+            let off = distance(&got.parameters, &numbers(&case["parameter_gradient"]));
+            assert!(off < 1e-5, "{name}: {off}");
+        }
     }
 }

@@ -120,15 +120,33 @@ LOSSES = {
 }
 
 
-def evaluate(case, x):
-    x = x.clone().requires_grad_()
+def batch_norm(x):
+    return F.batch_norm(x, None, None, training=True, eps=1e-5)
+
+
+def projected(name, parameters, x):
+    """The layers in front of an objective; parameters in the order of ours."""
+    if name == "mlp":
+        weight, bias = parameters.split([DIM * DIM, DIM])
+        return torch.tanh(F.linear(x, weight.view(DIM, DIM), bias))
+    wide = 2 * DIM
+    up, scale, shift, down = parameters.split([wide * DIM, wide, wide, wide * DIM])
+    hidden = batch_norm(F.linear(x, up.view(wide, DIM))) * scale + shift
+    return batch_norm(F.linear(torch.relu(hidden), down.view(DIM, wide)))
+
+
+def evaluate(case, x, parameters):
+    x, parameters = x.clone().requires_grad_(), parameters.clone().requires_grad_()
     weights = torch.tensor(case["weights"], dtype=torch.float64)
+    seen = projected(case["projection"], parameters, x) if "projection" in case else x
     widths = case.get("widths", [x.shape[1]])
     loss = 0
     for width in widths:
-        loss = loss + LOSSES[case["loss"]](case, x[:, :width], weights)
+        loss = loss + LOSSES[case["loss"]](case, seen[:, :width], weights)
     loss.backward()
     exact = {"embeddings": x, "expected_loss": loss, "gradient": x.grad}
+    if "projection" in case:
+        exact |= {"parameters": parameters, "parameter_gradient": parameters.grad}
     return case | {name: rounded(t, 17) for name, t in exact.items()}
 
 
@@ -143,7 +161,9 @@ def main():
     def add(loss, columns=2, **settings):
         case = {"loss": loss, "columns": columns, "labels": LABELS, "weights": [1.0] * N}
         case |= {"texts": list(range(columns * N)), "toml": ""} | settings
-        cases.append(evaluate(case, draw(columns * N, DIM)))
+        sizes = {"mlp": DIM * DIM + DIM, "batch_norm": 4 * DIM * DIM + 4 * DIM}
+        count = sizes.get(settings.get("projection"), 0)
+        cases.append(evaluate(case, draw(columns * N, DIM), 0.5 * draw(count)))
 
     for temperature in (0.05, 0.5):
         toml = f"temperature = {temperature}\n"
@@ -170,6 +190,8 @@ def main():
         add("list_net", **common, **teachers, teacher_temperature=0.07,
             toml="temperature = 0.1\nteacher_temperature = 0.07\n" + own)
         add("list_mle", **common, **teachers, toml="temperature = 0.1\n" + own)
+    for projection in ("mlp", "batch_norm"):
+        add("info_nce", temperature=0.3, projection=projection, toml="temperature = 0.3\n")
     write_json(FIXTURES / "batch_objectives.json", {"cases": cases})
 
 
