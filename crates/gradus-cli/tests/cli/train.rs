@@ -293,6 +293,7 @@ fn a_killed_run_goes_on_to_the_same_bits() {
         for kill in 0.. {
             let mut child = Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
                 .envs(crate::support::environment())
+                .env_remove("GRADUS_DATA")
                 .current_dir(place.path())
                 .args(&arguments)
                 .args(["--threads", "2", "--quiet"])
