@@ -4,7 +4,9 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use gradus::Error;
-use gradus::model::{Features, FeedForward, Layout, ModelFolder, Positions, RegressionHead};
+use gradus::model::{
+    Features, FeedForward, Layout, ModelFolder, Positions, Provenance, RegressionHead,
+};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -51,6 +53,8 @@ struct Info {
     normalize: bool,
     embedding_size: usize,
     regression_head: Option<HeadInfo>,
+    #[serde(skip_serializing_if = "Provenance::is_unknown")]
+    training: Provenance,
     files: Vec<FileInfo>,
     bytes: u64,
 }
@@ -141,6 +145,7 @@ impl Info {
                 .collect(),
             normalize: modules.normalize,
             embedding_size,
+            training: Provenance::load(&folder.root)?,
             regression_head: head.map(|h| HeadInfo {
                 features: h.features,
                 outputs: h.outputs,
@@ -203,6 +208,8 @@ impl Info {
                 .as_ref()
                 .map_or("none".to_owned(), HeadInfo::describe),
         ));
+        let told = self.training.notes();
+        lines.extend(told.into_iter().map(|note| ("training", note)));
         for file in &self.files {
             let size = DecimalBytes(file.bytes);
             lines.push(("file", format!("{} ({size})", file.name)));

@@ -293,6 +293,7 @@ fn a_killed_run_goes_on_to_the_same_bits() {
         for kill in 0.. {
             let mut child = Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
                 .envs(crate::support::environment())
+                .env_remove("GRADUS_DATA")
                 .current_dir(place.path())
                 .args(&arguments)
                 .args(["--threads", "2", "--quiet"])
@@ -457,6 +458,14 @@ fn overlap_with_evaluation_sets_is_said_written_and_filtered() {
     ] {
         assert!(table.contains(part), "{part} not in: {table}");
     }
+    let mut info = gradus();
+    info.current_dir(place.path())
+        .args(["info", "runs/recipe/model"]);
+    let told = stdout(&mut info);
+    assert!(
+        told.contains("training         trained with seed 777"),
+        "{told}"
+    );
 
     tiny_data(place.path());
     let args = ["--set", "exclude_overlap=true", "--output", "clean"];

@@ -50,8 +50,8 @@ impl Source {
     /// Reads rows without their grades, as what [`Source::rows`] says, or else
     /// as what the file seems to be: a `.txt` file without a published form's
     /// header holds texts, three columns with a negative are triplets, other
-    /// files hold pairs. Rows whose first two texts are a pair of `held_out` are
-    /// left out, and so are empty lines and texts that were there before.
+    /// files hold pairs. Rows whose first text makes a pair of `held_out` with
+    /// another are left out, and so are empty lines and texts that were there before.
     ///
     /// # Errors
     /// Those of [`Source::load`]; [`DataError::BadSource`] for a known data set
@@ -74,7 +74,7 @@ impl Source {
         let most = self.max_pairs.unwrap_or(usize::MAX);
         for file in &files {
             let mut add = |row: Vec<String>| {
-                let held = |i: &PairIndex| row.len() > 1 && i.contains(&row[0], &row[1]);
+                let held = |i: &PairIndex| row[1..].iter().any(|other| i.contains(&row[0], other));
                 if held(&index) || held(held_out) {
                     found.excluded += 1;
                 } else if row.len() > 1 || seen.insert(row[0].clone()) {
@@ -204,6 +204,22 @@ mod tests {
         assert_eq!(rows(&triplets), [["a", "b", "c"]]);
         assert!(read("a.tsv", "a\tb\n", Some(RowKind::Triplets)).is_err());
         assert!(read("a.txt", "\n\n", None).is_err());
+    }
+
+    #[test]
+    fn triplets_with_either_pair_held_out_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "anchor,positive,negative\na,b,c\na,d,e\na,f,g\n";
+        fs::write(folder.path().join("a.csv"), text).unwrap();
+        let mut held = PairIndex::default();
+        held.insert("B", "a");
+        held.insert("a", "e.");
+        held.insert("f", "g");
+        let root = DataRoot::resolve(Some(folder.path()));
+        let found = Source::file("a.csv").unlabelled(&held, folder.path(), &root);
+        let found = found.unwrap();
+        assert_eq!(found.rows, [["a", "f", "g"]]);
+        assert_eq!(found.excluded, 2);
     }
 
     #[test]

@@ -126,7 +126,11 @@ impl Examples {
                     watch.see(&settings.name, source, texts);
                 }
                 _ => {
-                    let texts = found.rows.iter().map(|row| [&*row[0], &*row[1]]);
+                    // A triplet is two pairs of its anchor.
+                    let texts = found.rows.iter().flat_map(|row| {
+                        let others = row[1..].iter();
+                        others.map(|other| [row[0].as_str(), other.as_str()])
+                    });
                     watch.see(&settings.name, source, texts);
                 }
             }

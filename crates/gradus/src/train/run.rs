@@ -200,8 +200,13 @@ impl<B: Backend> Run<B> {
     /// does not belong to this recipe's data; [`crate::Error::Io`].
     pub fn execute(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary> {
         let started = Instant::now();
+        // A run that goes on keeps what it found in the beginning, so that its
+        // model card does not depend on the data folder of the day.
+        match folder.read_overlap() {
+            Some(overlap) => self.plan.overlap = overlap,
+            None => folder.write_overlap(&self.plan.overlap)?,
+        }
         observer.begin(&self.plan);
-        folder.write_overlap(&self.plan.overlap)?;
         let (checkpoint, damaged) = folder.latest()?;
         for message in damaged {
             observer.warn(&format!("{message}; the one before it is used"));

@@ -100,6 +100,12 @@ impl RunFolder {
         self.root.join("overlap.json")
     }
 
+    /// What was written there; `None` where there is nothing of use.
+    pub(super) fn read_overlap(&self) -> Option<RunOverlap> {
+        let text = std::fs::read_to_string(self.overlap()).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
     pub(super) fn write_overlap(&self, overlap: &RunOverlap) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(overlap)
             .map_err(|e| Error::Internal(format!("overlap: {e}")))?;

@@ -108,6 +108,11 @@ fn labels_may_be_mapped_otherwise() {
     let text = "gold_label,sentence1,sentence2\n4.75,a,b\n0,c,d\n";
     let loaded = try_load("", "merged.csv", text.as_bytes()).unwrap();
     assert_eq!(rows(&loaded), [("a", "b", 4.75), ("c", "d", 0.0)]);
+    // Copies with numbers, in another order.
+    let json = "{\"premise\":\"a\",\"hypothesis\":\"b\",\"label\":-1}\n{\"premise\":\"a\",\"hypothesis\":\"b\",\"label\":0}\n";
+    let turned = r#"labels = { classes = { "0" = 2, "1" = 1, "2" = 0 }, skip = ["-1"] }"#;
+    let loaded = try_load(turned, "hub.jsonl", json.as_bytes()).unwrap();
+    assert_eq!(rows(&loaded), [("a", "b", 2.0)]);
     // Classes are known by the first label, whatever its column is called.
     let text = "sentence1,sentence2,label\na,b,entailment\nc,d,neutral\n";
     let loaded = try_load("", "mine.csv", text.as_bytes()).unwrap();

@@ -73,7 +73,7 @@ fn parse(text: &str, usual: &dyn Fn(Known) -> Option<Split>) -> Result<Source> {
     }
     // A file's name may hold a colon.
     let (name, split) = match text.rsplit_once(':') {
-        Some((name, split)) if !Path::new(text).exists() => (name, Some(split)),
+        Some((name, split)) if !Path::new(text).is_file() => (name, Some(split)),
         _ => (text, None),
     };
     let parsed = match split {
@@ -83,7 +83,7 @@ fn parse(text: &str, usual: &dyn Fn(Known) -> Option<Split>) -> Result<Source> {
             bad(problem, "write train, dev or test there")
         })?),
     };
-    if Format::of(Path::new(name)).is_some() || Path::new(name).exists() {
+    if Format::of(Path::new(name)).is_some() || Path::new(name).is_file() {
         let mut source = Source::file(name);
         source.split = parsed;
         source.validate()?;
