@@ -118,7 +118,7 @@ impl Info {
             activation: snake(config.activation),
             feed_forward: match config.feed_forward {
                 FeedForward::Plain => "plain",
-                FeedForward::Gated(_) => "gated",
+                FeedForward::Gated { .. } => "gated",
             },
             positions: match config.positions {
                 Positions::Learned => "learned",

@@ -90,6 +90,22 @@ impl Encoder {
         Some(dropout.at(site, self.hidden_dropout))
     }
 
+    /// Dropout between the feed-forward matrices and behind them.
+    fn feed_forward_dropout(
+        &self,
+        dropout: Option<Dropout>,
+        layer: usize,
+    ) -> (Option<Dropout>, Option<Dropout>) {
+        let dropout = self.hidden(dropout, site(layer, Site::Down));
+        match self.feed_forward {
+            FeedForward::Gated {
+                inner_dropout: true,
+                ..
+            } => (dropout, None),
+            _ => (None, dropout),
+        }
+    }
+
     fn attention(&self, dropout: Option<Dropout>, layer: usize) -> Option<Dropout> {
         let dropout = dropout.filter(|_| self.attention_dropout > 0.0)?;
         Some(dropout.at(site(layer, Site::Attention), self.attention_dropout))
@@ -178,7 +194,7 @@ impl Encoder {
         let (up, down) = (&views.up, &views.down);
         match self.feed_forward {
             FeedForward::Plain => backend.feed_forward(params, up, self.activation, down, x),
-            FeedForward::Gated(order) => {
+            FeedForward::Gated { order, .. } => {
                 let pre = backend.linear(params, up, x);
                 let post = backend.gated(self.activation, order, &pre);
                 drop(pre);
@@ -223,16 +239,19 @@ impl Encoder {
         let attention =
             backend.add_layer_norm(params, &views.attention_norm, batch, mixed, Some(x), drop);
         let (up, activation) = (&views.up, self.activation);
+        let (inner, drop) = self.feed_forward_dropout(dropout, i);
         let (pre, post) = match self.feed_forward {
             FeedForward::Plain => backend.linear_activated(params, up, activation, &attention.out),
-            FeedForward::Gated(order) => {
+            FeedForward::Gated { order, .. } => {
                 let pre = backend.linear(params, up, &attention.out);
-                let post = backend.gated(activation, order, &pre);
+                let mut post = backend.gated(activation, order, &pre);
+                if let Some(dropout) = inner {
+                    post = backend.dropout(batch, post, dropout);
+                }
                 (pre, post)
             }
         };
         let down = backend.linear(params, &views.down, &post);
-        let drop = self.hidden(dropout, site(i, Site::Down));
         let out = backend.add_layer_norm(
             params,
             &views.out_norm,
@@ -319,7 +338,7 @@ impl Encoder {
         grads: &mut B::Arena,
     ) -> B::Tensor {
         let views = &self.layers[i];
-        let drop = self.hidden(dropout, site(i, Site::Down));
+        let (inner, drop) = self.feed_forward_dropout(dropout, i);
         let (residual, branch) = backend.add_layer_norm_backward(
             params,
             &views.out_norm,
@@ -333,11 +352,14 @@ impl Encoder {
         let (down, activation, pre) = (&views.down, self.activation, saved.pre);
         let d = match self.feed_forward {
             FeedForward::Plain => {
-                let inner = (pre, &saved.post);
-                backend.activated_backward(params, down, activation, inner, branch, grads)
+                let saved = (pre, &saved.post);
+                backend.activated_backward(params, down, activation, saved, branch, grads)
             }
-            FeedForward::Gated(order) => {
-                let d = backend.linear_backward(params, down, &saved.post, branch, grads);
+            FeedForward::Gated { order, .. } => {
+                let mut d = backend.linear_backward(params, down, &saved.post, branch, grads);
+                if let Some(dropout) = inner {
+                    d = backend.dropout(batch, d, dropout);
+                }
                 backend.gated_backward(activation, order, pre, &d)
             }
         };

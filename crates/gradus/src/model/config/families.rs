@@ -141,7 +141,10 @@ fn jina_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
     };
     Ok(EncoderConfig {
         positions: Positions::Alibi,
-        feed_forward: FeedForward::Gated(GateOrder::GateFirst),
+        feed_forward: FeedForward::Gated {
+            order: GateOrder::GateFirst,
+            inner_dropout: true,
+        },
         activation,
         ..config
     })
@@ -228,7 +231,10 @@ pub(super) fn nomic_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelErro
             None => fields.size("type_vocab_size")?.unwrap_or(2),
         },
         layer_norm_eps: epsilon(fields, eps)?,
-        feed_forward: FeedForward::Gated(GateOrder::UpFirst),
+        feed_forward: FeedForward::Gated {
+            order: GateOrder::UpFirst,
+            inner_dropout: false,
+        },
         activation: match fields.string(NOMIC_BERT.activation)? {
             Some("swiglu") => Activation::Silu,
             Some("geglu") => Activation::Gelu,

@@ -80,8 +80,14 @@ pub enum FeedForward {
     /// `down(f(up(x)))`.
     Plain,
     /// `down(f(gate(x)) * up(x))` (Shazeer 2020): the first matrix computes
-    /// gate and up side by side, in this order.
-    Gated(GateOrder),
+    /// gate and up side by side.
+    Gated {
+        /// Which of the two comes first.
+        order: GateOrder,
+        /// Whether dropout acts between the two matrices, as in Jina's code,
+        /// and not behind the second.
+        inner_dropout: bool,
+    },
 }
 
 impl FeedForward {
@@ -89,7 +95,7 @@ impl FeedForward {
     pub fn fan(self) -> usize {
         match self {
             Self::Plain => 1,
-            Self::Gated(_) => 2,
+            Self::Gated { .. } => 2,
         }
     }
 }
