@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use crate::commands::{bench, data, encode, eval, info, pull, quickstart, score, sweep, train};
+use crate::commands::{bench, calibrate, data, encode, eval, info, pull, quickstart, score, sweep, train};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use gradus::Precision;
@@ -88,6 +88,8 @@ pub enum Command {
     Eval(eval::Args),
     /// Say how alike texts are: the cosine, and the grade of a regression head
     Score(score::Args),
+    /// Teach a model the scale of your own grades
+    Calibrate(calibrate::Args),
     /// Turn texts into vectors
     Encode(encode::Args),
     /// Measure how fast a model encodes on this machine

@@ -1,6 +1,7 @@
 //! Train, measure and use models of graded textual similarity.
 
 mod atomic;
+pub mod calibration;
 pub mod data;
 mod embeddings;
 mod error;

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod data;
+pub mod calibrate;
 pub mod encode;
 pub mod eval;
 pub mod info;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sweep(args) => sweep::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
         Command::Score(args) => score::run(args, &context),
+        Command::Calibrate(args) => calibrate::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),
         Command::Bench(args) => bench::run(args, &context),
         Command::Info(args) => info::run(args, &context),

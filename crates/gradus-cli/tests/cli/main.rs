@@ -3,6 +3,7 @@
 mod bench;
 mod contrastive;
 mod data;
+mod calibrate;
 mod encode;
 mod eval;
 mod failures;

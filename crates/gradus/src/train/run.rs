@@ -5,6 +5,7 @@ use super::overlap::Watch;
 use super::stage::{Context, Prepared};
 use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, State, TrainError};
 use crate::Result;
+use crate::calibration::Calibration;
 use crate::data::DataRoot;
 use crate::model::{Provenance, RegressionHead, SentenceEncoder};
 use crate::teacher::{self, TeacherVectors};
@@ -228,6 +229,7 @@ impl<B: Backend> Run<B> {
             self.hand_over(&mut progress, folder, observer)?;
         }
         progress.metrics.flush()?;
+        self.calibrate(folder, observer)?;
         observer.end();
         Ok(Summary {
             model: folder.model(),
@@ -252,6 +254,25 @@ impl<B: Backend> Run<B> {
             taught.push(vectors);
         }
         self.stages[s].teachers = taught;
+        Ok(())
+    }
+
+    /// Leaves a calibration with the model of a run that is over, fitted on its
+    /// dev set.
+    fn calibrate(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<()> {
+        let model = folder.model();
+        let Some(dev) = &self.dev else { return Ok(()) };
+        if Calibration::path(&model).exists() {
+            return Ok(());
+        }
+        self.model.reload(&model)?;
+        match dev.calibrate(&self.model) {
+            Ok(calibration) => {
+                calibration.save(&model)?;
+                observer.note(&format!("calibrated: {}", calibration.describe()));
+            }
+            Err(why) => observer.warn(&format!("the model is not calibrated: {why}")),
+        }
         Ok(())
     }
 
