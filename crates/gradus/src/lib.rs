@@ -7,6 +7,7 @@ mod embeddings;
 mod error;
 pub mod eval;
 pub mod hub;
+pub mod machine;
 pub mod model;
 pub mod objective;
 mod precision;

@@ -23,11 +23,20 @@ Examples:
   gradus calibrate all-MiniLM-L6-v2 graded.tsv --output my-model
   gradus score my-model \"A plane is taking off.\" \"An air plane takes off.\"";
 
-const SCORES: &[(&str, Option<RawScore>)] = &[
-    ("auto", None),
-    ("cosine", Some(RawScore::Cosine)),
-    ("grade", Some(RawScore::Grade)),
+const SCORES: &[(&str, Choice)] = &[
+    ("auto", Choice::Best),
+    ("cosine", Choice::Of(RawScore::Cosine)),
+    ("grade", Choice::Of(RawScore::Grade)),
 ];
+
+/// What to map from.
+#[derive(Debug, Clone, Copy)]
+pub enum Choice {
+    /// Whatever predicts better.
+    Best,
+    /// This one.
+    Of(RawScore),
+}
 
 /// What is to be calibrated.
 #[derive(Debug, clap::Args)]
@@ -46,7 +55,7 @@ pub struct Args {
     /// What to map from: the cosine, the regression head's grade, or whichever
     /// predicts better
     #[arg(long, default_value = "auto", value_parser = one_of(SCORES))]
-    pub score: Option<RawScore>,
+    pub score: Choice,
     /// The share of grades that intervals should hold
     #[arg(long, default_value_t = COVERAGE, value_name = "SHARE")]
     pub coverage: f64,
@@ -88,10 +97,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let fit =
         |score, scores: &[f64]| Calibration::fit(score, scores, &grades, scale, args.coverage, &on);
     let calibration = match (args.score, &judged.grades) {
-        (None, _) => Calibration::best(&judged, head, &grades, scale, args.coverage, &on),
-        (Some(RawScore::Cosine), _) => fit(RawScore::Cosine, &judged.cosines),
-        (Some(RawScore::Grade), Some(predicted)) => fit(RawScore::Grade, predicted),
-        (Some(RawScore::Grade), None) => {
+        (Choice::Best, _) => Calibration::best(&judged, head, &grades, scale, args.coverage, &on),
+        (Choice::Of(RawScore::Cosine), _) => fit(RawScore::Cosine, &judged.cosines),
+        (Choice::Of(RawScore::Grade), Some(predicted)) => fit(RawScore::Grade, predicted),
+        (Choice::Of(RawScore::Grade), None) => {
             let message = format!("{} has no regression head; leave --score out", args.model);
             return Err(Failure::Usage(message));
         }

@@ -16,7 +16,7 @@ mod sts;
 mod tasks;
 mod text_table;
 
-pub use bootstrap::{Interval, resampled_spearman};
+pub use bootstrap::{Interval, paired_bootstrap, resampled_spearman};
 pub use correlation::{Correlation, Undefined, average_ranks, pearson, spearman};
 pub use embedder::Embedder;
 pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};

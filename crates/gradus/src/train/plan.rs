@@ -1,8 +1,9 @@
 use super::RunOverlap;
 use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a run will do, worked out before it begins.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The model trained.
     pub model: String,
@@ -19,7 +20,7 @@ pub struct Plan {
 }
 
 /// What a stage will do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StagePlan {
     /// Its name.
     pub name: String,

@@ -2,6 +2,7 @@ use super::evaluation::DevSet;
 use super::events::Observer;
 use super::metrics::Metrics;
 use super::overlap::Watch;
+use super::record::Recorder;
 use super::stage::{Context, Prepared};
 use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, State, TrainError};
 use crate::Result;
@@ -67,6 +68,7 @@ pub(super) struct Progress<B: Backend> {
     pub head: Vec<f32>,
     pub metrics: Metrics,
     pub last_checkpoint: Instant,
+    pub recorder: Recorder,
 }
 
 impl<B: Backend> Run<B> {
@@ -221,9 +223,14 @@ impl<B: Backend> Run<B> {
                     head: self.new_head(0),
                     metrics: Metrics::open(&folder.metrics(), 0)?,
                     last_checkpoint: Instant::now(),
+                    recorder: Recorder::new(folder.root(), &self.plan),
                 }
             }
         };
+        if progress.state.stage < self.stages.len() {
+            let state = &progress.state;
+            progress.recorder.write(folder.root(), state, false)?;
+        }
         while progress.state.stage < self.stages.len() {
             self.stage(&mut progress, folder, observer)?;
             self.hand_over(&mut progress, folder, observer)?;
@@ -345,6 +352,7 @@ impl<B: Backend> Run<B> {
             head: vec![],
             metrics: Metrics::open(&folder.metrics(), state.metrics_len)?,
             last_checkpoint: Instant::now(),
+            recorder: Recorder::new(folder.root(), &self.plan),
             state,
         };
         let head = self.new_head(progress.state.stage).len();

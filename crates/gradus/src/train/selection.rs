@@ -170,7 +170,9 @@ impl<B: Backend> Run<B> {
         )
         .write(&folder.checkpoints())?;
         progress.last_checkpoint = Instant::now();
-        Ok(())
+        let over = progress.state.stage == self.stages.len();
+        let state = &progress.state;
+        progress.recorder.write(folder.root(), state, over)
     }
 
     pub(super) fn log_evaluation(
