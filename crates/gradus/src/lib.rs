@@ -14,6 +14,7 @@ mod precision;
 pub mod sweep;
 pub mod teacher;
 mod tensor_writer;
+pub mod tensorboard;
 pub mod text;
 pub mod train;
 

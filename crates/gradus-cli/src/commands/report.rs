@@ -8,6 +8,8 @@ use crate::output::Output;
 use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{Suite, Task};
+use gradus::tensorboard::write_events;
+use gradus::train::RunFolder;
 use gradus_kernels::Backend;
 use gradus_report::{Judgement, Run, judge, keep, kept, key, page};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ of the pairs is kept in RUN/report, so that the next page is quick.
 Examples:
   gradus report runs/quickstart
   gradus report runs/reviews --tasks none
+  gradus report runs/old --tensorboard && tensorboard --logdir runs/old
   gradus report runs/seed1 runs/seed2 --tasks stsb,sickr --output seeds.html";
 
 /// What is to be shown.
@@ -41,10 +44,17 @@ pub struct Args {
     /// it
     #[arg(long, default_value = "original", value_parser = one_of(TEXTS))]
     pub text: TextVariant,
+    /// Make no page, but RUN/tensorboard anew from metrics.jsonl; runs under way
+    /// write there themselves
+    #[arg(long, conflicts_with_all = ["output", "tasks", "text"])]
+    pub tensorboard: bool,
 }
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if args.tensorboard {
+        return events(&args.runs);
+    }
     let known = tasks(&args.tasks)?;
     let opened = args.runs.iter().map(|root| Run::open(root, &context.data));
     let mut runs = opened.collect::<Result<Vec<_>, _>>()?;
@@ -72,6 +82,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     file.finish()?;
     let mut output = Output::open(None)?;
     output.line(&path.display().to_string())?;
+    output.finish()
+}
+
+/// Makes the runs' event files anew.
+fn events(runs: &[PathBuf]) -> Result<(), Failure> {
+    let mut output = Output::open(None)?;
+    for root in runs {
+        // Nobody else writes meanwhile.
+        let (folder, _) = RunFolder::open(root)?;
+        let written = write_events(&folder.metrics(), &folder.tensorboard())?;
+        output.line(&written.display().to_string())?;
+    }
     output.finish()
 }
 

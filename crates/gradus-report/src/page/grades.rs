@@ -89,7 +89,14 @@ impl<'a> Graded<'a> {
                 line.collect(),
             ),
         ];
-        if let Some(grades) = &self.judged.grades {
+        // The line of the cosine form is the one above, unless it was learned.
+        let learned = run
+            .recipe
+            .stages
+            .last()
+            .is_some_and(|s| s.objective.learned == Some(true));
+        let shown = self.judged.grades.as_ref();
+        if let Some(grades) = shown.filter(|_| learned || run.has_own_head()) {
             let name = match features {
                 Some(features) => format!("regression head on {features}"),
                 None => "learned line on the cosine".into(),

@@ -46,6 +46,14 @@ impl Cell {
         }
     }
 
+    /// A range, on two lines where room is scarce.
+    pub fn range(text: impl Into<String>) -> Self {
+        Self {
+            class: "number range",
+            ..Self::text(text)
+        }
+    }
+
     /// The best of its column.
     pub fn best(self, best: bool) -> Self {
         let class = if best { "number best" } else { self.class };
@@ -64,9 +72,6 @@ impl Cell {
 /// A table; `caption` says how its numbers came about. All is escaped.
 pub(super) fn table(caption: &str, head: &[String], rows: &[Vec<Cell>]) -> String {
     let mut out = String::from("<div class=\"table\"><table>");
-    if !caption.is_empty() {
-        let _ = write!(out, "<caption>{}</caption>", escaped(caption));
-    }
     if !head.is_empty() {
         out += "<thead><tr>";
         // A column of text is headed on the left.
@@ -97,7 +102,12 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Vec<Cell>]) -> Strin
         }
         out += "</tr>\n";
     }
-    out + "</tbody></table></div>\n"
+    out += "</tbody></table></div>\n";
+    // Beside the table: it would scroll with it.
+    if !caption.is_empty() {
+        let _ = writeln!(out, "<p class=\"caption\">{}</p>", escaped(caption));
+    }
+    out
 }
 
 /// A drawing with its legend: colours of series (by their place) and what they

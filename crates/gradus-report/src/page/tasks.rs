@@ -88,9 +88,9 @@ fn difference_row(
         let value = difference.map_or("n/a".into(), |d| format!("{:+.2}", 100.0 * d.value));
         values.push(Cell::number(value).best(interval.is_some_and(|i| i.excludes_zero())));
         let ends = interval.map_or("n/a".into(), |i| {
-            format!("{:+.2} to {:+.2}", 100.0 * i.low, 100.0 * i.high)
+            format!("{:+.2}, {:+.2}", 100.0 * i.low, 100.0 * i.high)
         });
-        intervals.push(Cell::number(ends));
+        intervals.push(Cell::range(ends));
     }
     (values, intervals)
 }

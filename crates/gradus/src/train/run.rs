@@ -221,7 +221,7 @@ impl<B: Backend> Run<B> {
                     optimizer: self.optimizer(0),
                     moments: self.moments(0),
                     head: self.new_head(0),
-                    metrics: Metrics::open(&folder.metrics(), 0)?,
+                    metrics: Metrics::open(folder, 0, 0)?,
                     last_checkpoint: Instant::now(),
                     recorder: Recorder::new(folder.root(), &self.plan),
                 }
@@ -350,7 +350,7 @@ impl<B: Backend> Run<B> {
             optimizer: self.optimizer(state.stage),
             moments: self.moments(state.stage),
             head: vec![],
-            metrics: Metrics::open(&folder.metrics(), state.metrics_len)?,
+            metrics: Metrics::open(folder, state.metrics_len, state.events_len)?,
             last_checkpoint: Instant::now(),
             recorder: Recorder::new(folder.root(), &self.plan),
             state,

@@ -159,6 +159,7 @@ impl<B: Backend> Run<B> {
 
     pub(super) fn checkpoint(&self, progress: &mut Progress<B>, folder: &RunFolder) -> Result<()> {
         progress.state.metrics_len = progress.metrics.flush()?;
+        progress.state.events_len = progress.metrics.events_len();
         Checkpoint::take(
             progress.state.clone(),
             self.model.backend(),
