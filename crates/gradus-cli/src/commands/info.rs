@@ -5,6 +5,8 @@ use crate::exit::Failure;
 use crate::output::Output;
 use gradus::Error;
 use gradus::model::{Features, FeedForward, Layout, ModelFolder, Positions, RegressionHead};
+use gradus::calibration::Calibration;
+use gradus::model::{Features, Layout, ModelFolder, RegressionHead};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -51,6 +53,7 @@ struct Info {
     normalize: bool,
     embedding_size: usize,
     regression_head: Option<HeadInfo>,
+    calibration: Option<String>,
     files: Vec<FileInfo>,
     bytes: u64,
 }
@@ -146,6 +149,7 @@ impl Info {
                 outputs: h.outputs,
                 scale: h.scale,
             }),
+            calibration: Calibration::load(root)?.map(|c| c.describe()),
             bytes: files.iter().map(|f| f.bytes).sum(),
             files,
         })
@@ -203,6 +207,9 @@ impl Info {
                 .as_ref()
                 .map_or("none".to_owned(), HeadInfo::describe),
         ));
+        if let Some(calibration) = &self.calibration {
+            lines.push(("calibration", calibration.clone()));
+        }
         for file in &self.files {
             let size = DecimalBytes(file.bytes);
             lines.push(("file", format!("{} ({size})", file.name)));

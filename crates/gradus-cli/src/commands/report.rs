@@ -12,6 +12,7 @@ use gradus::tensorboard::write_events;
 use gradus::train::RunFolder;
 use gradus_kernels::Backend;
 use gradus_report::{Judgement, Run, judge, keep, kept, key, page};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -69,8 +70,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             Suite { text, tasks }
         }
     };
+    // Runs often begin with one model.
+    let mut seen = HashMap::new();
     for run in &mut runs {
-        judge_both(run, &suite, context)?;
+        judge_both(run, &suite, &mut seen, context)?;
     }
     let page = page(&runs, Some(&suite));
     let path = args.output.unwrap_or_else(|| match &args.runs[..] {
@@ -129,10 +132,15 @@ fn suite(known: &[Known], text: TextVariant, context: &Context) -> gradus::Resul
 }
 
 /// Has the model that a run began with and its own judge all pairs.
-fn judge_both(run: &mut Run, suite: &Suite, context: &Context) -> Result<(), Failure> {
+fn judge_both(
+    run: &mut Run,
+    suite: &Suite,
+    seen: &mut HashMap<String, Judgement>,
+    context: &Context,
+) -> Result<(), Failure> {
     let own = run.root.join("model");
     if own.is_dir() {
-        run.after = Some(judged(run, &own, "after", suite, context)?);
+        run.after = Some(judged(run, &own, Side::After, suite, seen, context)?);
     } else {
         run.notes.push("There is no model yet.".into());
     }
@@ -145,7 +153,7 @@ fn judge_both(run: &mut Run, suite: &Suite, context: &Context) -> Result<(), Fai
         false => context.find(&run.recipe.model),
     };
     match found {
-        Ok(folder) => run.before = Some(judged(run, &folder, "before", suite, context)?),
+        Ok(folder) => run.before = Some(judged(run, &folder, Side::Before, suite, seen, context)?),
         Err(why) => {
             let note = format!("The model before training is not shown: {why}.");
             context.manner.note(&note);
@@ -155,33 +163,52 @@ fn judge_both(run: &mut Run, suite: &Suite, context: &Context) -> Result<(), Fai
     Ok(())
 }
 
+/// Which of a run's two models.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Before,
+    After,
+}
+
 /// What the model in `folder` says, from the run's folder if it was asked
 /// before.
 fn judged(
     run: &Run,
     folder: &Path,
-    name: &str,
+    side: Side,
     suite: &Suite,
+    seen: &mut HashMap<String, Judgement>,
     context: &Context,
 ) -> Result<Judgement, Failure> {
+    // Only a run's own model is shown on its dev set.
+    let (name, dev) = match side {
+        Side::Before => ("before", None),
+        Side::After => ("after", run.dev.as_ref()),
+    };
     let backend = context.backend(Precision::Auto)?;
     // Nothing depends on the number of threads.
     let numbers = format!("{:?} {}", backend.precision(), backend.isa());
     let backend = backend.describe();
-    let key = key(folder, &numbers, suite, run.dev.as_ref()).map_err(Failure::Model)?;
+    let key = key(folder, &numbers, suite, dev).map_err(Failure::Model)?;
+    if let Some(judgement) = seen.get(&key) {
+        return Ok(judgement.clone());
+    }
     let path = run.root.join("report").join(format!("{name}.json"));
-    if let Some(judgement) = kept(&path, &key) {
-        return Ok(judgement);
-    }
-    let what = format!("{}: judging pairs, {name} training", run.name);
-    let watched = Watched::new(context.load(folder)?, what, context.manner);
-    let head = watched.encoder().head();
-    let judgement = judge(&watched, head, backend, suite, run.dev.as_ref());
-    let judgement = judgement.map_err(Failure::Model)?;
-    if let Err(why) = keep(&path, &key, &judgement) {
-        context
-            .manner
-            .note(&format!("not kept for the next report: {why}"));
-    }
+    let judgement = match kept(&path, &key) {
+        Some(judgement) => judgement,
+        None => {
+            let what = format!("{}: judging pairs, {name} training", run.name);
+            let watched = Watched::new(context.load(folder)?, what, context.manner);
+            let head = watched.encoder().head();
+            let judgement = judge(&watched, head, backend, suite, dev).map_err(Failure::Model)?;
+            if let Err(why) = keep(&path, &key, &judgement) {
+                context
+                    .manner
+                    .note(&format!("not kept for the next report: {why}"));
+            }
+            judgement
+        }
+    };
+    seen.insert(key, judgement.clone());
     Ok(judgement)
 }

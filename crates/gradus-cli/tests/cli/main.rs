@@ -10,6 +10,7 @@ mod failures;
 mod info;
 mod precision;
 mod pull;
+mod report;
 mod score;
 mod support;
 mod sweep;

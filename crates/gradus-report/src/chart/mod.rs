@@ -159,7 +159,7 @@ mod tests {
         );
         assert!(!svg.contains("\"#"), "{svg}");
         assert!(
-            svg.contains("var(--series-6)") && svg.contains(">loss"),
+            svg.contains("var(--series-6)") && svg.contains("\nloss\n"),
             "{svg}"
         );
     }

@@ -191,7 +191,7 @@ fn published() -> String {
         })
         .collect();
     let caption = format!(
-        "{SOURCE} Text as SentEval has it, unless the paper says otherwise; other models, data and seeds than above."
+        "{SOURCE} Other models and data than above; most published tables read the text as SentEval tokenised it."
     );
     format!("<h3>Published rows</h3>\n{}", table(&caption, &head, &rows))
 }
