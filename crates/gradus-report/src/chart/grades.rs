@@ -18,7 +18,7 @@ pub(crate) fn scatter(
         let room = 0.04 * (high - low).max(0.1);
         let y = low - room..high + room;
         let mut chart = frame(area, (x.clone(), names.0), (y, names.1))?;
-        let dot = |&p: &(f64, f64)| Circle::new(p, 3, series(0).mix(0.25).filled());
+        let dot = |&p: &(f64, f64)| Circle::new(p, 3, series(0).mix(0.35).filled());
         chart.draw_series(points.iter().map(dot))?;
         const ACROSS: u32 = 240;
         let at = |i: u32| x.start + (x.end - x.start) * f64::from(i) / f64::from(ACROSS);
@@ -96,7 +96,7 @@ pub(crate) fn spreads(alt: &str, names: (&str, &str), all: &[Spread], scale: (f6
                 line(vec![(x - 0.5 * half, p95), (x + 0.5 * half, p95)], 1),
             ])?;
             let corners = [(x - half, p75), (x + half, p25)];
-            let filled = Rectangle::new(corners, series(0).mix(0.25).filled());
+            let filled = Rectangle::new(corners, series(0).mix(0.35).filled());
             let edge = Rectangle::new(corners, series(0).stroke_width(1));
             chart.draw_series([filled, edge])?;
             let median = vec![(x - half, p50), (x + half, p50)];
