@@ -1,6 +1,8 @@
 //! The command line as typed.
 
-use crate::commands::{bench, calibrate, data, encode, eval, info, pull, quickstart, report, score, sweep, train};
+use crate::commands::{
+    bench, calibrate, data, encode, eval, info, pull, quickstart, report, score, sweep, train,
+};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use gradus::Precision;

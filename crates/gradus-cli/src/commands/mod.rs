@@ -1,8 +1,8 @@
 //! One file a subcommand: its arguments and its work.
 
 pub mod bench;
-pub mod data;
 pub mod calibrate;
+pub mod data;
 pub mod encode;
 pub mod eval;
 pub mod info;

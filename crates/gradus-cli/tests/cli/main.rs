@@ -1,9 +1,9 @@
 //! The `gradus` command from outside, on the tiny stored models.
 
 mod bench;
+mod calibrate;
 mod contrastive;
 mod data;
-mod calibrate;
 mod encode;
 mod eval;
 mod failures;

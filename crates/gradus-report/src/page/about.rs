@@ -151,10 +151,10 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
 pub(super) fn overlap(run: &Run) -> String {
     let mut out = String::from("<h2>Data overlap</h2>\n");
     if let Some(record) = &run.record {
-        for stage in &record.plan.stages {
+        for stage in &record.stages {
             out += &paragraph(&format!(
-                "Stage {}: {} pairs; {} left out because an excluded set holds them, {} by their label.",
-                stage.name, stage.pairs, stage.excluded, stage.skipped
+                "Stage {}: {} {}; {} left out because an excluded set holds them, {} by their label.",
+                stage.name, stage.examples, stage.unit, stage.excluded, stage.skipped
             ));
         }
     }
@@ -219,7 +219,7 @@ pub(super) fn circumstances(run: &Run) -> String {
             ("Gradus", record.version.clone()),
             (
                 "parameters",
-                format!("{:.1} million", record.plan.parameters as f64 / 1e6),
+                format!("{:.1} million", record.parameters as f64 / 1e6),
             ),
         ];
         if let Some(bytes) = record.peak_memory_bytes {
@@ -230,10 +230,16 @@ pub(super) fn circumstances(run: &Run) -> String {
             .map(|(k, v)| vec![Cell::text(k), Cell::text(v)])
             .collect();
         out += &table("", &[], &rows);
-        let head = ["stage", "objective", "pairs", "steps", "batch", "peak rate"];
+        let head = [
+            "stage",
+            "objective",
+            "examples",
+            "steps",
+            "batch",
+            "peak rate",
+        ];
         let head: Vec<String> = head.iter().map(|s| (*s).to_owned()).collect();
         let rows: Vec<Vec<Cell>> = record
-            .plan
             .stages
             .iter()
             .map(|stage| {
@@ -242,18 +248,13 @@ pub(super) fn circumstances(run: &Run) -> String {
                 } else {
                     ""
                 };
-                let rate = if stage.encoder_frozen {
-                    stage.head_peak_rate
-                } else {
-                    stage.peak_rate
-                };
                 vec![
                     Cell::text(&stage.name),
                     Cell::text(format!("{}{frozen}", stage.objective)),
-                    Cell::number(stage.pairs.to_string()),
+                    Cell::number(stage.examples.to_string()),
                     Cell::number(stage.steps.to_string()),
-                    Cell::number(stage.effective_batch.to_string()),
-                    Cell::number(format!("{rate:.1e}")),
+                    Cell::number(stage.batch.to_string()),
+                    Cell::number(format!("{:.1e}", stage.peak_rate)),
                 ]
             })
             .collect();

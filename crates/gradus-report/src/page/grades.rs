@@ -36,7 +36,7 @@ impl<'a> Graded<'a> {
             Some(stored) => stored,
             None => {
                 let cosine = fit(RawScore::Cosine, &judged.cosines)?;
-                let head = judged.grades.as_ref().filter(|_| run.has_own_head());
+                let head = judged.grades.as_ref().filter(|_| run.own_head().is_some());
                 let head = head.and_then(|grades| fit(RawScore::Grade, grades));
                 let better = |h: &Calibration| h.mean_absolute_error < cosine.mean_absolute_error;
                 head.filter(better).unwrap_or(cosine)
@@ -80,7 +80,7 @@ impl<'a> Graded<'a> {
     fn predictions(&self, run: &Run) -> Vec<(usize, String, Vec<f64>)> {
         let (low, high) = self.dev.scale;
         let line = self.judged.cosines.iter().map(|c| low + (high - low) * c);
-        let (score, features) = (self.calibration.score.name(), run.features());
+        let (score, features) = (self.calibration.score.name(), run.own_head());
         let mut all = vec![
             (0, format!("calibrated {score}"), self.predicted.clone()),
             (
@@ -96,9 +96,9 @@ impl<'a> Graded<'a> {
             .last()
             .is_some_and(|s| s.objective.learned == Some(true));
         let shown = self.judged.grades.as_ref();
-        if let Some(grades) = shown.filter(|_| learned || run.has_own_head()) {
+        if let Some(grades) = shown.filter(|_| learned || run.own_head().is_some()) {
             let name = match features {
-                Some(features) => format!("regression head on {features}"),
+                Some(features) => format!("regression head on {}", features.notation()),
                 None => "learned line on the cosine".into(),
             };
             all.push((2, name, grades.clone()));

@@ -66,7 +66,7 @@ pub(super) fn section(run: &Run) -> String {
     };
     let mut all = vec![curve(cosine, 0)];
     // The head of the cosine form follows the cosine.
-    if run.has_own_head() && !head.is_empty() {
+    if run.own_head().is_some() && !head.is_empty() {
         legend.push((1, "regression head"));
         all.push(curve(head, 1));
     }

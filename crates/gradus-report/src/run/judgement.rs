@@ -2,7 +2,7 @@
 
 use gradus::data::{GradedPair, Loaded};
 use gradus::eval::{Embedder, Judged, Suite};
-use gradus::model::RegressionHead;
+use gradus::model::{Features, RegressionHead};
 use gradus::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,6 +45,8 @@ impl DevPairs {
 pub struct Judgement {
     /// What it was computed on.
     pub backend: String,
+    /// What the model's head sees, where it has one.
+    pub head: Option<Features>,
     /// Of each task of the suite.
     pub tasks: Vec<Judged>,
     /// Of the dev set.
@@ -77,6 +79,7 @@ pub fn judge(
     };
     Ok(Judgement {
         backend,
+        head: head.map(|h| h.features),
         tasks: suite.tasks.iter().map(|task| next(task.pairs())).collect(),
         dev: next(dev.map_or(0, |dev| dev.pairs.len())),
     })

@@ -103,12 +103,11 @@ impl Run {
         })
     }
 
-    /// Whether the run's objective trains a head that sees more than the
-    /// cosine; only then are its grades worth a look of their own.
-    pub fn has_own_head(&self) -> bool {
-        let last = self.recipe.stages.last();
-        let cosine = |s: &gradus::train::Stage| s.objective.form == gradus::objective::Form::Cosine;
-        last.is_some_and(|stage| !cosine(stage))
+    /// What the head of its model sees, where that is more than the cosine; only
+    /// then are the head's grades worth a look of their own.
+    pub fn own_head(&self) -> Option<Features> {
+        let head = self.after.as_ref()?.head?;
+        (head != Features::Cosine).then_some(head)
     }
 
     /// How the model was chosen, for captions.
@@ -117,12 +116,5 @@ impl Run {
             Some(dev) => format!("Spearman of the cosine on {}", dev.describe()),
             None => "none, the last model".into(),
         }
-    }
-
-    /// The head's features in words.
-    pub fn features(&self) -> Option<&'static str> {
-        let stage = self.recipe.stages.last()?;
-        self.has_own_head()
-            .then(|| Features::notation(stage.objective.features.unwrap_or_default()))
     }
 }

@@ -1,9 +1,8 @@
 use super::RunOverlap;
 use serde::Serialize;
-use serde::{Deserialize, Serialize};
 
 /// What a run will do, worked out before it begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// The model trained.
     pub model: String,
@@ -20,7 +19,7 @@ pub struct Plan {
 }
 
 /// What a stage will do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StagePlan {
     /// Its name.
     pub name: String,

@@ -1,7 +1,7 @@
 //! `run.json`: on what a run was carried out, how long it took, how it ended.
 
-use super::Plan;
 use super::error::TrainError;
+use super::{Plan, StagePlan};
 use crate::atomic::write_bytes;
 use crate::machine::{peak_memory, processor, timestamp};
 use crate::{Error, Result};
@@ -34,8 +34,55 @@ pub struct RunRecord {
     pub best: Option<f64>,
     /// The step it was reached at.
     pub best_step: u64,
-    /// What was worked out before it began.
-    pub plan: Plan,
+    /// All parameters of the encoder and the modules behind it.
+    pub parameters: usize,
+    /// The stages.
+    pub stages: Vec<StageRecord>,
+}
+
+/// What a stage was made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Its name.
+    pub name: String,
+    /// What it minimised.
+    pub objective: String,
+    /// Whether the encoder was left alone.
+    pub encoder_frozen: bool,
+    /// What its examples were: pairs, texts or triplets.
+    pub unit: String,
+    /// Examples after filters.
+    pub examples: usize,
+    /// Those that label maps skipped.
+    pub skipped: usize,
+    /// Those left out because evaluation sets hold them.
+    pub excluded: usize,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Examples of a step.
+    pub batch: usize,
+    /// The highest learning rate: the head's where only that was trained.
+    pub peak_rate: f64,
+}
+
+impl StageRecord {
+    fn of(plan: &StagePlan) -> Self {
+        Self {
+            name: plan.name.clone(),
+            objective: plan.objective.clone(),
+            encoder_frozen: plan.encoder_frozen,
+            unit: plan.unit.clone(),
+            examples: plan.pairs,
+            skipped: plan.skipped,
+            excluded: plan.excluded,
+            steps: plan.steps,
+            batch: plan.effective_batch,
+            peak_rate: match plan.encoder_frozen {
+                true => plan.head_peak_rate,
+                false => plan.peak_rate,
+            },
+        }
+    }
 }
 
 impl RunRecord {
@@ -93,7 +140,8 @@ impl Recorder {
                 initial: None,
                 best: None,
                 best_step: 0,
-                plan: plan.clone(),
+                parameters: plan.parameters,
+                stages: plan.stages.iter().map(StageRecord::of).collect(),
             },
         };
         Self {
