@@ -1,6 +1,8 @@
 //! The command line as typed.
 
-use crate::commands::{bench, data, encode, eval, info, pull, quickstart, score, sweep, train};
+use crate::commands::{
+    bench, calibrate, data, encode, eval, info, pull, quickstart, report, score, sweep, train,
+};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use gradus::Precision;
@@ -84,10 +86,14 @@ pub enum Command {
     Train(train::Args),
     /// Train a recipe under several settings and seeds, and compare them
     Sweep(sweep::Args),
+    /// Make a page that shows what training runs did
+    Report(report::Args),
     /// Score models on the seven STS tasks and on pairs of your own
     Eval(eval::Args),
     /// Say how alike texts are: the cosine, and the grade of a regression head
     Score(score::Args),
+    /// Teach a model the scale of your own grades
+    Calibrate(calibrate::Args),
     /// Turn texts into vectors
     Encode(encode::Args),
     /// Measure how fast a model encodes on this machine

@@ -65,7 +65,7 @@ impl Failure {
             Failure::Model(Error::Io { .. }) | Failure::NotFinite { .. } => BAD_MODEL,
             Failure::Output { .. } => OTHER,
             Failure::Model(e) | Failure::Library(e) => match e {
-                Error::Data(_) => BAD_DATA,
+                Error::Data(_) | Error::Calibration(_) => BAD_DATA,
                 Error::Model(_) => BAD_MODEL,
                 Error::Hub(e) => hub_code(e),
                 Error::Train(e) => train_code(e),

@@ -29,6 +29,9 @@ pub enum Error {
     /// A recipe or run that cannot go on.
     #[error(transparent)]
     Train(#[from] crate::train::TrainError),
+    /// Graded pairs that no calibration can be fitted on.
+    #[error(transparent)]
+    Calibration(#[from] crate::calibration::CalibrationError),
     /// A bug in this library.
     #[error("internal error, please report it: {0}")]
     Internal(String),

@@ -1,17 +1,20 @@
 //! Train, measure and use models of graded textual similarity.
 
 mod atomic;
+pub mod calibration;
 pub mod data;
 mod embeddings;
 mod error;
 pub mod eval;
 pub mod hub;
+pub mod machine;
 pub mod model;
 pub mod objective;
 mod precision;
 pub mod sweep;
 pub mod teacher;
 mod tensor_writer;
+pub mod tensorboard;
 pub mod text;
 pub mod train;
 

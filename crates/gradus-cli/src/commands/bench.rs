@@ -209,7 +209,7 @@ fn measure(
         tokenising_share: part / time,
         seconds,
         latency,
-        peak_memory_bytes: peak_memory(),
+        peak_memory_bytes: gradus::machine::peak_memory(),
         model,
     })
 }
@@ -274,14 +274,6 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted
-}
-
-/// The most memory that this process had in use; only Linux tells in a file.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 impl Measured {

@@ -25,7 +25,7 @@ Examples:
   gradus eval all-MiniLM-L6-v2 --per-subset --aggregation mean
   gradus eval ./model --only-pairs --pairs reviews.csv --columns review,product,stars";
 
-const TEXTS: &[(&str, TextVariant)] = &[
+pub(super) const TEXTS: &[(&str, TextVariant)] = &[
     ("original", TextVariant::Original),
     ("senteval", TextVariant::SentEval),
 ];

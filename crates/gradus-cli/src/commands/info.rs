@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use gradus::Error;
+use gradus::calibration::Calibration;
 use gradus::model::{
     Features, FeedForward, Layout, ModelFolder, Positions, Provenance, RegressionHead,
 };
@@ -55,6 +56,7 @@ struct Info {
     regression_head: Option<HeadInfo>,
     #[serde(skip_serializing_if = "Provenance::is_unknown")]
     training: Provenance,
+    calibration: Option<String>,
     files: Vec<FileInfo>,
     bytes: u64,
 }
@@ -151,6 +153,7 @@ impl Info {
                 outputs: h.outputs,
                 scale: h.scale,
             }),
+            calibration: Calibration::load(root)?.map(|c| c.describe()),
             bytes: files.iter().map(|f| f.bytes).sum(),
             files,
         })
@@ -210,6 +213,9 @@ impl Info {
         ));
         let told = self.training.notes();
         lines.extend(told.into_iter().map(|note| ("training", note)));
+        if let Some(calibration) = &self.calibration {
+            lines.push(("calibration", calibration.clone()));
+        }
         for file in &self.files {
             let size = DecimalBytes(file.bytes);
             lines.push(("file", format!("{} ({size})", file.name)));

@@ -1,12 +1,14 @@
 //! One file a subcommand: its arguments and its work.
 
 pub mod bench;
+pub mod calibrate;
 pub mod data;
 pub mod encode;
 pub mod eval;
 pub mod info;
 pub mod pull;
 pub mod quickstart;
+pub mod report;
 pub mod score;
 pub mod sweep;
 pub mod train;
@@ -25,7 +27,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Train(args) => train::run(args, &context),
         Command::Sweep(args) => sweep::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
+        Command::Report(args) => report::run(args, &context),
         Command::Score(args) => score::run(args, &context),
+        Command::Calibrate(args) => calibrate::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),
         Command::Bench(args) => bench::run(args, &context),
         Command::Info(args) => info::run(args, &context),

@@ -8,8 +8,9 @@ use crate::output::Output;
 use crate::pair_options::PairOptions;
 use crate::progress::Counter;
 use clap::ArgAction;
+use gradus::calibration::{Calibrated, Calibration, RawScore};
 use gradus::data::{DataError, Format as DataFormat, LabelMap, Lines, RawPair};
-use gradus::model::{EncodeOptions, RegressionHead, SentenceEncoder};
+use gradus::model::{EncodeOptions, ModelError, RegressionHead, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use serde::Serialize;
 use std::io::{self, BufReader, IsTerminal};
@@ -19,7 +20,8 @@ const EXAMPLES: &str = "\
 Without texts or --pairs, pairs are read from standard input: text1<TAB>text2 \
 a line, or JSON objects with --jsonl. Answers come in the order of the pairs. \
 As tsv a line is the cosine, then the grade where the model has a regression \
-head. Bad input stops the command, after the answers to what came before it.
+head, then the grade on people's scale and the two ends of its interval where \
+it has a calibration (see `gradus calibrate`). Bad input stops the command, after the answers to what came before it.
 
 Examples:
   gradus score all-MiniLM-L6-v2 \"A plane is taking off.\" \"An air plane takes off.\"
@@ -79,13 +81,13 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     }
     let folder = context.find(&args.model)?;
     if let Ok([first, second]) = <[String; 2]>::try_from(std::mem::take(&mut args.texts)) {
-        let scorer = Scorer::new(args.model, context.load(&folder)?);
+        let scorer = Scorer::new(args.model, &folder, context)?;
         scorer.single(first, second, format)?;
         context.tell_of_cuts(&scorer.encoder);
         return Ok(());
     }
     let mut pairs = open(&args, context)?;
-    let scorer = Scorer::new(args.model, context.load(&folder)?);
+    let scorer = Scorer::new(args.model, &folder, context)?;
     let mut output = Output::open(None)?;
     let counter = Counter::new(context.manner.beside_results(), "scoring pairs", None);
     while let Some(chunk) = pairs.next_chunk()? {
@@ -135,19 +137,35 @@ struct Scored<'a> {
     cosine: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     grade: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibrated: Option<Calibrated>,
 }
 
 impl Scored<'_> {
     fn write(&self, output: &mut Output, format: Format) -> Result<(), Failure> {
         let (cosine, first, second) = (self.cosine, self.sentence1, self.sentence2);
-        match (format, self.grade) {
-            (Format::Json, _) => output.json_line(self),
-            (Format::Tsv, None) => output.line(&cosine.to_string()),
-            (Format::Tsv, Some(grade)) => output.line(&format!("{cosine}\t{grade}")),
-            (Format::Text, None) => output.line(&format!("{cosine:7.4}  {first} | {second}")),
-            (Format::Text, Some(grade)) => output.line(&format!(
-                "{cosine:7.4}  grade {grade:6.3}  {first} | {second}"
-            )),
+        match format {
+            Format::Json => output.json_line(self),
+            Format::Tsv => {
+                let told = self.calibrated.map(|c| [c.grade, c.low, c.high]);
+                let more = self.grade.into_iter().chain(told.into_iter().flatten());
+                let cells: Vec<String> = std::iter::once(cosine)
+                    .chain(more)
+                    .map(|number| number.to_string())
+                    .collect();
+                output.line(&cells.join("\t"))
+            }
+            Format::Text => {
+                let grade = self.grade.map(|grade| format!("grade {grade:6.3}  "));
+                let told = self.calibrated.map(|c| {
+                    format!(
+                        "calibrated {:5.2} [{:5.2}, {:5.2}]  ",
+                        c.grade, c.low, c.high
+                    )
+                });
+                let (grade, told) = (grade.unwrap_or_default(), told.unwrap_or_default());
+                output.line(&format!("{cosine:7.4}  {grade}{told}{first} | {second}"))
+            }
         }
     }
 }
@@ -156,11 +174,26 @@ impl Scored<'_> {
 struct Scorer {
     model: String,
     encoder: SentenceEncoder<Cpu>,
+    calibration: Option<Calibration>,
 }
 
 impl Scorer {
-    fn new(model: String, encoder: SentenceEncoder<Cpu>) -> Self {
-        Self { model, encoder }
+    fn new(model: String, folder: &Path, context: &Context) -> Result<Self, Failure> {
+        let encoder = context.load(folder)?;
+        let calibration = Calibration::load(folder).map_err(Failure::Model)?;
+        let by_head = |c: &Calibration| c.score == RawScore::Grade;
+        if calibration.as_ref().is_some_and(by_head) && encoder.head().is_none() {
+            let path = Calibration::path(folder);
+            let message = "maps the grades of a regression head, which the model does not have; \
+                           fit it again with `gradus calibrate`, or remove the file";
+            let message = message.to_owned();
+            return Err(Failure::Model(ModelError::Config { path, message }.into()));
+        }
+        Ok(Self {
+            model,
+            encoder,
+            calibration,
+        })
     }
 
     fn head(&self) -> Option<&RegressionHead> {
@@ -177,13 +210,21 @@ impl Scorer {
             .encode(&texts, EncodeOptions::default())
             .map_err(Failure::Model)?;
         super::check_finite(&self.model, &texts, &vectors)?;
-        let scored = pairs.iter().enumerate().map(|(i, (first, second))| Scored {
-            sentence1: first,
-            sentence2: second,
-            cosine: vectors.cosine(2 * i, 2 * i + 1),
-            grade: self
-                .head()
-                .map(|head| head.grade(vectors.row(2 * i), vectors.row(2 * i + 1))),
+        let scored = pairs.iter().enumerate().map(|(i, (first, second))| {
+            let (a, b) = (2 * i, 2 * i + 1);
+            let cosine = vectors.cosine(a, b);
+            let grade = self.head().map(|h| h.grade(vectors.row(a), vectors.row(b)));
+            let calibrated = self.calibration.as_ref().map(|c| match (c.score, grade) {
+                (RawScore::Grade, Some(grade)) => c.apply(grade),
+                _ => c.apply(cosine),
+            });
+            Scored {
+                sentence1: first,
+                sentence2: second,
+                cosine,
+                grade,
+                calibrated,
+            }
         });
         Ok(scored.collect())
     }
@@ -199,6 +240,19 @@ impl Scorer {
                     if let (Some(grade), Some(head)) = (scored.grade, self.head()) {
                         let scale = super::scale(head);
                         output.line(&format!("grade  {grade:6.3}{scale}"))?;
+                    }
+                    if let (Some(told), Some(by)) = (scored.calibrated, &self.calibration) {
+                        output.line(&format!(
+                            "calibrated {:.2}, {:.0} % within {:.2} to {:.2} (on {} to {}, by {} pairs of {})",
+                            told.grade,
+                            100.0 * by.coverage,
+                            told.low,
+                            told.high,
+                            by.scale.0,
+                            by.scale.1,
+                            by.pairs,
+                            by.fitted_on
+                        ))?;
                     }
                 }
                 _ => scored.write(&mut output, format)?,

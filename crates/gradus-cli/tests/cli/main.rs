@@ -1,6 +1,7 @@
 //! The `gradus` command from outside, on the tiny stored models.
 
 mod bench;
+mod calibrate;
 mod contrastive;
 mod data;
 mod encode;
@@ -9,6 +10,7 @@ mod failures;
 mod info;
 mod precision;
 mod pull;
+mod report;
 mod score;
 mod support;
 mod sweep;

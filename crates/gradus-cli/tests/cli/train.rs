@@ -68,6 +68,9 @@ fn a_run_leaves_a_folder_that_other_commands_use() {
     }
     let card = fs::read_to_string(run.join("model/README.md")).unwrap();
     assert!(card.contains("| tune | 200 |") && card.contains("smooth K2 (k 3, x0 0.2)"));
+    // Fitted on the dev set.
+    let calibration = fs::read_to_string(run.join("model/calibration.json")).unwrap();
+    assert!(calibration.contains("\"pairs\": 50"), "{calibration}");
     let mut score = gradus();
     score
         .args(["score", "--format", "tsv"])
@@ -79,7 +82,7 @@ fn a_run_leaves_a_folder_that_other_commands_use() {
         .map(|n| n.parse().unwrap())
         .collect();
     assert!(
-        numbers.len() == 2 && (0.0..=5.0).contains(&numbers[1]),
+        numbers.len() == 5 && numbers[1..].iter().all(|n| (0.0..=5.0).contains(n)),
         "{line}"
     );
     // The folder is taken; a finished run resumes to nothing left to do.

@@ -78,6 +78,26 @@ pub fn resampled_spearman(
     (0..models.len()).map(of_model).collect()
 }
 
+/// How much better `a` follows the grades than `b`: the interval that 95 % of
+/// paired draws put the difference of their Spearman correlations in. `None`
+/// where no draw has a correlation.
+///
+/// Deterministic: it depends on the values, `resamples` and `seed` alone.
+///
+/// # Panics
+/// If there are fewer values in `a` or `b` than grades: a bug of the caller.
+pub fn paired_bootstrap(
+    gold: &[f64],
+    a: &[f64],
+    b: &[f64],
+    resamples: usize,
+    seed: u64,
+) -> Option<Interval> {
+    let draws = resampled_spearman(gold, &[a, b], resamples, seed);
+    let differences: Vec<f64> = draws[0].iter().zip(&draws[1]).map(|(a, b)| a - b).collect();
+    Interval::percentile(&differences, 0.95)
+}
+
 /// Values in order, so that ranks of any resample are had in one pass.
 struct Sorted {
     order: Vec<u32>,
@@ -176,6 +196,26 @@ mod tests {
         assert_eq!(
             draws,
             resampled_spearman(&grades, &[&good, &bad, &other], 400, 9)
+        );
+    }
+
+    #[test]
+    fn a_pair_of_models_is_compared_in_one_call() {
+        let grades = noise(300, 21);
+        let near = |share: f64, seed| -> Vec<f64> {
+            let with = grades.iter().zip(noise(300, seed));
+            with.map(|(g, e)| g + share * e).collect()
+        };
+        let (good, bad) = (near(0.3, 22), near(3.0, 23));
+        let better = paired_bootstrap(&grades, &good, &bad, 300, 5).unwrap();
+        assert!(better.low > 0.0, "{better:?}");
+        let worse = paired_bootstrap(&grades, &bad, &good, 300, 5).unwrap();
+        assert!((worse.low + better.high).abs() < 1e-12 && (worse.high + better.low).abs() < 1e-12);
+        let same = paired_bootstrap(&grades, &good, &good, 300, 5).unwrap();
+        assert_eq!((same.low, same.high), (0.0, 0.0));
+        assert_eq!(
+            paired_bootstrap(&[1.0, 1.0], &[0.1, 0.2], &[0.3, 0.1], 9, 5),
+            None
         );
     }
 

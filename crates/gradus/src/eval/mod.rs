@@ -10,15 +10,17 @@ mod bootstrap;
 mod correlation;
 mod embedder;
 mod geometry;
+mod judged;
 mod report;
 mod sts;
 mod tasks;
 mod text_table;
 
-pub use bootstrap::{Interval, resampled_spearman};
+pub use bootstrap::{Interval, paired_bootstrap, resampled_spearman};
 pub use correlation::{Correlation, Undefined, average_ranks, pearson, spearman};
 pub use embedder::Embedder;
 pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};
+pub use judged::Judged;
 pub use report::{ModelScores, Report, View};
 pub use sts::{Aggregated, Aggregation, Metric, Scores, SubsetScores, SuiteScores, TaskScores};
 pub use tasks::{Suite, Task};

@@ -28,6 +28,9 @@ pub struct State {
     pub initial: Option<f64>,
     /// Length of `metrics.jsonl`.
     pub metrics_len: u64,
+    /// Length of the events for TensorBoard; 0 where none were written.
+    #[serde(default)]
+    pub events_len: u64,
     /// Ties the checkpoint to the recipe's data.
     pub fingerprint: String,
 }

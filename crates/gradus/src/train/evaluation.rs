@@ -1,5 +1,6 @@
+use crate::calibration::{COVERAGE, Calibration, CalibrationError};
 use crate::data::{GradedPair, Source};
-use crate::eval::{Correlation, Geometry, pearson, spearman};
+use crate::eval::{Correlation, Geometry, Judged, pearson, spearman};
 use crate::model::{EncodeOptions, RegressionHead, SentenceEncoder};
 use crate::text::Tokens;
 use crate::{Embeddings, Result};
@@ -90,6 +91,20 @@ impl DevSet {
         self.score(&embeddings, head, stage, step)
     }
 
+    /// Fits a calibration of the model's scores to the grades.
+    ///
+    /// # Errors
+    /// [`CalibrationError`] where the pairs do not allow one.
+    pub fn calibrate<B: Backend>(
+        &self,
+        model: &SentenceEncoder<B>,
+    ) -> Result<Calibration, CalibrationError> {
+        let embeddings = model.encode_tokens(&self.texts, EncodeOptions::default());
+        let judged = Judged::of_rows(&embeddings, model.head(), &self.pairs);
+        let (grades, scale) = (&self.grades, self.scale);
+        Calibration::best(&judged, model.head(), grades, scale, COVERAGE, &self.name)
+    }
+
     fn score(
         &self,
         embeddings: &Embeddings,
@@ -97,15 +112,7 @@ impl DevSet {
         stage: &str,
         step: u64,
     ) -> DevEvaluation {
-        let cosines: Vec<f64> = self
-            .pairs
-            .iter()
-            .map(|&(a, b)| embeddings.cosine(a, b))
-            .collect();
-        let grades: Option<Vec<f64>> = head.map(|head| {
-            let grade = |&(a, b): &(usize, usize)| head.grade(embeddings.row(a), embeddings.row(b));
-            self.pairs.iter().map(grade).collect()
-        });
+        let Judged { cosines, grades } = Judged::of_rows(embeddings, head, &self.pairs);
         let high = self.scale.0 + 0.8 * (self.scale.1 - self.scale.0);
         let positives: Vec<_> = self
             .pairs

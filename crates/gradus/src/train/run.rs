@@ -2,9 +2,11 @@ use super::evaluation::DevSet;
 use super::events::Observer;
 use super::metrics::Metrics;
 use super::overlap::Watch;
+use super::record::Recorder;
 use super::stage::{Context, Prepared};
 use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, State, TrainError};
 use crate::Result;
+use crate::calibration::Calibration;
 use crate::data::DataRoot;
 use crate::model::{Provenance, RegressionHead, SentenceEncoder};
 use crate::teacher::{self, TeacherVectors};
@@ -66,6 +68,7 @@ pub(super) struct Progress<B: Backend> {
     pub head: Vec<f32>,
     pub metrics: Metrics,
     pub last_checkpoint: Instant,
+    pub recorder: Recorder,
 }
 
 impl<B: Backend> Run<B> {
@@ -223,16 +226,22 @@ impl<B: Backend> Run<B> {
                     optimizer: self.optimizer(0),
                     moments: self.moments(0),
                     head: self.new_head(0),
-                    metrics: Metrics::open(&folder.metrics(), 0)?,
+                    metrics: Metrics::open(folder, 0, 0)?,
                     last_checkpoint: Instant::now(),
+                    recorder: Recorder::new(folder.root(), &self.plan),
                 }
             }
         };
+        if progress.state.stage < self.stages.len() {
+            let state = &progress.state;
+            progress.recorder.write(folder.root(), state, false)?;
+        }
         while progress.state.stage < self.stages.len() {
             self.stage(&mut progress, folder, observer)?;
             self.hand_over(&mut progress, folder, observer)?;
         }
         progress.metrics.flush()?;
+        self.calibrate(folder, observer)?;
         observer.end();
         Ok(Summary {
             model: folder.model(),
@@ -257,6 +266,25 @@ impl<B: Backend> Run<B> {
             taught.push(vectors);
         }
         self.stages[s].teachers = taught;
+        Ok(())
+    }
+
+    /// Leaves a calibration with the model of a run that is over, fitted on its
+    /// dev set.
+    fn calibrate(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<()> {
+        let model = folder.model();
+        let Some(dev) = &self.dev else { return Ok(()) };
+        if Calibration::path(&model).exists() {
+            return Ok(());
+        }
+        self.model.reload(&model)?;
+        match dev.calibrate(&self.model) {
+            Ok(calibration) => {
+                calibration.save(&model)?;
+                observer.note(&format!("calibrated: {}", calibration.describe()));
+            }
+            Err(why) => observer.warn(&format!("the model is not calibrated: {why}")),
+        }
         Ok(())
     }
 
@@ -327,8 +355,9 @@ impl<B: Backend> Run<B> {
             optimizer: self.optimizer(state.stage),
             moments: self.moments(state.stage),
             head: vec![],
-            metrics: Metrics::open(&folder.metrics(), state.metrics_len)?,
+            metrics: Metrics::open(folder, state.metrics_len, state.events_len)?,
             last_checkpoint: Instant::now(),
+            recorder: Recorder::new(folder.root(), &self.plan),
             state,
         };
         let head = self.new_head(progress.state.stage).len();

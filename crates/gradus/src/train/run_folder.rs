@@ -4,8 +4,9 @@ use crate::{Error, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// A run's folder: `recipe.toml` (resolved), `overlap.json`, `metrics.jsonl`,
-/// `checkpoints/`, and `model/`, the best model.
+/// A run's folder: `recipe.toml` (resolved), `run.json`, `overlap.json`,
+/// `metrics.jsonl`, `tensorboard/`, `checkpoints/`, and `model/`, the best
+/// model.
 ///
 /// Holding one keeps other processes out of the run.
 #[derive(Debug)]
@@ -111,6 +112,11 @@ impl RunFolder {
             .map_err(|e| Error::Internal(format!("overlap: {e}")))?;
         json.push(b'\n');
         write_bytes(&self.overlap(), &json)
+    }
+
+    /// Event files, by which TensorBoard follows the run.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.root.join("tensorboard")
     }
 
     /// The checkpoints.

@@ -159,6 +159,7 @@ impl<B: Backend> Run<B> {
 
     pub(super) fn checkpoint(&self, progress: &mut Progress<B>, folder: &RunFolder) -> Result<()> {
         progress.state.metrics_len = progress.metrics.flush()?;
+        progress.state.events_len = progress.metrics.events_len();
         Checkpoint::take(
             progress.state.clone(),
             self.model.backend(),
@@ -170,7 +171,9 @@ impl<B: Backend> Run<B> {
         )
         .write(&folder.checkpoints())?;
         progress.last_checkpoint = Instant::now();
-        Ok(())
+        let over = progress.state.stage == self.stages.len();
+        let state = &progress.state;
+        progress.recorder.write(folder.root(), state, over)
     }
 
     pub(super) fn log_evaluation(

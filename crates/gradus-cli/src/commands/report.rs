@@ -1,0 +1,214 @@
+//! `gradus report`: a page that shows what training runs did.
+
+use super::eval::{TEXTS, Watched};
+use crate::args::one_of;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Output;
+use gradus::Precision;
+use gradus::data::{Known, Split, TextVariant};
+use gradus::eval::{Suite, Task};
+use gradus::tensorboard::write_events;
+use gradus::train::RunFolder;
+use gradus_kernels::Backend;
+use gradus_report::{Judgement, Run, judge, keep, kept, key, page};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+One HTML file without scripts that needs no network: loss and dev scores, the \
+test tasks before and after training, predicted grades beside people's with the \
+worst errors, the recipe and the machine. Several runs are also set side by \
+side, with intervals of their differences and published rows. What a model says \
+of the pairs is kept in RUN/report, so that the next page is quick.
+
+Examples:
+  gradus report runs/quickstart
+  gradus report runs/reviews --tasks none
+  gradus report runs/old --tensorboard && tensorboard --logdir runs/old
+  gradus report runs/seed1 runs/seed2 --tasks stsb,sickr --output seeds.html";
+
+/// What is to be shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The runs' folders
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The page; by default RUN/report.html, with several runs report.html here
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The test tasks: names with commas between, all or none
+    #[arg(long, default_value = "all", value_name = "LIST")]
+    pub tasks: String,
+    /// The text of STS12-16: as released, or as the SentEval toolkit tokenised
+    /// it
+    #[arg(long, default_value = "original", value_parser = one_of(TEXTS))]
+    pub text: TextVariant,
+    /// Make no page, but RUN/tensorboard anew from metrics.jsonl; runs under way
+    /// write there themselves
+    #[arg(long, conflicts_with_all = ["output", "tasks", "text"])]
+    pub tensorboard: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if args.tensorboard {
+        return events(&args.runs);
+    }
+    let known = tasks(&args.tasks)?;
+    let opened = args.runs.iter().map(|root| Run::open(root, &context.data));
+    let mut runs = opened.collect::<Result<Vec<_>, _>>()?;
+    let suite = match suite(&known, args.text, context) {
+        Ok(suite) => suite,
+        Err(why) => {
+            context.manner.note(&format!("without test tasks: {why}"));
+            runs[0]
+                .notes
+                .push(format!("The test tasks are not shown: {why}."));
+            let (text, tasks) = (args.text, Vec::new());
+            Suite { text, tasks }
+        }
+    };
+    // Runs often begin with one model.
+    let mut seen = HashMap::new();
+    for run in &mut runs {
+        judge_both(run, &suite, &mut seen, context)?;
+    }
+    let page = page(&runs, Some(&suite));
+    let path = args.output.unwrap_or_else(|| match &args.runs[..] {
+        [one] => one.join("report.html"),
+        _ => PathBuf::from("report.html"),
+    });
+    let mut file = Output::open(Some(&path))?;
+    file.bytes(page.as_bytes())?;
+    file.finish()?;
+    let mut output = Output::open(None)?;
+    output.line(&path.display().to_string())?;
+    output.finish()
+}
+
+/// Makes the runs' event files anew.
+fn events(runs: &[PathBuf]) -> Result<(), Failure> {
+    let mut output = Output::open(None)?;
+    for root in runs {
+        // Nobody else writes meanwhile.
+        let (folder, _) = RunFolder::open(root)?;
+        let written = write_events(&folder.metrics(), &folder.tensorboard())?;
+        output.line(&written.display().to_string())?;
+    }
+    output.finish()
+}
+
+fn tasks(list: &str) -> Result<Vec<Known>, Failure> {
+    match list {
+        "all" => Ok(Known::SUITE.to_vec()),
+        "none" => Ok(vec![]),
+        names => {
+            let mut chosen = Vec::new();
+            for name in names.split(',') {
+                let known = Known::parse(name.trim()).map_err(Failure::Input)?;
+                if !Known::SUITE.contains(&known) {
+                    let message = format!("--tasks {name}: not one of the test tasks");
+                    return Err(Failure::Usage(message));
+                }
+                if !chosen.contains(&known) {
+                    chosen.push(known);
+                }
+            }
+            Ok(chosen)
+        }
+    }
+}
+
+fn suite(known: &[Known], text: TextVariant, context: &Context) -> gradus::Result<Suite> {
+    let mut tasks = Vec::with_capacity(known.len());
+    for &known in known {
+        let mut task = Task::known(&context.data, known, Split::Test, text)?;
+        task.in_average = true;
+        tasks.push(task);
+    }
+    Ok(Suite { text, tasks })
+}
+
+/// Has the model that a run began with and its own judge all pairs.
+fn judge_both(
+    run: &mut Run,
+    suite: &Suite,
+    seen: &mut HashMap<String, Judgement>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let own = run.root.join("model");
+    if own.is_dir() {
+        run.after = Some(judged(run, &own, Side::After, suite, seen, context)?);
+    } else {
+        run.notes.push("There is no model yet.".into());
+    }
+    if suite.tasks.is_empty() {
+        return Ok(());
+    }
+    let beside = run.base_dir.join(&run.recipe.model);
+    let found = match beside.is_dir() {
+        true => Ok(beside),
+        false => context.find(&run.recipe.model),
+    };
+    match found {
+        Ok(folder) => run.before = Some(judged(run, &folder, Side::Before, suite, seen, context)?),
+        Err(why) => {
+            let note = format!("The model before training is not shown: {why}.");
+            context.manner.note(&note);
+            run.notes.push(note);
+        }
+    }
+    Ok(())
+}
+
+/// Which of a run's two models.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Before,
+    After,
+}
+
+/// What the model in `folder` says, from the run's folder if it was asked
+/// before.
+fn judged(
+    run: &Run,
+    folder: &Path,
+    side: Side,
+    suite: &Suite,
+    seen: &mut HashMap<String, Judgement>,
+    context: &Context,
+) -> Result<Judgement, Failure> {
+    // Only a run's own model is shown on its dev set.
+    let (name, dev) = match side {
+        Side::Before => ("before", None),
+        Side::After => ("after", run.dev.as_ref()),
+    };
+    let backend = context.backend(Precision::Auto)?;
+    // Nothing depends on the number of threads.
+    let numbers = format!("{:?} {}", backend.precision(), backend.isa());
+    let backend = backend.describe();
+    let key = key(folder, &numbers, suite, dev).map_err(Failure::Model)?;
+    if let Some(judgement) = seen.get(&key) {
+        return Ok(judgement.clone());
+    }
+    let path = run.root.join("report").join(format!("{name}.json"));
+    let judgement = match kept(&path, &key) {
+        Some(judgement) => judgement,
+        None => {
+            let what = format!("{}: judging pairs, {name} training", run.name);
+            let watched = Watched::new(context.load(folder)?, what, context.manner);
+            let head = watched.encoder().head();
+            let judgement = judge(&watched, head, backend, suite, dev).map_err(Failure::Model)?;
+            if let Err(why) = keep(&path, &key, &judgement) {
+                context
+                    .manner
+                    .note(&format!("not kept for the next report: {why}"));
+            }
+            judgement
+        }
+    };
+    seen.insert(key, judgement.clone());
+    Ok(judgement)
+}

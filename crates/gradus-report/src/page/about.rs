@@ -1,0 +1,287 @@
+//! What a run was, and on what it ran.
+
+use super::grades::Graded;
+use super::html::{Cell, paragraph, table};
+use super::{duration, escaped, percent};
+use crate::compare::scores;
+use crate::run::Run;
+use gradus::eval::Suite;
+use serde_json::Value;
+
+/// The figures that matter, and what is missing.
+pub(super) fn summary(run: &Run, suite: Option<&Suite>, graded: Option<&Graded>) -> String {
+    let mut out = String::new();
+    if !run.recipe.description.is_empty() {
+        out += &paragraph(&run.recipe.description);
+    }
+    let mut tiles: Vec<(String, String)> = Vec::new();
+    let (initial, best) = dev_scores(run);
+    if let Some(best) = best {
+        let before = initial.map_or(String::new(), |i| format!(", {} before", percent(Some(i))));
+        let dev = run
+            .metrics
+            .evaluations
+            .first()
+            .map_or("dev", |e| e.dev.as_str());
+        tiles.push((
+            percent(Some(best)),
+            format!("best on {dev}, Spearman x 100{before}"),
+        ));
+    }
+    if let (Some(suite), Some(after)) = (suite, &run.after)
+        && let (_, Some(average)) = scores(suite, &after.tasks)
+    {
+        let before = run.before.as_ref().and_then(|b| scores(suite, &b.tasks).1);
+        let before = before.map_or(String::new(), |b| format!(", {} before", percent(Some(b))));
+        let tasks = suite.tasks.iter().filter(|t| t.in_average).count();
+        tiles.push((
+            percent(Some(average)),
+            format!("average of {tasks} test tasks{before}"),
+        ));
+    }
+    if let Some(graded) = graded {
+        let (low, high) = graded.scale();
+        tiles.push((
+            format!("{:.2}", graded.mean_error()),
+            format!("mean error of calibrated grades on {low} to {high}"),
+        ));
+        if let Some(share) = graded.rounding() {
+            tiles.push((
+                format!("{:.0} %", 100.0 * share),
+                "round to the right grade".into(),
+            ));
+        }
+    }
+    if let Some(record) = &run.record {
+        let memory = record.peak_memory_bytes.map_or(String::new(), |bytes| {
+            format!(", at most {:.0} MB of memory", bytes as f64 / 1e6)
+        });
+        let state = if record.finished {
+            "trained in all"
+        } else {
+            "trained so far; not finished"
+        };
+        tiles.push((duration(record.seconds), format!("{state}{memory}")));
+    }
+    if !tiles.is_empty() {
+        out += "<div class=\"tiles\">";
+        for (value, what) in tiles {
+            out += &format!(
+                "<div class=\"tile\"><b>{}</b><span>{}</span></div>",
+                escaped(&value),
+                escaped(&what)
+            );
+        }
+        out += "</div>\n";
+    }
+    for note in &run.notes {
+        out += &paragraph(note);
+    }
+    out
+}
+
+/// The dev score before training, and the best one of the last stage that was
+/// selected from.
+fn dev_scores(run: &Run) -> (Option<f64>, Option<f64>) {
+    if let Some(record) = run.record.as_ref().filter(|r| r.best.is_some()) {
+        return (record.initial, record.best);
+    }
+    let evaluations = &run.metrics.evaluations;
+    let initial = evaluations
+        .first()
+        .filter(|e| e.step == 0)
+        .and_then(|e| e.spearman.value());
+    let last = evaluations.last().map(|e| e.stage.as_str());
+    let of_last = evaluations
+        .iter()
+        .filter(|e| Some(e.stage.as_str()) == last && e.step > 0);
+    let best = of_last
+        .filter_map(|e| e.spearman.value())
+        .max_by(f64::total_cmp);
+    (initial, best)
+}
+
+/// Runs in a table.
+pub(super) fn side_by_side(runs: &[Run]) -> String {
+    let head = [
+        "run",
+        "model",
+        "seed",
+        "dev before",
+        "dev best",
+        "time",
+        "memory",
+        "finished",
+    ];
+    let head: Vec<String> = head.iter().map(|s| (*s).to_owned()).collect();
+    let row = |run: &Run| {
+        let (initial, best) = dev_scores(run);
+        let record = run.record.as_ref();
+        let memory = record.and_then(|r| r.peak_memory_bytes);
+        vec![
+            Cell::text(&run.name),
+            Cell::text(&run.recipe.model),
+            Cell::number(run.recipe.seed.to_string()),
+            Cell::number(percent(initial)),
+            Cell::number(percent(best)),
+            Cell::number(record.map_or("not recorded".into(), |r| duration(r.seconds))),
+            Cell::number(memory.map_or("not recorded".into(), |m| {
+                format!("{:.0} MB", m as f64 / 1e6)
+            })),
+            Cell::number(record.map_or("not recorded", |r| if r.finished { "yes" } else { "no" })),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = runs.iter().map(row).collect();
+    let mut chosen: Vec<String> = runs.iter().map(Run::selection).collect();
+    chosen.dedup();
+    let caption = format!(
+        "Dev scores are Spearman x 100 of the cosine; selected by {}.",
+        chosen.join("; ")
+    );
+    let mut out = table(&caption, &head, &rows);
+    for run in runs {
+        for note in &run.notes {
+            out += &paragraph(&format!("{}: {note}", run.name));
+        }
+    }
+    out
+}
+
+/// What was found of pairs that training and test sets share.
+pub(super) fn overlap(run: &Run) -> String {
+    let mut out = String::from("<h2>Data overlap</h2>\n");
+    if let Some(record) = &run.record {
+        for stage in &record.stages {
+            out += &paragraph(&format!(
+                "Stage {}: {} {}; {} left out because an excluded set holds them, {} by their label.",
+                stage.name, stage.examples, stage.unit, stage.excluded, stage.skipped
+            ));
+        }
+    }
+    let Some(found) = &run.overlap else {
+        return out
+            + &paragraph(
+                "No overlap.json in the run's folder: overlap was not looked for beyond the recipe's exclusions.",
+            );
+    };
+    let mut rows = Vec::new();
+    flattened("", found, &mut rows);
+    let cells = |(key, value): (String, String)| vec![Cell::text(key), Cell::number(value)];
+    let rows: Vec<Vec<Cell>> = rows.into_iter().map(cells).collect();
+    out += &table(
+        "From overlap.json; lists are counted.",
+        &["what".into(), "found".into()],
+        &rows,
+    );
+    out
+}
+
+/// Every value of a tree with the path to it. Lists of objects are gone into as
+/// far as their first few entries.
+fn flattened(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    const SHOWN: usize = 20;
+    let below = |key: &str| match path {
+        "" => key.to_owned(),
+        _ => format!("{path} / {key}"),
+    };
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                flattened(&below(key), value, rows);
+            }
+        }
+        Value::Array(list) => {
+            rows.push((path.to_owned(), format!("{} entries", list.len())));
+            for (i, entry) in list
+                .iter()
+                .filter(|e| e.is_object())
+                .take(SHOWN)
+                .enumerate()
+            {
+                flattened(&below(&(i + 1).to_string()), entry, rows);
+            }
+        }
+        Value::String(text) => rows.push((path.to_owned(), text.clone())),
+        other => rows.push((path.to_owned(), other.to_string())),
+    }
+}
+
+/// Machine, stages and recipe.
+pub(super) fn circumstances(run: &Run) -> String {
+    let mut out = String::from("<h2>Circumstances</h2>\n");
+    if let Some(record) = &run.record {
+        let mut rows = vec![
+            ("processor", record.processor.clone()),
+            ("trained on", record.backend.clone()),
+            ("begun", record.started.clone()),
+            ("duration", duration(record.seconds)),
+            ("gone on after stops", record.resumed.to_string()),
+            ("Gradus", record.version.clone()),
+            (
+                "parameters",
+                format!("{:.1} million", record.parameters as f64 / 1e6),
+            ),
+        ];
+        if let Some(bytes) = record.peak_memory_bytes {
+            rows.push(("peak memory", format!("{:.0} MB", bytes as f64 / 1e6)));
+        }
+        let rows: Vec<Vec<Cell>> = rows
+            .into_iter()
+            .map(|(k, v)| vec![Cell::text(k), Cell::text(v)])
+            .collect();
+        out += &table("", &[], &rows);
+        let head = [
+            "stage",
+            "objective",
+            "examples",
+            "steps",
+            "batch",
+            "peak rate",
+        ];
+        let head: Vec<String> = head.iter().map(|s| (*s).to_owned()).collect();
+        let rows: Vec<Vec<Cell>> = record
+            .stages
+            .iter()
+            .map(|stage| {
+                let frozen = if stage.encoder_frozen {
+                    ", encoder frozen"
+                } else {
+                    ""
+                };
+                vec![
+                    Cell::text(&stage.name),
+                    Cell::text(format!("{}{frozen}", stage.objective)),
+                    Cell::number(stage.examples.to_string()),
+                    Cell::number(stage.steps.to_string()),
+                    Cell::number(stage.batch.to_string()),
+                    Cell::number(format!("{:.1e}", stage.peak_rate)),
+                ]
+            })
+            .collect();
+        out += &table("", &head, &rows);
+    } else {
+        out += &paragraph("Machine, time and memory were not recorded: the run has no run.json.");
+    }
+    out += &format!(
+        "<h3>Recipe</h3>\n<pre>{}</pre>\n",
+        escaped(run.recipe_text.trim_end())
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_tree_of_findings_is_listed() {
+        let value = serde_json::json!({
+            "sts12": { "pairs": 3, "share": 0.5 }, "list": [1, 2], "deep": [{ "n": 1 }], "s": "x"
+        });
+        let mut rows = Vec::new();
+        flattened("", &value, &mut rows);
+        let has = |k: &str, v: &str| rows.contains(&(k.to_owned(), v.to_owned()));
+        assert!(has("sts12 / pairs", "3") && has("list", "2 entries") && has("deep / 1 / n", "1"));
+        assert_eq!(rows.len(), 6);
+    }
+}

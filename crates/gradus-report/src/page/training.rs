@@ -1,0 +1,155 @@
+//! Loss and dev scores over the steps.
+
+use super::html::{figure, paragraph};
+use crate::chart::{COLOURS, Curve, curves};
+use crate::run::{Metrics, Run};
+
+type Points = Vec<(f64, f64)>;
+
+/// How a run went.
+pub(super) fn section(run: &Run) -> String {
+    let mut out = String::from("<h2>Training</h2>\n");
+    let metrics = &run.metrics;
+    if metrics.steps.is_empty() && metrics.evaluations.is_empty() {
+        return out + &paragraph("metrics.jsonl holds nothing yet.");
+    }
+    let marks = marks(metrics);
+    let stages: Vec<&str> = metrics
+        .stages
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let stages = match stages[..] {
+        [one] => format!("Stage {one}."),
+        _ => format!("Stages, parted by dashed lines: {}.", stages.join(", ")),
+    };
+    if !metrics.steps.is_empty() {
+        let loss = losses(metrics);
+        let curve = |points: Points, faint| Curve {
+            points,
+            colour: 0,
+            faint,
+            dots: false,
+        };
+        let all = [curve(loss.clone(), true), curve(smoothed(metrics), false)];
+        let svg = curves("Loss over steps", ("step", "loss"), &all, &marks);
+        let caption = format!(
+            "Loss of the training batches, faint as logged, strong as a moving mean within each stage. {stages}"
+        );
+        out += &figure(&svg, &[(0, "loss")], &caption);
+        let rate = metrics.steps.iter();
+        let rate = rate.map(|s| (metrics.overall(&s.stage, s.step), 1e6 * s.learning_rate));
+        let rate = Curve {
+            colour: 2,
+            ..curve(rate.collect(), false)
+        };
+        let names = ("step", "learning rate, millionths");
+        let svg = curves("Learning rate over steps", names, &[rate], &marks);
+        out += "<details><summary>Learning rate</summary>";
+        out += &figure(
+            &svg,
+            &[(2, "learning rate")],
+            "Of the head and the top layer.",
+        );
+        out += "</details>\n";
+    }
+    if metrics.evaluations.is_empty() {
+        return out + &paragraph("No dev scores: the recipe names no dev set.");
+    }
+    let (cosine, head) = dev(metrics);
+    let mut legend = vec![(0, "cosine")];
+    let curve = |points, colour| Curve {
+        points,
+        colour,
+        faint: false,
+        dots: true,
+    };
+    let mut all = vec![curve(cosine, 0)];
+    // The head of the cosine form follows the cosine.
+    if run.own_head().is_some() && !head.is_empty() {
+        legend.push((1, "regression head"));
+        all.push(curve(head, 1));
+    }
+    let names = ("step", "Spearman x 100");
+    let svg = curves("Dev score over steps", names, &all, &marks);
+    let name = metrics.evaluations.first().map_or("", |e| e.dev.as_str());
+    let caption = format!(
+        "Spearman x 100 on {name}, seed {}. Models are selected by the cosine's.",
+        run.recipe.seed
+    );
+    out + &figure(&svg, &legend, &caption)
+}
+
+/// The runs' dev scores in one drawing.
+pub(super) fn side_by_side(runs: &[Run]) -> String {
+    let scored: Vec<&Run> = runs
+        .iter()
+        .filter(|r| !r.metrics.evaluations.is_empty())
+        .collect();
+    if scored.is_empty() {
+        return String::new();
+    }
+    let curve = |(colour, run): (usize, &&Run)| Curve {
+        points: dev(&run.metrics).0,
+        colour,
+        faint: false,
+        dots: false,
+    };
+    let shown = &scored[..scored.len().min(COLOURS)];
+    let all: Vec<Curve> = shown.iter().enumerate().map(curve).collect();
+    let legend: Vec<(usize, &str)> = shown
+        .iter()
+        .enumerate()
+        .map(|(c, run)| (c, run.name.as_str()))
+        .collect();
+    let names = ("step", "Spearman x 100");
+    let svg = curves("Dev scores over steps", names, &all, &[]);
+    let mut caption = String::from("Spearman x 100 of the cosine on each run's own dev set.");
+    if shown.len() < scored.len() {
+        caption += &format!(" The first {} runs are drawn.", shown.len());
+    }
+    format!("<h2>Dev scores</h2>\n{}", figure(&svg, &legend, &caption))
+}
+
+fn marks(metrics: &Metrics) -> Vec<f64> {
+    metrics
+        .stages
+        .iter()
+        .skip(1)
+        .map(|(_, before)| *before as f64)
+        .collect()
+}
+
+fn losses(metrics: &Metrics) -> Points {
+    let steps = metrics.steps.iter();
+    steps
+        .map(|s| (metrics.overall(&s.stage, s.step), s.loss))
+        .collect()
+}
+
+/// A mean over a fifteenth of a stage's points around each.
+fn smoothed(metrics: &Metrics) -> Points {
+    let mut out = Vec::new();
+    for stage in metrics.steps.chunk_by(|a, b| a.stage == b.stage) {
+        let half = stage.len() / 30;
+        for (i, step) in stage.iter().enumerate() {
+            // As far to the left as to the right, so that ends are not pulled.
+            let reach = half.min(i).min(stage.len() - 1 - i);
+            let near = &stage[i - reach..=i + reach];
+            let mean = near.iter().map(|s| s.loss).sum::<f64>() / near.len() as f64;
+            out.push((metrics.overall(&step.stage, step.step), mean));
+        }
+    }
+    out
+}
+
+/// The dev scores of cosine and head, x 100.
+fn dev(metrics: &Metrics) -> (Points, Points) {
+    let at = |e: &gradus::train::DevEvaluation| metrics.overall(&e.stage, e.step);
+    let evaluations = metrics.evaluations.iter();
+    let cosine = evaluations
+        .clone()
+        .filter_map(|e| Some((at(e), 100.0 * e.spearman.value()?)));
+    let head = evaluations.filter_map(|e| Some((at(e), 100.0 * e.head_spearman?.value()?)));
+    (cosine.collect(), head.collect())
+}

@@ -1,0 +1,173 @@
+//! What a model says of every pair, and keeping that for the next report.
+
+use gradus::data::{GradedPair, Loaded};
+use gradus::eval::{Embedder, Judged, Suite};
+use gradus::model::{Features, RegressionHead};
+use gradus::{Error, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The pairs that a run selected by.
+#[derive(Debug, Clone)]
+pub struct DevPairs {
+    /// What they are called.
+    pub name: String,
+    /// The pairs.
+    pub pairs: Vec<GradedPair>,
+    /// The lowest and the highest grade.
+    pub scale: (f64, f64),
+}
+
+impl DevPairs {
+    /// The pairs of a source.
+    pub fn new(name: String, loaded: Loaded) -> Self {
+        let labels = || loaded.pairs.iter().map(|p| p.label);
+        let low = labels().fold(f64::INFINITY, f64::min);
+        let high = labels().fold(f64::NEG_INFINITY, f64::max);
+        Self {
+            name,
+            scale: loaded.scale.unwrap_or((low, high)),
+            pairs: loaded.pairs,
+        }
+    }
+
+    /// Their grades.
+    pub fn grades(&self) -> Vec<f64> {
+        self.pairs.iter().map(|p| p.label).collect()
+    }
+}
+
+/// A model's raw scores of all pairs that a report looks at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// What it was computed on.
+    pub backend: String,
+    /// What the model's head sees, where it has one.
+    pub head: Option<Features>,
+    /// Of each task of the suite.
+    pub tasks: Vec<Judged>,
+    /// Of the dev set.
+    pub dev: Judged,
+}
+
+/// Judges all pairs; every different text is embedded once.
+///
+/// # Errors
+/// Those of the embedder.
+pub fn judge(
+    embedder: &dyn Embedder,
+    head: Option<&RegressionHead>,
+    backend: String,
+    suite: &Suite,
+    dev: Option<&DevPairs>,
+) -> Result<Judgement> {
+    let of_dev = dev.iter().flat_map(|dev| &dev.pairs);
+    let all = suite
+        .tasks
+        .iter()
+        .flat_map(|task| task.iter())
+        .chain(of_dev);
+    let all = all.map(|p| (p.first.as_str(), p.second.as_str()));
+    let Judged { cosines, grades } = Judged::of(embedder, head, all)?;
+    let (mut cosines, mut grades) = (cosines.into_iter(), grades.map(Vec::into_iter));
+    let mut next = |pairs: usize| Judged {
+        cosines: cosines.by_ref().take(pairs).collect(),
+        grades: grades.as_mut().map(|g| g.by_ref().take(pairs).collect()),
+    };
+    Ok(Judgement {
+        backend,
+        head: head.map(|h| h.features),
+        tasks: suite.tasks.iter().map(|task| next(task.pairs())).collect(),
+        dev: next(dev.map_or(0, |dev| dev.pairs.len())),
+    })
+}
+
+/// Names what a judgement depends on: the model's files, the pairs and the
+/// `numbers` that it is computed in.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn key(model: &Path, numbers: &str, suite: &Suite, dev: Option<&DevPairs>) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut text = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    text(env!("CARGO_PKG_VERSION"));
+    text(numbers);
+    let of_dev = dev.iter().flat_map(|dev| &dev.pairs);
+    for pair in suite
+        .tasks
+        .iter()
+        .flat_map(|task| task.iter())
+        .chain(of_dev)
+    {
+        text(&pair.first);
+        text(&pair.second);
+    }
+    for task in &suite.tasks {
+        text(&format!("{} {}", task.name, task.pairs()));
+    }
+    let mut files = Vec::new();
+    list(model, &mut files)?;
+    files.sort();
+    for path in files {
+        let mut file = File::open(&path).map_err(Error::io(&path))?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer).map_err(Error::io(&path))? {
+                0 => break,
+                n => hash.update(&buffer[..n]),
+            }
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// The files that a model's vectors depend on.
+fn list(folder: &Path, files: &mut Vec<std::path::PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let name = path.file_name().unwrap_or_default();
+        let kind = path.extension().unwrap_or_default();
+        if path.is_dir() {
+            list(&path, files)?;
+        } else if kind == "safetensors" || (kind == "json" && name != "calibration.json") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept<T> {
+    key: String,
+    judgement: T,
+}
+
+/// The judgement at `path`, if it is of the same `key`.
+pub fn kept(path: &Path, key: &str) -> Option<Judgement> {
+    let text = std::fs::read(path).ok()?;
+    let kept: Kept<Judgement> = serde_json::from_slice(&text).ok()?;
+    (kept.key == key).then_some(kept.judgement)
+}
+
+/// Keeps a judgement at `path`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn keep(path: &Path, key: &str, judgement: &Judgement) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    let key = key.to_owned();
+    let text = serde_json::to_vec(&Kept { key, judgement });
+    let text = text.map_err(|e| Error::Internal(e.to_string()))?;
+    // A report beside this one may be reading.
+    let fresh = path.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&fresh, text).map_err(Error::io(&fresh))?;
+    std::fs::rename(&fresh, path).map_err(Error::io(path))
+}

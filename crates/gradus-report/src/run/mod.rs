@@ -1,0 +1,120 @@
+//! What a run's folder holds, read for a report.
+
+mod judgement;
+mod metrics;
+
+pub use judgement::{DevPairs, Judgement, judge, keep, kept, key};
+pub use metrics::{Metrics, Step};
+
+use gradus::calibration::Calibration;
+use gradus::data::DataRoot;
+use gradus::model::Features;
+use gradus::train::{Recipe, RunRecord, TrainError, parse_recipe};
+use gradus::{Error, Result};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// One run.
+pub struct Run {
+    /// What the page calls it.
+    pub name: String,
+    /// Its folder.
+    pub root: PathBuf,
+    /// Where the recipe's relative paths start.
+    pub base_dir: PathBuf,
+    /// Its recipe, defaults filled in.
+    pub recipe: Recipe,
+    /// The same as it stands in the folder.
+    pub recipe_text: String,
+    /// Machine, time and memory, where they were recorded.
+    pub record: Option<RunRecord>,
+    /// Losses and dev scores.
+    pub metrics: Metrics,
+    /// What was found of pairs that training and test sets share.
+    pub overlap: Option<Value>,
+    /// The calibration that lies with its model.
+    pub calibration: Option<Calibration>,
+    /// The pairs that its model was selected by.
+    pub dev: Option<DevPairs>,
+    /// What the model that it began with says.
+    pub before: Option<Judgement>,
+    /// What its own model says.
+    pub after: Option<Judgement>,
+    /// What is missing, and why.
+    pub notes: Vec<String>,
+}
+
+impl Run {
+    /// Reads a run's folder, and its dev set where that can be found. The run
+    /// may still be under way.
+    ///
+    /// # Errors
+    /// [`TrainError::NoRun`]; a recipe, record or metrics that cannot be read.
+    pub fn open(root: &Path, data: &DataRoot) -> Result<Self> {
+        let path = root.join("recipe.toml");
+        if !path.is_file() {
+            return Err(TrainError::NoRun(root.to_path_buf()).into());
+        }
+        let recipe_text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let recipe = parse_recipe(&path, &recipe_text, &[])?;
+        let base = std::fs::read_to_string(root.join(".base_dir"));
+        let base_dir = base.map_or_else(|_| PathBuf::from("."), PathBuf::from);
+        let mut notes = Vec::new();
+        let dev = match &recipe.evaluation.dev {
+            None => {
+                notes.push("The recipe names no dev set: nothing was selected, and there are no grades to show predictions against.".into());
+                None
+            }
+            Some(source) => match source.load(&base_dir, data) {
+                Ok(loaded) => Some(DevPairs::new(source.describe(), loaded)),
+                Err(e) => {
+                    notes.push(format!("The dev set is not shown: {e}."));
+                    None
+                }
+            },
+        };
+        let overlap_path = root.join("overlap.json");
+        let overlap = match std::fs::read_to_string(&overlap_path) {
+            Err(_) => None,
+            Ok(text) => match serde_json::from_str(&text) {
+                Ok(value) => Some(value),
+                Err(e) => {
+                    notes.push(format!("{} is passed over: {e}.", overlap_path.display()));
+                    None
+                }
+            },
+        };
+        let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
+        let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Self {
+            name: name.into_owned(),
+            root: root.to_path_buf(),
+            base_dir,
+            recipe,
+            recipe_text,
+            record: RunRecord::read(root)?,
+            metrics: Metrics::read(&root.join("metrics.jsonl"))?,
+            overlap,
+            calibration: Calibration::load(&root.join("model"))?,
+            dev,
+            before: None,
+            after: None,
+            notes,
+        })
+    }
+
+    /// What the head of its model sees, where that is more than the cosine; only
+    /// then are the head's grades worth a look of their own.
+    pub fn own_head(&self) -> Option<Features> {
+        let head = self.after.as_ref()?.head?;
+        (head != Features::Cosine).then_some(head)
+    }
+
+    /// How the model was chosen, for captions.
+    pub fn selection(&self) -> String {
+        match &self.recipe.evaluation.dev {
+            Some(dev) => format!("Spearman of the cosine on {}", dev.describe()),
+            None => "none, the last model".into(),
+        }
+    }
+}
