@@ -21,7 +21,9 @@ mod pooling;
 mod view;
 
 pub use activation::Activation;
-pub use backend::{AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed};
+pub use backend::{
+    AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed, ScoredRow,
+};
 pub use packed::{Packed, Sequence};
 pub use pooling::Pooling;
 pub use view::View;

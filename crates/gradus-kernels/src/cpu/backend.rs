@@ -2,11 +2,14 @@
 
 use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
-use super::{Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cut, embed, linear, norm, pool};
+use super::{
+    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cross_entropy, cut, embed, gather, linear,
+    norm, pool,
+};
 use crate::dropout::Dropout;
 use crate::{
     Activation, AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed,
-    Packed, Pooling,
+    Packed, Pooling, ScoredRow, View,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -76,10 +79,8 @@ impl Backend for Cpu {
         Arena::new(values[..].into())
     }
 
-    fn gradient_arena(&self, len: usize, tables: &EmbeddingTables) -> Arena {
-        let mut arena = Arena::new(Aligned::zeros(len));
-        arena.sparse = Some(SparseRows::new(tables.words));
-        arena
+    fn gradient_arena(&self, len: usize, sparse: Option<View>) -> Arena {
+        Arena::gradients(Aligned::zeros(len), sparse.map(SparseRows::new))
     }
 
     fn read_arena(&self, arena: &Arena, range: Range<usize>) -> Vec<f32> {
@@ -238,6 +239,23 @@ impl Backend for Cpu {
             }
         });
         a
+    }
+
+    fn gather(&self, x: &Tensor, rows: &[u32]) -> Tensor {
+        gather::forward(self, x, rows)
+    }
+
+    fn gather_backward(&self, dy: &Tensor, rows: &[u32], total: usize) -> Tensor {
+        gather::backward(self, dy, rows, total)
+    }
+
+    fn cross_entropy(
+        &self,
+        scores: Tensor,
+        targets: &[u32],
+        scale: f32,
+    ) -> (Vec<ScoredRow>, Tensor) {
+        cross_entropy::cross_entropy(self, scores, targets, scale)
     }
 
     fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Tensor) -> Tensor {

@@ -167,8 +167,10 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// An arena for the parameters' gradients, all zero.
     pub fn gradient_arena(&self) -> B::Arena {
-        let tables = &self.layout.embeddings;
-        self.backend.gradient_arena(self.layout.len(), tables)
+        // A decoder tied to the embedding of words gives all of them gradients.
+        let tied = self.layout.language_head.is_some();
+        let sparse = (!tied).then_some(self.layout.embeddings.words);
+        self.backend.gradient_arena(self.layout.len(), sparse)
     }
 
     /// The parameters.
