@@ -1,6 +1,8 @@
 //! The command line as typed.
 
-use crate::commands::{bench, data, encode, eval, info, pull, quickstart, score, sweep, train};
+use crate::commands::{
+    bench, data, encode, eval, info, pretrain, pull, quickstart, score, sweep, train,
+};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use gradus::Precision;
@@ -80,6 +82,8 @@ pub struct Global {
 pub enum Command {
     /// See it all at work: fetch, train, score, compare
     Quickstart(quickstart::Args),
+    /// Make a small BERT from plain text, or adapt a model to texts
+    Pretrain(pretrain::Args),
     /// Train a model by a recipe
     Train(train::Args),
     /// Train a recipe under several settings and seeds, and compare them

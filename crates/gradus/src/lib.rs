@@ -9,6 +9,7 @@ pub mod hub;
 pub mod model;
 pub mod objective;
 mod precision;
+pub mod pretrain;
 pub mod sweep;
 pub mod teacher;
 mod tensor_writer;

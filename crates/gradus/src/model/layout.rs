@@ -1,3 +1,4 @@
+use super::language_head::LanguageHead;
 use super::{Dense, EncoderConfig};
 use gradus_kernels::{EmbeddingTables, LayerNorm, Linear, View};
 
@@ -19,7 +20,9 @@ pub struct NamedView {
 impl NamedView {
     /// Biases and layer norms, which weight decay leaves alone.
     pub fn is_bias_or_norm(&self) -> bool {
-        self.name.ends_with("bias") || self.name.contains("LayerNorm")
+        self.name.ends_with("bias")
+            || self.name.contains("LayerNorm")
+            || self.name.contains("layer_norm")
     }
 }
 
@@ -46,16 +49,18 @@ pub struct Layout {
     pub(super) embedding_norm: LayerNorm,
     pub(super) layers: Vec<LayerViews>,
     pub(super) dense: Vec<Linear>,
+    /// Where it is to be trained.
+    pub(crate) language_head: Option<LanguageHead>,
 }
 
-struct Builder {
+pub(super) struct Builder {
     named: Vec<NamedView>,
     len: usize,
     layer: Option<usize>,
 }
 
 impl Builder {
-    fn add(&mut self, name: String, rows: usize, cols: usize, vector: bool) -> View {
+    pub fn add(&mut self, name: String, rows: usize, cols: usize, vector: bool) -> View {
         let view = View::new(self.len, rows, cols);
         // Sizes come from a file that may ask for anything. Saturated, they
         // belong to a tensor that no weights file can hold.
@@ -69,14 +74,14 @@ impl Builder {
         view
     }
 
-    fn linear(&mut self, name: &str, out: usize, width: usize, bias: bool) -> Linear {
+    pub fn linear(&mut self, name: &str, out: usize, width: usize, bias: bool) -> Linear {
         Linear {
             weight: self.add(format!("{name}.weight"), out, width, false),
             bias: bias.then(|| self.add(format!("{name}.bias"), 1, out, true)),
         }
     }
 
-    fn norm(&mut self, name: &str, width: usize, eps: f32) -> LayerNorm {
+    pub fn norm(&mut self, name: &str, width: usize, eps: f32) -> LayerNorm {
         LayerNorm {
             gamma: self.add(format!("{name}.weight"), 1, width, true),
             beta: self.add(format!("{name}.bias"), 1, width, true),
@@ -167,7 +172,22 @@ impl Layout {
             embedding_norm,
             layers,
             dense,
+            language_head: None,
         }
+    }
+
+    /// The same with the head that predicts masked tokens, behind all else.
+    pub fn with_language_head(config: &EncoderConfig, dense: &[Dense]) -> Self {
+        let mut layout = Self::new(config, dense);
+        let mut b = Builder {
+            named: std::mem::take(&mut layout.named),
+            len: layout.len,
+            layer: None,
+        };
+        let words = layout.embeddings.words;
+        layout.language_head = Some(LanguageHead::new(&mut b, config, words));
+        (layout.named, layout.len) = (b.named, b.len);
+        layout
     }
 
     /// How many parameters there are.

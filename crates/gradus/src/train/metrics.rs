@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     path: PathBuf,
     out: BufWriter<File>,
     len: u64,
