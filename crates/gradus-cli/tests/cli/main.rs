@@ -8,6 +8,7 @@ mod eval;
 mod failures;
 mod info;
 mod precision;
+mod pretrain;
 mod pull;
 mod score;
 mod support;

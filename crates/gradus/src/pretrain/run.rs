@@ -1,7 +1,7 @@
 use super::steps::Progress;
 use super::{Batches, Corpus, HeldOut, LanguageModel, Masking, Observer, Plan, Settings};
 use crate::data::{DataError, Source};
-use crate::model::ModelError;
+use crate::model::{ModelError, Provenance};
 use crate::text::Pieces;
 use crate::train::{
     Checkpoint, Metrics, Optimizer, ParameterGroups, Rates, RunFolder, Schedule, State, TrainError,
@@ -44,6 +44,8 @@ pub struct Run<B: Backend> {
     pub(super) groups: ParameterGroups,
     pub(super) plan: Plan,
     fingerprint: String,
+    /// What is known of the model that it goes on from.
+    earlier: Provenance,
 }
 
 impl<B: Backend> Run<B> {
@@ -112,6 +114,7 @@ impl<B: Backend> Run<B> {
         });
         let mut run = Self {
             fingerprint: corpus.fingerprint(),
+            earlier: Provenance::load(model_folder)?,
             schedule: Schedule::new(settings.schedule, 0, 1),
             settings,
             model,
@@ -217,6 +220,7 @@ impl<B: Backend> Run<B> {
     /// [`TrainError::NotFinite`]; [`TrainError::Folder`] where a checkpoint
     /// does not belong to these texts; [`Error::Io`].
     pub fn execute(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary> {
+        let started = Instant::now();
         let (checkpoint, damaged) = folder.latest()?;
         for message in damaged {
             observer.warn(&format!("{message}; the one before it is used"));
@@ -236,14 +240,14 @@ impl<B: Backend> Run<B> {
         let held_out = self.train(&mut progress, folder, observer)?;
         let encoder = self.model.encoder();
         let card = super::card::card(&self.settings, &self.plan, &held_out);
-        encoder.save(&folder.model(), &card)?;
+        encoder.save_with(&folder.model(), &card, &self.earlier)?;
         observer.end();
-        let seconds = progress.began.elapsed().as_secs_f64();
+        let training = progress.began.elapsed().as_secs_f64();
         Ok(Summary {
             model: folder.model(),
             held_out,
-            tokens_per_second: progress.tokens as f64 / seconds.max(1e-9),
-            seconds,
+            tokens_per_second: progress.tokens as f64 / training.max(1e-9),
+            seconds: started.elapsed().as_secs_f64(),
         })
     }
 

@@ -22,7 +22,8 @@ pub(super) struct Progress<B: Backend> {
     pub optimizer: Optimizer<B>,
     pub metrics: Metrics,
     pub last_checkpoint: Instant,
-    /// When this process began, at which step, and the tokens it trained on.
+    /// When this process began to train, at which step, and on how many tokens
+    /// it did.
     pub began: Instant,
     pub first_step: u64,
     pub tokens: usize,
@@ -52,6 +53,7 @@ impl<B: Backend> Run<B> {
     ) -> Result<HeldOut> {
         if progress.state.step == 0 {
             self.evaluate(progress, observer)?;
+            progress.began = Instant::now();
         }
         let mut grads = self.model.encoder().gradient_arena();
         let steps = self.plan.steps;

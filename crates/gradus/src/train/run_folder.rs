@@ -55,9 +55,7 @@ impl RunFolder {
         let base = std::path::absolute(base_dir).map_err(Error::io(base_dir))?;
         let path = root.join(BASE_DIR);
         std::fs::write(&path, base.to_string_lossy().as_bytes()).map_err(Error::io(&path))?;
-        let (path, fresh) = (root.join(file), root.join(format!(".{file}.new")));
-        std::fs::write(&fresh, description).map_err(Error::io(&fresh))?;
-        std::fs::rename(&fresh, &path).map_err(Error::io(&path))?;
+        write_bytes(&root.join(file), description.as_bytes())?;
         Ok(folder)
     }
 
