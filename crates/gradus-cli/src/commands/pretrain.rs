@@ -212,14 +212,12 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
     })
 }
 
-/// A file of lines, or of pairs where its name or an option says so.
+/// A file of pairs by its name, or by an option where that says nothing; else
+/// of lines.
 fn source(path: &Path, pairs: &PairOptions) -> Result<Source, Failure> {
     let plain = Source::file(path);
-    match plain.is_of_pairs()
-        || pairs
-            .pairs_format
-            .is_some_and(|f| Format::of(path) != Some(f))
-    {
+    let by_option = Format::of(path).is_none() && pairs.pairs_format.is_some();
+    match plain.is_of_pairs() || by_option {
         true => pairs.source(path),
         false => Ok(plain),
     }
