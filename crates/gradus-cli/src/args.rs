@@ -83,7 +83,7 @@ pub enum Command {
     /// See it all at work: fetch, train, score, compare
     Quickstart(quickstart::Args),
     /// Make a small BERT from plain text, or adapt a model to texts
-    Pretrain(pretrain::Args),
+    Pretrain(Box<pretrain::Args>),
     /// Train a model by a recipe
     Train(train::Args),
     /// Train a recipe under several settings and seeds, and compare them

@@ -95,7 +95,7 @@ fn alphabet(texts: &[&str]) -> Result<BTreeSet<char>, String> {
     let counts = texts
         .par_iter()
         .try_fold(BTreeMap::new, count)
-        .try_reduce(BTreeMap::new, |a, b| join(a, b));
+        .try_reduce(BTreeMap::new, join);
     let counts: Result<BTreeMap<char, u64>, String> = counts;
     let mut counts: Vec<(char, u64)> = counts?.into_iter().collect();
     // Stable: of equally frequent ones those of lower code come first.
