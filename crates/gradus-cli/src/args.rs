@@ -1,7 +1,8 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, encode, eval, info, pull, quickstart, report, score, sweep, train,
+    bench, calibrate, data, encode, eval, info, pretrain, pull, quickstart, report, score, sweep,
+    train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -82,6 +83,8 @@ pub struct Global {
 pub enum Command {
     /// See it all at work: fetch, train, score, compare
     Quickstart(quickstart::Args),
+    /// Make a small BERT from plain text, or adapt a model to texts
+    Pretrain(Box<pretrain::Args>),
     /// Train a model by a recipe
     Train(train::Args),
     /// Train a recipe under several settings and seeds, and compare them

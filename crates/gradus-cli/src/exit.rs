@@ -119,7 +119,7 @@ fn train_code(e: &TrainError) -> u8 {
         | TrainError::Stage { .. }
         | TrainError::Objective { .. }
         | TrainError::Occupied(_)
-        | TrainError::NoRun(_) => USAGE,
+        | TrainError::NoRun { .. } => USAGE,
         _ => OTHER,
     }
 }

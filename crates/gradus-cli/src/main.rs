@@ -14,6 +14,7 @@ mod exit;
 mod npy;
 mod output;
 mod pair_options;
+mod pretraining;
 mod progress;
 mod training;
 

@@ -43,6 +43,15 @@ pub struct Normed<T> {
     pub inverse_deviation: T,
 }
 
+/// A row of scores beside the class that was to be found.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ScoredRow {
+    /// Its cross-entropy, in nats.
+    pub loss: f64,
+    /// Whether no class has a higher score than the right one.
+    pub correct: bool,
+}
+
 /// A run of arena values that share a learning rate and weight decay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdamWSegment {
@@ -124,9 +133,10 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Moves values to the device as an arena.
     fn arena(&self, values: Vec<f32>) -> Self::Arena;
-    /// An arena of `len` zeros for gradients, of which the embedding of words
-    /// gets few rows at a time.
-    fn gradient_arena(&self, len: usize, tables: &EmbeddingTables) -> Self::Arena;
+    /// An arena of `len` zeros for gradients. Of a `sparse` table, such as the
+    /// embedding of words, few rows at a time get any; there is none where the
+    /// table is also a layer's weight.
+    fn gradient_arena(&self, len: usize, sparse: Option<View>) -> Self::Arena;
     /// Copies part of an arena from the device.
     fn read_arena(&self, arena: &Self::Arena, range: std::ops::Range<usize>) -> Vec<f32>;
     /// Overwrites part of an arena from `offset` on.
@@ -310,6 +320,20 @@ pub trait Backend: Send + Sync + 'static {
     fn dropout(&self, batch: &Packed, x: Self::Tensor, dropout: Dropout) -> Self::Tensor;
     /// `a + b`, reusing `a`.
     fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Self::Tensor;
+
+    /// The given rows of `x`, in their order.
+    fn gather(&self, x: &Self::Tensor, rows: &[u32]) -> Self::Tensor;
+    /// The gradient of `x`, which has `total` rows.
+    fn gather_backward(&self, dy: &Self::Tensor, rows: &[u32], total: usize) -> Self::Tensor;
+    /// The softmax cross-entropy of each row of `scores`, `[rows, classes]`,
+    /// with its target class, and the gradient of `scale` times their sum,
+    /// which takes the place of `scores`.
+    fn cross_entropy(
+        &self,
+        scores: Self::Tensor,
+        targets: &[u32],
+        scale: f32,
+    ) -> (Vec<ScoredRow>, Self::Tensor);
 
     /// `[sequences, width * modes]`.
     fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Self::Tensor) -> Self::Tensor;

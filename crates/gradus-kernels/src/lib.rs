@@ -22,7 +22,9 @@ mod position;
 mod view;
 
 pub use activation::{Activation, GateOrder};
-pub use backend::{AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed};
+pub use backend::{
+    AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed, ScoredRow,
+};
 pub use packed::{Packed, Sequence};
 pub use pooling::Pooling;
 pub use position::{DistanceBias, Rotary, alibi_slopes};

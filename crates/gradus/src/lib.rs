@@ -11,6 +11,7 @@ pub mod machine;
 pub mod model;
 pub mod objective;
 mod precision;
+pub mod pretrain;
 pub mod sweep;
 pub mod teacher;
 mod tensor_writer;

@@ -6,6 +6,7 @@ pub mod data;
 pub mod encode;
 pub mod eval;
 pub mod info;
+pub mod pretrain;
 pub mod pull;
 pub mod quickstart;
 pub mod report;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     let context = Context::new(&cli.global);
     match cli.command {
         Command::Quickstart(args) => quickstart::run(args, &context),
+        Command::Pretrain(args) => pretrain::run(*args, &context),
         Command::Train(args) => train::run(args, &context),
         Command::Sweep(args) => sweep::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),

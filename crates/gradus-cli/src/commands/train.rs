@@ -88,7 +88,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             .as_ref()
             .map_or_else(|| Path::new("runs").join(stem), PathBuf::from)
     });
-    if root.join("recipe.toml").exists() {
+    if RunFolder::is_taken(&root) {
         // Before the long work of preparing.
         return Err(Error::from(gradus::train::TrainError::Occupied(root)).into());
     }

@@ -9,6 +9,7 @@ mod eval;
 mod failures;
 mod info;
 mod precision;
+mod pretrain;
 mod pull;
 mod report;
 mod score;

@@ -1,13 +1,11 @@
 //! `gradus train` and `gradus quickstart`.
 
-use crate::support::{backend, gradus, model, stdout, tiny_data};
+use crate::support::{backend, gradus, kill_until_done, model, stdout, tiny_data};
 use gradus_kernels::cpu;
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// A folder with pairs and a recipe of two stages, first the head alone.
 fn workplace(extra: &str) -> tempfile::TempDir {
@@ -285,7 +283,7 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     for attempt in 0..6u64 {
         let name = format!("killed-{attempt}");
         let run = place.path().join(&name);
-        let mut arguments = vec![
+        let arguments = [
             "train".to_owned(),
             "recipe.toml".into(),
             "--output".into(),
@@ -293,48 +291,9 @@ fn a_killed_run_goes_on_to_the_same_bits() {
         ];
         // A checkpoint follows every step, so kills fall into all kinds of
         // moments, the writing of checkpoints and models among them.
-        for kill in 0.. {
-            let mut child = Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
-                .envs(crate::support::environment())
-                .env_remove("GRADUS_DATA")
-                .current_dir(place.path())
-                .args(&arguments)
-                .args(["--threads", "2", "--quiet"])
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            let patience = if kill == 8 {
-                60_000
-            } else {
-                60 + 23 * attempt + 45 * kill
-            };
-            let mut waited = 0;
-            let ended = loop {
-                if let Some(status) = child.try_wait().unwrap() {
-                    break Some(status);
-                }
-                if waited >= patience {
-                    break None;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-                waited += 2;
-            };
-            match ended {
-                Some(status) => {
-                    assert!(status.success(), "{name} after {kill} kills");
-                    break;
-                }
-                None => {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    kills += 1;
-                }
-            }
-            // Before its recipe is written a run has not begun.
-            if run.join("recipe.toml").exists() {
-                arguments = vec!["train".into(), "--resume".into(), name.clone()];
-            }
-        }
+        let resume = ["train".to_owned(), "--resume".into(), name.clone()];
+        let begun = run.join("recipe.toml");
+        kills += kill_until_done(place.path(), &arguments, &resume, &begun, attempt);
         assert!(bits(&run) == expected, "{name} differs");
     }
     assert!(kills > 6, "only {kills} kills");

@@ -18,6 +18,8 @@ pub struct Arena {
     /// Parts that were written by one product, and whether they count as zero
     /// now: then what they hold is old, and the next product overwrites it.
     written: Vec<(View, bool)>,
+    /// Whether parts that one product writes are to be noted there.
+    noted: bool,
 }
 
 /// Weights laid out for products; stale ones lend their memory.
@@ -105,6 +107,15 @@ impl Arena {
         }
     }
 
+    /// Zeros for gradients, of which those of some rows may stay so.
+    pub(super) fn gradients(zeros: Aligned, sparse: Option<SparseRows>) -> Self {
+        Self {
+            sparse,
+            noted: true,
+            ..Self::new(zeros)
+        }
+    }
+
     /// The values as they lie in memory, which is what they are where no part
     /// was set to zero and not written since.
     pub fn values(&self) -> &[f32] {
@@ -139,6 +150,7 @@ impl Arena {
     /// The values, to change any of them.
     pub(super) fn change(&mut self) -> &mut [f32] {
         self.sparse = None;
+        self.noted = false;
         self.outdate();
         self.settle(0..self.values.len());
         &mut self.values
@@ -153,9 +165,10 @@ impl Arena {
                 self.outdate();
                 return (view.of_mut(&mut self.values), true);
             }
-        } else if let Some(sparse) = &self.sparse {
+        } else if self.noted {
             let mut others = self.written.iter().map(|w| w.0.range());
-            if !overlap(&sparse.table.range(), &own) && !others.any(|o| overlap(&o, &own)) {
+            let table = self.sparse.as_ref().map(|s| s.table.range());
+            if !table.is_some_and(|t| overlap(&t, &own)) && !others.any(|o| overlap(&o, &own)) {
                 self.written.push((view, false));
             }
         }

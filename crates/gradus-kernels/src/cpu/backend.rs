@@ -3,13 +3,13 @@
 use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
 use super::{
-    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cut, distance, embed, gated, linear, norm,
-    pool, rotary,
+    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cross_entropy, cut, distance, embed, gated,
+    gather, linear, norm, pool, rotary,
 };
 use crate::dropout::Dropout;
 use crate::{
     Activation, AdamWSegment, AdamWStep, Backend, DistanceBias, EmbeddingTables, GateOrder,
-    LayerNorm, Linear, Normed, Packed, Pooling, Rotary,
+    LayerNorm, Linear, Normed, Packed, Pooling, Rotary, ScoredRow, View,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -79,10 +79,8 @@ impl Backend for Cpu {
         Arena::new(values[..].into())
     }
 
-    fn gradient_arena(&self, len: usize, tables: &EmbeddingTables) -> Arena {
-        let mut arena = Arena::new(Aligned::zeros(len));
-        arena.sparse = Some(SparseRows::new(tables.words));
-        arena
+    fn gradient_arena(&self, len: usize, sparse: Option<View>) -> Arena {
+        Arena::gradients(Aligned::zeros(len), sparse.map(SparseRows::new))
     }
 
     fn read_arena(&self, arena: &Arena, range: Range<usize>) -> Vec<f32> {
@@ -286,6 +284,23 @@ impl Backend for Cpu {
             }
         });
         a
+    }
+
+    fn gather(&self, x: &Tensor, rows: &[u32]) -> Tensor {
+        gather::forward(self, x, rows)
+    }
+
+    fn gather_backward(&self, dy: &Tensor, rows: &[u32], total: usize) -> Tensor {
+        gather::backward(self, dy, rows, total)
+    }
+
+    fn cross_entropy(
+        &self,
+        scores: Tensor,
+        targets: &[u32],
+        scale: f32,
+    ) -> (Vec<ScoredRow>, Tensor) {
+        cross_entropy::cross_entropy(self, scores, targets, scale)
     }
 
     fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Tensor) -> Tensor {

@@ -53,6 +53,22 @@ pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
     lane_sum(x, y, f32::mul_add)
 }
 
+/// The largest value; negative infinity of none.
+#[inline(always)]
+pub(super) fn max(x: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &x) in lanes.iter_mut().zip(block) {
+            *lane = if x > *lane { x } else { *lane };
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(rest) {
+        *lane = if x > *lane { x } else { *lane };
+    }
+    combine(lanes, f32::max)
+}
+
 /// The sum of squared distances from `center`.
 #[inline(always)]
 pub(super) fn squares_about(x: &[f32], center: f32) -> f32 {

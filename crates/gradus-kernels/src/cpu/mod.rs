@@ -6,9 +6,11 @@ mod aligned;
 mod arena;
 mod attention;
 mod backend;
+mod cross_entropy;
 mod distance;
 mod embed;
 mod gated;
+mod gather;
 mod isa;
 mod linear;
 mod math;
@@ -214,7 +216,7 @@ impl Cpu {
 }
 
 /// Cuts `values` at the bounds of consecutive `ranges` of rows of `width`.
-fn cut<'a>(mut values: &'a mut [f32], ranges: &[Range<usize>], width: usize) -> Vec<&'a mut [f32]> {
+fn cut<'a, T>(mut values: &'a mut [T], ranges: &[Range<usize>], width: usize) -> Vec<&'a mut [T]> {
     ranges
         .iter()
         .map(|range| {

@@ -10,6 +10,7 @@ mod layouts;
 mod positions;
 mod reference;
 mod sparse;
+mod tied;
 mod zero;
 
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
@@ -111,6 +112,23 @@ macro_rules! conformance {
             fn sparse_updates_are_the_dense_ones() {
                 if let Some(backend) = $make(2) {
                     sparse::sparse_updates_are_the_dense_ones(&backend);
+                }
+            }
+
+            #[test]
+            fn a_tied_weight_sums_both_of_its_gradients() {
+                if let Some(backend) = $make(2) {
+                    tied::a_tied_weight_sums_both_of_its_gradients(&backend);
+                }
+            }
+
+            #[test]
+            fn rows_and_classes() {
+                for threads in [1, 2, 3] {
+                    if let Some(backend) = $make(threads) {
+                        tied::rows_are_gathered_and_put_back(&backend);
+                        tied::cross_entropy(&backend);
+                    }
                 }
             }
 

@@ -53,7 +53,8 @@ impl Run {
     pub fn open(root: &Path, data: &DataRoot) -> Result<Self> {
         let path = root.join("recipe.toml");
         if !path.is_file() {
-            return Err(TrainError::NoRun(root.to_path_buf()).into());
+            let (root, file) = (root.to_path_buf(), "recipe.toml");
+            return Err(TrainError::NoRun { root, file }.into());
         }
         let recipe_text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
         let recipe = parse_recipe(&path, &recipe_text, &[])?;

@@ -85,6 +85,12 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
+    /// Files to learn from without a single text, or too few.
+    #[error("{}: holds no texts to learn from; at least two are needed, one a line", path.display())]
+    NoTexts {
+        /// The first file.
+        path: PathBuf,
+    },
     /// A row that lacks a column.
     #[error(
         "{at}: no {column}: the row has {found} columns; check the row, the delimiter and `quoting`"

@@ -361,6 +361,29 @@ impl Source {
         Err(DataError::Empty { path }.into())
     }
 
+    /// Whether this is a file of pairs; others are texts, one a line.
+    pub fn is_of_pairs(&self) -> bool {
+        let plain = |path: &Path| {
+            let name = path.to_string_lossy().to_ascii_lowercase();
+            let name = name.strip_suffix(".gz").unwrap_or(&name);
+            name.ends_with(".txt") || Format::of(path).is_none()
+        };
+        self.format.is_some() || !self.path.as_deref().is_some_and(plain)
+    }
+
+    /// Reads the pairs of a file without looking at their labels.
+    pub(crate) fn raw_pairs(&self, base_dir: &Path) -> Result<PairRows> {
+        self.validate()?;
+        match &self.path {
+            Some(path) => {
+                let rows = self.pair_file(path, base_dir)?.rows(&self.labels)?;
+                self.check_split(&rows)?;
+                Ok(rows)
+            }
+            None => self.bad("there is no `path`", "name a file"),
+        }
+    }
+
     /// The pairs that `exclude` names.
     pub(super) fn exclusion(&self, base_dir: &Path, root: &DataRoot) -> Result<PairIndex> {
         let mut index = PairIndex::new(self.exclude_by);

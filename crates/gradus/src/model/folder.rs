@@ -43,6 +43,15 @@ impl ModelFolder {
             max_tokens,
         })
     }
+
+    /// Whether `config.json` says that a head that tells masked tokens does not
+    /// share the embedding of words.
+    pub(crate) fn has_own_decoder(&self) -> Result<bool> {
+        let path = self.encoder.join("config.json");
+        let json = read_json(&path)?;
+        let fields = Fields::new(&path, &json)?;
+        Ok(fields.flag("tie_word_embeddings")? == Some(false))
+    }
 }
 
 /// `sentence_bert_config.json`'s limit, else the tokenizer's, never more than

@@ -1,8 +1,9 @@
 //! Writing a model folder that Gradus and sentence-transformers load as it is.
 
+use super::language_head::{encoder_prefix, is_of_language_head};
 use super::modules::POOLINGS;
-use super::weights::shape_of;
-use super::{ModelFolder, Provenance, SentenceEncoder};
+use super::weights::{Spare, shape_of};
+use super::{Layout, ModelFolder, Provenance, SentenceEncoder};
 use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
 use gradus_kernels::Backend;
@@ -11,9 +12,8 @@ use std::path::{Path, PathBuf};
 /// A folder that [`SentenceEncoder::save`] wrote.
 pub type SavedModel = PathBuf;
 
-/// Files that describe the tokenizer and model and go along unchanged.
-const CARRIED: [&str; 10] = [
-    "config.json",
+/// Files that describe the tokenizer and go along unchanged.
+const TOKENIZER: [&str; 8] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -22,8 +22,10 @@ const CARRIED: [&str; 10] = [
     "vocab.json",
     "merges.txt",
     "sentencepiece.bpe.model",
-    "sentence_bert_config.json",
 ];
+
+/// Files that describe the model and do too.
+const DESCRIPTION: [&str; 2] = ["config.json", "sentence_bert_config.json"];
 
 impl<B: Backend> SentenceEncoder<B> {
     /// Writes the model to `target` in sentence-transformers' layout, with the
@@ -47,134 +49,173 @@ impl<B: Backend> SentenceEncoder<B> {
         card: &str,
         provenance: &Provenance,
     ) -> Result<SavedModel> {
-        let name = target
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or("model");
-        let fresh = target.with_file_name(format!(".{name}.new"));
-        let old = target.with_file_name(format!(".{name}.old"));
-        remove(&fresh)?;
-        std::fs::create_dir_all(&fresh).map_err(Error::io(&fresh))?;
-        self.write(&fresh, card)?;
-        if let Some((name, text)) = provenance.file()? {
-            write(&fresh.join(name), &text)?;
-        }
-        remove(&old)?;
-        if target.exists() {
-            std::fs::rename(target, &old).map_err(Error::io(target))?;
-        }
-        std::fs::rename(&fresh, target).map_err(Error::io(target))?;
-        remove(&old)?;
-        Ok(target.to_path_buf())
+        replace_folder(target, |fresh| {
+            self.write(fresh, card)?;
+            match provenance.file()? {
+                Some((name, text)) => write(&fresh.join(name), &text),
+                None => Ok(()),
+            }
+        })
     }
 
     fn write(&self, target: &Path, card: &str) -> Result<()> {
         let folder = &self.folder;
-        for file in CARRIED {
-            let from = folder.encoder.join(file);
-            if from.is_file() {
-                let to = target.join(file);
-                std::fs::copy(&from, &to).map_err(Error::io(&to))?;
-            }
-        }
-        let prompts = folder.root.join("config_sentence_transformers.json");
-        if prompts.is_file() {
-            let to = target.join("config_sentence_transformers.json");
-            std::fs::copy(&prompts, &to).map_err(Error::io(&to))?;
-        }
-        self.write_modules(target)?;
-        self.write_weights(target)?;
+        carry(&TOKENIZER, &folder.encoder, target)?;
+        carry(&DESCRIPTION, &folder.encoder, target)?;
+        let prompts = ["config_sentence_transformers.json"];
+        carry(&prompts, &folder.root, target)?;
+        write_modules(target, folder)?;
+        let arena = self.backend.read_arena(&self.params, 0..self.layout.len());
+        write_weights(target, folder, &self.layout, &arena, &self.spare)?;
         if let Some(head) = &self.head {
             head.save(target, self.dim())?;
         }
         write(&target.join("README.md"), card)
     }
+}
 
-    fn write_modules(&self, target: &Path) -> Result<()> {
-        let ModelFolder { modules, .. } = &self.folder;
-        let mut list = vec![
-            module(0, "", "Transformer"),
-            module(1, "1_Pooling", "Pooling"),
-        ];
-        let mut pooling = serde_json::Map::new();
-        let width = self.folder.config.hidden_size;
-        pooling.insert("word_embedding_dimension".into(), width.into());
-        let in_old_order = modules
+/// Writes a folder beside `target` and puts it in its place.
+pub(super) fn replace_folder(
+    target: &Path,
+    write: impl FnOnce(&Path) -> Result<()>,
+) -> Result<SavedModel> {
+    let name = target
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or("model");
+    let fresh = target.with_file_name(format!(".{name}.new"));
+    let old = target.with_file_name(format!(".{name}.old"));
+    remove(&fresh)?;
+    std::fs::create_dir_all(&fresh).map_err(Error::io(&fresh))?;
+    write(&fresh)?;
+    remove(&old)?;
+    if target.exists() {
+        std::fs::rename(target, &old).map_err(Error::io(target))?;
+    }
+    std::fs::rename(&fresh, target).map_err(Error::io(target))?;
+    remove(&old)?;
+    Ok(target.to_path_buf())
+}
+
+/// Copies the files that describe the tokenizer in `from`.
+pub(super) fn carry_tokenizer(from: &Path, to: &Path) -> Result<()> {
+    carry(&TOKENIZER, from, to)
+}
+
+/// Copies those of some files that are there.
+fn carry(files: &[&str], from: &Path, to: &Path) -> Result<()> {
+    for file in files {
+        let from = from.join(file);
+        if from.is_file() {
+            let to = to.join(file);
+            std::fs::copy(&from, &to).map_err(Error::io(&to))?;
+        }
+    }
+    Ok(())
+}
+
+/// Describes pooling and what follows it.
+pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
+    let modules = &folder.modules;
+    let mut list = vec![
+        module(0, "", "Transformer"),
+        module(1, "1_Pooling", "Pooling"),
+    ];
+    let mut pooling = serde_json::Map::new();
+    let width = folder.config.hidden_size;
+    pooling.insert("word_embedding_dimension".into(), width.into());
+    let in_old_order = modules
+        .pooling
+        .is_sorted_by_key(|m| POOLINGS.iter().position(|p| p.2 == *m));
+    if in_old_order {
+        for (key, _, mode) in POOLINGS {
+            pooling.insert(key.into(), modules.pooling.contains(&mode).into());
+        }
+    } else {
+        // Only the newer form, read from sentence-transformers 6 on, has an order.
+        let names = modules
             .pooling
-            .is_sorted_by_key(|m| POOLINGS.iter().position(|p| p.2 == *m));
-        if in_old_order {
-            for (key, _, mode) in POOLINGS {
-                pooling.insert(key.into(), modules.pooling.contains(&mode).into());
-            }
-        } else {
-            // Only the newer form, read from sentence-transformers 6 on, has an order.
-            let names = modules
-                .pooling
-                .iter()
-                .filter_map(|m| POOLINGS.iter().find(|p| p.2 == *m));
-            pooling.insert("pooling_mode".into(), names.map(|p| p.1).collect());
-        }
-        let pooling = serde_json::Value::Object(pooling);
-        write_json(&target.join("1_Pooling"), "config.json", &pooling)?;
-        for dense in &modules.dense {
-            list.push(module(list.len(), &dense.folder, "Dense"));
-            let from = self.folder.root.join(&dense.folder).join("config.json");
-            let into = target.join(&dense.folder);
-            std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
-            std::fs::copy(&from, into.join("config.json")).map_err(Error::io(&from))?;
-        }
-        if modules.normalize {
-            let folder = format!("{}_Normalize", list.len());
-            list.push(module(list.len(), &folder, "Normalize"));
-            let into = target.join(folder);
-            std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
-        }
-        write_json(target, "modules.json", &serde_json::Value::Array(list))?;
-        // A folder without a stated limit keeps the one it was used with.
-        if !target.join("sentence_bert_config.json").is_file() {
-            let limit = serde_json::json!({ "max_seq_length": self.folder.max_tokens, "do_lower_case": false });
-            write_json(target, "sentence_bert_config.json", &limit)?;
-        }
-        Ok(())
+            .iter()
+            .filter_map(|m| POOLINGS.iter().find(|p| p.2 == *m));
+        pooling.insert("pooling_mode".into(), names.map(|p| p.1).collect());
     }
+    let pooling = serde_json::Value::Object(pooling);
+    write_json(&target.join("1_Pooling"), "config.json", &pooling)?;
+    for dense in &modules.dense {
+        list.push(module(list.len(), &dense.folder, "Dense"));
+        let from = folder.root.join(&dense.folder).join("config.json");
+        let into = target.join(&dense.folder);
+        std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
+        std::fs::copy(&from, into.join("config.json")).map_err(Error::io(&from))?;
+    }
+    if modules.normalize {
+        let folder = format!("{}_Normalize", list.len());
+        list.push(module(list.len(), &folder, "Normalize"));
+        let into = target.join(folder);
+        std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
+    }
+    write_json(target, "modules.json", &serde_json::Value::Array(list))?;
+    // A folder without a stated limit keeps the one it was used with.
+    if !target.join("sentence_bert_config.json").is_file() {
+        let limit =
+            serde_json::json!({ "max_seq_length": folder.max_tokens, "do_lower_case": false });
+        write_json(target, "sentence_bert_config.json", &limit)?;
+    }
+    Ok(())
+}
 
-    fn write_weights(&self, target: &Path) -> Result<()> {
-        let arena = self.backend.read_arena(&self.params, 0..self.layout.len());
-        let mut encoder = Vec::new();
-        for named in self.layout.named().iter().filter(|n| !n.name.contains('/')) {
-            encoder.push(Tensor {
-                name: &named.name,
-                shape: shape_of(named),
-                values: named.view.of(&arena),
-            });
-        }
-        for spare in &self.spare {
-            encoder.push(Tensor {
-                name: &spare.name,
-                shape: spare.shape.clone(),
-                values: &spare.values,
-            });
-        }
-        // transformers refuses files without this note.
-        let note = [("format", "pt".to_owned())];
-        tensor_writer::write(&target.join("model.safetensors"), &encoder, &note)?;
-        for dense in &self.folder.modules.dense {
-            let prefix = format!("{}/", dense.folder);
-            let mut tensors = Vec::new();
-            for named in self.layout.named() {
-                if let Some(name) = named.name.strip_prefix(&prefix) {
-                    tensors.push(Tensor {
-                        name,
-                        shape: shape_of(named),
-                        values: named.view.of(&arena),
-                    });
-                }
+/// Writes the values of an arena, and the tensors that only go along. Beside a
+/// language head the encoder has the prefix that transformers looks for there.
+pub(super) fn write_weights(
+    target: &Path,
+    folder: &ModelFolder,
+    layout: &Layout,
+    arena: &[f32],
+    spare: &[Spare],
+) -> Result<()> {
+    let prefix = match layout.language_head {
+        Some(_) => encoder_prefix(folder.config.architecture),
+        None => "",
+    };
+    let outer = |name: &str| match is_of_language_head(name) {
+        true => name.to_owned(),
+        false => format!("{prefix}{name}"),
+    };
+    let own = || layout.named().iter().filter(|n| !n.name.contains('/'));
+    let names: Vec<String> = own()
+        .map(|n| outer(&n.name))
+        .chain(spare.iter().map(|s| outer(&s.name)))
+        .collect();
+    let values = own().map(|n| (shape_of(n), n.view.of(arena)));
+    let spare = spare.iter().map(|s| (s.shape.clone(), &s.values[..]));
+    let encoder: Vec<_> = names
+        .iter()
+        .zip(values.chain(spare))
+        .map(|(name, (shape, values))| Tensor {
+            name,
+            shape,
+            values,
+        })
+        .collect();
+    // transformers refuses files without this note.
+    let note = [("format", "pt".to_owned())];
+    tensor_writer::write(&target.join("model.safetensors"), &encoder, &note)?;
+    for dense in &folder.modules.dense {
+        let prefix = format!("{}/", dense.folder);
+        let mut tensors = Vec::new();
+        for named in layout.named() {
+            if let Some(name) = named.name.strip_prefix(&prefix) {
+                tensors.push(Tensor {
+                    name,
+                    shape: shape_of(named),
+                    values: named.view.of(arena),
+                });
             }
-            let path = target.join(&dense.folder).join("model.safetensors");
-            tensor_writer::write(&path, &tensors, &note)?;
         }
-        Ok(())
+        let path = target.join(&dense.folder).join("model.safetensors");
+        tensor_writer::write(&path, &tensors, &note)?;
     }
+    Ok(())
 }
 
 fn module(idx: usize, path: &str, kind: &str) -> serde_json::Value {
@@ -186,11 +227,11 @@ fn module(idx: usize, path: &str, kind: &str) -> serde_json::Value {
     })
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(Error::io(path))
 }
 
-fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -> Result<()> {
+pub(super) fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let text =
         serde_json::to_string_pretty(value).map_err(|e| Error::Internal(format!("{name}: {e}")))?;

@@ -1,7 +1,9 @@
 use super::encoder::{Activations, Encoder};
+use super::initial::initial_values;
+use super::language_head::{is_known, is_of_language_head};
 use super::layout::Layout;
 use super::weights::{self, Spare};
-use super::{EncoderConfig, ModelFolder, PoolingMode, RegressionHead};
+use super::{EncoderConfig, ModelError, ModelFolder, PoolingMode, RegressionHead};
 use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::Dropout;
@@ -70,6 +72,41 @@ impl<B: Backend> SentenceEncoder<B> {
     pub fn load_beside(root: impl AsRef<Path>, backend: Arc<B>) -> Result<Self> {
         let folder = ModelFolder::open(root)?;
         let layout = Layout::new(&folder.config, &folder.modules.dense);
+        Ok(Self::assemble(folder, layout, backend)?.0)
+    }
+
+    /// The same with the head that predicts masked tokens, which is drawn from
+    /// `seed` where the model has none; whether it was is returned, too.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::load`].
+    pub(crate) fn load_with_language_head(
+        root: &Path,
+        backend: B,
+        seed: u64,
+    ) -> Result<(Self, bool)> {
+        let folder = ModelFolder::open(root)?;
+        if !is_known(folder.config.architecture) {
+            let unsupported = ModelError::Unsupported {
+                path: root.to_path_buf(),
+                what: "family for predicting masked tokens",
+                found: folder.config.architecture.name().to_owned(),
+                supported: "BERT, RoBERTa, XLM-RoBERTa",
+            };
+            return Err(unsupported.into());
+        }
+        let layout = Layout::with_language_head(&folder.config, &folder.modules.dense);
+        let (mut model, headless) = Self::assemble(folder, layout, Arc::new(backend))?;
+        let named = model.layout.named().iter();
+        for named in named.filter(|n| headless && is_of_language_head(&n.name)) {
+            let values = initial_values(named, seed);
+            let (backend, params) = (&model.backend, &mut model.params);
+            backend.write_arena(params, named.view.offset, &values);
+        }
+        Ok((model, headless))
+    }
+
+    fn assemble(folder: ModelFolder, layout: Layout, backend: Arc<B>) -> Result<(Self, bool)> {
         let mut tokenizer = Tokenizer::load(
             &folder.encoder,
             folder.max_tokens,
@@ -80,7 +117,7 @@ impl<B: Backend> SentenceEncoder<B> {
         let loaded = weights::load(&folder, &layout)?;
         let width = folder.modules.out_width(folder.config.hidden_size);
         let head = RegressionHead::load(&folder.root, width)?;
-        Ok(Self {
+        let model = Self {
             encoder: Encoder::new(&folder.config, &layout),
             params: backend.arena(loaded.arena),
             spare: loaded.spare,
@@ -89,7 +126,8 @@ impl<B: Backend> SentenceEncoder<B> {
             tokenizer,
             layout,
             head,
-        })
+        };
+        Ok((model, loaded.headless))
     }
 
     /// Takes the weights and head of a saved model of the same shape.
@@ -117,6 +155,11 @@ impl<B: Backend> SentenceEncoder<B> {
     /// The encoder's configuration.
     pub fn config(&self) -> &EncoderConfig {
         &self.folder.config
+    }
+
+    /// The transformer, which works on [`SentenceEncoder::params`].
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
     }
 
     /// Where each parameter lies in the arena.
@@ -182,8 +225,10 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// An arena for the parameters' gradients, all zero.
     pub fn gradient_arena(&self) -> B::Arena {
-        let tables = &self.layout.embeddings;
-        self.backend.gradient_arena(self.layout.len(), tables)
+        // A decoder tied to the embedding of words gives all of them gradients.
+        let tied = self.layout.language_head.is_some();
+        let sparse = (!tied).then_some(self.layout.embeddings.words);
+        self.backend.gradient_arena(self.layout.len(), sparse)
     }
 
     /// The parameters.

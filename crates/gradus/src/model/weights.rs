@@ -6,6 +6,7 @@
 
 use super::fields::{Fields, brief};
 use super::files::{is_plain_name, is_there, read_json};
+use super::language_head::is_of_language_head;
 use super::tensor_file::TensorFile;
 use super::{Layout, ModelError, ModelFolder, NamedView};
 use crate::Result;
@@ -60,6 +61,9 @@ pub(super) struct Spare {
 pub(super) struct Loaded {
     pub arena: Vec<f32>,
     pub spare: Vec<Spare>,
+    /// Whether the layout has a language head and the files do not: then its
+    /// values are 0.
+    pub headless: bool,
 }
 
 /// Where tensors are found: the file and the name there, by the name in the
@@ -83,6 +87,11 @@ pub(super) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
         place_dense(&module.folder, &dense, file, &mut places)?;
     }
 
+    let own = |n: &&NamedView| is_of_language_head(&n.name);
+    let of_head = layout.named().iter().filter(own).count();
+    let found = places.keys().filter(|name| is_of_language_head(name));
+    let headless = of_head > 0 && found.count() == 0;
+
     let mut arena = Vec::new();
     arena
         .try_reserve_exact(layout.len())
@@ -91,6 +100,10 @@ pub(super) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
             parameters: layout.len(),
         })?;
     for named in layout.named() {
+        if headless && own(&named) {
+            arena.resize(named.view.range().end, 0.0);
+            continue;
+        }
         let place = places.get(&named.name);
         let (file, tensor) = place.ok_or_else(|| missing(&source, named.name.clone()))?;
         file.read(tensor, &mut arena)?;
@@ -108,6 +121,7 @@ pub(super) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
     Ok(Loaded {
         spare: spare.collect::<Result<_>>()?,
         arena,
+        headless,
     })
 }
 
@@ -161,8 +175,14 @@ fn place_encoder<'a>(
             }
         }
     }
-    match named.iter().find(|n| !places.contains_key(&n.name)) {
+    let headless = !places.keys().any(|name| is_of_language_head(name));
+    let mut needed = named.iter().filter(|n| match is_of_language_head(&n.name) {
+        true => !headless,
+        false => true,
+    });
+    match needed.find(|n| !places.contains_key(&n.name)) {
         None => Ok(places),
+        Some(named) if is_of_language_head(&named.name) => Err(missing(source, named.name.clone())),
         Some(named) => Err(missing(source, format!("{prefix}{}", named.name))),
     }
 }

@@ -3,8 +3,12 @@
 mod batches;
 mod charsmap;
 mod guard;
+mod pieces;
 mod tokenizer;
+mod word_piece_training;
 mod word_pieces;
 
 pub(crate) use batches::batches;
+pub use pieces::Pieces;
 pub use tokenizer::{Tokenizer, Tokens};
+pub use word_piece_training::train_word_pieces;

@@ -1,3 +1,4 @@
+use super::Pieces;
 use super::charsmap::check_charsmaps;
 use super::guard::guarded;
 use super::word_pieces::{BertOptions, word_pieces};
@@ -132,6 +133,14 @@ impl Tokenizer {
     /// the limit.
     pub fn shortened(&self) -> usize {
         self.shortened.load(Ordering::Relaxed)
+    }
+
+    /// What its pieces are.
+    pub fn pieces(&self) -> Pieces {
+        let added = self.inner.get_added_tokens_decoder();
+        let special = added.iter().filter(|(_, token)| token.special);
+        let special: Vec<u32> = special.map(|(&id, _)| id).collect();
+        Pieces::new(&self.inner.get_vocab(true), &special)
     }
 
     fn fail(&self, message: String) -> ModelError {

@@ -14,6 +14,16 @@ pub(super) struct BertOptions {
     chinese: bool,
 }
 
+impl Default for BertOptions {
+    fn default() -> Self {
+        Self {
+            lower_case: true,
+            strip_accents: None,
+            chinese: true,
+        }
+    }
+}
+
 impl BertOptions {
     /// Reads those of the model in `folder`, BERT's own where it says nothing.
     pub fn read(folder: &Path) -> Result<Self> {

@@ -1,7 +1,7 @@
 use gradus_kernels::dropout::mix64;
 
 /// The order of `n` examples in an epoch: a permutation drawn from `key`.
-pub(super) fn order(n: usize, key: Option<u64>) -> Vec<u32> {
+pub(crate) fn order(n: usize, key: Option<u64>) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     let Some(key) = key else { return order };
     // Fisher-Yates; the counter is the place, so nothing needs to be saved.
@@ -14,7 +14,7 @@ pub(super) fn order(n: usize, key: Option<u64>) -> Vec<u32> {
 }
 
 /// The key of an epoch's order.
-pub(super) fn epoch_key(seed: u64, stage: usize, epoch: u64) -> u64 {
+pub(crate) fn epoch_key(seed: u64, stage: usize, epoch: u64) -> u64 {
     mix64(mix64(mix64(seed ^ 0x006F_7264_6572) ^ stage as u64) ^ epoch)
 }
 

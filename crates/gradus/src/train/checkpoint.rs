@@ -80,7 +80,7 @@ impl Checkpoint {
     }
 
     /// Puts the values back.
-    pub(super) fn restore<B: Backend>(
+    pub(crate) fn restore<B: Backend>(
         self,
         backend: &B,
         params: &mut B::Arena,
@@ -98,7 +98,7 @@ impl Checkpoint {
     }
 
     /// Whether its sizes are those of the run.
-    pub(super) fn fits(&self, parameters: usize, moments: usize, head: usize) -> bool {
+    pub(crate) fn fits(&self, parameters: usize, moments: usize, head: usize) -> bool {
         let sizes = [parameters, moments, moments, head, head, head];
         self.values.iter().zip(sizes).all(|(v, n)| v.len() == n)
     }

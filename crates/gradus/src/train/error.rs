@@ -45,11 +45,16 @@ pub enum TrainError {
         source: crate::objective::ObjectiveError,
     },
     /// A run folder that already holds a run.
-    #[error("{path}: holds a run already; continue it with `gradus train --resume {path}`, or choose another folder with `--output`", path = .0.display())]
+    #[error("{path}: holds a run already; continue it with `--resume {path}`, or choose another folder with `--output`", path = .0.display())]
     Occupied(PathBuf),
     /// A run folder without a run.
-    #[error("{}: no run to resume here: there is no recipe.toml", .0.display())]
-    NoRun(PathBuf),
+    #[error("{}: no run to resume here: there is no {file}", root.display())]
+    NoRun {
+        /// The folder.
+        root: PathBuf,
+        /// The file that every run of the kind has.
+        file: &'static str,
+    },
     /// Another process works on the run.
     #[error("{}: another process is working on this run; wait for it or stop it", .0.display())]
     Busy(PathBuf),

@@ -1,4 +1,4 @@
-use crate::model::Layout;
+use crate::model::{Layout, NamedView};
 use gradus_kernels::AdamWSegment;
 
 /// Learning-rate multipliers and weight decay of every parameter: no decay on
@@ -22,8 +22,18 @@ impl ParameterGroups {
     /// Groups for the parameters of `layout`; layer `l` of `L` has its rate
     /// multiplied by `layer_decay^(L - 1 - l)`.
     pub fn new(layout: &Layout, weight_decay: f64, layer_decay: f64) -> Self {
+        Self::of(layout, weight_decay, layer_decay, |_| true)
+    }
+
+    /// Groups for those parameters that are `trained`.
+    pub fn of(
+        layout: &Layout,
+        weight_decay: f64,
+        layer_decay: f64,
+        trained: impl Fn(&NamedView) -> bool,
+    ) -> Self {
         let mut groups: Vec<Group> = Vec::new();
-        for named in layout.named() {
+        for named in layout.named().iter().filter(|n| trained(n)) {
             let depth = named.layer.map_or(0, |l| layout.layer_count() - 1 - l);
             let rate = layer_decay.powi(depth as i32);
             let decay = if named.is_bias_or_norm() {
@@ -32,7 +42,11 @@ impl ParameterGroups {
                 weight_decay
             };
             match groups.last_mut() {
-                Some(last) if last.rate == rate && last.decay == decay => {
+                Some(last)
+                    if last.rate == rate
+                        && last.decay == decay
+                        && last.range.end == named.view.offset =>
+                {
                     last.range.end = named.view.range().end;
                 }
                 _ => groups.push(Group {

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     path: PathBuf,
     out: BufWriter<File>,
     len: u64,

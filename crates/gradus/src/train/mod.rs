@@ -30,11 +30,13 @@ mod selection;
 mod stage;
 mod steps;
 
+pub(crate) use batches::{epoch_key, order};
 pub use checkpoint::{Checkpoint, State};
 pub use error::TrainError;
 pub use evaluation::{DevEvaluation, DevSet};
 pub use events::{Observer, Silent, StepReport};
 pub use groups::ParameterGroups;
+pub(crate) use metrics::Metrics;
 pub use optimizer::{AdamW, Optimizer, Rates};
 pub use overlap::RunOverlap;
 pub use overrides::{apply_overrides, parse_recipe};

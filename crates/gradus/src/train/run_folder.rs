@@ -1,12 +1,13 @@
 use super::{Checkpoint, Recipe, RunOverlap, TrainError, parse_recipe};
 use crate::atomic::write_bytes;
+use crate::pretrain;
 use crate::{Error, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// A run's folder: `recipe.toml` (resolved), `run.json`, `overlap.json`,
 /// `metrics.jsonl`, `tensorboard/`, `checkpoints/`, and `model/`, the best
-/// model.
+/// model. That of a pretraining has `pretrain.toml` in place of a recipe.
 ///
 /// Holding one keeps other processes out of the run.
 #[derive(Debug)]
@@ -14,6 +15,9 @@ pub struct RunFolder {
     root: PathBuf,
     _lock: File,
 }
+
+/// What describes a run by training.
+const RECIPE: &str = "recipe.toml";
 
 /// Holds the folder of the recipe that was given.
 const BASE_DIR: &str = ".base_dir";
@@ -25,7 +29,25 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::Occupied`] where there is a run already.
     pub fn create(root: &Path, recipe: &Recipe, base_dir: &Path) -> Result<Self> {
-        if root.join("recipe.toml").exists() {
+        let text = toml::to_string(recipe).map_err(|e| Error::Internal(format!("recipe: {e}")))?;
+        Self::create_with(root, RECIPE, &text, base_dir)
+    }
+
+    /// Whether a run was begun in `root`.
+    pub fn is_taken(root: &Path) -> bool {
+        [RECIPE, pretrain::SETTINGS]
+            .iter()
+            .any(|file| root.join(file).exists())
+    }
+
+    /// Makes a folder for a new run that the text `description` describes.
+    pub(crate) fn create_with(
+        root: &Path,
+        file: &str,
+        description: &str,
+        base_dir: &Path,
+    ) -> Result<Self> {
+        if Self::is_taken(root) {
             return Err(TrainError::Occupied(root.to_path_buf()).into());
         }
         std::fs::create_dir_all(root).map_err(Error::io(root))?;
@@ -33,10 +55,7 @@ impl RunFolder {
         let base = std::path::absolute(base_dir).map_err(Error::io(base_dir))?;
         let path = root.join(BASE_DIR);
         std::fs::write(&path, base.to_string_lossy().as_bytes()).map_err(Error::io(&path))?;
-        let text = toml::to_string(recipe).map_err(|e| Error::Internal(format!("recipe: {e}")))?;
-        let (path, fresh) = (root.join("recipe.toml"), root.join(".recipe.toml.new"));
-        std::fs::write(&fresh, text).map_err(Error::io(&fresh))?;
-        std::fs::rename(&fresh, &path).map_err(Error::io(&path))?;
+        write_bytes(&root.join(file), description.as_bytes())?;
         Ok(folder)
     }
 
@@ -45,15 +64,23 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::NoRun`], [`TrainError::Busy`], [`TrainError::Recipe`].
     pub fn open(root: &Path) -> Result<(Self, Recipe)> {
-        let path = root.join("recipe.toml");
+        let (folder, path, text) = Self::open_with(root, RECIPE)?;
+        let recipe = parse_recipe(&path, &text, &[])?;
+        Ok((folder, recipe))
+    }
+
+    /// Opens the folder of a run that `file` describes; also returns that
+    /// file's path and text.
+    pub(crate) fn open_with(root: &Path, file: &'static str) -> Result<(Self, PathBuf, String)> {
+        let path = root.join(file);
         if !path.is_file() {
-            return Err(TrainError::NoRun(root.to_path_buf()).into());
+            let root = root.to_path_buf();
+            return Err(TrainError::NoRun { root, file }.into());
         }
         let folder = Self::locked(root)?;
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let recipe = parse_recipe(&path, &text, &[])?;
         crate::model::recover(&folder.model())?;
-        Ok((folder, recipe))
+        Ok((folder, path, text))
     }
 
     fn locked(root: &Path) -> Result<Self> {
@@ -122,6 +149,17 @@ impl RunFolder {
     /// The checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.root.join("checkpoints")
+    }
+
+    /// What to do about values that are not finite.
+    pub(crate) fn advice(&self) -> String {
+        match Checkpoint::list(&self.checkpoints()) {
+            Ok(list) if !list.is_empty() => format!(
+                "Lower the learning rate or set `clip` and start anew; the last good checkpoint is {}.",
+                list[0].display()
+            ),
+            _ => "Lower the learning rate or set `clip` and start anew; no checkpoint was written yet.".into(),
+        }
     }
 
     /// The latest checkpoint that can be read, and what is wrong with those

@@ -5,7 +5,7 @@ use super::events::{Observer, StepReport};
 use super::frozen::Frozen;
 use super::optimizer::Rates;
 use super::run::{Progress, Run};
-use super::{Checkpoint, Freeze, RunFolder, TrainError};
+use super::{Freeze, RunFolder, TrainError};
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::{Dropout, mix64};
 use gradus_kernels::{AdamWSegment, Backend};
@@ -222,18 +222,11 @@ impl<B: Backend> Run<B> {
                 None => "the gradient of the regression head".into(),
             }
         };
-        let advice = match Checkpoint::list(&folder.checkpoints()) {
-            Ok(list) if !list.is_empty() => format!(
-                "Lower the learning rate or set `clip` and start anew; the last good checkpoint is {}.",
-                list[0].display()
-            ),
-            _ => "Lower the learning rate or set `clip` and start anew; no checkpoint was written yet.".into(),
-        };
         TrainError::NotFinite {
             stage: self.stages[s].settings.name.clone(),
             step,
             what,
-            advice,
+            advice: folder.advice(),
         }
         .into()
     }

@@ -145,7 +145,7 @@ fn embed_backward(shape: &Shape) -> Case {
     Case::new("embedding scatter", name, Bound::Update, work, move |cpu| {
         let batch = shape.batch.clone();
         let (tables, len) = tables(shape.model.hidden);
-        let mut grads = cpu.gradient_arena(len, &tables);
+        let mut grads = cpu.gradient_arena(len, Some(tables.words));
         let dy = matrix(cpu, batch.tokens(), shape.model.hidden, 2);
         Box::new(move || {
             cpu.embed_backward(&tables, &batch, &dy, &mut grads);

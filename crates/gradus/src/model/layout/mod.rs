@@ -2,6 +2,7 @@
 
 mod names;
 
+use super::language_head::LanguageHead;
 use super::{Dense, EncoderConfig, Positions};
 use gradus_kernels::{DistanceBias, EmbeddingTables, LayerNorm, Linear, View};
 use names::Names;
@@ -53,16 +54,18 @@ pub struct Layout {
     pub(super) distance_bias: Option<DistanceBias>,
     pub(super) layers: Vec<LayerViews>,
     pub(super) dense: Vec<Linear>,
+    /// Where it is to be trained.
+    pub(crate) language_head: Option<LanguageHead>,
 }
 
-struct Builder {
+pub(super) struct Builder {
     named: Vec<NamedView>,
     len: usize,
     layer: Option<usize>,
 }
 
 impl Builder {
-    fn add(&mut self, name: String, rows: usize, cols: usize, vector: bool) -> View {
+    pub fn add(&mut self, name: String, rows: usize, cols: usize, vector: bool) -> View {
         let view = View::new(self.len, rows, cols);
         // Sizes come from a file that may ask for anything. Saturated, they
         // belong to a tensor that no weights file can hold.
@@ -76,7 +79,7 @@ impl Builder {
         view
     }
 
-    fn linear(&mut self, name: &str, out: usize, width: usize, bias: bool) -> Linear {
+    pub fn linear(&mut self, name: &str, out: usize, width: usize, bias: bool) -> Linear {
         self.stacked(&[name.to_owned()], out, width, bias)
     }
 
@@ -98,7 +101,7 @@ impl Builder {
         Linear { weight, bias }
     }
 
-    fn norm(&mut self, name: &str, width: usize, eps: f32) -> LayerNorm {
+    pub fn norm(&mut self, name: &str, width: usize, eps: f32) -> LayerNorm {
         LayerNorm {
             gamma: self.add(format!("{name}.weight"), 1, width, true),
             beta: self.add(format!("{name}.bias"), 1, width, true),
@@ -186,7 +189,22 @@ impl Layout {
             distance_bias,
             layers,
             dense,
+            language_head: None,
         }
+    }
+
+    /// The same with the head that predicts masked tokens, behind all else.
+    pub fn with_language_head(config: &EncoderConfig, dense: &[Dense]) -> Self {
+        let mut layout = Self::new(config, dense);
+        let mut b = Builder {
+            named: std::mem::take(&mut layout.named),
+            len: layout.len,
+            layer: None,
+        };
+        let words = layout.embeddings.words;
+        layout.language_head = Some(LanguageHead::new(&mut b, config, words));
+        (layout.named, layout.len) = (b.named, b.len);
+        layout
     }
 
     /// How many parameters there are.

@@ -1,0 +1,283 @@
+//! `gradus pretrain`: a small BERT from plain text.
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::pair_options::PairOptions;
+use crate::pretraining::Narrator;
+use gradus::data::{Format, Source};
+use gradus::model::{FreshModel, TokenizerFiles, write_fresh};
+use gradus::pretrain::{Run, Settings, read_texts};
+use gradus::text::train_word_pieces;
+use gradus::train::{RunFolder, TrainError};
+use gradus::{Error, Precision};
+use gradus_kernels::cpu::Cpu;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+A share of the tokens of each text is masked, and the model learns to tell \
+them. DIR gets the settings, metrics.jsonl, checkpoints, and in the end model/, \
+which `gradus train`, `gradus eval`, transformers and sentence-transformers load \
+as it is. A run that was stopped or killed goes on where it was, to the same bits.
+
+TEXT is a file with a text a line; .gz is unpacked. A .tsv, .csv or .jsonl file \
+holds pairs, of which both texts are taken.
+
+Examples:
+  gradus pretrain sentences.txt --minutes 30 --output runs/mini
+  gradus pretrain sentences.txt nli.tsv --columns 1,2 --minutes 60 --output runs/mini
+  gradus pretrain reviews.txt.gz --from all-MiniLM-L6-v2 --epochs 3 --output runs/reviews
+  gradus pretrain --resume runs/mini";
+
+/// What a model is to be made from, and how.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The texts
+    #[arg(value_name = "TEXT", required_unless_present = "resume")]
+    pub texts: Vec<PathBuf>,
+    /// The run's folder
+    #[arg(long, short, value_name = "DIR", required_unless_present = "resume")]
+    pub output: Option<PathBuf>,
+    /// Go on with the run in DIR
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["texts", "output", "from", "minutes", "epochs", "steps", "seed"])]
+    pub resume: Option<PathBuf>,
+    /// Go on from a model; without it a fresh one is made
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["layers", "hidden", "heads", "intermediate", "tokenizer", "vocab"])]
+    pub from: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The sizes of a fresh model
+    #[command(flatten)]
+    pub sizes: Sizes,
+    /// How it is trained
+    #[command(flatten)]
+    pub training: Training,
+    /// How files of pairs are read
+    #[command(flatten)]
+    pub pairs: PairOptions,
+}
+
+/// A fresh model.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "A fresh model")]
+pub struct Sizes {
+    /// Transformer layers
+    #[arg(long, value_name = "N", default_value = "6")]
+    pub layers: usize,
+    /// Width of the token vectors
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub hidden: usize,
+    /// Attention heads per layer, a divisor of the width
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub heads: usize,
+    /// Width within the feed-forward part
+    #[arg(long, value_name = "N", default_value = "1024")]
+    pub intermediate: usize,
+    /// Take the tokenizer of a model; without it one is learned from the texts
+    #[arg(long, value_name = "MODEL", conflicts_with = "vocab")]
+    pub tokenizer: Option<String>,
+    /// Pieces of a tokenizer that is learned; few make a small model much
+    /// faster
+    #[arg(long, value_name = "N", default_value = "8192")]
+    pub vocab: usize,
+}
+
+/// How a model is trained.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Training")]
+pub struct Training {
+    /// Passes over the texts; 1 if neither steps nor minutes are given
+    #[arg(long, value_name = "N", group = "length")]
+    pub epochs: Option<f64>,
+    /// Optimizer steps
+    #[arg(long, value_name = "N", group = "length")]
+    pub steps: Option<u64>,
+    /// Minutes: the speed is measured once, and as many steps are taken as fit
+    #[arg(long, value_name = "N", group = "length")]
+    pub minutes: Option<f64>,
+    /// Tokens per optimizer step
+    #[arg(long, value_name = "N", default_value = "4096")]
+    pub batch_tokens: usize,
+    /// The peak rate; by default 1e-3, and 1e-4 with --from
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// The share of the steps in which the rate rises
+    #[arg(long, value_name = "SHARE", default_value = "0.1")]
+    pub warmup: f64,
+    /// Decoupled weight decay
+    #[arg(long, value_name = "DECAY", default_value = "0.01")]
+    pub weight_decay: f64,
+    /// Cut texts to so many tokens; a fresh model never takes more
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub max_tokens: usize,
+    /// The share of the tokens that are to be told
+    #[arg(long, value_name = "SHARE", default_value = "0.15")]
+    pub mask_rate: f64,
+    /// Mask all pieces of a word together
+    #[arg(long)]
+    pub whole_words: bool,
+    /// Dropout; by default the model's own, 0.1 for a fresh one
+    #[arg(long, value_name = "P")]
+    pub dropout: Option<f32>,
+    /// Everything random is drawn from it
+    #[arg(long, value_name = "N", default_value = "777")]
+    pub seed: u64,
+    /// Steps between scorings of the texts held out; by default a tenth of all
+    #[arg(long, value_name = "N")]
+    pub evaluate_every: Option<u64>,
+    /// Seconds between checkpoints
+    #[arg(long, value_name = "N", default_value = "120")]
+    pub checkpoint_seconds: u64,
+    /// Steps between checkpoints, in addition
+    #[arg(long, value_name = "N")]
+    pub checkpoint_steps: Option<u64>,
+}
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let mut narrator = Narrator::new(context.manner);
+    if let Some(root) = &args.resume {
+        let (folder, settings) = Settings::open_folder(root)?;
+        let base = folder.base_dir()?;
+        if context.precision.is_some_and(|p| p != settings.precision) {
+            return Err(Failure::Usage(
+                "a run goes on in the precision it began in; leave --precision out".into(),
+            ));
+        }
+        let texts = read(&settings, &base, &narrator)?;
+        let model = match &settings.from {
+            Some(from) if base.join(from).is_dir() => base.join(from),
+            Some(from) => context.find(from)?,
+            None => Settings::start(root),
+        };
+        let mut run = prepare(settings, &texts, &model, context, &mut narrator)?;
+        return finish(&mut run, &folder, args.json, &mut narrator);
+    }
+    let root = args.output.clone().unwrap_or_default();
+    if RunFolder::is_taken(&root) {
+        // Before the long work of preparing.
+        return Err(Error::from(TrainError::Occupied(root)).into());
+    }
+    let (settings, base) = (settings(&args)?, Path::new("."));
+    settings.validate()?;
+    let texts = read(&settings, base, &narrator)?;
+    let model = match &settings.from {
+        Some(from) => context.find(from)?,
+        None => fresh(&args, &settings, &root, &texts, context, &narrator)?,
+    };
+    let mut run = prepare(settings, &texts, &model, context, &mut narrator)?;
+    let folder = run.settings().create_folder(&root, base)?;
+    finish(&mut run, &folder, args.json, &mut narrator)
+}
+
+fn settings(args: &Args) -> Result<Settings, Failure> {
+    let (sizes, training) = (&args.sizes, &args.training);
+    let usual = Settings::default();
+    let sources = args.texts.iter().map(|path| source(path, &args.pairs));
+    let fresh = args.from.is_none().then(|| FreshModel {
+        layers: sizes.layers,
+        hidden: sizes.hidden,
+        heads: sizes.heads,
+        intermediate: sizes.intermediate,
+        max_tokens: training.max_tokens,
+        dropout: training.dropout.unwrap_or(0.1),
+    });
+    let rate = if fresh.is_some() {
+        usual.learning_rate
+    } else {
+        1e-4
+    };
+    Ok(Settings {
+        from: args.from.clone(),
+        epochs: training.epochs,
+        steps: training.steps,
+        minutes: training.minutes,
+        batch_tokens: training.batch_tokens,
+        learning_rate: training.learning_rate.unwrap_or(rate),
+        warmup: training.warmup,
+        weight_decay: training.weight_decay,
+        dropout: training.dropout,
+        mask_rate: training.mask_rate,
+        whole_words: training.whole_words,
+        max_tokens: training.max_tokens,
+        seed: training.seed,
+        evaluate_every: training.evaluate_every,
+        checkpoint_seconds: training.checkpoint_seconds,
+        checkpoint_steps: training.checkpoint_steps,
+        fresh,
+        texts: sources.collect::<Result<_, _>>()?,
+        ..usual
+    })
+}
+
+/// A file of pairs by its name, or by an option where that says nothing; else
+/// of lines.
+fn source(path: &Path, pairs: &PairOptions) -> Result<Source, Failure> {
+    let plain = Source::file(path);
+    let by_option = Format::of(path).is_none() && pairs.pairs_format.is_some();
+    match plain.is_of_pairs() || by_option {
+        true => pairs.source(path),
+        false => Ok(plain),
+    }
+}
+
+fn read(settings: &Settings, base: &Path, narrator: &Narrator) -> Result<Vec<String>, Failure> {
+    narrator.say("reading the texts");
+    read_texts(&settings.texts, base).map_err(Failure::Input)
+}
+
+/// Writes an untrained model to the run's folder.
+fn fresh(
+    args: &Args,
+    settings: &Settings,
+    root: &Path,
+    texts: &[String],
+    context: &Context,
+    narrator: &Narrator,
+) -> Result<PathBuf, Failure> {
+    let start = Settings::start(root);
+    let tokenizer = match &args.sizes.tokenizer {
+        Some(model) => TokenizerFiles::Of(context.find(model)?),
+        None => {
+            narrator.say("learning the vocabulary");
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let json = train_word_pieces(&texts, args.sizes.vocab);
+            TokenizerFiles::Json(json.map_err(|e| Failure::Usage(format!("--vocab: {e}")))?)
+        }
+    };
+    if let Some(sizes) = &settings.fresh {
+        std::fs::create_dir_all(root).map_err(Error::io(root))?;
+        write_fresh(&start, sizes, &tokenizer, settings.seed)?;
+    }
+    Ok(start)
+}
+
+/// The run, whose settings have the precision it got.
+fn prepare(
+    mut settings: Settings,
+    texts: &[String],
+    model: &Path,
+    context: &Context,
+    narrator: &mut Narrator,
+) -> Result<Run<Cpu>, Failure> {
+    let backend = context.backend(settings.precision)?;
+    settings.precision = Precision::from(backend.precision());
+    Ok(Run::prepare(settings, texts, model, backend, narrator)?)
+}
+
+fn finish(
+    run: &mut Run<Cpu>,
+    folder: &RunFolder,
+    json: bool,
+    narrator: &mut Narrator,
+) -> Result<(), Failure> {
+    let summary = run.execute(folder, narrator)?;
+    let mut output = Output::open(None)?;
+    match json {
+        true => output.json_line(&summary)?,
+        false => output.line(&summary.model.display().to_string())?,
+    }
+    output.finish()
+}

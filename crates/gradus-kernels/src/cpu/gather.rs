@@ -1,0 +1,26 @@
+//! Some rows of a matrix, and back.
+
+use super::{Cpu, Tensor};
+
+pub(super) fn forward(cpu: &Cpu, x: &Tensor, rows: &[u32]) -> Tensor {
+    let width = x.cols();
+    let mut out = cpu.uninit(rows.len(), width);
+    for (out, &row) in out.values_mut().chunks_exact_mut(width.max(1)).zip(rows) {
+        out.copy_from_slice(x.row(row as usize));
+    }
+    out
+}
+
+pub(super) fn backward(cpu: &Cpu, dy: &Tensor, rows: &[u32], total: usize) -> Tensor {
+    let width = dy.cols();
+    let mut dx = cpu.uninit(total, width);
+    let values = dx.values_mut();
+    values.fill(0.0);
+    for (i, &row) in rows.iter().enumerate() {
+        let from = row as usize * width;
+        for (sum, x) in values[from..from + width].iter_mut().zip(dy.row(i)) {
+            *sum += x;
+        }
+    }
+    dx
+}

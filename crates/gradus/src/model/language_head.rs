@@ -1,0 +1,78 @@
+//! The head that predicts masked tokens from token vectors.
+
+use super::layout::Builder;
+use super::{Architecture, EncoderConfig};
+use gradus_kernels::{Activation, LayerNorm, Linear, View};
+
+/// Where the head's parameters lie: a dense layer with an activation and a
+/// layer norm, then a decoder whose weight is the embedding of words and whose
+/// bias is its own (Devlin et al. 2019).
+#[derive(Debug, Clone)]
+pub(crate) struct LanguageHead {
+    pub dense: Linear,
+    /// After the dense layer.
+    pub activation: Activation,
+    pub norm: LayerNorm,
+    pub decoder: Linear,
+}
+
+/// What the family calls the head's parts.
+struct Names {
+    dense: &'static str,
+    norm: &'static str,
+    bias: &'static str,
+}
+
+/// Whether this version knows the family's head.
+pub(super) fn is_known(architecture: Architecture) -> bool {
+    use Architecture::{Bert, Roberta, XlmRoberta};
+    matches!(architecture, Bert | Roberta | XlmRoberta)
+}
+
+fn names(architecture: Architecture) -> Names {
+    match architecture {
+        Architecture::Roberta | Architecture::XlmRoberta => Names {
+            dense: "lm_head.dense",
+            norm: "lm_head.layer_norm",
+            bias: "lm_head.bias",
+        },
+        _ => Names {
+            dense: "cls.predictions.transform.dense",
+            norm: "cls.predictions.transform.LayerNorm",
+            bias: "cls.predictions.bias",
+        },
+    }
+}
+
+impl LanguageHead {
+    /// For a family that [`is_known`].
+    pub(super) fn new(b: &mut Builder, config: &EncoderConfig, words: View) -> Self {
+        let (width, names) = (config.hidden_size, names(config.architecture));
+        Self {
+            dense: b.linear(names.dense, width, width, true),
+            activation: match config.architecture {
+                Architecture::Bert => config.activation,
+                // RoBERTa's head has this one whatever the encoder has.
+                _ => Activation::Gelu,
+            },
+            norm: b.norm(names.norm, width, config.layer_norm_eps),
+            decoder: Linear {
+                weight: words,
+                bias: Some(b.add(names.bias.into(), 1, config.vocab_size, true)),
+            },
+        }
+    }
+}
+
+/// Whether a tensor's name is that of a part of such a head.
+pub(super) fn is_of_language_head(name: &str) -> bool {
+    name.starts_with("cls.predictions.") || name.starts_with("lm_head.")
+}
+
+/// The prefix under which transformers keeps an encoder beside such a head.
+pub(super) fn encoder_prefix(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Roberta | Architecture::XlmRoberta => "roberta.",
+        _ => "bert.",
+    }
+}
