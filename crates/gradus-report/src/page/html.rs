@@ -122,7 +122,7 @@ pub(super) fn figure(svg: &str, legend: &[(usize, &str)], caption: &str) -> Stri
             escaped(name)
         );
     }
-    let _ = write!(out, "{}</figcaption></figure>\n", escaped(caption));
+    let _ = writeln!(out, "{}</figcaption></figure>", escaped(caption));
     out
 }
 
