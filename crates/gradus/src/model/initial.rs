@@ -56,7 +56,8 @@ mod tests {
         let named = NamedView {
             name: name.into(),
             view: View::new(0, 200, 100),
-            vector: false,
+            // As layouts have it: all but matrices.
+            vector: name.contains("orm.") || name.ends_with("bias"),
             layer: None,
         };
         initial_values(&named, seed)

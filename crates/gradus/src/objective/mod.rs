@@ -104,11 +104,17 @@ pub trait Objective: Send + Sync {
     fn columns(&self) -> usize;
 
     /// The initial values of the objective's own trained parameters for
-    /// embeddings of width `dim`, drawn from `seed`.
-    fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32>;
+    /// embeddings of width `dim`, drawn from `seed`. Most have none.
+    fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32> {
+        let _ = (dim, seed);
+        vec![]
+    }
 
     /// Whether weight decay applies to each parameter (it spares biases).
-    fn decayed(&self, dim: usize) -> Vec<bool>;
+    fn decayed(&self, dim: usize) -> Vec<bool> {
+        let _ = dim;
+        vec![]
+    }
 
     /// The mean loss over the batch and its gradients.
     fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output;

@@ -62,14 +62,6 @@ impl Objective for Cosent {
         2
     }
 
-    fn initial_parameters(&self, _dim: usize, _seed: u64) -> Vec<f32> {
-        vec![]
-    }
-
-    fn decayed(&self, _dim: usize) -> Vec<bool> {
-        vec![]
-    }
-
     fn evaluate(&self, _parameters: &[f32], input: &Input<'_>) -> Output {
         let mut output = Output::zero(input, 0);
         let similarities = Similarities::of(self.similarity, input);

@@ -32,14 +32,6 @@ impl Objective for PearsonLoss {
         2
     }
 
-    fn initial_parameters(&self, _dim: usize, _seed: u64) -> Vec<f32> {
-        vec![]
-    }
-
-    fn decayed(&self, _dim: usize) -> Vec<bool> {
-        vec![]
-    }
-
     fn evaluate(&self, _parameters: &[f32], input: &Input<'_>) -> Output {
         /// Cosines closer to each other than f32 tells apart.
         const LEAST: f64 = 1e-7;
