@@ -268,7 +268,7 @@ fn bits(run: &Path) -> Vec<Vec<u8>> {
 #[test]
 fn a_killed_run_goes_on_to_the_same_bits() {
     let place = workplace();
-    let rest = ["--steps", "25", "--checkpoint-steps", "1", "--whole-words"];
+    let rest = ["--steps", "200", "--checkpoint-steps", "1", "--whole-words"];
     let all = [&["pretrain"][..], &TEXTS, &SMALL, &rest].concat();
     let mut whole = gradus();
     whole

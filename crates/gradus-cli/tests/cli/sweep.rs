@@ -137,6 +137,10 @@ fn mistakes_are_named_before_anything_is_trained() {
             "Did you mean `k`?",
         ),
         (&["--grid", "stage.0.batch=4,0"], "`batch` is 0"),
+        (
+            &["--grid", "stage.0.objective.x0=0.2,0.6"],
+            "0 <= x0 <= 0.5",
+        ),
         (&["--grid", "seed=1,2"], "--seeds"),
         (&["--grid", "stage.0.batch"], "expected key=value"),
         (&["--seeds", "1,1"], "--seeds: 1 is given twice"),

@@ -194,7 +194,7 @@ fn mistakes_are_named_before_any_work() {
             "0 <= x0 <= 0.5",
         ),
         (&["recipe.toml", "--set", "stage.1.batch=0"], "`batch` is 0"),
-        (&["--resume", "nowhere"], "no run to resume"),
+        (&["--resume", "nowhere"], "no run here"),
         (&["recipe.toml", "--resume", "x"], "cannot be used with"),
         (&[], "required"),
     ] {

@@ -48,7 +48,7 @@ pub enum TrainError {
     #[error("{path}: holds a run already; continue it with `--resume {path}`, or choose another folder with `--output`", path = .0.display())]
     Occupied(PathBuf),
     /// A run folder without a run.
-    #[error("{}: no run to resume here: there is no {file}", root.display())]
+    #[error("{}: no run here: there is no {file}", root.display())]
     NoRun {
         /// The folder.
         root: PathBuf,

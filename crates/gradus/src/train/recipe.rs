@@ -2,7 +2,7 @@ use super::{AdamW, ScheduleKind};
 use crate::Precision;
 use crate::data::Source;
 use crate::model::PoolingMode;
-use crate::objective::{Form, ObjectiveConfig, Projection};
+use crate::objective::{Facts, Form, ObjectiveConfig, Projection};
 use serde::{Deserialize, Serialize};
 
 /// A whole run: model, stages, evaluation.
@@ -267,6 +267,17 @@ impl Stage {
         }
         for teacher in &self.teachers {
             within("teachers.weight", teacher.weight, f64::MIN_POSITIVE, 1e9)?;
+        }
+        // Its settings alone; what depends on the data shows when that is read.
+        let weights: Vec<f64> = self.teachers.iter().map(|t| t.weight).collect();
+        let facts = Facts {
+            labels: &[0.0, 1.0],
+            columns: 2,
+            teachers: &weights,
+        };
+        for objective in self.objectives() {
+            let built = objective.build(facts);
+            built.map_err(|e| format!("objective: {e}"))?;
         }
         Ok(())
     }
