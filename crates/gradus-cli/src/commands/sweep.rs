@@ -83,7 +83,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         text,
         root,
     };
-    // What is wrong with a setting shows before the first is trained.
+    // A setting out of its bounds shows before the first is trained.
     for row in &grid.rows {
         sweep.recipe(row, 0)?;
     }
