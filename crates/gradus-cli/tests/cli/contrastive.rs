@@ -170,6 +170,10 @@ fn what_does_not_fit_is_refused() {
             "Did you mean `info_nce`?",
         ),
         (
+            format!("{INFO_NCE}train = [{{ path = 'texts.txt', max_pairs = 1 }}]\n"),
+            "at least two examples",
+        ),
+        (
             format!("{INFO_NCE}freeze = 'encoder'\n{texts}"),
             "nothing is trained",
         ),

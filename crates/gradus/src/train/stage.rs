@@ -244,6 +244,13 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
         )
         .into());
     }
+    let compares = settings.objectives().any(|o| !o.loss.needs_labels());
+    if compares && settings.batch.min(examples.len()) < 2 {
+        return Err(invalid(
+            "its objective compares the texts of a batch: there must be at least two examples, and `batch` at least 2",
+        )
+        .into());
+    }
     if objective.teachers() == 0 && !settings.teachers.is_empty() {
         return Err(invalid("no objective of it learns from `teachers`; remove them").into());
     }
