@@ -27,6 +27,9 @@ JOBS = [
     "base-encode",
     "base-train",
     "memory",
+    "simcse",
+    "base-simcse",
+    "ranking",
     "scaling",
 ]
 PEERS = ["torch", "openvino", "transformers", "sentence-transformers"]
@@ -99,12 +102,12 @@ def main():
     import torch
     import transformers
 
-    from peers import common, encode, train
+    from peers import common, contrastive, encode, train
 
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(args.threads)
     torch.set_float32_matmul_precision("highest")
-    builders = encode.JOBS | train.JOBS
+    builders = encode.JOBS | train.JOBS | contrastive.JOBS
     gradus = common.Gradus(args.gradus, args.threads)
     model = str(Path(gradus.info(args.model)["folder"]).resolve())
     with tempfile.TemporaryDirectory(prefix="gradus-peers-") as folder:

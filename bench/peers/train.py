@@ -66,14 +66,14 @@ class Regression(nn.Module):
             return self.head(torch.cat([u, v, (u - v).abs()], dim=1)).squeeze(1)
 
 
-def parameter_groups(model):
+def parameter_groups(model, rate=RATE):
     """No decay for biases and layer norms."""
     named = list(model.named_parameters())
     plain = [p for n, p in named if n.endswith("bias") or "LayerNorm" in n]
     decayed = [p for n, p in named if not (n.endswith("bias") or "LayerNorm" in n)]
     return [
-        {"params": decayed, "lr": RATE, "weight_decay": 0.01},
-        {"params": plain, "lr": RATE, "weight_decay": 0.0},
+        {"params": decayed, "lr": rate, "weight_decay": 0.01},
+        {"params": plain, "lr": rate, "weight_decay": 0.0},
     ]
 
 
@@ -126,23 +126,21 @@ class Trainer:
         return steps * self.batch / seconds
 
 
-def run_gradus(setup, model, batch, steps, options, through):
-    """Trains and returns what `through` makes of the command, and the run's
-    metrics."""
+def regression(model, batch, steps):
+    """The recipe in which gradus does the same."""
     warm, measured = steps
-    recipe, run = setup.folder / "train.toml", setup.folder / "run"
-    recipe.write_text(
-        RECIPE.format(
-            # A string in JSON is one in TOML.
-            model=json.dumps(model),
-            warm=warm,
-            steps=warm + measured,
-            batch=batch,
-            rate=RATE,
-            clip=CLIP,
-        ),
-        encoding="utf-8",
+    # A string in JSON is one in TOML.
+    model = json.dumps(model)
+    return RECIPE.format(
+        model=model, warm=warm, steps=warm + measured, batch=batch, rate=RATE, clip=CLIP
     )
+
+
+def run_gradus(setup, text, options, through):
+    """Carries out a recipe and returns what `through` makes of the command,
+    and the run's metrics."""
+    recipe, run = setup.folder / "train.toml", setup.folder / "run"
+    recipe.write_text(text, encoding="utf-8")
     shutil.rmtree(run, ignore_errors=True)
     args = ["train", recipe, "--output", run, "--data", setup.data, *options]
     result = through(args)
@@ -152,8 +150,9 @@ def run_gradus(setup, model, batch, steps, options, through):
     return result, steps
 
 
-def gradus_rate(setup, model, batch, steps, options):
-    _, lines = run_gradus(setup, model, batch, steps, options, lambda a: setup.gradus.run(*a))
+def gradus_rate(setup, text, batch, options):
+    """Examples a second in the steps after the first line of metrics."""
+    _, lines = run_gradus(setup, text, options, lambda a: setup.gradus.run(*a))
     # A line tells the rate since the start, so that two give the time between.
     ends = [line["step"] * batch / line["pairs_per_second"] for line in (lines[0], lines[-1])]
     return (lines[-1]["step"] - lines[0]["step"]) * batch / (ends[1] - ends[0])
@@ -161,7 +160,8 @@ def gradus_rate(setup, model, batch, steps, options):
 
 def ours(setup, wanted, model, batch, steps):
     name, options = setup.gradus.precision(wanted)
-    return Contender(name, lambda: gradus_rate(setup, model, batch, steps, options))
+    text = regression(model, batch, steps)
+    return Contender(name, lambda: gradus_rate(setup, text, batch, options))
 
 
 def pytorch(setup, model, batch, steps, half):
@@ -192,7 +192,8 @@ def memory(setup):
         def through(args):
             return peak_memory(setup.gradus.command(*args))
 
-        return run_gradus(setup, setup.model, 16, STEPS[16], options, through)[0] / 1e6
+        text = regression(setup.model, 16, STEPS[16])
+        return run_gradus(setup, text, options, through)[0] / 1e6
 
     def of_pytorch(half):
         def measure():

@@ -1,0 +1,182 @@
+"""Jobs that train without labels: SimCSE, and what is added to it."""
+
+import json
+import time
+
+import torch
+from torch import nn
+from transformers import BertModel
+
+from .base_model import base_model
+from .common import Contender, Job, Unavailable
+from .tokens import load_tokenizer, padded
+from .train import gradus_rate, parameter_groups
+
+# Unsupervised SimCSE as Gao et al. (2021) trained BERT-base.
+RATE = 3e-5
+BATCH = 64
+MAX_TOKENS = 32
+TEMPERATURE = 0.05
+CLIP = 1.0
+DROPOUT = 0.1
+
+# Steps before the measured ones, and these.
+STEPS = (10, 50)
+BASE_STEPS = (3, 10)
+
+# So many that no step meets a sentence of another.
+SENTENCES = BATCH * (sum(STEPS) + 1)
+
+RECIPE = """\
+model = {model}
+pooling = "cls"
+max_tokens = {max_tokens}
+seed = 1
+log_every = {warm}
+checkpoint_seconds = 1000000
+
+[[stage]]
+name = "simcse"
+objective = {{ loss = "info_nce", temperature = {temperature} }}
+projection = "{projection}"
+{more}
+train = [{{ path = {text}, rows = "texts" }}]
+steps = {steps}
+batch = {batch}
+learning_rate = {rate}
+schedule = "constant"
+weight_decay = 0.0
+dropout = {dropout}
+clip = {clip}
+"""
+
+
+class SimCse(nn.Module):
+    """The first token's vector and an MLP, as SimCSE trains."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.bert = BertModel.from_pretrained(
+            folder,
+            add_pooling_layer=False,
+            dtype=torch.float32,
+            hidden_dropout_prob=DROPOUT,
+            attention_probs_dropout_prob=DROPOUT,
+        )
+        width = self.bert.config.hidden_size
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.Tanh())
+
+    def forward(self, ids, mask):
+        hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.mlp(hidden[:, 0]).float()
+
+
+class Trainer:
+    """SimCSE's loop in plain PyTorch; texts are tokenised beforehand."""
+
+    def __init__(self, folder, sentences, half):
+        torch.manual_seed(1)
+        self.model, self.half = SimCse(folder).train(), half
+        groups = [group | {"weight_decay": 0.0} for group in parameter_groups(self.model, RATE)]
+        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        tokenizer = load_tokenizer(folder, MAX_TOKENS)
+        self.ids = [e.ids for e in tokenizer.encode_batch_fast(sentences)]
+        self.at = 0
+
+    def step(self):
+        if self.at + BATCH > len(self.ids):
+            self.at = 0
+        some = self.ids[self.at : self.at + BATCH]
+        self.at += BATCH
+        ids, mask = map(torch.from_numpy, padded(some + some))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
+            vectors = self.model(ids, mask)
+        first, second = nn.functional.normalize(vectors, dim=1).chunk(2)
+        logits = first @ second.T / TEMPERATURE
+        loss = nn.functional.cross_entropy(logits, torch.arange(len(logits)))
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+        return loss
+
+    def texts_per_second(self, warm, steps):
+        # The same sentences each time.
+        self.at = 0
+        for _ in range(warm):
+            self.step()
+        begun = time.perf_counter()
+        for _ in range(steps):
+            loss = self.step()
+        seconds = time.perf_counter() - begun
+        if not torch.isfinite(loss):
+            raise SystemExit("the loss of PyTorch is not finite")
+        return steps * BATCH / seconds
+
+
+def wiki_sentences(setup):
+    """The first sentences of the data folder's file of Wikipedia."""
+    path = setup.data / "wiki" / "sentences.txt"
+    if not path.is_file():
+        raise Unavailable(f"{path} is not there")
+    with path.open(encoding="utf-8") as file:
+        return [line.strip() for line, _ in zip(file, range(SENTENCES))]
+
+
+def recipe(setup, model, steps, projection="mlp", more=""):
+    text = setup.text("wiki", wiki_sentences(setup))
+    warm, measured = steps
+    return RECIPE.format(
+        model=json.dumps(model),
+        text=json.dumps(str(text)),
+        max_tokens=MAX_TOKENS,
+        warm=warm,
+        steps=warm + measured,
+        batch=BATCH,
+        temperature=TEMPERATURE,
+        projection=projection,
+        more=more,
+        rate=RATE,
+        dropout=DROPOUT,
+        clip=CLIP,
+    )
+
+
+def ours(setup, text, name="gradus bf16"):
+    _, options = setup.gradus.precision("bf16")
+    return Contender(name, lambda: gradus_rate(setup, text, BATCH, options))
+
+
+def pytorch(setup, model, steps, half):
+    trainer = Trainer(model, wiki_sentences(setup), half)
+    name = "PyTorch bf16 autocast" if half else "PyTorch f32"
+    return Contender(name, lambda: trainer.texts_per_second(*steps))
+
+
+def simcse(setup):
+    peers = [pytorch(setup, setup.model, STEPS, half) for half in (False, True)]
+    text = recipe(setup, setup.model, STEPS)
+    return Job("simcse", "texts/s", ours(setup, text), peers)
+
+
+def base_simcse(setup):
+    model = base_model(setup)
+    peers = [pytorch(setup, model, BASE_STEPS, half) for half in (False, True)]
+    text = recipe(setup, model, BASE_STEPS)
+    return Job("base-simcse", "texts/s", ours(setup, text), peers)
+
+
+def ranking(setup):
+    """What ranking distillation costs once the teacher's vectors are there."""
+    also = 'also = [{ loss = "consistency" }, { loss = "list_mle" }]\n'
+    teachers = f"teachers = [{{ model = {json.dumps(setup.model)} }}]"
+    with_ranking = recipe(setup, setup.model, STEPS, more=also + teachers)
+    plain = ours(setup, recipe(setup, setup.model, STEPS), "gradus without it")
+    return Job("ranking", "texts/s", ours(setup, with_ranking), [plain])
+
+
+JOBS = {
+    "simcse": simcse,
+    "base-simcse": base_simcse,
+    "ranking": ranking,
+}
