@@ -10,6 +10,17 @@ pub struct Linear {
     pub bias: Option<View>,
 }
 
+/// The feed-forward part of a transformer's layer: `f(x U^T + a) D^T + b`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedForwardLayers {
+    /// `U` and `a`.
+    pub up: Linear,
+    /// `f`.
+    pub activation: Activation,
+    /// `D` and `b`.
+    pub down: Linear,
+}
+
 /// A layer norm's place in the arena.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerNorm {
@@ -92,6 +103,8 @@ pub trait Backend: Send + Sync + 'static {
     type Tensor: Send + Sync;
     /// A flat arena of f32 values on the device.
     type Arena: Send + Sync;
+    /// What a feed-forward part keeps for its backward pass.
+    type Inner: Send + Sync;
 
     /// What this runs on, for people.
     fn describe(&self) -> String;
@@ -181,10 +194,24 @@ pub trait Backend: Send + Sync + 'static {
     fn feed_forward(
         &self,
         params: &Self::Arena,
-        up: &Linear,
-        activation: Activation,
-        down: &Linear,
+        layers: &FeedForwardLayers,
         x: &Self::Tensor,
+    ) -> Self::Tensor;
+    /// The same for training, with what its backward pass needs.
+    fn feed_forward_kept(
+        &self,
+        params: &Self::Arena,
+        layers: &FeedForwardLayers,
+        x: &Self::Tensor,
+    ) -> (Self::Tensor, Self::Inner);
+    /// Adds to the gradients of both layers and returns that of `x`.
+    fn feed_forward_backward(
+        &self,
+        params: &Self::Arena,
+        layers: &FeedForwardLayers,
+        x_and_inner: (&Self::Tensor, Self::Inner),
+        dy: &Self::Tensor,
+        grads: &mut Self::Arena,
     ) -> Self::Tensor;
     /// Adds `dy^T x` and the column sums of `dy` to the gradients and returns
     /// `dy W`.
@@ -193,17 +220,6 @@ pub trait Backend: Send + Sync + 'static {
         params: &Self::Arena,
         layer: &Linear,
         x: &Self::Tensor,
-        dy: &Self::Tensor,
-        grads: &mut Self::Arena,
-    ) -> Self::Tensor;
-    /// The same for a layer whose input was `x = f(pre)`; returns the gradient
-    /// of `pre`, which is `dy W * f'(pre)`.
-    fn activated_backward(
-        &self,
-        params: &Self::Arena,
-        layer: &Linear,
-        activation: Activation,
-        pre_and_x: (Self::Tensor, &Self::Tensor),
         dy: &Self::Tensor,
         grads: &mut Self::Arena,
     ) -> Self::Tensor;

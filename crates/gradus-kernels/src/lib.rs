@@ -23,7 +23,8 @@ mod view;
 
 pub use activation::{Activation, GateOrder};
 pub use backend::{
-    AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Linear, Normed, ScoredRow,
+    AdamWSegment, AdamWStep, Backend, EmbeddingTables, FeedForwardLayers, LayerNorm, Linear,
+    Normed, ScoredRow,
 };
 pub use packed::{Packed, Sequence};
 pub use pooling::Pooling;

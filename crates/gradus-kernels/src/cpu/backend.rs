@@ -2,14 +2,15 @@
 
 use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
+use super::feed_forward::{self, Inner};
 use super::{
     Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cross_entropy, cut, distance, embed, gated,
     gather, linear, norm, pool, rotary,
 };
 use crate::dropout::Dropout;
 use crate::{
-    Activation, AdamWSegment, AdamWStep, Backend, DistanceBias, EmbeddingTables, GateOrder,
-    LayerNorm, Linear, Normed, Packed, Pooling, Rotary, ScoredRow, View,
+    Activation, AdamWSegment, AdamWStep, Backend, DistanceBias, EmbeddingTables, FeedForwardLayers,
+    GateOrder, LayerNorm, Linear, Normed, Packed, Pooling, Rotary, ScoredRow, View,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use std::ops::Range;
 impl Backend for Cpu {
     type Tensor = Tensor;
     type Arena = Arena;
+    type Inner = Inner;
 
     fn describe(&self) -> String {
         let (precision, isa) = (self.precision(), self.used());
@@ -137,15 +139,28 @@ impl Backend for Cpu {
         linear::forward_activated_only(self, params, layer, activation, x)
     }
 
-    fn feed_forward(
+    fn feed_forward(&self, params: &Arena, layers: &FeedForwardLayers, x: &Tensor) -> Tensor {
+        feed_forward::infer(self, params, layers, x)
+    }
+
+    fn feed_forward_kept(
         &self,
         params: &Arena,
-        up: &Linear,
-        activation: Activation,
-        down: &Linear,
+        layers: &FeedForwardLayers,
         x: &Tensor,
+    ) -> (Tensor, Inner) {
+        feed_forward::forward(self, params, layers, x)
+    }
+
+    fn feed_forward_backward(
+        &self,
+        params: &Arena,
+        layers: &FeedForwardLayers,
+        (x, inner): (&Tensor, Inner),
+        dy: &Tensor,
+        grads: &mut Arena,
     ) -> Tensor {
-        linear::feed_forward(self, params, up, activation, down, x)
+        feed_forward::backward(self, params, layers, (x, inner), dy, grads)
     }
 
     fn linear_backward(
@@ -157,18 +172,6 @@ impl Backend for Cpu {
         grads: &mut Arena,
     ) -> Tensor {
         linear::backward(self, params, layer, x, dy, grads)
-    }
-
-    fn activated_backward(
-        &self,
-        params: &Arena,
-        layer: &Linear,
-        activation: Activation,
-        (pre, x): (Tensor, &Tensor),
-        dy: &Tensor,
-        grads: &mut Arena,
-    ) -> Tensor {
-        linear::activated_backward(self, params, layer, activation, (pre, x), dy, grads)
     }
 
     fn activation_backward(&self, activation: Activation, pre: &Tensor, dy: Tensor) -> Tensor {

@@ -1,7 +1,7 @@
 //! Linear layers and pointwise activations.
 
 use super::arena::Arena;
-use super::matmul::{self, Left, Panels, Rhs, Weights};
+use super::matmul::{self, Left, Panels, Rhs, Rows};
 use super::{Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::{Activation, Linear};
 
@@ -12,7 +12,7 @@ fn forward_into<const N: usize>(
     layer: &Linear,
     x: &Tensor,
     out: [&mut Tensor; N],
-    store: impl matmul::Store<N>,
+    store: impl matmul::Store<matmul::Row, N>,
 ) {
     assert_eq!(x.cols(), layer.weight.cols, "input width");
     let panels = params.panels(cpu, layer.weight, Rhs::Transposed);
@@ -22,8 +22,7 @@ fn forward_into<const N: usize>(
         x.rows(),
         &panels,
         layer.bias.map(|b| b.of(params.values())),
-        out.map(Tensor::values_mut),
-        store,
+        Rows::new(out.map(Tensor::values_mut), layer.weight.rows, store),
     );
 }
 
@@ -85,41 +84,6 @@ pub(super) fn forward_activated_only(
         |row, [post]| activate(activation, exact, row, post),
     );
     post
-}
-
-pub(super) fn feed_forward(
-    cpu: &Cpu,
-    params: &Arena,
-    up: &Linear,
-    activation: Activation,
-    down: &Linear,
-    x: &Tensor,
-) -> Tensor {
-    assert_eq!(x.cols(), up.weight.cols, "input width");
-    let weights = |layer: &Linear| params.panels(cpu, layer.weight, Rhs::Transposed);
-    let bias = |layer: &Linear| layer.bias.map(|b| b.of(params.values()));
-    let mut y = cpu.uninit(x.rows(), down.weight.rows);
-    let (first, second) = (weights(up), weights(down));
-    let done = matmul::chained(
-        cpu,
-        x.values(),
-        Weights {
-            panels: &first,
-            bias: bias(up),
-        },
-        #[inline(always)]
-        |row, post| activate(activation, false, row, post),
-        Weights {
-            panels: &second,
-            bias: bias(down),
-        },
-        y.values_mut(),
-    );
-    if done {
-        return y;
-    }
-    let post = forward_activated_only(cpu, params, up, activation, x);
-    forward(cpu, params, down, &post)
 }
 
 #[inline(always)]
@@ -215,29 +179,50 @@ fn add_gradients(cpu: &Cpu, layer: &Linear, x: &Tensor, dy: &Tensor, grads: &mut
         tokens,
         cpu.spare_panels(),
     );
+    let columns = Left::Columns {
+        values: dy.values(),
+        width: out,
+    };
+    weight_gradient(cpu, layer, columns, &inputs, grads);
+    cpu.keep_panels(inputs);
+    add_bias_gradient(cpu, layer, dy, grads);
+}
+
+/// Adds `dy^T x` to the gradient of a layer's weight; `columns` are those of
+/// `dy`, `inputs` is `x` laid out.
+pub(super) fn weight_gradient(
+    cpu: &Cpu,
+    layer: &Linear,
+    columns: Left<'_>,
+    inputs: &Panels,
+    grads: &mut Arena,
+) {
     let (sums, overwrite) = grads.sum(layer.weight);
     matmul::product(
         cpu,
-        Left::Columns {
-            values: dy.values(),
-            width: out,
-        },
-        out,
-        &inputs,
+        columns,
+        layer.weight.rows,
+        inputs,
         None,
-        [sums],
-        #[inline(always)]
-        |sums, [grads]| {
-            if overwrite {
-                // It is not read again before the optimizer's step.
-                return matmul::write_past_cache(sums, grads);
-            }
-            for (g, sum) in grads.iter_mut().zip(sums) {
-                *g += sum;
-            }
-        },
+        Rows::new(
+            [sums],
+            layer.weight.cols,
+            #[inline(always)]
+            |sums, [grads]| {
+                if overwrite {
+                    // It is not read again before the optimizer's step.
+                    return matmul::write_past_cache(sums, grads);
+                }
+                for (g, sum) in grads.iter_mut().zip(sums) {
+                    *g += sum;
+                }
+            },
+        ),
     );
-    cpu.keep_panels(inputs);
+}
+
+/// Adds the column sums of `dy` to the gradient of a layer's bias.
+pub(super) fn add_bias_gradient(cpu: &Cpu, layer: &Linear, dy: &Tensor, grads: &mut Arena) {
     if let Some(bias) = layer.bias {
         add_column_sums(cpu, grads.part(bias), dy);
     }
@@ -250,7 +235,7 @@ fn input_gradient(
     layer: &Linear,
     dy: &Tensor,
     out: &mut Tensor,
-    store: impl matmul::Store<1>,
+    store: impl matmul::Store<matmul::Row, 1>,
 ) {
     let panels = params.panels(cpu, layer.weight, Rhs::Plain);
     matmul::product(
@@ -259,8 +244,7 @@ fn input_gradient(
         dy.rows(),
         &panels,
         None,
-        [out.values_mut()],
-        store,
+        Rows::new([out.values_mut()], layer.weight.cols, store),
     );
 }
 

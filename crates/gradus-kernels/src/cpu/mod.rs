@@ -9,6 +9,7 @@ mod backend;
 mod cross_entropy;
 mod distance;
 mod embed;
+mod feed_forward;
 mod gated;
 mod gather;
 mod isa;
@@ -23,6 +24,7 @@ mod tensor;
 mod transpose;
 
 pub use arena::Arena;
+pub use feed_forward::Inner;
 pub use isa::{ISA_VARIABLE, Isa, Precision, Unavailable};
 pub use peak::Peak;
 pub use tensor::Tensor;
@@ -45,6 +47,8 @@ pub struct Cpu {
     buffers: Arc<tensor::Pool>,
     /// Memory for a factor that is laid out for one product only.
     spare: Mutex<Option<matmul::Panels>>,
+    /// Memory for results in bf16.
+    tiles: Arc<matmul::Spare>,
 }
 
 /// Where parallel work runs.
@@ -119,6 +123,7 @@ impl Cpu {
             threads,
             buffers: Arc::default(),
             spare: Mutex::default(),
+            tiles: Arc::default(),
         }
     }
 

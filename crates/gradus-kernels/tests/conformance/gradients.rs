@@ -2,7 +2,8 @@
 
 use super::*;
 use gradus_kernels::{
-    Activation, AdamWSegment, AdamWStep, EmbeddingTables, LayerNorm, Linear, Pooling, View,
+    Activation, AdamWSegment, AdamWStep, EmbeddingTables, FeedForwardLayers, LayerNorm, Linear,
+    Pooling, View,
 };
 
 pub fn linear<B: Backend>(backend: &B) {
@@ -59,12 +60,19 @@ pub fn inference_gives_what_training_gives<B: Backend>(backend: &B) {
         let down = linear(inner * (width + 1), width, inner);
         let params = backend.arena(values(2 * inner * width + inner + width, 50));
         let x = backend.tensor(tokens, width, &values(tokens * width, 51));
+        let layers = FeedForwardLayers {
+            up,
+            activation: Activation::Gelu,
+            down,
+        };
         let (_, post) = backend.linear_activated(&params, &up, Activation::Gelu, &x);
         let alone = backend.activated(&params, &up, Activation::Gelu, &x);
         assert!(backend.read(&alone) == backend.read(&post));
         let down_y = backend.linear(&params, &down, &post);
-        let both = backend.feed_forward(&params, &up, Activation::Gelu, &down, &x);
+        let both = backend.feed_forward(&params, &layers, &x);
         assert!(backend.read(&both) == backend.read(&down_y));
+        let (kept, _) = backend.feed_forward_kept(&params, &layers, &x);
+        assert!(backend.read(&kept) == backend.read(&down_y));
     }
 }
 
@@ -100,33 +108,43 @@ pub fn activations<B: Backend>(backend: &B) {
             &slope(|x| inner(&f(x), &dy), &widen(&x)),
             2e-6,
         );
-        // A layer behind it, both in one.
-        let layer = Linear {
-            weight: View::new(0, 9, 7),
-            bias: Some(View::new(63, 1, 9)),
+    }
+}
+
+pub fn feed_forward_backward<B: Backend>(backend: &B) {
+    for activation in [
+        Activation::Identity,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Relu,
+        Activation::Silu,
+        Activation::Tanh,
+    ] {
+        let (tokens, inner, width) = (43, 64, 9);
+        let linear = |at: usize, out: usize, width: usize| Linear {
+            weight: View::new(at, out, width),
+            bias: Some(View::new(at + out * width, 1, out)),
         };
-        let arena = backend.arena(values(72, 6));
-        let (pre, dy) = (values(43 * 7, 7), values(43 * 9, 8));
-        let matrix = |values: &[f32], cols| backend.tensor(43, cols, values);
-        let identity = {
-            let mut eye = vec![0.0; 49];
-            eye.iter_mut().step_by(8).for_each(|x| *x = 1.0);
-            backend.arena(eye)
+        let layers = FeedForwardLayers {
+            up: linear(0, inner, width),
+            activation,
+            down: linear(inner * (width + 1), width, inner),
         };
-        let pass = Linear {
-            weight: View::new(0, 7, 7),
-            bias: None,
-        };
-        let (pre, x) = backend.linear_activated(&identity, &pass, activation, &matrix(&pre, 7));
-        let dy = matrix(&dy, 9);
-        let mut apart = backend.arena(vec![0.0; 72]);
-        let d = backend.linear_backward(&arena, &layer, &x, &dy, &mut apart);
+        let len = 2 * inner * width + inner + width;
+        let params = backend.arena(values(len, 6));
+        let x = backend.tensor(tokens, width, &values(tokens * width, 7));
+        let dy = backend.tensor(tokens, width, &values(tokens * width, 8));
+        let (pre, post) = backend.linear_activated(&params, &layers.up, activation, &x);
+        let mut apart = backend.arena(vec![0.5; len]);
+        let d = backend.linear_backward(&params, &layers.down, &post, &dy, &mut apart);
         let d = backend.activation_backward(activation, &pre, d);
-        let mut grads = backend.arena(vec![0.0; 72]);
-        let at_once =
-            backend.activated_backward(&arena, &layer, activation, (pre, &x), &dy, &mut grads);
+        let d = backend.linear_backward(&params, &layers.up, &x, &d, &mut apart);
+        let mut grads = backend.arena(vec![0.5; len]);
+        let (_, kept) = backend.feed_forward_kept(&params, &layers, &x);
+        let at_once = backend.feed_forward_backward(&params, &layers, (&x, kept), &dy, &mut grads);
         close(&backend.read(&at_once), &widen(&backend.read(&d)), 1e-6);
-        assert!(backend.read_arena(&grads, 0..72) == backend.read_arena(&apart, 0..72));
+        let apart = widen(&backend.read_arena(&apart, 0..len));
+        close(&backend.read_arena(&grads, 0..len), &apart, 1e-6);
     }
 }
 

@@ -2,7 +2,7 @@
 //! bits in any company and on any number of threads.
 
 use super::*;
-use gradus_kernels::{Activation, GateOrder, Linear, View};
+use gradus_kernels::{Activation, FeedForwardLayers, GateOrder, Linear, View};
 use proptest::prelude::*;
 
 fn half_on(isa: Isa, threads: usize) -> Option<Cpu> {
@@ -33,7 +33,15 @@ fn results(backend: &Cpu, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
     let (pre, post) = backend.linear_activated(&params, &up, Activation::Gelu, &x);
     let alone = backend.activated(&params, &up, Activation::Gelu, &x);
     let down_y = backend.linear(&params, &down, &post);
-    let both = backend.feed_forward(&params, &up, Activation::Gelu, &down, &x);
+    let layers = FeedForwardLayers {
+        up,
+        activation: Activation::Gelu,
+        down,
+    };
+    let both = backend.feed_forward(&params, &layers, &x);
+    let mut through = backend.arena(vec![0.5; at]);
+    let (kept_y, kept) = backend.feed_forward_kept(&params, &layers, &x);
+    let dx = backend.feed_forward_backward(&params, &layers, (&x, kept), &dy, &mut through);
     let opened = backend.gated(Activation::Gelu, GateOrder::GateFirst, &wide(backend, &pre));
     let dpost = backend.linear_backward(&params, &down, &post, &dy, &mut grads);
     vec![
@@ -45,6 +53,9 @@ fn results(backend: &Cpu, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
         backend.read(&dpost),
         backend.read(&opened),
         backend.read_arena(&grads, 0..at),
+        backend.read(&kept_y),
+        backend.read(&dx),
+        backend.read_arena(&through, 0..at),
     ]
 }
 

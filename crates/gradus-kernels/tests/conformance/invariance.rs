@@ -2,7 +2,8 @@
 
 use super::*;
 use gradus_kernels::{
-    Activation, DistanceBias, EmbeddingTables, GateOrder, LayerNorm, Linear, Pooling, Rotary, View,
+    Activation, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNorm, Linear,
+    Pooling, Rotary, View,
 };
 use proptest::prelude::*;
 
@@ -31,10 +32,15 @@ fn layer<B: Backend>(
         weight: view(out, width),
         bias: Some(view(1, out)),
     };
+    // Some in whole tiles, which bf16 keeps as such.
+    let inner = match width % 2 {
+        0 => (2 * width).next_multiple_of(32),
+        _ => 2 * width,
+    };
     let (qkv, up, down) = (
         linear(3 * width, width),
-        linear(2 * width, width),
-        linear(width, 2 * width),
+        linear(inner, width),
+        linear(width, inner),
     );
     let norm = LayerNorm {
         gamma: view(1, width),
@@ -48,8 +54,12 @@ fn layer<B: Backend>(
     let x = backend.embed(&params, &tables, batch);
     let mixed = backend.linear(&params, &qkv, &x);
     let context = backend.attention(&mixed, batch, heads, None, dropout);
-    let (pre, post) = backend.linear_activated(&params, &up, Activation::Gelu, &context);
-    let wide = backend.linear(&params, &down, &post);
+    let layers = FeedForwardLayers {
+        up,
+        activation: Activation::Gelu,
+        down,
+    };
+    let (wide, inner) = backend.feed_forward_kept(&params, &layers, &context);
     let normed = backend.add_layer_norm(&params, &norm, batch, wide, Some(&x), dropout);
     let modes = [Pooling::Mean, Pooling::Cls];
     let pooled = backend.pool(&modes, batch, &normed.out);
@@ -57,9 +67,8 @@ fn layer<B: Backend>(
     let dy = backend.pool_backward(&modes, batch, &normed.out, &pooled);
     let (residual, branch) =
         backend.add_layer_norm_backward(&params, &norm, batch, &normed, &dy, dropout, &mut grads);
-    let d = backend.linear_backward(&params, &down, &post, branch.as_ref().unwrap(), &mut grads);
-    let d = backend.activation_backward(Activation::Gelu, &pre, d);
-    let d = backend.linear_backward(&params, &up, &context, &d, &mut grads);
+    let (saved, dy) = ((&context, inner), branch.as_ref().unwrap());
+    let d = backend.feed_forward_backward(&params, &layers, saved, dy, &mut grads);
     let d = backend.attention_backward(&mixed, batch, heads, None, dropout, &d, None);
     let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
     backend.embed_backward(&tables, batch, &backend.add(residual, &d), &mut grads);

@@ -104,7 +104,7 @@ macro_rules! conformance {
         mod $name {
             use super::*;
 
-            conformance!(@each $make; gradients; linear, inference_gives_what_training_gives, activations, layer_norm_with_dropout_and_residual, attention, attention_in_long_sequences, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
+            conformance!(@each $make; gradients; linear, inference_gives_what_training_gives, activations, feed_forward_backward, layer_norm_with_dropout_and_residual, attention, attention_in_long_sequences, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
             conformance!(@each $make; gated; gates);
             conformance!(@each $make; positions; turns, distances, attention_with_a_bias);
 

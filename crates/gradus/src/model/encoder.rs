@@ -1,7 +1,8 @@
 use super::{EncoderConfig, FeedForward, Layout, Positions};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{
-    Activation, Backend, DistanceBias, EmbeddingTables, LayerNorm, Normed, Packed, Rotary,
+    Activation, Backend, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNorm,
+    Normed, Packed, Rotary,
 };
 
 use super::layout::LayerViews;
@@ -38,9 +39,18 @@ struct LayerActivations<B: Backend> {
     qkv: B::Tensor,
     context: B::Tensor,
     attention: Normed<B::Tensor>,
-    pre: B::Tensor,
-    post: B::Tensor,
+    inner: Inner<B>,
     out: Normed<B::Tensor>,
+}
+
+/// What lies between the feed-forward matrices.
+enum Inner<B: Backend> {
+    Plain(B::Inner),
+    Gated {
+        order: GateOrder,
+        pre: B::Tensor,
+        post: B::Tensor,
+    },
 }
 
 /// The bias that all layers share and, where it is learned, its gradient.
@@ -183,6 +193,15 @@ impl Encoder {
         }
     }
 
+    /// A feed-forward part that is not gated.
+    fn plain(&self, views: &LayerViews) -> FeedForwardLayers {
+        FeedForwardLayers {
+            up: views.up,
+            activation: self.activation,
+            down: views.down,
+        }
+    }
+
     /// The feed-forward part for inference.
     fn fed_forward<B: Backend>(
         &self,
@@ -191,14 +210,13 @@ impl Encoder {
         views: &LayerViews,
         x: &B::Tensor,
     ) -> B::Tensor {
-        let (up, down) = (&views.up, &views.down);
         match self.feed_forward {
-            FeedForward::Plain => backend.feed_forward(params, up, self.activation, down, x),
+            FeedForward::Plain => backend.feed_forward(params, &self.plain(views), x),
             FeedForward::Gated { order, .. } => {
-                let pre = backend.linear(params, up, x);
+                let pre = backend.linear(params, &views.up, x);
                 let post = backend.gated(self.activation, order, &pre);
                 drop(pre);
-                backend.linear(params, down, &post)
+                backend.linear(params, &views.down, &post)
             }
         }
     }
@@ -238,20 +256,23 @@ impl Encoder {
         let drop = self.hidden(dropout, site(i, Site::AttentionOut));
         let attention =
             backend.add_layer_norm(params, &views.attention_norm, batch, mixed, Some(x), drop);
-        let (up, activation) = (&views.up, self.activation);
-        let (inner, drop) = self.feed_forward_dropout(dropout, i);
-        let (pre, post) = match self.feed_forward {
-            FeedForward::Plain => backend.linear_activated(params, up, activation, &attention.out),
+        let (inner_dropout, drop) = self.feed_forward_dropout(dropout, i);
+        let (down, inner) = match self.feed_forward {
+            FeedForward::Plain => {
+                let layers = self.plain(views);
+                let (down, inner) = backend.feed_forward_kept(params, &layers, &attention.out);
+                (down, Inner::Plain(inner))
+            }
             FeedForward::Gated { order, .. } => {
-                let pre = backend.linear(params, up, &attention.out);
-                let mut post = backend.gated(activation, order, &pre);
-                if let Some(dropout) = inner {
+                let pre = backend.linear(params, &views.up, &attention.out);
+                let mut post = backend.gated(self.activation, order, &pre);
+                if let Some(dropout) = inner_dropout {
                     post = backend.dropout(batch, post, dropout);
                 }
-                (pre, post)
+                let down = backend.linear(params, &views.down, &post);
+                (down, Inner::Gated { order, pre, post })
             }
         };
-        let down = backend.linear(params, &views.down, &post);
         let out = backend.add_layer_norm(
             params,
             &views.out_norm,
@@ -264,8 +285,7 @@ impl Encoder {
             qkv,
             context,
             attention,
-            pre,
-            post,
+            inner,
             out,
         }
     }
@@ -338,7 +358,7 @@ impl Encoder {
         grads: &mut B::Arena,
     ) -> B::Tensor {
         let views = &self.layers[i];
-        let (inner, drop) = self.feed_forward_dropout(dropout, i);
+        let (inner_dropout, drop) = self.feed_forward_dropout(dropout, i);
         let (residual, branch) = backend.add_layer_norm_backward(
             params,
             &views.out_norm,
@@ -349,21 +369,21 @@ impl Encoder {
             grads,
         );
         let branch = branch.as_ref().unwrap_or(&residual);
-        let (down, activation, pre) = (&views.down, self.activation, saved.pre);
-        let d = match self.feed_forward {
-            FeedForward::Plain => {
-                let saved = (pre, &saved.post);
-                backend.activated_backward(params, down, activation, saved, branch, grads)
-            }
-            FeedForward::Gated { order, .. } => {
-                let mut d = backend.linear_backward(params, down, &saved.post, branch, grads);
-                if let Some(dropout) = inner {
+        let x_inner = &saved.attention.out;
+        let d = match saved.inner {
+            Inner::Gated { order, pre, post } => {
+                let mut d = backend.linear_backward(params, &views.down, &post, branch, grads);
+                if let Some(dropout) = inner_dropout {
                     d = backend.dropout(batch, d, dropout);
                 }
-                backend.gated_backward(activation, order, pre, &d)
+                let d = backend.gated_backward(self.activation, order, pre, &d);
+                backend.linear_backward(params, &views.up, x_inner, &d, grads)
+            }
+            Inner::Plain(inner) => {
+                let (layers, saved) = (self.plain(views), (x_inner, inner));
+                backend.feed_forward_backward(params, &layers, saved, branch, grads)
             }
         };
-        let d = backend.linear_backward(params, &views.up, &saved.attention.out, &d, grads);
         let dy = backend.add(residual, &d);
 
         let drop = self.hidden(dropout, site(i, Site::AttentionOut));

@@ -3,7 +3,7 @@
 use super::{Bound, Case};
 use crate::shapes::{Shape, values};
 use gradus_kernels::cpu::{Cpu, Tensor};
-use gradus_kernels::{Activation, Backend, Linear, View};
+use gradus_kernels::{Activation, Backend, FeedForwardLayers, Linear, View};
 use std::hint::black_box;
 
 pub fn all(shape: &Shape) -> Vec<Case> {
@@ -13,6 +13,7 @@ pub fn all(shape: &Shape) -> Vec<Case> {
         forward(shape, wide, h),
         activated(shape),
         feed_forward(shape),
+        feed_forward_training(shape),
         backward(shape, h, wide),
         backward(shape, wide, h),
         attention(shape),
@@ -73,18 +74,49 @@ fn activated(shape: &Shape) -> Case {
     })
 }
 
+/// A feed-forward part, and how many parameters it has.
+fn both_layers(h: usize, wide: usize) -> (FeedForwardLayers, usize) {
+    let (up, at) = layer(0, h, wide);
+    let (down, len) = layer(at, wide, h);
+    let activation = Activation::Gelu;
+    let layers = FeedForwardLayers {
+        up,
+        activation,
+        down,
+    };
+    (layers, len)
+}
+
 fn feed_forward(shape: &Shape) -> Case {
     let tokens = shape.batch.tokens();
     let (h, wide) = (shape.model.hidden, shape.model.wide);
     let name = format!("{} {h}>{wide}>{h}", shape.name());
     let work = 4 * tokens * h * wide;
     Case::new("feed-forward", name, Bound::Products, work, move |cpu| {
-        let (up, at) = layer(0, h, wide);
-        let (down, len) = layer(at, wide, h);
+        let (layers, len) = both_layers(h, wide);
         let params = cpu.arena(weights(len));
         let x = activations(cpu, tokens, h, 2);
         Box::new(move || {
-            black_box(cpu.feed_forward(&params, &up, Activation::Gelu, &down, &x));
+            black_box(cpu.feed_forward(&params, &layers, &x));
+        })
+    })
+}
+
+fn feed_forward_training(shape: &Shape) -> Case {
+    let tokens = shape.batch.tokens();
+    let (h, wide) = (shape.model.hidden, shape.model.wide);
+    let name = format!("{} {h}>{wide}>{h}", shape.name());
+    let work = 12 * tokens * h * wide;
+    let kind = "feed-forward, both ways";
+    Case::new(kind, name, Bound::Products, work, move |cpu| {
+        let (layers, len) = both_layers(h, wide);
+        let params = cpu.arena(weights(len));
+        let mut grads = cpu.arena(vec![0.0; len]);
+        let x = activations(cpu, tokens, h, 2);
+        let dy = activations(cpu, tokens, h, 3);
+        Box::new(move || {
+            let (_, inner) = cpu.feed_forward_kept(&params, &layers, &x);
+            black_box(cpu.feed_forward_backward(&params, &layers, (&x, inner), &dy, &mut grads));
         })
     })
 }

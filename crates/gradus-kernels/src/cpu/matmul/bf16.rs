@@ -4,6 +4,7 @@
 
 use super::HalfKernel;
 use super::panels::HalfLine;
+use super::tiles::line_of;
 use crate::cpu::transpose::Square;
 use std::ops::Range;
 
@@ -87,13 +88,6 @@ pub(super) fn round_some(kernel: HalfKernel, row: &[f32], line: &mut [u32; 16]) 
         Some(values) => round(kernel, values, line),
         None => round(kernel, &padded(row), line),
     }
-}
-
-/// Where 32 terms of a row lie: tiles of 16 rows by 32 terms follow each other
-/// along the row.
-#[inline(always)]
-pub(super) fn line_of(row: usize, step: usize, steps: usize) -> usize {
-    (row / 16 * steps + step) * 16 + row % 16
 }
 
 /// Writes `[rows, k]` values, `k` rounded up to whole lines, as tiles.

@@ -1,6 +1,7 @@
 //! Two products in a row, the first one's result never leaving the cache.
 
 use super::panels::{COLS, Data, HalfLine, STEP};
+use super::tiles::line_of;
 use super::{Bias, GRAIN, Kernel, PACKED, Panels, Row, bf16, plus, sweep};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
@@ -87,7 +88,7 @@ pub(in crate::cpu) fn chained(
                         |sums, i, p| {
                             let mut values = [0f32; COLS];
                             f(&plus(sums, up_bias.panel(p)), &mut values);
-                            let line = bf16::line_of(i, p, inner);
+                            let line = line_of(i, p, inner);
                             bf16::round(half, &values, &mut between[line].0);
                         },
                     );

@@ -48,7 +48,7 @@ unsafe fn run(a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS], 
                     let pair = unsafe {
                         let line = a
                             .as_ptr()
-                            .add(super::bf16::line_of(first + i, s, steps))
+                            .add(super::tiles::line_of(first + i, s, steps))
                             .cast::<i32>();
                         *line.add(r)
                     };

@@ -16,14 +16,15 @@ pub(super) mod dot_bf16;
 mod output;
 mod panels;
 mod simd;
+mod tiles;
 
 pub(super) use chain::{Weights, chained};
-pub(super) use output::write_past_cache;
-pub(super) use panels::{Block, Panels, Rhs};
+pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};
+pub(super) use panels::{Block, COLS, HalfLine, Panels, Rhs};
+pub(super) use tiles::{Spare, Tiles, narrow, widen};
 
 use super::{Cpu, Isa};
-use output::Output;
-use panels::{COLS, Data, HalfLine, Line, STEP};
+use panels::{Data, Line, STEP};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -54,6 +55,22 @@ pub(super) enum Left<'a> {
     Rows(&'a [f32]),
     /// The transposed of `[k, width]`.
     Columns { values: &'a [f32], width: usize },
+    /// Stored as tiles.
+    Tiles(&'a Tiles),
+    /// The transposed of what is stored as tiles.
+    TileColumns(&'a Tiles),
+}
+
+impl Left<'_> {
+    /// Rows and terms; a matrix of f32 leaves one of them open.
+    fn fits(&self, rows: usize, k: usize) -> bool {
+        match self {
+            Self::Rows(values) => values.len() == rows * k,
+            Self::Columns { values, width } => values.len() == width * k && rows == *width,
+            Self::Tiles(tiles) => (tiles.rows(), tiles.cols()) == (rows, k),
+            Self::TileColumns(tiles) => (tiles.cols(), tiles.rows()) == (rows, k),
+        }
+    }
 }
 
 /// A task's share of the first factor, in bytes, should stay in the cache that
@@ -66,37 +83,22 @@ const GRAIN: usize = 32;
 /// A row of a tile.
 pub(super) type Row = [f32; COLS];
 
-/// What becomes of a row of sums: it may be combined with, and put into, the
-/// same part of each of `N` matrices.
-pub(super) trait Store<const N: usize>: Fn(&Row, [&mut Row; N]) + Sync {}
-
-impl<const N: usize, F: Fn(&Row, [&mut Row; N]) + Sync> Store<N> for F {}
-
 /// Hands every row of every tile of `a b`, plus `bias` where there is one, to
-/// `store`.
-pub(super) fn product<const N: usize>(
+/// `sink`.
+pub(super) fn product(
     cpu: &Cpu,
     a: Left<'_>,
     rows: usize,
     b: &Panels,
     bias: Option<&[f32]>,
-    out: [&mut [f32]; N],
-    store: impl Store<N>,
+    sink: impl Sink,
 ) {
-    match a {
-        Left::Rows(values) => assert_eq!(values.len(), rows * b.k),
-        Left::Columns { values, width } => {
-            assert!(values.len() == width * b.k && rows == width);
-        }
-    }
+    assert!(a.fits(rows, b.k), "the factors do not fit each other");
     let bias = Bias::new(bias, b.n);
     if rows == 0 || b.n == 0 {
         return;
     }
-    let out = out.map(|values| {
-        assert_eq!(values.len(), rows * b.n);
-        Output::new(values, b.n)
-    });
+    sink.check(rows, b.n);
     let threads = cpu.threads();
     // Few rows are shared out by columns: then every thread reads its own part
     // of the weights, and reading them is most of the work.
@@ -124,13 +126,13 @@ pub(super) fn product<const N: usize>(
             b,
             panels,
             bias: &bias,
-            out: &out,
+            sink: &sink,
         };
         cpu.simd(
             #[inline(always)]
             || match (&b.data, cpu.half) {
-                (Data::F32(lines), _) => task.float(cpu, lines, &store),
-                (Data::Bf16(lines), Some(half)) => task.half(half, lines, &store),
+                (Data::F32(lines), _) => task.float(cpu, lines),
+                (Data::Bf16(lines), Some(half)) => task.half(half, lines),
                 (Data::Bf16(_), None) => unreachable!("laid out for another backend"),
             },
         );
@@ -140,42 +142,27 @@ pub(super) fn product<const N: usize>(
 
 /// A part of a product. Tasks of one product own disjoint ranges of rows or of
 /// panels, and a task visits each of its tiles once.
-struct Task<'a, 'o, const N: usize> {
+struct Task<'a, S> {
     a: Left<'a>,
     rows: Range<usize>,
     b: &'a Panels,
     panels: Range<usize>,
     bias: &'a Bias<'a>,
-    out: &'a [Output<'o>; N],
+    sink: &'a S,
 }
 
-impl<const N: usize> Task<'_, '_, N> {
+impl<S: Sink> Task<'_, S> {
     /// Hands on what panel `p` has of a row of the result.
     #[inline(always)]
-    fn emit(&self, sums: &Row, row: usize, p: usize, store: &impl Store<N>) {
-        let col = p * COLS;
-        let count = (self.b.n - col).min(COLS);
+    fn emit(&self, sums: &Row, row: usize, p: usize) {
         let sums = plus(sums, self.bias.panel(p));
-        // SAFETY: parts of different rows, or of tiles of different tasks, do
-        // not overlap, and each is dropped before the next is made.
-        let mut parts: [&mut [f32]; N] =
-            std::array::from_fn(|i| unsafe { self.out[i].part(row, col, count) });
-        if count == COLS {
-            store(&sums, parts.map(whole));
-        } else {
-            let mut padded = [[0f32; COLS]; N];
-            for (padded, part) in padded.iter_mut().zip(&parts) {
-                padded[..count].copy_from_slice(part);
-            }
-            store(&sums, padded.each_mut());
-            for (padded, part) in padded.iter().zip(&mut parts) {
-                part.copy_from_slice(&padded[..count]);
-            }
-        }
+        // SAFETY: tasks own different rows or panels, and a task visits each of
+        // its tiles once.
+        unsafe { self.sink.put(&sums, row, p) };
     }
 
     #[inline(always)]
-    fn float(&self, cpu: &Cpu, lines: &[Line], store: &impl Store<N>) {
+    fn float(&self, cpu: &Cpu, lines: &[Line]) {
         let k = self.b.k;
         let chunk = (NEAR / 4 / k.max(1)).max(1).next_multiple_of(simd::ROWS);
         let mut tile = [0f32; simd::ROWS * COLS];
@@ -189,6 +176,9 @@ impl<const N: usize> Task<'_, '_, N> {
                         Left::Columns { values, width } => {
                             (&values[first.min(values.len())..], 1, width)
                         }
+                        Left::Tiles(_) | Left::TileColumns(_) => {
+                            unreachable!("tiles are made beside a bf16 kernel only")
+                        }
                     };
                     cpu.arch.dispatch(simd::Tile {
                         a,
@@ -199,7 +189,7 @@ impl<const N: usize> Task<'_, '_, N> {
                         out: &mut tile,
                     });
                     for (sums, row) in tile.as_chunks::<COLS>().0.iter().zip(here) {
-                        self.emit(sums, row, p, store);
+                        self.emit(sums, row, p);
                     }
                 }
             }
@@ -207,7 +197,7 @@ impl<const N: usize> Task<'_, '_, N> {
     }
 
     #[inline(always)]
-    fn half(&self, half: HalfKernel, lines: &[HalfLine], store: &impl Store<N>) {
+    fn half(&self, half: HalfKernel, lines: &[HalfLine]) {
         let k = self.b.k;
         let steps = k.div_ceil(STEP);
         let chunk = NEAR / 64 / steps.max(1);
@@ -222,25 +212,33 @@ impl<const N: usize> Task<'_, '_, N> {
             if packed.len() < needed {
                 packed.resize(needed, HalfLine::ZERO);
             }
-            match self.a {
+            let tiles = match self.a {
                 Left::Rows(values) => {
                     let values = &values[chunk.start * k..chunk.end * k];
                     bf16::pack_rows(half, &mut packed, values, k);
+                    &packed
                 }
                 Left::Columns { values, width } => {
                     let (from, count) = (chunk.start, chunk.len());
                     bf16::pack_columns(half, &mut packed, values, width, from, count);
+                    &packed
                 }
-            }
+                Left::Tiles(tiles) => &tiles.lines()[chunk.start * steps..][..needed],
+                Left::TileColumns(columns) => {
+                    let (from, count) = (chunk.start, chunk.len());
+                    tiles::pack_columns(half, &mut packed, columns, from, count);
+                    &packed[..]
+                }
+            };
             sweep(
                 &kernel,
-                &packed,
+                tiles,
                 chunk.len(),
                 lines,
                 steps,
                 self.panels.clone(),
                 #[inline(always)]
-                |sums, i, p| self.emit(sums, chunk.start + i, p, store),
+                |sums, i, p| self.emit(sums, chunk.start + i, p),
             );
         }
         PACKED.set(packed);
@@ -327,15 +325,6 @@ fn sweep(
         for (sums, row) in last.0.as_chunks::<COLS>().0.iter().zip(first..rows) {
             done(sums, row, p);
         }
-    }
-}
-
-/// A part as long as a tile is wide.
-#[inline(always)]
-fn whole(part: &mut [f32]) -> &mut Row {
-    match part.try_into() {
-        Ok(row) => row,
-        Err(_) => unreachable!("the caller compared the lengths"),
     }
 }
 

@@ -1,46 +1,162 @@
-//! Matrices that several tasks write at once, each its own tiles.
+//! Where the rows of a product's tiles go: matrices that several tasks write
+//! at once, each its own tiles.
 
 #![allow(unsafe_code)]
 
 use super::Row;
+use super::panels::{COLS, HalfLine};
+use super::tiles::{Tiles, line_of};
 use std::marker::PhantomData;
 
-/// A borrowed row-major matrix whose parts are handed out one by one.
-pub(super) struct Output<'a> {
-    start: *mut f32,
-    len: usize,
-    cols: usize,
-    borrow: PhantomData<&'a mut [f32]>,
+/// What becomes of a row of sums: it may be combined with, and put into, the
+/// same part of each of `N` matrices.
+pub(in crate::cpu) trait Store<T, const N: usize>:
+    Fn(&Row, [&mut T; N]) + Sync
+{
 }
 
-// SAFETY: an `Output` is an exclusive borrow of f32; `part` leaves it to its
-// caller that no two parts overlap.
-unsafe impl Send for Output<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Output<'_> {}
+impl<T, const N: usize, F: Fn(&Row, [&mut T; N]) + Sync> Store<T, N> for F {}
 
-impl<'a> Output<'a> {
-    pub(super) fn new(values: &'a mut [f32], cols: usize) -> Self {
+/// Takes the rows of all tiles of a product, from several threads.
+pub(in crate::cpu) trait Sink: Sync {
+    /// Takes what panel `panel` has of row `row`.
+    ///
+    /// # Safety
+    /// No other call with the same row and panel is under way.
+    unsafe fn put(&self, sums: &Row, row: usize, panel: usize);
+
+    /// Panics unless it has room for so many rows and columns.
+    fn check(&self, rows: usize, cols: usize);
+}
+
+/// `N` matrices of f32 of one shape.
+pub(in crate::cpu) struct Rows<'a, S, const N: usize> {
+    out: [Shared<'a, f32>; N],
+    cols: usize,
+    store: S,
+}
+
+impl<'a, S: Store<Row, N>, const N: usize> Rows<'a, S, N> {
+    pub(in crate::cpu) fn new(out: [&'a mut [f32]; N], cols: usize, store: S) -> Self {
+        let out = out.map(Shared::new);
+        Self { out, cols, store }
+    }
+}
+
+impl<S: Store<Row, N>, const N: usize> Sink for Rows<'_, S, N> {
+    #[inline(always)]
+    unsafe fn put(&self, sums: &Row, row: usize, panel: usize) {
+        let col = panel * COLS;
+        let count = (self.cols - col).min(COLS);
+        let at = row * self.cols + col;
+        // SAFETY: parts of different rows or panels do not overlap, and this
+        // one's are nobody else's by this function's contract.
+        let mut parts: [&mut [f32]; N] = std::array::from_fn(
+            #[inline(always)]
+            |i| unsafe { self.out[i].part(at, count) },
+        );
+        if count == COLS {
+            (self.store)(sums, parts.map(whole));
+        } else {
+            let mut padded = [[0f32; COLS]; N];
+            for (padded, part) in padded.iter_mut().zip(&parts) {
+                padded[..count].copy_from_slice(part);
+            }
+            (self.store)(sums, padded.each_mut());
+            for (padded, part) in padded.iter().zip(&mut parts) {
+                part.copy_from_slice(&padded[..count]);
+            }
+        }
+    }
+
+    fn check(&self, rows: usize, cols: usize) {
+        assert_eq!(self.cols, cols);
+        assert!(self.out.iter().all(|out| out.len == rows * cols));
+    }
+}
+
+/// `N` matrices in bf16, laid out as tiles.
+pub(in crate::cpu) struct Lines<'a, S, const N: usize> {
+    out: [Shared<'a, HalfLine>; N],
+    rows: usize,
+    steps: usize,
+    store: S,
+}
+
+impl<'a, S: Store<HalfLine, N>, const N: usize> Lines<'a, S, N> {
+    /// All of one shape.
+    pub(in crate::cpu) fn new(out: [&'a mut Tiles; N], store: S) -> Self {
+        let shapes = out.each_ref().map(|tiles| (tiles.rows(), tiles.steps()));
+        assert!(shapes.iter().all(|shape| *shape == shapes[0]));
+        let (rows, steps) = shapes[0];
+        let out = out.map(|tiles| Shared::new(tiles.lines_mut()));
+        Self {
+            out,
+            rows,
+            steps,
+            store,
+        }
+    }
+}
+
+impl<S: Store<HalfLine, N>, const N: usize> Sink for Lines<'_, S, N> {
+    #[inline(always)]
+    unsafe fn put(&self, sums: &Row, row: usize, panel: usize) {
+        let at = line_of(row, panel, self.steps);
+        // SAFETY: every row has a line of its own for each panel, and this one
+        // is nobody else's by this function's contract.
+        let lines: [&mut HalfLine; N] = std::array::from_fn(
+            #[inline(always)]
+            |i| unsafe { &mut self.out[i].part(at, 1)[0] },
+        );
+        (self.store)(sums, lines);
+    }
+
+    fn check(&self, rows: usize, cols: usize) {
+        assert_eq!((self.rows, self.steps * COLS), (rows, cols));
+    }
+}
+
+/// Borrowed values, of which parts are handed out one by one.
+struct Shared<'a, T> {
+    start: *mut T,
+    len: usize,
+    borrow: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a `Shared` is an exclusive borrow; `part` leaves it to its caller
+// that no two parts overlap.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+// SAFETY: as above; parts may come to life on any thread, hence `T: Send`.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    fn new(values: &'a mut [T]) -> Self {
         Self {
             start: values.as_mut_ptr(),
             len: values.len(),
-            cols,
             borrow: PhantomData,
         }
     }
 
-    /// Columns `col..col + count` of a row.
-    ///
     /// # Safety
     /// No other part that overlaps this one is alive.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)] // the caller keeps parts apart
-    pub(super) unsafe fn part(&self, row: usize, col: usize, count: usize) -> &mut [f32] {
-        let at = row * self.cols + col;
-        assert!(col + count <= self.cols && at + count <= self.len);
-        // SAFETY: inside the borrowed matrix by the assertion, and exclusive
+    unsafe fn part(&self, at: usize, count: usize) -> &mut [T] {
+        assert!(at + count <= self.len);
+        // SAFETY: inside the borrowed values by the assertion, and exclusive
         // by this function's contract.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), count) }
+    }
+}
+
+/// A part as long as a tile is wide.
+#[inline(always)]
+fn whole(part: &mut [f32]) -> &mut Row {
+    match part.try_into() {
+        Ok(row) => row,
+        Err(_) => unreachable!("the caller compared the lengths"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The second factor of a product, laid out once so that kernels read it in
 //! one direction.
 
-use super::{HalfKernel, bf16};
+use super::{HalfKernel, Tiles, bf16};
 use crate::cpu::transpose::Square;
 use crate::cpu::{Cpu, Isa};
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ pub(super) struct Line(pub [f32; 16]);
 /// low half.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct HalfLine(pub [u32; 16]);
+pub(in crate::cpu) struct HalfLine(pub [u32; 16]);
 
 impl HalfLine {
     pub(super) const ZERO: Self = Self([0; 16]);
@@ -103,6 +103,37 @@ impl Panels {
             cpu.simd(
                 #[inline(always)]
                 || block.fill(cpu, rows),
+            );
+        });
+        panels
+    }
+
+    /// Lays out a factor `[k, n]` that exists in bf16 alone, in the memory of
+    /// `old` where there is some.
+    pub(crate) fn of_tiles(cpu: &Cpu, b: &Tiles, old: Option<Self>) -> Self {
+        let (k, n) = (b.rows(), b.cols());
+        let mut lines = match old.map(|o| o.data) {
+            Some(Data::Bf16(lines)) => lines,
+            _ => vec![],
+        };
+        lines.resize(n / COLS * k.div_ceil(STEP) * STEP, HalfLine::ZERO);
+        let data = Data::Bf16(lines);
+        let mut panels = Self { k, n, data };
+        let blocks = panels.blocks(Rhs::Plain).into_iter().enumerate();
+        cpu.each(blocks.collect(), |(i, block)| {
+            let Parts::Bf16(mut parts) = block.parts else {
+                return;
+            };
+            cpu.simd(
+                #[inline(always)]
+                || {
+                    for r in 0..STEP / 2 {
+                        for (p, part) in parts.iter_mut().enumerate() {
+                            let [first, second] = b.row_pairs(i * STEP + 2 * r, p);
+                            (part[r], part[16 + r]) = (first, second);
+                        }
+                    }
+                },
             );
         });
         panels
