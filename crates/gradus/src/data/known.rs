@@ -10,7 +10,7 @@ use crate::Result;
 ///
 /// Two layouts are understood under a [`DataRoot`](super::DataRoot): the files as released
 /// (`sts/STS12/MSRpar.tsv`, `stsb/sts-dev.csv`, `sick/SICK_train.txt`,
-/// `nli/nli_all.tsv`), and the hub's `mteb/<name>/<split>.jsonl`. The first
+/// `nli/nli_all.tsv`, `wiki/sentences.txt`), and the hub's `mteb/<name>/<split>.jsonl`. The first
 /// is taken where both are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Known {
@@ -28,8 +28,10 @@ pub enum Known {
     StsB,
     /// SICK's relatedness scores, 1 to 5.
     SickR,
-    /// Public natural language inference sets, as classes.
+    /// Public natural language inference sets, as classes; as triplets too.
     Nli,
+    /// Sentences of Wikipedia, one a line: texts, no pairs.
+    Wiki,
 }
 
 /// A part of a data set.
@@ -90,7 +92,7 @@ impl TextVariant {
 
 impl Known {
     /// All of them.
-    pub const ALL: [Known; 8] = [
+    pub const ALL: [Known; 9] = [
         Known::Sts12,
         Known::Sts13,
         Known::Sts14,
@@ -99,6 +101,7 @@ impl Known {
         Known::StsB,
         Known::SickR,
         Known::Nli,
+        Known::Wiki,
     ];
 
     /// The seven whose test splits make the published tables, in their order.
@@ -123,6 +126,7 @@ impl Known {
             Known::StsB => "stsb",
             Known::SickR => "sickr",
             Known::Nli => "nli",
+            Known::Wiki => "wiki",
         }
     }
 
@@ -137,6 +141,7 @@ impl Known {
             Known::StsB => "STS-B",
             Known::SickR => "SICK-R",
             Known::Nli => "NLI",
+            Known::Wiki => "Wiki",
         }
     }
 
@@ -166,7 +171,7 @@ impl Known {
     pub fn splits(self) -> &'static [Split] {
         match self {
             Known::StsB | Known::SickR => &[Split::Train, Split::Dev, Split::Test],
-            Known::Nli => &[Split::Train],
+            Known::Nli | Known::Wiki => &[Split::Train],
             _ => &[Split::Test],
         }
     }
@@ -186,6 +191,11 @@ impl Known {
             }
             .into()),
         }
+    }
+
+    /// Whether it holds pairs with grades or classes; else texts alone.
+    pub fn has_pairs(self) -> bool {
+        self != Known::Wiki
     }
 
     /// How its labels are read unless a recipe says otherwise: scores on their
@@ -209,7 +219,7 @@ impl Known {
             Known::Sts16 => Some(1186),
             Known::StsB => Some(1379),
             Known::SickR => Some(4927),
-            Known::Nli => None,
+            Known::Nli | Known::Wiki => None,
         }
     }
 

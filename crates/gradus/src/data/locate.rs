@@ -64,6 +64,10 @@ impl Known {
                 let file = tsv("nli/nli_all.tsv".into(), Columns::at(1, 2, 0));
                 vec![(String::new(), file)]
             }
+            Known::Wiki => {
+                let file = tsv("wiki/sentences.txt".into(), Columns::default());
+                vec![(String::new(), file)]
+            }
             _ => {
                 let folder = match text {
                     TextVariant::Original => "sts",
@@ -81,7 +85,7 @@ impl Known {
     /// The hub's name, and the names that its file may have there.
     fn hub(self, split: Split) -> Option<Vec<PathBuf>> {
         let name = match self {
-            Known::Nli => return None,
+            Known::Nli | Known::Wiki => return None,
             Known::StsB => "stsbenchmark-sts".to_string(),
             other => format!("{}-sts", other.name()),
         };
@@ -104,7 +108,32 @@ impl Known {
     /// [`DataError::MissingDataset`], [`DataError::NoSuchSplit`].
     pub fn locate(self, root: &DataRoot, split: Split, text: TextVariant) -> Result<Located> {
         self.split(Some(split))?;
-        let mut files = self.released(split, text);
+        self.find(root, split, text, self.released(split, text))
+    }
+
+    /// Finds the triplets that a data set also comes in; `None` where it does
+    /// not.
+    ///
+    /// # Errors
+    /// [`DataError::MissingDataset`].
+    pub fn locate_triplets(self, root: &DataRoot) -> Result<Option<PairFile>> {
+        if self != Known::Nli {
+            return Ok(None);
+        }
+        let file = PairFile::new("nli/nli_triplets.tsv", Format::Tsv);
+        let files = vec![(String::new(), file)];
+        let found = self.find(root, Split::Train, TextVariant::Original, files)?;
+        Ok(found.files.into_iter().next().map(|(_, file)| file))
+    }
+
+    /// `files` under `root`, or what the hub has instead.
+    fn find(
+        self,
+        root: &DataRoot,
+        split: Split,
+        text: TextVariant,
+        mut files: Vec<(String, PairFile)>,
+    ) -> Result<Located> {
         let missing = files
             .iter()
             .map(|(_, file)| &file.path)
@@ -135,7 +164,7 @@ impl Known {
         let mut looked = vec![missing.clone()];
         looked.extend(hub.into_iter().take(1));
         let remedy = match self {
-            Known::Nli => {
+            Known::Nli | Known::Wiki => {
                 "set GRADUS_DATA to a folder that has it, or give a file of your own as `path`"
             }
             _ if senteval => "set GRADUS_DATA to a folder that has it, or use the original text",

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use gradus::data::overlap::{parse_test, parse_train};
 use gradus::data::{
-    DataError, DataRoot, GradedPair, Known, LabelMap, Layout, Matching, PairIndex, Source, Split,
-    TextVariant,
+    DataError, DataRoot, GradedPair, Known, LabelMap, Layout, Matching, PairIndex, RowKind, Source,
+    Split, TextVariant, Unlabelled,
 };
 
 use crate::support::real_data;
@@ -177,4 +178,55 @@ fn what_is_missing_is_said_with_the_remedy() {
         name,
         gradus::Error::Data(DataError::UnknownDataset { suggestion: Some(s), .. }) if s == "stsb"
     ));
+}
+
+fn unlabelled(root: &DataRoot, name: &str, rows: RowKind) -> gradus::Result<Unlabelled> {
+    let source = Source {
+        dataset: Some(name.into()),
+        rows: Some(rows),
+        ..Source::default()
+    };
+    source.unlabelled(&PairIndex::default(), Path::new(""), root)
+}
+
+#[test]
+fn texts_and_triplets_have_their_sizes() {
+    let Some(root) = real_data() else { return };
+    let wiki = unlabelled(&root, "wiki", RowKind::Texts).unwrap();
+    assert_eq!((wiki.kind, wiki.rows.len()), (RowKind::Texts, 97_271));
+    let nli = unlabelled(&root, "nli", RowKind::Triplets).unwrap();
+    assert_eq!((nli.kind, nli.rows.len()), (RowKind::Triplets, 16_063));
+    assert!(nli.rows.iter().all(|row| row.len() == 3));
+}
+
+#[test]
+fn sentences_are_no_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = DataRoot::resolve(Some(folder.path()));
+    let missing = unlabelled(&root, "wiki", RowKind::Texts).unwrap_err();
+    let missing = missing.to_string();
+    assert!(missing.contains("wiki/sentences.txt"), "{missing}");
+    assert!(missing.contains("GRADUS_DATA"), "{missing}");
+    let missing = unlabelled(&root, "nli", RowKind::Triplets).unwrap_err();
+    assert!(missing.to_string().contains("nli/nli_triplets.tsv"));
+
+    fs::create_dir(folder.path().join("wiki")).unwrap();
+    let text = "One, and \"two\".\n\nThree.\nThree.\n";
+    fs::write(folder.path().join("wiki/sentences.txt"), text).unwrap();
+    let wiki = unlabelled(&root, "Wiki", RowKind::Texts).unwrap();
+    assert_eq!(wiki.rows, [["One, and \"two\"."], ["Three."]]);
+    let mut source = Source::dataset(Known::Wiki, Split::Train);
+    let error = source.validate().unwrap_err().to_string();
+    assert!(error.contains("rows = \"texts\""), "{error}");
+    assert!(unlabelled(&root, "wiki", RowKind::Pairs).is_err());
+    source.rows = Some(RowKind::Texts);
+    let error = source.load(Path::new(""), &root).unwrap_err().to_string();
+    assert!(error.contains("pairs are needed"), "{error}");
+    for entry in ["wiki", "wiki/train"] {
+        source.exclude = vec![entry.into()];
+        let index = PairIndex::default();
+        let error = source.unlabelled(&index, Path::new(""), &root).unwrap_err();
+        assert!(error.to_string().contains("pairs are needed"), "{error}");
+    }
+    assert!(parse_train("wiki").is_err() && parse_test("wiki").is_err());
 }

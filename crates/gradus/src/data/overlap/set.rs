@@ -69,6 +69,7 @@ fn parse(text: &str, usual: &dyn Fn(Known) -> Option<Split>) -> Result<Source> {
             return Err(bad(problem.into(), "remove them").into());
         }
         source.validate()?;
+        source.needs_pairs()?;
         return Ok(source);
     }
     // A file's name may hold a colon.
@@ -95,7 +96,9 @@ fn parse(text: &str, usual: &dyn Fn(Known) -> Option<Split>) -> Result<Source> {
         Some(split) => known.split(Some(split))?,
         None => known.split(None)?,
     };
-    Ok(Source::dataset(known, split))
+    let source = Source::dataset(known, split);
+    source.needs_pairs()?;
+    Ok(source)
 }
 
 /// A source in a table of its own, as TOML wants it.

@@ -1,0 +1,241 @@
+//! A source of graded pairs, as a recipe describes it.
+
+mod exclusion;
+mod load;
+mod validate;
+
+pub use load::Loaded;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Column, Columns, DataError, DataRoot, Format, Known, LabelMap};
+use super::{Matching, PairFile, PairRows, RowKind, Split, TextVariant};
+use crate::Result;
+
+/// Where pairs come from and how they are read.
+///
+/// Either a file:
+///
+/// ```toml
+/// path = "reviews.csv"
+/// first = "review"
+/// second = "product"
+/// label = "stars"
+/// labels = { from = [1, 5], to = [0, 1] }
+/// ```
+///
+/// or a known data set, here without the pairs that it shares with test sets:
+///
+/// ```toml
+/// dataset = "stsb"
+/// split = "train"
+/// exclude = ["sts"]
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Source {
+    /// The file; a relative path starts at the recipe's folder. A name that
+    /// ends in `.gz` is unpacked while it is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Or a known data set: see [`Known`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// The data set's split; not needed where it has only one. Also of a file
+    /// that names each row's split (AllNLI).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// The file's form; by default by its extension ([`Format::of`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// Whether the first row names the columns; by default `true` for csv and
+    /// for published forms: see [`PairFile`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// Whether double quotes enclose cells; by default `true` for csv.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quoting: Option<bool>,
+    /// What stands between cells; by default a tab or a comma.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// The column of the first text, by name or by index counted from 0. By
+    /// default columns are found by usual names: see [`PairFile`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Column>,
+    /// The column of the second text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<Column>,
+    /// The column of the label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Column>,
+    /// The column of the pair's weight; without it every pair weighs 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Column>,
+    /// The column of the pair's tolerance: see [`GradedPair::tolerance`](super::GradedPair::tolerance).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Column>,
+    /// The column of a text that contradicts the first one. Each row is then a
+    /// [`Triplet`](super::Triplet) and gives two pairs, `entailment` and
+    /// `contradiction`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative: Option<Column>,
+    /// What a row stands for; by default what the objective wants:
+    /// [`RowKind::Graded`] for one on grades, else see [`Source::unlabelled`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowKind>,
+    /// At most this many pairs: the first that are neither skipped nor
+    /// excluded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pairs: Option<usize>,
+    /// Sets whose pairs are left out: data sets by name (their test split, or
+    /// another as `stsb/dev`), `sts` for the seven test sets of the published
+    /// tables, or pair files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// What counts as the same pair for `exclude`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub exclude_by: Matching,
+    /// How labels become numbers; for a known data set by default
+    /// [`Known::labels`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: LabelMap,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Source {
+    /// A file, read by its extension and the usual names.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: Some(path.into()),
+            ..Self::default()
+        }
+    }
+
+    /// A known data set.
+    pub fn dataset(known: Known, split: Split) -> Self {
+        Self {
+            dataset: Some(known.name().to_string()),
+            split: Some(split),
+            ..Self::default()
+        }
+    }
+
+    /// The source in few words, for messages: its path or data set.
+    pub fn describe(&self) -> String {
+        match (&self.path, &self.dataset, self.split) {
+            (Some(path), _, _) => path.display().to_string(),
+            (None, Some(name), Some(split)) => format!("{name}/{}", split.name()),
+            (None, Some(name), None) => name.clone(),
+            (None, None, _) => "(neither path nor dataset)".to_string(),
+        }
+    }
+
+    pub(in crate::data) fn bad<T>(
+        &self,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Result<T> {
+        Err(DataError::BadSource {
+            source_name: self.describe(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+        .into())
+    }
+
+    fn columns(&self) -> Columns {
+        Columns {
+            first: self.first.clone(),
+            second: self.second.clone(),
+            label: self.label.clone(),
+            weight: self.weight.clone(),
+            tolerance: self.tolerance.clone(),
+            negative: self.negative.clone(),
+        }
+    }
+
+    fn format(&self) -> Result<Format> {
+        let by_name = || Format::of(self.path.as_deref()?);
+        match self.format.or_else(by_name) {
+            Some(format) => Ok(format),
+            None => self.bad(
+                "the extension does not tell the format",
+                "set `format` to tsv, csv or jsonl",
+            ),
+        }
+    }
+
+    fn pair_file(&self, path: &Path, base_dir: &Path) -> Result<PairFile> {
+        let mut file = PairFile::new(base_dir.join(path), self.format()?);
+        file.header = self.header;
+        file.split = self.split;
+        file.dialect.quoting = self.quoting.unwrap_or(file.dialect.quoting);
+        file.dialect.delimiter = self.delimiter.unwrap_or(file.dialect.delimiter);
+        file.columns = self.columns();
+        Ok(file)
+    }
+
+    /// The files that the source reads, in order. A relative `path` starts at
+    /// `base_dir`; known data sets are looked for under `root`.
+    ///
+    /// # Errors
+    /// Those of [`Source::validate`] and [`Known::locate`].
+    pub fn files(&self, base_dir: &Path, root: &DataRoot) -> Result<Vec<PairFile>> {
+        self.validate()?;
+        if let Some(path) = &self.path {
+            return Ok(vec![self.pair_file(path, base_dir)?]);
+        }
+        let known = Known::parse(self.dataset.as_deref().unwrap_or_default())?;
+        let split = known.split(self.split)?;
+        if self.rows == Some(RowKind::Triplets)
+            && let Some(file) = known.locate_triplets(root)?
+        {
+            return Ok(vec![file]);
+        }
+        let located = known.locate(root, split, TextVariant::Original)?;
+        Ok(located.files.into_iter().map(|(_, file)| file).collect())
+    }
+
+    /// Whether a file's rows and the source agree on splits.
+    pub(in crate::data) fn check_split(&self, rows: &PairRows) -> Result<()> {
+        match (rows.has_splits(), self.split, &self.path) {
+            (true, None, Some(_)) => {
+                let problem = "each row names its split, and `split` is not set";
+                self.bad(problem, "set `split` to train, dev or test")
+            }
+            (false, Some(_), Some(_)) => {
+                let problem = "`split` is set for a file without a column of splits";
+                self.bad(problem, "remove it: such a file is one split")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this is a file of pairs; others are texts, one a line.
+    pub fn is_of_pairs(&self) -> bool {
+        let plain = |path: &Path| {
+            let name = path.to_string_lossy().to_ascii_lowercase();
+            let name = name.strip_suffix(".gz").unwrap_or(&name);
+            name.ends_with(".txt") || Format::of(path).is_none()
+        };
+        self.format.is_some() || !self.path.as_deref().is_some_and(plain)
+    }
+
+    /// Reads the pairs of a file without looking at their labels.
+    pub(crate) fn raw_pairs(&self, base_dir: &Path) -> Result<PairRows> {
+        self.validate()?;
+        match &self.path {
+            Some(path) => {
+                let rows = self.pair_file(path, base_dir)?.rows(&self.labels)?;
+                self.check_split(&rows)?;
+                Ok(rows)
+            }
+            None => self.bad("there is no `path`", "name a file"),
+        }
+    }
+}
