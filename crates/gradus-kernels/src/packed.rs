@@ -20,6 +20,8 @@ pub struct Packed {
     segments: Vec<u32>,
     offsets: Vec<usize>,
     streams: Vec<u64>,
+    /// The marked token of each sequence; 0 unless set.
+    marks: Vec<usize>,
 }
 
 impl Packed {
@@ -48,8 +50,30 @@ impl Packed {
             }
             batch.offsets.push(batch.ids.len());
             batch.streams.push(sequence.stream);
+            batch.marks.push(0);
         }
         batch
+    }
+
+    /// Marks the token of a sequence that [`Pooling::Marked`](crate::Pooling)
+    /// takes, counted from the sequence's start.
+    ///
+    /// # Panics
+    /// If there is no such token.
+    pub fn mark(&mut self, sequence: usize, token: usize) {
+        let len = self.offsets[sequence + 1] - self.offsets[sequence];
+        assert!(token < len, "token {token} of {len} is marked");
+        self.marks[sequence] = token;
+    }
+
+    /// Moves the tokens of a sequence from its `first` one on to positions later
+    /// by `gap`, as if other tokens stood before them. What attention knows of
+    /// distances by itself does not see it.
+    pub fn leave_gap(&mut self, sequence: usize, first: usize, gap: u32) {
+        let range = self.offsets[sequence] + first..self.offsets[sequence + 1];
+        for position in &mut self.positions[range] {
+            *position += gap;
+        }
     }
 
     /// Number of tokens of all sequences together.
@@ -87,6 +111,11 @@ impl Packed {
         &self.streams
     }
 
+    /// The marked token of each sequence, counted from its start.
+    pub fn marks(&self) -> &[usize] {
+        &self.marks
+    }
+
     /// The longest sequence's number of tokens.
     pub fn longest(&self) -> usize {
         self.offsets
@@ -94,5 +123,25 @@ impl Packed {
             .map(|w| w[1] - w[0])
             .max()
             .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_moves_what_follows_in_its_sequence_alone() {
+        let ids = [1, 2, 3];
+        let sequence = Sequence {
+            ids: &ids,
+            segments: &[],
+            stream: 0,
+        };
+        let mut batch = Packed::new([sequence; 3], 2);
+        batch.leave_gap(1, 1, 5);
+        batch.mark(2, 1);
+        assert_eq!(batch.positions(), [2, 3, 4, 2, 8, 9, 2, 3, 4]);
+        assert_eq!(batch.marks(), [0, 0, 1]);
     }
 }

@@ -15,4 +15,7 @@ pub enum Pooling {
     WeightedMean,
     /// The last token's vector.
     LastToken,
+    /// The vector of the token that [`Packed::mark`](crate::Packed::mark)
+    /// named; the first one's where none was.
+    Marked,
 }

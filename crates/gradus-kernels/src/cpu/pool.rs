@@ -6,22 +6,23 @@ use crate::{Packed, Pooling};
 /// Sequences a thread should have at least.
 const GRAIN: usize = 8;
 
-/// The weight of each of `len` tokens in a pooling that is a weighted sum;
-/// `None` for max pooling.
+/// The weight of each of `len` tokens, one of them marked, in a pooling that is a
+/// weighted sum; `None` for max pooling.
 #[inline(always)]
-fn token_weight(mode: Pooling, len: usize) -> Option<impl Fn(usize) -> f32> {
+fn token_weight(mode: Pooling, len: usize, mark: usize) -> Option<impl Fn(usize) -> f32> {
     let n = len as f32;
     let all = match mode {
         Pooling::Max => return None,
         Pooling::Mean => 1.0 / n,
         Pooling::MeanSqrtLen => 1.0 / n.sqrt(),
         Pooling::WeightedMean => 2.0 / (n * (n + 1.0)),
-        Pooling::Cls | Pooling::LastToken => 1.0,
+        Pooling::Cls | Pooling::LastToken | Pooling::Marked => 1.0,
     };
     Some(move |i: usize| match mode {
         Pooling::WeightedMean => all * (i + 1) as f32,
         Pooling::Cls if i != 0 => 0.0,
         Pooling::LastToken if i + 1 != len => 0.0,
+        Pooling::Marked if i != mark => 0.0,
         _ => all,
     })
 }
@@ -43,7 +44,7 @@ pub(super) fn forward(cpu: &Cpu, modes: &[Pooling], batch: &Packed, x: &Tensor) 
                     let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
                     for (out, &mode) in row.chunks_exact_mut(width).zip(modes) {
                         out.fill(0.0);
-                        match token_weight(mode, end - first) {
+                        match token_weight(mode, end - first, batch.marks()[s]) {
                             Some(weight) => {
                                 for i in 0..end - first {
                                     let w = weight(i);
@@ -97,7 +98,7 @@ pub(super) fn backward(
                 for s in sequences.clone() {
                     let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
                     for (dy, &mode) in dy.row(s).chunks_exact(width).zip(modes) {
-                        match token_weight(mode, end - first) {
+                        match token_weight(mode, end - first, batch.marks()[s]) {
                             Some(weight) => {
                                 for i in 0..end - first {
                                     let at = (first - rows.start + i) * width;

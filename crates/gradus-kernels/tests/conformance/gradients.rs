@@ -329,8 +329,11 @@ pub fn embeddings<B: Backend>(backend: &B) {
 }
 
 pub fn poolings_and_normalisation<B: Backend>(backend: &B) {
-    let batch = batch(&[4, 0, 1, 50, 9], 7, 18);
+    let mut batch = batch(&[4, 0, 1, 50, 9], 7, 18);
+    batch.mark(0, 2);
+    batch.mark(3, 49);
     let modes = [
+        Pooling::Marked,
         Pooling::Cls,
         Pooling::Mean,
         Pooling::Max,
@@ -341,7 +344,7 @@ pub fn poolings_and_normalisation<B: Backend>(backend: &B) {
     let width = 5;
     let x = values(batch.tokens() * width, 19);
     let tx = backend.tensor(batch.tokens(), width, &x);
-    for modes in [&modes[..], &modes[1..2], &modes[2..4]] {
+    for modes in [&modes[..], &modes[..1], &modes[2..3], &modes[3..5]] {
         let out = backend.read(&backend.pool(modes, &batch, &tx));
         close(
             &out,

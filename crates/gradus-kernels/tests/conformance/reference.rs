@@ -110,7 +110,7 @@ pub fn rotary(qkv: &[f64], batch: &Packed, heads: usize, width: usize, base: f64
 
 pub fn pool(modes: &[Pooling], batch: &Packed, x: &[f64], width: usize) -> Vec<f64> {
     let mut out = Vec::new();
-    for bounds in batch.offsets().windows(2) {
+    for (bounds, &mark) in batch.offsets().windows(2).zip(batch.marks()) {
         let rows: Vec<&[f64]> = x[bounds[0] * width..bounds[1] * width]
             .chunks(width)
             .collect();
@@ -120,6 +120,7 @@ pub fn pool(modes: &[Pooling], batch: &Packed, x: &[f64], width: usize) -> Vec<f
                 let column = rows.iter().map(|r| r[c]);
                 out.push(match mode {
                     _ if rows.is_empty() => 0.0,
+                    Pooling::Marked => rows[mark][c],
                     Pooling::Cls => rows[0][c],
                     Pooling::LastToken => rows[rows.len() - 1][c],
                     Pooling::Mean => column.sum::<f64>() / n,
