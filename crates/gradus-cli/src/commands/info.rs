@@ -49,6 +49,7 @@ struct Info {
     tokenizer: String,
     prompt: String,
     pooling: Vec<String>,
+    template: Option<TemplateInfo>,
     modules_described: bool,
     dense: Vec<DenseInfo>,
     normalize: bool,
@@ -59,6 +60,12 @@ struct Info {
     calibration: Option<String>,
     files: Vec<FileInfo>,
     bytes: u64,
+}
+
+#[derive(Serialize)]
+struct TemplateInfo {
+    text: String,
+    denoise: bool,
 }
 
 #[derive(Serialize)]
@@ -134,6 +141,10 @@ impl Info {
             tokenizer: tokenizer_kind(&folder.encoder)?,
             prompt: modules.prompt.clone(),
             pooling: modules.pooling.iter().map(snake).collect(),
+            template: modules.template.as_ref().map(|t| TemplateInfo {
+                text: t.text.clone(),
+                denoise: t.denoise,
+            }),
             modules_described: modules.described,
             dense: modules
                 .dense
@@ -197,6 +208,13 @@ impl Info {
             false => " (assumed: the folder has no modules.json)",
         };
         lines.push(("pooling", format!("{}{assumed}", self.pooling.join(" + "))));
+        if let Some(template) = &self.template {
+            let bias = match template.denoise {
+                true => ", its bias subtracted",
+                false => "",
+            };
+            lines.push(("template", format!("{}{bias}", template.text)));
+        }
         for dense in &self.dense {
             let bias = if dense.bias { "" } else { ", no bias" };
             let (input, output, activation) = (dense.input, dense.output, &dense.activation);

@@ -41,6 +41,14 @@ pub enum ModelError {
         /// What there is.
         supported: &'static str,
     },
+    /// A template that the model's texts cannot be put into.
+    #[error("template {template:?}: {message}")]
+    Template {
+        /// The template.
+        template: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// A weights file that is damaged.
     #[error("{}: not a sound safetensors file: {message}; fetch it again", path.display())]
     Weights {

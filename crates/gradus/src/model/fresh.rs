@@ -108,6 +108,7 @@ fn fill(
         encoder: folder.to_path_buf(),
         modules: Modules {
             pooling: vec![Pooling::Mean],
+            template: None,
             dense: vec![],
             normalize: false,
             prompt: String::new(),

@@ -7,6 +7,7 @@
 //! names each by its safetensors name.
 
 mod config;
+mod denoised;
 mod encoder;
 mod error;
 pub(crate) mod fields;
@@ -21,10 +22,12 @@ mod modules;
 mod provenance;
 mod save;
 mod sentence_encoder;
+mod template;
 mod tensor_file;
 mod weights;
 
 pub use config::{Architecture, EncoderConfig, FeedForward, Positions};
+pub use denoised::Batch;
 pub use encoder::{Activations, Encoder};
 pub use error::ModelError;
 pub use folder::ModelFolder;
@@ -35,3 +38,4 @@ pub use modules::{Dense, Modules, PoolingMode};
 pub use provenance::{Provenance, Selection, SetOverlap, TrainingRun};
 pub use save::{SavedModel, recover};
 pub use sentence_encoder::{EncodeOptions, Passed, SentenceEncoder};
+pub use template::TemplateSettings;

@@ -1,8 +1,8 @@
 //! The modules behind the transformer, as sentence-transformers describes them.
 
-use super::ModelError;
 use super::fields::{Fields, brief, shorten};
 use super::files::{is_plain_name, is_there, read_json, require};
+use super::{ModelError, TemplateSettings};
 use crate::Result;
 use gradus_kernels::{Activation, Pooling};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Dense {
 pub struct Modules {
     /// Pooling modes, concatenated in this order.
     pub pooling: Vec<Pooling>,
+    /// What every text is put into, where the vector is that of its mask.
+    pub template: Option<TemplateSettings>,
     /// Dense layers in their order.
     pub dense: Vec<Dense>,
     /// Whether vectors are divided by their length at the end.
@@ -90,6 +92,7 @@ impl Modules {
     pub(super) fn read(root: &Path) -> Result<(Self, PathBuf)> {
         let mut modules = Self {
             pooling: vec![],
+            template: None,
             dense: vec![],
             normalize: false,
             prompt: default_prompt(root)?,
@@ -128,6 +131,10 @@ impl Modules {
                 "Transformer" if folder.is_empty() => encoder = Some(root.to_path_buf()),
                 "Transformer" if i == 0 => encoder = Some(root.join(folder)),
                 "Pooling" if i == 1 => modules.pooling = read_pooling(&config, &modules.prompt)?,
+                "Template" if i == 1 => {
+                    modules.template = Some(TemplateSettings::read(&config)?);
+                    modules.pooling.push(Pooling::Marked);
+                }
                 "Dense" if i >= 2 && !modules.normalize => {
                     modules.dense.push(read_dense(&config, folder)?);
                 }
@@ -137,7 +144,7 @@ impl Modules {
                         path: path.clone(),
                         what: "module",
                         found: format!("`{}` at place {i}", shorten(kind)),
-                        supported: "Transformer, Pooling, then Dense and a final Normalize",
+                        supported: "Transformer, Pooling (or Template), then Dense and a final Normalize",
                     }
                     .into());
                 }

@@ -117,30 +117,21 @@ fn carry(files: &[&str], from: &Path, to: &Path) -> Result<()> {
 /// Describes pooling and what follows it.
 pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
     let modules = &folder.modules;
-    let mut list = vec![
-        module(0, "", "Transformer"),
-        module(1, "1_Pooling", "Pooling"),
-    ];
-    let mut pooling = serde_json::Map::new();
-    let width = folder.config.hidden_size;
-    pooling.insert("word_embedding_dimension".into(), width.into());
-    let in_old_order = modules
-        .pooling
-        .is_sorted_by_key(|m| POOLINGS.iter().position(|p| p.2 == *m));
-    if in_old_order {
-        for (key, _, mode) in POOLINGS {
-            pooling.insert(key.into(), modules.pooling.contains(&mode).into());
+    let mut list = vec![module(0, "", "Transformer")];
+    match &modules.template {
+        Some(template) => {
+            // A type that sentence-transformers does not know: it would make
+            // other vectors without a word.
+            let mut module = module(1, "1_Template", "");
+            module["type"] = "gradus.Template".into();
+            list.push(module);
+            template.write(&target.join("1_Template"))?;
         }
-    } else {
-        // Only the newer form, read from sentence-transformers 6 on, has an order.
-        let names = modules
-            .pooling
-            .iter()
-            .filter_map(|m| POOLINGS.iter().find(|p| p.2 == *m));
-        pooling.insert("pooling_mode".into(), names.map(|p| p.1).collect());
+        None => {
+            list.push(module(1, "1_Pooling", "Pooling"));
+            write_pooling(target, folder)?;
+        }
     }
-    let pooling = serde_json::Value::Object(pooling);
-    write_json(&target.join("1_Pooling"), "config.json", &pooling)?;
     for dense in &modules.dense {
         list.push(module(list.len(), &dense.folder, "Dense"));
         let from = folder.root.join(&dense.folder).join("config.json");
@@ -162,6 +153,31 @@ pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
         write_json(target, "sentence_bert_config.json", &limit)?;
     }
     Ok(())
+}
+
+/// Describes the pooling.
+fn write_pooling(target: &Path, folder: &ModelFolder) -> Result<()> {
+    let modules = &folder.modules;
+    let mut pooling = serde_json::Map::new();
+    let width = folder.config.hidden_size;
+    pooling.insert("word_embedding_dimension".into(), width.into());
+    let in_old_order = modules
+        .pooling
+        .is_sorted_by_key(|m| POOLINGS.iter().position(|p| p.2 == *m));
+    if in_old_order {
+        for (key, _, mode) in POOLINGS {
+            pooling.insert(key.into(), modules.pooling.contains(&mode).into());
+        }
+    } else {
+        // Only the newer form, read from sentence-transformers 6 on, has an order.
+        let names = modules
+            .pooling
+            .iter()
+            .filter_map(|m| POOLINGS.iter().find(|p| p.2 == *m));
+        pooling.insert("pooling_mode".into(), names.map(|p| p.1).collect());
+    }
+    let pooling = serde_json::Value::Object(pooling);
+    write_json(&target.join("1_Pooling"), "config.json", &pooling)
 }
 
 /// Writes the values of an arena, and the tensors that only go along. Beside a

@@ -3,7 +3,7 @@ use super::initial::initial_values;
 use super::language_head::{is_known, is_of_language_head};
 use super::layout::Layout;
 use super::weights::{self, Spare};
-use super::{EncoderConfig, ModelError, ModelFolder, PoolingMode, RegressionHead};
+use super::{Batch, EncoderConfig, ModelError, ModelFolder, PoolingMode, RegressionHead};
 use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::Dropout;
@@ -40,7 +40,7 @@ impl Default for EncodeOptions {
 
 /// A training forward pass of the whole sentence encoder.
 pub struct Passed<B: Backend> {
-    batch: Packed,
+    batch: Batch,
     tokens: Activations<B>,
     /// Input and pre-activation of each Dense module.
     dense: Vec<(B::Tensor, B::Tensor)>,
@@ -49,7 +49,7 @@ pub struct Passed<B: Backend> {
 }
 
 impl<B: Backend> Passed<B> {
-    /// One vector per sequence of the batch.
+    /// One vector per text of the batch.
     pub fn embeddings(&self) -> &Embeddings {
         &self.embeddings
     }
@@ -97,6 +97,8 @@ impl<B: Backend> SentenceEncoder<B> {
         }
         let layout = Layout::with_language_head(&folder.config, &folder.modules.dense);
         let (mut model, headless) = Self::assemble(folder, layout, Arc::new(backend))?;
+        // Masked tokens are told in texts as they are.
+        model.tokenizer.set_template(None);
         let named = model.layout.named().iter();
         for named in named.filter(|n| headless && is_of_language_head(&n.name)) {
             let values = initial_values(named, seed);
@@ -114,10 +116,11 @@ impl<B: Backend> SentenceEncoder<B> {
             folder.config.type_vocab_size,
         )?;
         tokenizer.set_prompt(folder.modules.prompt.as_str());
+        let described = folder.modules.template.clone();
         let loaded = weights::load(&folder, &layout)?;
         let width = folder.modules.out_width(folder.config.hidden_size);
         let head = RegressionHead::load(&folder.root, width)?;
-        let model = Self {
+        let mut model = Self {
             encoder: Encoder::new(&folder.config, &layout),
             params: backend.arena(loaded.arena),
             spare: loaded.spare,
@@ -127,6 +130,9 @@ impl<B: Backend> SentenceEncoder<B> {
             layout,
             head,
         };
+        if let Some(template) = described {
+            model.set_template(template)?;
+        }
         Ok((model, loaded.headless))
     }
 
@@ -218,6 +224,8 @@ impl<B: Backend> SentenceEncoder<B> {
         let modules = &mut self.folder.modules;
         if modules.pooling != [mode.0] {
             modules.pooling = vec![mode.0];
+            modules.template = None;
+            self.tokenizer.set_template(None);
             self.head = None;
         }
         modules.check_widths(&self.folder.root, self.folder.config.hidden_size)
@@ -248,12 +256,23 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// Packs inputs; `streams` names each one's dropout masks.
     pub fn pack<'a>(&self, tokens: impl IntoIterator<Item = (&'a Tokens, u64)>) -> Packed {
-        let sequences = tokens.into_iter().map(|(t, stream)| Sequence {
-            ids: &t.ids,
-            segments: &t.segments,
-            stream,
+        let mut frames = Vec::new();
+        let sequences = tokens.into_iter().map(|(t, stream)| {
+            frames.push(t.frame.as_ref());
+            Sequence {
+                ids: &t.ids,
+                segments: &t.segments,
+                stream,
+            }
         });
-        Packed::new(sequences, self.folder.config.first_position as u32)
+        let mut batch = Packed::new(sequences, self.folder.config.first_position as u32);
+        for (sequence, frame) in frames.iter().enumerate() {
+            if let Some(frame) = frame {
+                batch.mark(sequence, frame.mask);
+                batch.leave_gap(sequence, frame.text.end, frame.gap as u32);
+            }
+        }
+        batch
     }
 
     /// One vector per text, in their order.
@@ -270,16 +289,17 @@ impl<B: Backend> SentenceEncoder<B> {
         let (limit, lanes) = (options.batch_tokens, self.backend.lanes());
         let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
         let vectors = self.backend.in_lanes(batches, |backend, batch| {
-            let batch = self.pack(batch.iter().map(|t| (t, 0)));
+            let batch = self.pack_as_used(batch.iter().map(|t| (t, 0)));
             backend.enter(|| backend.read(&self.infer(backend, &batch)))
         });
         Embeddings::new(self.dim(), vectors.concat())
     }
 
-    fn infer(&self, b: &B, batch: &Packed) -> B::Tensor {
+    fn infer(&self, b: &B, batch: &Batch) -> B::Tensor {
         let p = &self.params;
-        let hidden = self.encoder.infer(b, p, batch);
-        let mut x = b.pool(&self.folder.modules.pooling, batch, &hidden);
+        let hidden = self.encoder.infer(b, p, &batch.packed);
+        let pooled = b.pool(&self.folder.modules.pooling, &batch.packed, &hidden);
+        let mut x = batch.subtract(b, pooled);
         for (layer, activation) in self.dense() {
             x = b.activated(p, layer, activation, &x);
         }
@@ -296,14 +316,17 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 
     /// A forward pass for training, with dropout where it is given.
-    pub fn forward(&self, batch: Packed, dropout: Option<Dropout>) -> Passed<B> {
+    pub fn forward(&self, batch: impl Into<Batch>, dropout: Option<Dropout>) -> Passed<B> {
+        let batch = batch.into();
         self.backend.enter(|| self.forward_here(batch, dropout))
     }
 
-    fn forward_here(&self, batch: Packed, dropout: Option<Dropout>) -> Passed<B> {
+    fn forward_here(&self, batch: Batch, dropout: Option<Dropout>) -> Passed<B> {
         let (b, p) = (&*self.backend, &self.params);
-        let tokens = self.encoder.forward(b, p, &batch, dropout);
-        let mut x = b.pool(&self.folder.modules.pooling, &batch, tokens.output());
+        let tokens = self.encoder.forward(b, p, &batch.packed, dropout);
+        let modes = &self.folder.modules.pooling;
+        let pooled = b.pool(modes, &batch.packed, tokens.output());
+        let mut x = batch.subtract(b, pooled);
         let mut dense = vec![];
         for (layer, activation) in self.dense() {
             let (pre, out) = b.linear_activated(p, layer, activation, &x);
@@ -326,7 +349,7 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 
     /// Adds every parameter's gradient to `grads`, given that of the
-    /// embeddings, `[sequences, dim]`.
+    /// embeddings, `[texts, dim]`.
     pub fn backward(&self, passed: Passed<B>, gradient: &[f32], grads: &mut B::Arena) {
         self.backend
             .enter(|| self.backward_here(passed, gradient, grads));
@@ -349,9 +372,10 @@ impl<B: Backend> SentenceEncoder<B> {
             let slope = b.activation_backward(activation, pre, d);
             d = b.linear_backward(p, layer, x, &slope, grads);
         }
-        let modes = &self.folder.modules.pooling;
-        let d = b.pool_backward(modes, &batch, tokens.output(), &d);
-        self.encoder.backward(b, p, &batch, tokens, d, grads);
+        let d = batch.subtract_backward(b, d);
+        let (modes, batch) = (&self.folder.modules.pooling, &batch.packed);
+        let d = b.pool_backward(modes, batch, tokens.output(), &d);
+        self.encoder.backward(b, p, batch, tokens, d, grads);
     }
 }
 

@@ -4,11 +4,13 @@ mod batches;
 mod charsmap;
 mod guard;
 mod pieces;
+mod template;
 mod tokenizer;
 mod word_piece_training;
 mod word_pieces;
 
 pub(crate) use batches::batches;
 pub use pieces::Pieces;
+pub use template::{Frame, Template};
 pub use tokenizer::{Tokenizer, Tokens};
 pub use word_piece_training::train_word_pieces;

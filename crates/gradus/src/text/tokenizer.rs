@@ -1,7 +1,7 @@
-use super::Pieces;
 use super::charsmap::check_charsmaps;
 use super::guard::guarded;
 use super::word_pieces::{BertOptions, word_pieces};
+use super::{Frame, Pieces, Template};
 use crate::Result;
 use crate::model::ModelError;
 use crate::model::files::{is_there, read_text};
@@ -23,15 +23,17 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// Segment of each token; empty when all are 0.
     pub segments: Vec<u32>,
+    /// Where the parts of the input lie, if it is a text in a template.
+    pub frame: Option<Frame>,
 }
 
 /// A model's own tokenizer, from `tokenizer.json` or a BERT `vocab.txt`.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     /// Without padding, truncation and special tokens.
-    inner: tokenizers::Tokenizer,
+    pub(super) inner: tokenizers::Tokenizer,
     /// Adds the special tokens.
-    processor: Option<PostProcessorWrapper>,
+    pub(super) processor: Option<PostProcessorWrapper>,
     path: PathBuf,
     vocabulary: usize,
     segments: usize,
@@ -40,6 +42,8 @@ pub struct Tokenizer {
     /// The limit in force.
     max_tokens: usize,
     prompt: String,
+    /// What every text is put into.
+    pub(super) template: Option<Template>,
     /// Inputs that lost tokens to it.
     shortened: Arc<AtomicUsize>,
 }
@@ -99,6 +103,7 @@ impl Tokenizer {
             most_tokens: max_tokens,
             max_tokens,
             prompt: String::new(),
+            template: None,
             shortened: Arc::default(),
         };
         // What every text gets is wrong here or never.
@@ -116,10 +121,14 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] where the special tokens leave no room for
-    /// text.
+    /// text, or a template does.
     pub fn set_max_tokens(&mut self, max_tokens: usize) -> Result<()> {
         let max_tokens = max_tokens.min(self.most_tokens);
-        self.room(max_tokens, false).map_err(|e| self.fail(e))?;
+        match &self.template {
+            Some(template) => self.room_within(template, max_tokens),
+            None => self.room(max_tokens, false),
+        }
+        .map_err(|e| self.fail(e))?;
         self.max_tokens = max_tokens;
         Ok(())
     }
@@ -149,7 +158,7 @@ impl Tokenizer {
     }
 
     /// How many of `max_tokens` tokens the special ones leave.
-    fn room(&self, max_tokens: usize, pair: bool) -> Result<usize, String> {
+    pub(super) fn room(&self, max_tokens: usize, pair: bool) -> Result<usize, String> {
         let added = self.processor.as_ref().map_or(0, |p| p.added_tokens(pair));
         match max_tokens.checked_sub(added) {
             Some(room) if room > usize::from(pair) => Ok(room),
@@ -165,6 +174,9 @@ impl Tokenizer {
     /// [`ModelError::Tokenizer`] where the tokenizer fails or yields an id
     /// outside of the model's vocabulary.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Tokens>> {
+        if let Some(template) = &self.template {
+            return self.encode_within(template, texts);
+        }
         let prompted = texts.iter().map(|&text| {
             if self.prompt.is_empty() {
                 (text.into(), None)
@@ -175,7 +187,7 @@ impl Tokenizer {
         self.run(prompted.collect())
     }
 
-    /// The tokens of each pair, as one input.
+    /// The tokens of each pair, as one input, without prompt and template.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -185,23 +197,44 @@ impl Tokenizer {
     }
 
     fn run(&self, inputs: Vec<(Cow<'_, str>, Option<Cow<'_, str>>)>) -> Result<Vec<Tokens>> {
+        self.each(inputs, |(first, second)| {
+            let first = self.bare(first)?;
+            let second = second.map(|text| self.bare(text)).transpose()?;
+            self.check(self.finish(first, second)?)
+        })
+    }
+
+    /// The tokens of each input.
+    pub(super) fn each<I: Send>(
+        &self,
+        inputs: Vec<I>,
+        tokens: impl Fn(I) -> Result<Tokens, String> + Sync,
+    ) -> Result<Vec<Tokens>> {
         let tokens: Vec<Result<Tokens, String>> = inputs
             .into_par_iter()
-            .map(|(first, second)| {
-                guarded(|| {
-                    let bare = |text| {
-                        let bare = self.inner.encode_fast(EncodeInput::Single(text), false);
-                        bare.map_err(|e| e.to_string())
-                    };
-                    let first = bare(first.into())?;
-                    let second = second.map(|text| bare(text.into())).transpose()?;
-                    self.check(self.finish(first, second)?)
-                })
-            })
+            .map(|input| guarded(|| tokens(input)))
             .collect();
         // The first error in order, whichever came first in time.
         let tokens: Result<Vec<_>, _> = tokens.into_iter().collect();
         Ok(tokens.map_err(|e| self.fail(e))?)
+    }
+
+    /// The tokens of a piece of text, without special ones.
+    pub(super) fn bare(&self, text: Cow<'_, str>) -> Result<Encoding, String> {
+        let bare = self
+            .inner
+            .encode_fast(EncodeInput::Single(text.into()), false);
+        bare.map_err(|e| e.to_string())
+    }
+
+    /// Put before every text.
+    pub(super) fn prompt(&self) -> &str {
+        &self.prompt
+    }
+
+    /// Counts an input that lost tokens.
+    pub(super) fn count_shortened(&self) {
+        self.shortened.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Cuts an input to its limit and adds the special tokens.
@@ -217,7 +250,7 @@ impl Tokenizer {
         };
         let whole = first.len() + second.as_ref().map_or(0, Encoding::len);
         if whole > params.max_length {
-            self.shortened.fetch_add(1, Ordering::Relaxed);
+            self.count_shortened();
         }
         (first, second) = truncate_encodings(first, second, &params).map_err(|e| e.to_string())?;
         drop(first.take_overflowing());
@@ -225,14 +258,11 @@ impl Tokenizer {
             drop(second.take_overflowing());
             second.set_type_ids(vec![1; second.len()]);
         }
-        match &self.processor {
-            Some(p) => p.process(first, second, true).map_err(|e| e.to_string()),
-            None => Ok(Encoding::merge(std::iter::once(first).chain(second), false)),
-        }
+        self.with_special(first, second)
     }
 
     /// The tokens, if the model can take them.
-    fn check(&self, encoding: Encoding) -> Result<Tokens, String> {
+    pub(super) fn check(&self, encoding: Encoding) -> Result<Tokens, String> {
         let ids = encoding.get_ids().to_vec();
         if ids.len() > self.max_tokens {
             return Err(format!(
@@ -259,6 +289,11 @@ impl Tokenizer {
                 self.segments
             ));
         }
-        Ok(Tokens { ids, segments })
+        let frame = None;
+        Ok(Tokens {
+            ids,
+            segments,
+            frame,
+        })
     }
 }

@@ -3,21 +3,45 @@
 use super::{Plan, Recipe, State};
 use crate::data::overlap::Shared;
 use crate::eval::TextTable;
+use crate::model::TemplateSettings;
 use std::fmt::Write;
 
 /// README.md of the best model at some point of a run.
-pub(super) fn card(recipe: &Recipe, plan: &Plan, state: &State) -> String {
+pub(super) fn card(
+    recipe: &Recipe,
+    plan: &Plan,
+    state: &State,
+    template: Option<&TemplateSettings>,
+) -> String {
     let mut out = String::new();
     let mut line = |text: String| {
         out.push_str(&text);
         out.push('\n');
     };
-    line("---\npipeline_tag: sentence-similarity\nlibrary_name: sentence-transformers\ntags: [sentence-transformers, gradus]\n---\n".into());
+    let tags = match template {
+        None => "library_name: sentence-transformers\ntags: [sentence-transformers, gradus]",
+        Some(_) => "tags: [gradus]",
+    };
+    line(format!(
+        "---\npipeline_tag: sentence-similarity\n{tags}\n---\n"
+    ));
     line(format!("# {} trained with Gradus\n", plan.model));
     if !recipe.description.is_empty() {
         line(format!("{}\n", recipe.description));
     }
-    line("The folder is in sentence-transformers' layout. Where there is a `gradus_head.json`, `gradus score` also predicts grades on the labels' scale.\n".into());
+    line(match template {
+        None => "The folder is in sentence-transformers' layout.\n".into(),
+        Some(template) => format!(
+            "Every text is put into the template `{}`; its vector is that of the mask{}. Gradus does this by itself; sentence-transformers has no such module and refuses the folder.\n",
+            template.text,
+            match template.denoise {
+                true =>
+                    ", less that of the mask where the text is left out and its positions are kept",
+                false => "",
+            }
+        ),
+    });
+    line("Where there is a `gradus_head.json`, `gradus score` also predicts grades on the labels' scale.\n".into());
     if let (Some(dev), Some(best)) = (&plan.dev, state.best) {
         let before = state.initial.map_or(String::new(), |i| {
             format!(", {:.2} before training", 100.0 * i)

@@ -9,6 +9,16 @@ use gradus_kernels::dropout::Dropout;
 /// An input, and the stream of its dropout masks.
 pub(super) type Sequence<'a> = (&'a Tokens, u64);
 
+/// How inputs are encoded for a step.
+#[derive(Clone, Copy)]
+pub(super) struct Pass {
+    pub dropout: Dropout,
+    /// The most tokens of texts that are held at a time.
+    pub limit: Option<usize>,
+    /// Whether templates' own biases are subtracted.
+    pub denoise: bool,
+}
+
 /// Adds the gradients of what `objective` makes of the embeddings of
 /// `sequences`, in one pass where they have at most `limit` tokens.
 ///
@@ -16,20 +26,24 @@ pub(super) type Sequence<'a> = (&'a Tokens, u64);
 /// those passes is kept; then each chunk is encoded again, with the same
 /// dropout, for its backward pass (GradCache; Gao et al. 2021, "Scaling Deep
 /// Contrastive Learning Batch Size under Memory Limited Setup"). Gradients are
-/// those of one pass but for the order of their sums.
+/// those of one pass but for the order of their sums: bare templates, too, have the
+/// same dropout in every chunk.
 pub(super) fn accumulate<B: Backend>(
     model: &SentenceEncoder<B>,
     sequences: &[Sequence<'_>],
-    dropout: Dropout,
-    limit: Option<usize>,
+    pass: Pass,
     objective: impl FnOnce(&Embeddings) -> Output,
     grads: &mut B::Arena,
 ) -> Output {
     let forward = |chunk: &[Sequence<'_>]| {
-        let batch = model.pack(chunk.iter().copied());
-        model.forward(batch, Some(dropout))
+        let texts = chunk.iter().copied();
+        let batch = match pass.denoise {
+            true => model.pack_denoised(texts),
+            false => model.pack(texts).into(),
+        };
+        model.forward(batch, Some(pass.dropout))
     };
-    let limit = limit.unwrap_or(usize::MAX);
+    let limit = pass.limit.unwrap_or(usize::MAX);
     let chunks = batches(sequences, |(tokens, _)| tokens.ids.len(), limit, 1);
     if let [whole] = chunks[..] {
         let passed = forward(whole);

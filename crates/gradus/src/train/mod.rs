@@ -21,6 +21,7 @@ mod optimizer;
 mod overlap;
 mod overrides;
 mod plan;
+mod prompting;
 mod recipe;
 mod record;
 mod run;

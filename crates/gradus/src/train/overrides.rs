@@ -28,6 +28,11 @@ pub fn parse_recipe(path: &Path, text: &str, overrides: &[String]) -> Result<Rec
     if recipe.stages.is_empty() {
         return Err(fail("there is no [[stage]]".into()));
     }
+    if recipe.template.is_some() && recipe.pooling.is_some() {
+        return Err(fail(
+            "`pooling` and `template` both say what the vector is: keep one".into(),
+        ));
+    }
     for (i, stage) in recipe.stages.iter().enumerate() {
         if recipe.stages[..i].iter().any(|s| s.name == stage.name) {
             return Err(fail(format!("two stages are called `{}`", stage.name)));

@@ -1,4 +1,4 @@
-use super::{AdamW, ScheduleKind};
+use super::{AdamW, ScheduleKind, prompting};
 use crate::Precision;
 use crate::data::Source;
 use crate::model::PoolingMode;
@@ -34,6 +34,15 @@ pub struct Recipe {
     /// default: as the model does, mean pooling where it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pooling: Option<PoolingMode>,
+    /// What every text is put into; the vector is that of its mask, in training
+    /// and in the saved model. `{}` stands for the text, `[MASK]` for the mask
+    /// (PromptBERT; Jiang et al. 2022). Default: as the model does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Whether the template's own bias is subtracted from every vector, in
+    /// training and in the saved model; default: as the model does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denoise: Option<bool>,
     /// What the model is multiplied in. A run's own copy of its recipe has what
     /// `auto` chose, so that it resumes to the same bits.
     #[serde(default)]
@@ -128,6 +137,14 @@ pub struct Stage {
     /// stage and left out of the saved model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<Projection>,
+    /// The template of all texts of an example but the first, in place of the
+    /// model's; the two views of a text then differ in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_template: Option<String>,
+    /// Whether templates' own biases are subtracted from the stage's vectors;
+    /// default: as the model does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denoise: Option<bool>,
     /// Frozen models that ranking distillation follows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<Teacher>,
@@ -258,6 +275,7 @@ impl Stage {
         if self.train.is_empty() {
             return Err("`train` names no source".into());
         }
+        prompting::check(self)?;
         let alone = self.also.is_empty();
         if self.freeze == Freeze::Encoder && alone && self.objective.form == Form::Cosine {
             return Err(

@@ -2,6 +2,7 @@ use super::evaluation::DevSet;
 use super::events::Observer;
 use super::metrics::Metrics;
 use super::overlap::Watch;
+use super::prompting::set_template;
 use super::record::Recorder;
 use super::stage::{Context, Prepared};
 use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, State, TrainError};
@@ -91,6 +92,7 @@ impl<B: Backend> Run<B> {
         if let Some(pooling) = recipe.pooling {
             model.set_pooling(pooling)?;
         }
+        set_template(&recipe, &mut model)?;
         if let Some(normalize) = recipe.normalize {
             model.set_normalize(normalize);
         }

@@ -67,7 +67,8 @@ impl<B: Backend> Run<B> {
     pub(super) fn save(&mut self, progress: &Progress<B>, folder: &RunFolder) -> Result<()> {
         let head = self.head(progress.state.stage, &progress.head);
         self.model.set_head(head);
-        let card = card(&self.recipe, &self.plan, &progress.state);
+        let template = self.model.template();
+        let card = card(&self.recipe, &self.plan, &progress.state, template);
         let provenance = self.provenance(&progress.state);
         self.model.save_with(&folder.model(), &card, &provenance)?;
         Ok(())

@@ -4,6 +4,7 @@ use super::batches::{epoch_key, order};
 use super::examples::Examples;
 use super::overlap::Watch;
 use super::plan::StagePlan;
+use super::prompting::Prompting;
 use super::{Freeze, ParameterGroups, Schedule, Stage, TrainError};
 use crate::data::DataRoot;
 use crate::model::SentenceEncoder;
@@ -19,6 +20,7 @@ pub(super) struct Prepared {
     pub settings: Stage,
     pub objective: Box<dyn Objective>,
     pub texts: Vec<Tokens>,
+    pub prompting: Prompting,
     /// How many texts an example has.
     pub columns: usize,
     /// The texts of each example.
@@ -55,6 +57,7 @@ impl Prepared {
         let objective = build(settings, &examples, model.dim())?;
         let unique: Vec<&str> = examples.texts.iter().map(String::as_str).collect();
         let texts = model.tokenizer().encode(&unique)?;
+        let prompting = Prompting::new(settings, model, &unique)?;
 
         let n = examples.len();
         let effective_batch = settings.batch * settings.accumulate;
@@ -67,7 +70,7 @@ impl Prepared {
         };
         let warmup_steps = (settings.warmup * steps as f64).round() as u64;
         let schedule = Schedule::new(settings.schedule, warmup_steps, steps);
-        let len = |t: &u32| texts[*t as usize].ids.len();
+        let len = |t: &u32| prompting.longest(&texts, *t);
         let lengths = examples.rows.chunks_exact(examples.columns);
         let lengths = lengths.map(|row| row.iter().map(len).sum::<usize>());
         let longest = lengths.clone().max().unwrap_or(0);
@@ -121,6 +124,7 @@ impl Prepared {
             settings: settings.clone(),
             objective,
             texts,
+            prompting,
             columns: examples.columns,
             rows: examples.rows,
             labels: examples.labels,

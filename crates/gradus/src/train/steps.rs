@@ -1,6 +1,6 @@
 //! The steps of a stage: batches in, updates out.
 
-use super::chunks::accumulate;
+use super::chunks::{Pass, accumulate};
 use super::events::{Observer, StepReport};
 use super::frozen::Frozen;
 use super::optimizer::Rates;
@@ -162,7 +162,11 @@ impl<B: Backend> Run<B> {
             let sequences: Vec<_> = texts
                 .iter()
                 .zip(first_stream..)
-                .map(|(&t, stream)| (&stage.texts[t as usize], stream))
+                .enumerate()
+                .map(|(i, (&t, stream))| {
+                    let tokens = stage.prompting.tokens(&stage.texts, t, i / micro.len());
+                    (tokens, stream)
+                })
                 .collect();
             let taught = stage.taught(micro)?;
             let objective = |embeddings: &Embeddings| {
@@ -172,8 +176,12 @@ impl<B: Backend> Run<B> {
                 }
                 output
             };
-            let limit = stage.settings.chunk_tokens;
-            let output = accumulate(&self.model, &sequences, dropout, limit, objective, grads);
+            let pass = Pass {
+                dropout,
+                limit: stage.settings.chunk_tokens,
+                denoise: stage.prompting.denoise,
+            };
+            let output = accumulate(&self.model, &sequences, pass, objective, grads);
             total += share * output.loss;
             for (sum, g) in head_grads.iter_mut().zip(&output.parameters) {
                 *sum += share as f32 * g;
