@@ -1,6 +1,8 @@
 //! `gradus train` without grades: contrastive objectives, ranking distillation.
 
 use crate::support::{gradus, model, stdout};
+use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus_kernels::cpu::Cpu;
 use predicates::str::contains;
 use std::fs;
 use std::path::Path;
@@ -191,5 +193,129 @@ fn what_does_not_fit_is_refused() {
             .assert()
             .failure()
             .stderr(contains(part));
+    }
+}
+
+const TEMPLATES: [&str; 2] = [
+    "--set=template=the book \"{}\" is [MASK].",
+    "--set=stage.0.second_template=the text : \"{}\" is [MASK].",
+];
+
+#[test]
+fn two_templates_make_two_views() {
+    let place = workplace();
+    let stage = format!("{INFO_NCE}denoise = true\ntrain = [{{ path = 'texts.txt' }}]\n");
+    recipe(place.path(), "prompt.toml", &stage);
+    let run = |output: &str, more: &[&str]| {
+        let own = ["prompt.toml", "--output", output];
+        let arguments = [&own[..], &TEMPLATES[..], more].concat();
+        stdout(&mut train(place.path(), &arguments));
+        losses(place.path(), output)
+    };
+    let f32 = "--precision=f32";
+    let whole = run("whole", &[f32, "--threads=2"]);
+    assert_eq!(run("again", &[f32, "--threads=1"]), whole);
+    // Cut into chunks, a batch has the same losses but for rounding, which
+    // grows with the steps.
+    let chunked = run("chunked", &[f32, "--set=stage.0.chunk_tokens=40"]);
+    for (a, b) in whole.iter().zip(&chunked).take(4) {
+        assert!((a - b).abs() <= 1e-3, "{whole:?} {chunked:?}");
+    }
+    assert_ne!(run("noisy", &[f32, "--set=stage.0.denoise=false"]), whole);
+    let half = run("half", &["--precision=bf16"]);
+    assert!(half.iter().all(|loss| loss.is_finite()));
+
+    let saved = place.path().join("whole/model");
+    let card = fs::read_to_string(saved.join("README.md")).unwrap();
+    assert!(card.contains("the book \"{}\" is [MASK].") && card.contains("no such module"));
+    let info = stdout(gradus().arg("info").arg(&saved));
+    assert!(info.contains("the book \"{}\" is [MASK]."), "{info}");
+    let mut score = gradus();
+    score
+        .arg("score")
+        .arg(&saved)
+        .args(["a dog in the park", "a cat in the park"]);
+    score.assert().success();
+    // A recipe that names a pooling leaves the template of its model behind.
+    let model = format!("--set=model={}", saved.display());
+    let arguments = [
+        "prompt.toml",
+        &model,
+        "--set=pooling=mean",
+        "--output=plain",
+    ];
+    train(place.path(), &arguments)
+        .assert()
+        .code(1)
+        .stderr(contains("`denoise` needs `template`"));
+    let arguments = ["prompt.toml", "--set=template=the {}"];
+    train(place.path(), &arguments)
+        .assert()
+        .failure()
+        .stderr(contains("the mask, `[MASK]`, must stand in it once"));
+    let arguments = ["prompt.toml", TEMPLATES[0], "--set=pooling=cls"];
+    train(place.path(), &arguments)
+        .assert()
+        .failure()
+        .stderr(contains("keep one"));
+}
+
+#[test]
+fn a_kept_projection_is_a_module_of_the_model() {
+    let place = workplace();
+    let stage = format!(
+        "{INFO_NCE}projection = 'mlp'\nkeep_projection = true\ntrain = [{{ path = 'texts.txt' }}]\n"
+    );
+    recipe(place.path(), "kept.toml", &stage);
+    let options = ["kept.toml", "--set=normalize=false", "--set=pooling=cls"];
+    let saved = stdout(&mut train(place.path(), &options));
+    let saved = place.path().join(saved.trim());
+    let modules = fs::read_to_string(saved.join("modules.json")).unwrap();
+    let mut modules: serde_json::Value = serde_json::from_str(&modules).unwrap();
+    assert_eq!(modules[2]["type"], "sentence_transformers.models.Dense");
+    let dense = fs::read_to_string(saved.join("2_Dense/config.json")).unwrap();
+    assert!(
+        dense.contains("torch.nn.modules.activation.Tanh"),
+        "{dense}"
+    );
+
+    let vectors = |model: &SentenceEncoder<Cpu>| {
+        let texts = ["a dog in the park", "a cat"];
+        model.encode(&texts, EncodeOptions::default()).unwrap()
+    };
+    let kept = SentenceEncoder::load(&saved, Cpu::new(1)).unwrap();
+    let projected = vectors(&kept);
+    let parameter = |name: &str| {
+        let named = kept.layout().named().iter().find(|n| n.name.contains(name));
+        named.unwrap().view.of(kept.params().values()).to_vec()
+    };
+    let (weight, bias) = (
+        parameter("2_Dense/linear.weight"),
+        parameter("2_Dense/linear.bias"),
+    );
+    assert!(bias.iter().any(|&b| b != 0.0), "it was not trained");
+    // The same model without the module.
+    modules.as_array_mut().unwrap().truncate(2);
+    fs::write(saved.join("modules.json"), modules.to_string()).unwrap();
+    let before = vectors(&SentenceEncoder::load(&saved, Cpu::new(1)).unwrap());
+    let width = bias.len();
+    for text in 0..2 {
+        for (out, b) in bias.iter().enumerate() {
+            let row = &weight[out * width..][..width];
+            let sum: f32 = row.iter().zip(before.row(text)).map(|(w, x)| w * x).sum();
+            let want = (sum + b).tanh();
+            assert!((projected.row(text)[out] - want).abs() < 1e-5);
+        }
+    }
+    for (settings, part) in [
+        (
+            ["--set=stage.0.projection=batch_norm"],
+            "depends on its batch",
+        ),
+        (["--set=stage.0.freeze=encoder"], "not frozen"),
+    ] {
+        let arguments = [&["kept.toml", "--output=refused"], &settings[..]].concat();
+        let mut command = train(place.path(), &arguments);
+        command.assert().failure().stderr(contains(part));
     }
 }

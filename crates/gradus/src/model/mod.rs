@@ -6,6 +6,7 @@
 //! modules that follow. All parameters live in one flat arena whose [`Layout`]
 //! names each by its safetensors name.
 
+mod appended;
 mod config;
 mod denoised;
 mod encoder;

@@ -3,10 +3,10 @@
 use super::language_head::{encoder_prefix, is_of_language_head};
 use super::modules::POOLINGS;
 use super::weights::{Spare, shape_of};
-use super::{Layout, ModelFolder, Provenance, SentenceEncoder};
+use super::{Dense, Layout, ModelFolder, Provenance, SentenceEncoder};
 use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
-use gradus_kernels::Backend;
+use gradus_kernels::{Activation, Backend};
 use std::path::{Path, PathBuf};
 
 /// A folder that [`SentenceEncoder::save`] wrote.
@@ -137,7 +137,11 @@ pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
         let from = folder.root.join(&dense.folder).join("config.json");
         let into = target.join(&dense.folder);
         std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
-        std::fs::copy(&from, into.join("config.json")).map_err(Error::io(&from))?;
+        if from.is_file() {
+            std::fs::copy(&from, into.join("config.json")).map_err(Error::io(&from))?;
+        } else {
+            write_dense(&into, dense)?;
+        }
     }
     if modules.normalize {
         let folder = format!("{}_Normalize", list.len());
@@ -153,6 +157,24 @@ pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
         write_json(target, "sentence_bert_config.json", &limit)?;
     }
     Ok(())
+}
+
+/// Describes a Dense module that training added.
+fn write_dense(folder: &Path, dense: &Dense) -> Result<()> {
+    let activation = match dense.activation {
+        Activation::Tanh => "torch.nn.modules.activation.Tanh",
+        Activation::Relu => "torch.nn.modules.activation.ReLU",
+        Activation::Gelu => "torch.nn.modules.activation.GELU",
+        Activation::Identity => "torch.nn.modules.linear.Identity",
+        other => return Err(Error::Internal(format!("a Dense module with {other:?}"))),
+    };
+    let config = serde_json::json!({
+        "in_features": dense.in_width,
+        "out_features": dense.out_width,
+        "bias": dense.bias,
+        "activation_function": activation,
+    });
+    write_json(folder, "config.json", &config)
 }
 
 /// Describes the pooling.

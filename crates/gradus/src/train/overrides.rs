@@ -37,7 +37,13 @@ pub fn parse_recipe(path: &Path, text: &str, overrides: &[String]) -> Result<Rec
         if recipe.stages[..i].iter().any(|s| s.name == stage.name) {
             return Err(fail(format!("two stages are called `{}`", stage.name)));
         }
-        stage.check().map_err(|message| TrainError::Stage {
+        let later = i > 0 && stage.keep_projection;
+        let first = "`keep_projection` belongs into the first stage: the model has the module from there on";
+        let checked = match later {
+            true => Err(first.to_owned()),
+            false => stage.check(),
+        };
+        checked.map_err(|message| TrainError::Stage {
             stage: stage.name.clone(),
             message,
         })?;

@@ -137,6 +137,10 @@ pub struct Stage {
     /// stage and left out of the saved model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<Projection>,
+    /// Whether the projection, an `mlp`, stays in the model as a Dense module:
+    /// the first stage adds it, later ones train it on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_projection: bool,
     /// The template of all texts of an example but the first, in place of the
     /// model's; the two views of a text then differ in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,6 +227,9 @@ fn one_f64() -> f64 {
 fn default_weight_decay() -> f64 {
     0.01
 }
+fn is_false(value: &bool) -> bool {
+    !value
+}
 fn yes() -> bool {
     true
 }
@@ -276,6 +283,19 @@ impl Stage {
             return Err("`train` names no source".into());
         }
         prompting::check(self)?;
+        match (self.keep_projection, self.projection) {
+            (false, _) => {}
+            (true, Some(Projection::Mlp)) if self.freeze == Freeze::None => {}
+            (true, Some(Projection::Mlp)) => {
+                return Err("`keep_projection` needs an encoder that is not frozen".into());
+            }
+            (true, Some(Projection::BatchNorm)) => {
+                return Err("`keep_projection` is for `projection = \"mlp\"`: what batch norm makes of a text depends on its batch".into());
+            }
+            (true, None) => {
+                return Err("`keep_projection` is set without `projection = \"mlp\"`".into());
+            }
+        }
         let alone = self.also.is_empty();
         if self.freeze == Freeze::Encoder && alone && self.objective.form == Form::Cosine {
             return Err(

@@ -96,6 +96,9 @@ impl<B: Backend> Run<B> {
         if let Some(normalize) = recipe.normalize {
             model.set_normalize(normalize);
         }
+        if recipe.stages.first().is_some_and(|s| s.keep_projection) {
+            model.append_mlp(recipe.seed);
+        }
         observer.note("reading and tokenising the data");
         let mut hash = Sha256::new();
         let context = Context {

@@ -234,8 +234,11 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
         }
     };
     let objective = match settings.projection {
-        Some(projection) => Box::new(Projected::new(projection, objective)),
-        None => objective,
+        // A projection that is kept is a module of the model already.
+        Some(projection) if !settings.keep_projection => {
+            Box::new(Projected::new(projection, objective))
+        }
+        _ => objective,
     };
     objective.check(dim).map_err(fail)?;
     let invalid = |message: &str| TrainError::Stage {
