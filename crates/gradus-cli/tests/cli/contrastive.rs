@@ -246,7 +246,7 @@ fn two_templates_make_two_views() {
     ];
     train(place.path(), &arguments)
         .assert()
-        .code(1)
+        .failure()
         .stderr(contains("`denoise` needs `template`"));
     let arguments = ["prompt.toml", "--set=template=the {}"];
     train(place.path(), &arguments)
