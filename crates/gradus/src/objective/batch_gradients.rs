@@ -99,6 +99,78 @@ fn ranking() {
 }
 
 #[test]
+fn one_view_is_both() {
+    for loss in [RankingLoss::ListNet, RankingLoss::ListMle] {
+        let single = distillation(loss, false).views(1);
+        let alone = wide_case(1, 7, 5, 74);
+        check(&single, &alone, &[]);
+        let mut twice = wide_case(1, 7, 5, 74);
+        twice.values = [&alone.values[..], &alone.values].concat();
+        twice.texts = [&alone.texts[..], &alone.texts].concat();
+        let one = run(&single, &alone, &alone.values, &[]);
+        let both = run(&distillation(loss, false), &twice, &twice.values, &[]);
+        assert!((one.loss - both.loss).abs() < 1e-12);
+        for (i, g) in one.embeddings.iter().enumerate() {
+            let sum = both.embeddings[i] + both.embeddings[35 + i];
+            assert!((g - sum).abs() < 1e-6, "{g} {sum}");
+        }
+    }
+}
+
+#[test]
+fn embedding_mse() {
+    for columns in [1, 2, 3] {
+        let objective = EmbeddingMse::new(columns, vec![1.0, 2.0]).unwrap();
+        let mut case = wide_case(columns, 6, 3, 75);
+        check(&objective, &case, &[]);
+        if columns == 2 {
+            // Texts twice: both views are held against the teachers.
+            case.texts = [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5].into();
+            check(&objective, &case, &[]);
+            let out = run(&objective, &case, &case.values, &[]);
+            assert!(out.embeddings.iter().all(|g| *g != 0.0));
+        } else {
+            // Other texts of an example have no part.
+            let out = run(&objective, &case, &case.values, &[]);
+            assert!(out.embeddings[..18].iter().all(|g| *g != 0.0));
+            assert!(out.embeddings[18..].iter().all(|g| *g == 0.0));
+        }
+    }
+    let objective = EmbeddingMse::new(1, vec![3.0]).unwrap();
+    let mut case = wide_case(1, 4, 3, 76);
+    case.values = case.teachers[0].as_slice().to_vec();
+    let at_teacher = run(&objective, &case, &case.values, &[]);
+    assert!(at_teacher.loss == 0.0 && at_teacher.embeddings.iter().all(|g| *g == 0.0));
+    for bad in [vec![], vec![0.0], vec![1.0, -1.0], vec![f64::NAN]] {
+        assert_eq!(
+            EmbeddingMse::new(1, bad),
+            Err(ObjectiveError::Teachers)
+        );
+    }
+}
+
+#[test]
+fn embedding_mse_between_unit_vectors_is_that_of_cosines() {
+    let objective = EmbeddingMse::new(1, vec![1.0]).unwrap();
+    let mut case = wide_case(1, 5, 3, 77);
+    let unit = |values: &[f32]| -> Vec<f32> {
+        let rows = values.chunks_exact(3).flat_map(|row| {
+            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            row.iter().map(move |x| x / length)
+        });
+        rows.collect()
+    };
+    case.values = unit(&case.values);
+    case.teachers = vec![Embeddings::new(3, unit(case.teachers[0].as_slice()))];
+    case.weights.fill(1.0);
+    let joint = [&case.values[..], case.teachers[0].as_slice()].concat();
+    let joint = Embeddings::new(3, joint);
+    let wanted = (0..5).map(|i| 2.0 - 2.0 * joint.cosine(i, 5 + i)).sum::<f64>() / 5.0;
+    let got = run(&objective, &case, &case.values, &[]).loss;
+    assert!((got - wanted).abs() < 1e-6, "{got} {wanted}");
+}
+
+#[test]
 fn views_that_agree_are_consistent() {
     let mut case = case(5, 4, 72);
     let (first, second) = case.values.split_at_mut(20);

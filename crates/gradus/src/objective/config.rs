@@ -1,5 +1,5 @@
 use super::{
-    Consistency, Cosent, CosineForm, CrossEntropy, HeadForm, InfoNce, L1, Matryoshka,
+    Consistency, Cosent, CosineForm, CrossEntropy, EmbeddingMse, HeadForm, InfoNce, L1, Matryoshka,
     MeanSquaredError, Objective, ObjectiveError, OutOfRange, PairSimilarity, PearsonLoss,
     RankingDistillation, RankingLoss, SmoothK2, TranslatedRelu,
 };
@@ -45,6 +45,8 @@ pub enum LossName {
     ListMle,
     /// [`Consistency`].
     Consistency,
+    /// [`EmbeddingMse`].
+    EmbeddingMse,
 }
 
 impl LossName {
@@ -58,6 +60,17 @@ impl LossName {
         matches!(self, Self::ListNet | Self::ListMle | Self::Consistency)
     }
 
+    /// Whether it compares two vectors that one text has by dropout, or two texts,
+    /// so that a text seen once says nothing.
+    pub fn needs_two_views(self) -> bool {
+        self.needs_labels() || matches!(self, Self::InfoNce | Self::Consistency)
+    }
+
+    /// Whether it compares the texts of a batch with each other.
+    pub fn compares_texts(self) -> bool {
+        !self.needs_labels() && self != Self::EmbeddingMse
+    }
+
     /// Whether it is computed from grades: the others need texts alone.
     pub fn needs_labels(self) -> bool {
         self.is_regression() || matches!(self, Self::Cosent | Self::Angle | Self::Pearson)
@@ -69,7 +82,7 @@ impl LossName {
 pub struct Facts<'a> {
     /// All training labels.
     pub labels: &'a [f64],
-    /// How many texts an example has.
+    /// How many texts an example has; a text alone has one or two views.
     pub columns: usize,
     /// The weight of each teacher.
     pub teachers: &'a [f64],
@@ -150,6 +163,9 @@ impl ObjectiveConfig {
     /// for the chosen loss and form.
     pub fn build(&self, facts: Facts<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.refuse_unused()?;
+        if facts.columns < 2 && self.loss.needs_two_views() {
+            return Err(ObjectiveError::OneView);
+        }
         let objective = match self.loss.is_regression() {
             true => self.regression(facts.labels)?,
             false => self.of_batch(facts)?,
@@ -171,7 +187,9 @@ impl ObjectiveConfig {
             let of_teacher = self.teacher_temperature.unwrap_or(temperature / 2.0);
             let include_self = self.include_self.unwrap_or(false);
             let weights = facts.teachers.to_vec();
+            let views = facts.columns.min(2);
             RankingDistillation::new(loss, temperature, of_teacher, weights, include_self)
+                .map(|distillation| distillation.views(views))
         };
         Ok(match self.loss {
             LossName::Cosent => Box::new(ordering(PairSimilarity::Cosine)?),
@@ -179,6 +197,9 @@ impl ObjectiveConfig {
             LossName::Pearson => Box::new(PearsonLoss),
             LossName::ListNet => Box::new(distillation(RankingLoss::ListNet)?),
             LossName::ListMle => Box::new(distillation(RankingLoss::ListMle)?),
+            LossName::EmbeddingMse => {
+                Box::new(EmbeddingMse::new(facts.columns, facts.teachers.to_vec())?)
+            }
             LossName::Consistency => {
                 let include_self = self.include_self.unwrap_or(false);
                 Box::new(Consistency::new(temperature, include_self)?)
@@ -283,6 +304,11 @@ impl ObjectiveConfig {
                 "include_self",
                 self.include_self.is_some() && !self.loss.ranks(),
             ),
+            // A teacher's vectors cannot be cut as the student's are.
+            (
+                "widths",
+                self.widths.is_some() && self.loss == EmbeddingMse,
+            ),
         ];
         if let Some(setting) = first(&foreign) {
             return refuse(setting, "this loss");
@@ -381,6 +407,10 @@ mod tests {
                 "ranking consistency (temperature 0.05)",
             ),
             (
+                "loss = 'embedding_mse'",
+                "squared distance to the vectors of 1 teacher(s)",
+            ),
+            (
                 "loss = 'pearson'",
                 "1 - Pearson's correlation of cosines and grades",
             ),
@@ -425,11 +455,32 @@ mod tests {
                 "a regression head has one width",
             ),
             ("loss = 'pearson'\nwidths = []", "at least one"),
+            ("loss = 'embedding_mse'\nwidths = [8]", "`widths` has no meaning"),
+            (
+                "loss = 'embedding_mse'\ntemperature = 0.1",
+                "`temperature` has no meaning",
+            ),
             ("loss = 'smooth_k3'", "unknown variant"),
             ("loss = 'mse'\nlr = 1.0", "unknown field"),
         ] {
             let error = build(toml).err().unwrap_or_default();
             assert!(error.contains(part), "{toml}: {error}");
+        }
+        for (loss, allowed) in [
+            ("info_nce", false),
+            ("consistency", false),
+            ("cosent", false),
+            ("list_mle", true),
+            ("embedding_mse", true),
+        ] {
+            let config: ObjectiveConfig = toml::from_str(&format!("loss = '{loss}'")).unwrap();
+            let one_view = Facts {
+                columns: 1,
+                ..facts(&[0.0])
+            };
+            let built = config.build(one_view);
+            assert_eq!(built.is_ok(), allowed, "{loss}");
+            assert!(built.is_err() || built.is_ok_and(|o| o.columns() == 1));
         }
         let classes: ObjectiveConfig = toml::from_str("loss = 'cross_entropy'").unwrap();
         assert_eq!(

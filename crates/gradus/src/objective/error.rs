@@ -52,7 +52,9 @@ pub enum ObjectiveError {
     #[error("negative_weight = {0}: must be a positive number")]
     NegativeWeight(f64),
     /// Teachers' weights.
-    #[error("ranking distillation needs at least one teacher, each with a positive weight")]
+    #[error(
+        "learning from `teachers` needs at least one teacher, each with a positive weight"
+    )]
     Teachers,
     /// Matryoshka widths.
     #[error("widths must be at least one, each positive and with a positive weight")]
@@ -68,6 +70,9 @@ pub enum ObjectiveError {
         /// The model's.
         dim: usize,
     },
+    /// A single view of a text where two are compared.
+    #[error("it compares two views of a text: set `views = 2`, or leave it out")]
+    OneView,
     /// Objectives that cannot be added up.
     #[error(
         "objectives that are summed must want as many texts an example, and have finite weights"

@@ -9,13 +9,15 @@
 //! `[u; v; |u-v|]`, [`CosineForm`] with an affine map of the cosine. Beside it
 //! stand objectives on the order of graded pairs ([`Cosent`], [`PearsonLoss`]),
 //! contrastive ones ([`InfoNce`]) and ranking distillation
-//! ([`RankingDistillation`], [`Consistency`]). [`WeightedSum`] adds several up,
+//! ([`RankingDistillation`], [`Consistency`]), and [`EmbeddingMse`], which
+//! imitates a teacher's vectors. [`WeightedSum`] adds several up,
 //! [`Matryoshka`] takes one at several widths, and [`Projected`] puts layers in
 //! front of one.
 
 mod config;
 mod contrastive;
 mod directions;
+mod embedding_mse;
 mod error;
 mod matryoshka;
 mod ordering;
@@ -31,6 +33,7 @@ mod gradient_check;
 
 pub use config::{Facts, Form, LossName, ObjectiveConfig};
 pub use contrastive::InfoNce;
+pub use embedding_mse::EmbeddingMse;
 pub use error::ObjectiveError;
 pub use matryoshka::Matryoshka;
 pub use ordering::{Cosent, PairSimilarity, PearsonLoss};

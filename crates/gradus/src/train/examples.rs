@@ -144,14 +144,18 @@ impl Examples {
                 hash_text(hash, text);
                 places.push(unique.place(text) as u32);
                 // Alone, a text is its own positive: dropout makes two of it.
-                if kind == RowKind::Texts {
+                if kind == RowKind::Texts && settings.views > 1 {
                     places.push(unique.place(text) as u32);
                 }
             }
         }
         Ok(Self {
             unit: kind.plural(),
-            columns: if kind == RowKind::Triplets { 3 } else { 2 },
+            columns: match kind {
+                RowKind::Triplets => 3,
+                RowKind::Texts => settings.views,
+                _ => 2,
+            },
             rows: places,
             texts: unique.texts.into_iter().map(str::to_owned).collect(),
             labels: vec![0.0; rows.len()],

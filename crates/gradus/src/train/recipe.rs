@@ -149,7 +149,11 @@ pub struct Stage {
     /// default: as the model does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denoise: Option<bool>,
-    /// Frozen models that ranking distillation follows.
+    /// How many vectors a text alone is given: 2, which differ by dropout, or 1,
+    /// which suffices to learn from teachers and takes half the time.
+    #[serde(default = "two", skip_serializing_if = "is_two")]
+    pub views: usize,
+    /// Frozen models that it learns from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<Teacher>,
     /// What it leaves alone.
@@ -221,6 +225,12 @@ fn default_batch() -> usize {
 fn one() -> usize {
     1
 }
+fn two() -> usize {
+    2
+}
+fn is_two(views: &usize) -> bool {
+    *views == 2
+}
 fn one_f64() -> f64 {
     1.0
 }
@@ -279,6 +289,7 @@ impl Stage {
             (Some(epochs), None) => within("epochs", epochs, 1e-6, 1e6)?,
             (None, Some(steps)) => within("steps", steps as f64, 1.0, 1e12)?,
         }
+        within("views", self.views as f64, 1.0, 2.0)?;
         if self.train.is_empty() {
             return Err("`train` names no source".into());
         }
@@ -310,7 +321,7 @@ impl Stage {
         let weights: Vec<f64> = self.teachers.iter().map(|t| t.weight).collect();
         let facts = Facts {
             labels: &[0.0, 1.0],
-            columns: 2,
+            columns: self.views,
             teachers: &weights,
         };
         for objective in self.objectives() {

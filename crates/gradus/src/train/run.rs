@@ -5,11 +5,12 @@ use super::overlap::Watch;
 use super::prompting::set_template;
 use super::record::Recorder;
 use super::stage::{Context, Prepared};
-use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, State, TrainError};
+use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, Stage, State, TrainError};
 use crate::Result;
 use crate::calibration::Calibration;
 use crate::data::DataRoot;
-use crate::model::{Provenance, RegressionHead, SentenceEncoder};
+use crate::model::{ModelFolder, Provenance, RegressionHead, SentenceEncoder};
+use crate::objective::LossName;
 use crate::teacher::{self, TeacherVectors};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::mix64;
@@ -122,6 +123,9 @@ impl<B: Backend> Run<B> {
                 let message = "no folder of this teacher was given".to_owned();
                 return Err(TrainError::Folder { path, message }.into());
             }
+        }
+        for stage in &recipe.stages {
+            check_teachers(stage, &options.teachers, model.dim())?;
         }
         let mut watch = Watch::new(&recipe, held_dev, &options.data_root)?;
         let stages = recipe
@@ -377,4 +381,33 @@ impl<B: Backend> Run<B> {
         checkpoint.restore(backend, params, &mut progress.optimizer, &mut progress.head);
         Ok(progress)
     }
+}
+
+/// Whether teachers whose vectors are to be imitated have the student's width.
+fn check_teachers(
+    stage: &Stage,
+    teachers: &BTreeMap<String, PathBuf>,
+    dim: usize,
+) -> Result<()> {
+    if !stage.objectives().any(|o| o.loss == LossName::EmbeddingMse) {
+        return Ok(());
+    }
+    for teacher in &stage.teachers {
+        let Some(root) = teachers.get(&teacher.model) else {
+            continue;
+        };
+        let folder = ModelFolder::open(root)?;
+        let width = folder.modules.out_width(folder.config.hidden_size);
+        if width != dim {
+            return Err(TrainError::Stage {
+                stage: stage.name.clone(),
+                message: format!(
+                    "`embedding_mse` wants vectors of one width: those of the teacher `{}` have {width} values, the model's {dim}; give the model a Dense module of that width, or take `list_mle`, which follows teachers of any width",
+                    teacher.model
+                ),
+            }
+            .into());
+        }
+    }
+    Ok(())
 }

@@ -251,7 +251,7 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
         )
         .into());
     }
-    let compares = settings.objectives().any(|o| !o.loss.needs_labels());
+    let compares = settings.objectives().any(|o| o.loss.compares_texts());
     if compares && settings.batch.min(examples.len()) < 2 {
         return Err(invalid(
             "its objective compares the texts of a batch: there must be at least two examples, and `batch` at least 2",
@@ -263,6 +263,9 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
     }
     if examples.columns > 2 && objective.columns() != examples.columns {
         return Err(invalid("its objective takes pairs, its sources give triplets").into());
+    }
+    if settings.views < 2 && examples.columns > 1 {
+        return Err(invalid("`views` is for sources with `rows = \"texts\"`; leave it out").into());
     }
     Ok(objective)
 }

@@ -4,10 +4,12 @@ use crate::Embeddings;
 use crate::objective::Input;
 use crate::objective::directions::{Cosines, Directions};
 
-/// The cosines between the two views of a batch.
+/// The cosines between the two views of a batch; with one view, which then
+/// stands for both, those within it.
 pub(super) struct Views {
     first: Directions,
     second: Directions,
+    views: usize,
     pub cosines: Cosines,
 }
 
@@ -15,20 +17,23 @@ impl Views {
     pub fn of(input: &Input<'_>) -> Self {
         let n = input.examples();
         let first = Directions::of(input.embeddings, 0, n);
-        let second = Directions::of(input.embeddings, n, n);
+        let views = (input.texts.len() / n.max(1)).max(1);
+        let second = Directions::of(input.embeddings, if views > 1 { n } else { 0 }, n);
         let cosines = first.cosines(&second);
         Self {
             first,
             second,
+            views,
             cosines,
         }
     }
 
     /// The gradients of the embeddings from those of the cosines.
     pub fn gradients(&self, slopes: &Cosines, gradients: &mut [f32]) {
-        let middle = gradients.len() / 2;
-        let (firsts, seconds) = gradients.split_at_mut(middle);
+        let of_first = gradients.len() / self.views;
+        let (firsts, seconds) = gradients.split_at_mut(of_first);
         self.first.add_gradients(slopes, &self.second, firsts);
+        let seconds = if seconds.is_empty() { firsts } else { seconds };
         self.second
             .add_gradients(&slopes.transposed(), &self.first, seconds);
     }

@@ -32,6 +32,7 @@ pub struct RankingDistillation {
     teacher_temperature: f64,
     teachers: Vec<f64>,
     include_self: bool,
+    views: usize,
 }
 
 impl RankingDistillation {
@@ -63,7 +64,14 @@ impl RankingDistillation {
             teacher_temperature,
             teachers: teachers.into_iter().map(|w| w / total).collect(),
             include_self,
+            views: 2,
         })
+    }
+
+    /// With one view, a text's own vector stands for both.
+    pub fn views(mut self, views: usize) -> Self {
+        self.views = views.clamp(1, 2);
+        self
     }
 
     /// The teachers' cosines, averaged.
@@ -123,7 +131,7 @@ impl RankingDistillation {
 
 impl Objective for RankingDistillation {
     fn columns(&self) -> usize {
-        2
+        self.views
     }
 
     fn teachers(&self) -> usize {
