@@ -91,6 +91,16 @@ pub enum DataError {
         /// The first file.
         path: PathBuf,
     },
+    /// Files with too few different texts.
+    #[error("{}: {found} different texts; at least {least} are needed", path.display())]
+    TooFewTexts {
+        /// The first file.
+        path: PathBuf,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        least: usize,
+    },
     /// A row that lacks a column.
     #[error(
         "{at}: no {column}: the row has {found} columns; check the row, the delimiter and `quoting`"

@@ -123,6 +123,14 @@ pub enum ModelError {
         /// The value's index.
         index: usize,
     },
+    /// A student that a teacher cannot have.
+    #[error("student of {}: {message}", teacher.display())]
+    Student {
+        /// The teacher's folder.
+        teacher: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// A tokenizer that cannot be loaded or applied.
     #[error("{}: tokenizer: {message}", path.display())]
     Tokenizer {

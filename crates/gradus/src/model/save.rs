@@ -27,6 +27,9 @@ const TOKENIZER: [&str; 8] = [
 /// Files that describe the model and do too.
 const DESCRIPTION: [&str; 2] = ["config.json", "sentence_bert_config.json"];
 
+/// The file with a model's prompts.
+const PROMPTS: [&str; 1] = ["config_sentence_transformers.json"];
+
 impl<B: Backend> SentenceEncoder<B> {
     /// Writes the model to `target` in sentence-transformers' layout, with the
     /// regression head where there is one and `card` as its README. A folder
@@ -62,8 +65,7 @@ impl<B: Backend> SentenceEncoder<B> {
         let folder = &self.folder;
         carry(&TOKENIZER, &folder.encoder, target)?;
         carry(&DESCRIPTION, &folder.encoder, target)?;
-        let prompts = ["config_sentence_transformers.json"];
-        carry(&prompts, &folder.root, target)?;
+        carry(&PROMPTS, &folder.root, target)?;
         write_modules(target, folder)?;
         let arena = self.backend.read_arena(&self.params, 0..self.layout.len());
         write_weights(target, folder, &self.layout, &arena, &self.spare)?;
@@ -102,6 +104,12 @@ pub(super) fn carry_tokenizer(from: &Path, to: &Path) -> Result<()> {
     carry(&TOKENIZER, from, to)
 }
 
+/// Copies what says how texts are prepared: prompts, and the limit on tokens.
+pub(super) fn carry_description(from: &ModelFolder, to: &Path) -> Result<()> {
+    carry(&PROMPTS, &from.root, to)?;
+    carry(&["sentence_bert_config.json"], &from.encoder, to)
+}
+
 /// Copies those of some files that are there.
 fn carry(files: &[&str], from: &Path, to: &Path) -> Result<()> {
     for file in files {
@@ -137,10 +145,11 @@ pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
         let from = folder.root.join(&dense.folder).join("config.json");
         let into = target.join(&dense.folder);
         std::fs::create_dir_all(&into).map_err(Error::io(&into))?;
-        if from.is_file() {
-            std::fs::copy(&from, into.join("config.json")).map_err(Error::io(&from))?;
-        } else {
+        let to = into.join("config.json");
+        if !from.is_file() {
             write_dense(&into, dense)?;
+        } else if from != to {
+            std::fs::copy(&from, to).map_err(Error::io(&from))?;
         }
     }
     if modules.normalize {

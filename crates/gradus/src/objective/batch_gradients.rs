@@ -142,10 +142,7 @@ fn embedding_mse() {
     let at_teacher = run(&objective, &case, &case.values, &[]);
     assert!(at_teacher.loss == 0.0 && at_teacher.embeddings.iter().all(|g| *g == 0.0));
     for bad in [vec![], vec![0.0], vec![1.0, -1.0], vec![f64::NAN]] {
-        assert_eq!(
-            EmbeddingMse::new(1, bad),
-            Err(ObjectiveError::Teachers)
-        );
+        assert_eq!(EmbeddingMse::new(1, bad), Err(ObjectiveError::Teachers));
     }
 }
 
@@ -165,7 +162,10 @@ fn embedding_mse_between_unit_vectors_is_that_of_cosines() {
     case.weights.fill(1.0);
     let joint = [&case.values[..], case.teachers[0].as_slice()].concat();
     let joint = Embeddings::new(3, joint);
-    let wanted = (0..5).map(|i| 2.0 - 2.0 * joint.cosine(i, 5 + i)).sum::<f64>() / 5.0;
+    let wanted = (0..5)
+        .map(|i| 2.0 - 2.0 * joint.cosine(i, 5 + i))
+        .sum::<f64>()
+        / 5.0;
     let got = run(&objective, &case, &case.values, &[]).loss;
     assert!((got - wanted).abs() < 1e-6, "{got} {wanted}");
 }

@@ -305,10 +305,7 @@ impl ObjectiveConfig {
                 self.include_self.is_some() && !self.loss.ranks(),
             ),
             // A teacher's vectors cannot be cut as the student's are.
-            (
-                "widths",
-                self.widths.is_some() && self.loss == EmbeddingMse,
-            ),
+            ("widths", self.widths.is_some() && self.loss == EmbeddingMse),
         ];
         if let Some(setting) = first(&foreign) {
             return refuse(setting, "this loss");
@@ -455,7 +452,10 @@ mod tests {
                 "a regression head has one width",
             ),
             ("loss = 'pearson'\nwidths = []", "at least one"),
-            ("loss = 'embedding_mse'\nwidths = [8]", "`widths` has no meaning"),
+            (
+                "loss = 'embedding_mse'\nwidths = [8]",
+                "`widths` has no meaning",
+            ),
             (
                 "loss = 'embedding_mse'\ntemperature = 0.1",
                 "`temperature` has no meaning",

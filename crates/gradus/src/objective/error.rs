@@ -52,9 +52,7 @@ pub enum ObjectiveError {
     #[error("negative_weight = {0}: must be a positive number")]
     NegativeWeight(f64),
     /// Teachers' weights.
-    #[error(
-        "learning from `teachers` needs at least one teacher, each with a positive weight"
-    )]
+    #[error("learning from `teachers` needs at least one teacher, each with a positive weight")]
     Teachers,
     /// Matryoshka widths.
     #[error("widths must be at least one, each positive and with a positive weight")]

@@ -384,11 +384,7 @@ impl<B: Backend> Run<B> {
 }
 
 /// Whether teachers whose vectors are to be imitated have the student's width.
-fn check_teachers(
-    stage: &Stage,
-    teachers: &BTreeMap<String, PathBuf>,
-    dim: usize,
-) -> Result<()> {
+fn check_teachers(stage: &Stage, teachers: &BTreeMap<String, PathBuf>, dim: usize) -> Result<()> {
     if !stage.objectives().any(|o| o.loss == LossName::EmbeddingMse) {
         return Ok(());
     }

@@ -48,6 +48,16 @@ const NOMIC_BERT: Names = Names {
     attention_dropout: "attn_pdrop",
 };
 
+/// What all families call the number of layers.
+pub(super) const LAYERS: [&str; 3] = [BERT.layers, DISTILBERT.layers, NOMIC_BERT.layers];
+
+/// What all call the width within the feed-forward parts.
+pub(super) const INNER: [&str; 3] = [
+    BERT.intermediate_size,
+    DISTILBERT.intermediate_size,
+    NOMIC_BERT.intermediate_size,
+];
+
 impl Names {
     pub fn of(architecture: Architecture) -> &'static Self {
         match architecture {

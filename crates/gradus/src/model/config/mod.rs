@@ -167,6 +167,23 @@ impl EncoderConfig {
         Ok(config)
     }
 
+    /// Changes the number of layers and, where it is given, the width within the
+    /// feed-forward parts in the JSON of a configuration, under all keys of theirs
+    /// that it has.
+    pub(super) fn resize(json: &mut serde_json::Value, layers: usize, inner: Option<usize>) {
+        let mut change = |keys: &[&str], value: usize| {
+            for key in keys {
+                if let Some(old) = json.get_mut(*key).filter(|old| !old.is_null()) {
+                    *old = value.into();
+                }
+            }
+        };
+        change(&families::LAYERS, layers);
+        if let Some(inner) = inner {
+            change(&families::INNER, inner);
+        }
+    }
+
     /// What holds in every family.
     fn check(&self, fields: &Fields<'_>) -> Result<(), ModelError> {
         if !self.hidden_size.is_multiple_of(self.heads) {
