@@ -1,8 +1,8 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, encode, eval, info, pretrain, pull, quickstart, report, score, sweep,
-    train,
+    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report, score,
+    sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -85,6 +85,8 @@ pub enum Command {
     Quickstart(quickstart::Args),
     /// Make a small BERT from plain text, or adapt a model to texts
     Pretrain(Box<pretrain::Args>),
+    /// Make small, fast students of a model, from texts without labels
+    Distill(Box<distill::Args>),
     /// Train a model by a recipe
     Train(train::Args),
     /// Train a recipe under several settings and seeds, and compare them

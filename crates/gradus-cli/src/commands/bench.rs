@@ -173,30 +173,7 @@ fn measure(
     repeat: u32,
     manner: Manner,
 ) -> Result<Measured, Failure> {
-    let warm = &texts[..texts.len().min(CHUNK)];
-    encode(&model, encoder, warm)?;
-    let counter = {
-        let total = texts.len() as u64 * u64::from(repeat);
-        Counter::new(manner, "encoding texts", Some(total))
-    };
-    let (mut seconds, mut tokenising, mut tokens) = (vec![], vec![], 0);
-    for _ in 0..repeat {
-        let (mut whole, mut part) = (0.0, 0.0);
-        tokens = 0;
-        // In chunks, as the other commands encode.
-        for chunk in texts.chunks(CHUNK) {
-            let begun = Instant::now();
-            let tokenised = encoder.tokenizer().encode(chunk).map_err(Failure::Model)?;
-            part += begun.elapsed().as_secs_f64();
-            tokens += tokenised.iter().map(|t| t.ids.len()).sum::<usize>();
-            drop(tokenised);
-            whole += encode(&model, encoder, chunk)?;
-            counter.add(chunk.len() as u64);
-        }
-        seconds.push(whole);
-        tokenising.push(part);
-    }
-    drop(counter);
+    let (seconds, tokenising, tokens) = passes(&model, encoder, texts, repeat, manner)?;
     let latency = latency(&model, encoder, texts, repeat)?;
     let (time, part) = (median(&seconds), median(&tokenising));
     Ok(Measured {
@@ -212,6 +189,54 @@ fn measure(
         peak_memory_bytes: gradus::machine::peak_memory(),
         model,
     })
+}
+
+/// Encodes texts `repeat` times, behind a pass that counts for nothing: the
+/// seconds of each pass, those of its tokenising, and the tokens of one.
+fn passes(
+    model: &str,
+    encoder: &SentenceEncoder<Cpu>,
+    texts: &[&str],
+    repeat: u32,
+    manner: Manner,
+) -> Result<(Vec<f64>, Vec<f64>, usize), Failure> {
+    let warm = &texts[..texts.len().min(CHUNK)];
+    encode(model, encoder, warm)?;
+    let counter = {
+        let total = texts.len() as u64 * u64::from(repeat);
+        Counter::new(manner, "encoding texts", Some(total))
+    };
+    let (mut seconds, mut tokenising, mut tokens) = (vec![], vec![], 0);
+    for _ in 0..repeat {
+        let (mut whole, mut part) = (0.0, 0.0);
+        tokens = 0;
+        // In chunks, as the other commands encode.
+        for chunk in texts.chunks(CHUNK) {
+            let begun = Instant::now();
+            let tokenised = encoder.tokenizer().encode(chunk).map_err(Failure::Model)?;
+            part += begun.elapsed().as_secs_f64();
+            tokens += tokenised.iter().map(|t| t.ids.len()).sum::<usize>();
+            drop(tokenised);
+            whole += encode(model, encoder, chunk)?;
+            counter.add(chunk.len() as u64);
+        }
+        seconds.push(whole);
+        tokenising.push(part);
+    }
+    drop(counter);
+    Ok((seconds, tokenising, tokens))
+}
+
+/// Sentences a second, the median of a few passes over the texts.
+pub(super) fn speed(
+    model: &str,
+    encoder: &SentenceEncoder<Cpu>,
+    texts: &[&str],
+    manner: Manner,
+) -> Result<f64, Failure> {
+    const PASSES: u32 = 3;
+    let (seconds, ..) = passes(model, encoder, texts, PASSES, manner)?;
+    Ok(texts.len() as f64 / median(&seconds))
 }
 
 /// How many seconds it takes to encode texts together.

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod calibrate;
 pub mod data;
+pub mod distill;
 pub mod encode;
 pub mod eval;
 pub mod info;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Quickstart(args) => quickstart::run(args, &context),
         Command::Pretrain(args) => pretrain::run(*args, &context),
+        Command::Distill(args) => distill::run(*args, &context),
         Command::Train(args) => train::run(args, &context),
         Command::Sweep(args) => sweep::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),

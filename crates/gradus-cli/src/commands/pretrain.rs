@@ -214,7 +214,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
 
 /// A file of pairs by its name, or by an option where that says nothing; else
 /// of lines.
-fn source(path: &Path, pairs: &PairOptions) -> Result<Source, Failure> {
+pub(super) fn source(path: &Path, pairs: &PairOptions) -> Result<Source, Failure> {
     let plain = Source::file(path);
     let by_option = Format::of(path).is_none() && pairs.pairs_format.is_some();
     match plain.is_of_pairs() || by_option {

@@ -9,10 +9,12 @@
 
 mod agreement;
 mod settings;
+mod sizes;
 mod table;
 mod texts;
 
 pub use agreement::Agreement;
 pub use settings::{Imitation, SETTINGS, Settings};
+pub use sizes::Sizes;
 pub use table::{Row, Table};
 pub use texts::{HELD_OUT, TRAIN, Texts};

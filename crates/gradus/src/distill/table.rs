@@ -1,5 +1,6 @@
 //! Score against speed and size.
 
+use super::Sizes;
 use crate::eval::{Correlation, TextTable};
 use serde::Serialize;
 use std::fmt::Write;
@@ -11,12 +12,9 @@ pub struct Row {
     pub name: String,
     /// Its folder, or the teacher's name.
     pub model: String,
-    /// All parameters of the encoder and of the modules behind it.
-    pub parameters: usize,
-    /// Those without the embeddings: transformer layers and Dense modules.
-    pub layer_parameters: usize,
-    /// Bytes of its weights.
-    pub bytes: u64,
+    /// Its size.
+    #[serde(flatten)]
+    pub sizes: Sizes,
     /// On texts held out, here and now.
     pub sentences_per_second: f64,
     /// How often the teacher's speed.
@@ -85,9 +83,9 @@ impl Table {
         let cells = |row: &Row| {
             let mut cells = vec![
                 row.name.clone(),
-                millions(row.parameters),
-                millions(row.layer_parameters),
-                format!("{:.1}", row.bytes as f64 / 1e6),
+                millions(row.sizes.parameters),
+                millions(row.sizes.layer_parameters),
+                format!("{:.1}", row.sizes.bytes as f64 / 1e6),
                 format!("{:.0}", row.sentences_per_second),
                 format!("{:.1}x", row.speed_up),
                 percent(Some(row.agreement)),
@@ -113,9 +111,11 @@ mod tests {
         let row = Row {
             name: "layers-0".into(),
             model: "runs/x/layers-0/model".into(),
-            parameters: 13_500_000,
-            layer_parameters: 1_774_464,
-            bytes: 54_000_000,
+            sizes: Sizes {
+                parameters: 13_500_000,
+                layer_parameters: 1_774_464,
+                bytes: 54_000_000,
+            },
             sentences_per_second: 1234.4,
             speed_up: 4.25,
             agreement: Correlation::Value(0.91234),

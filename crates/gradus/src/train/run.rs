@@ -5,7 +5,9 @@ use super::overlap::Watch;
 use super::prompting::set_template;
 use super::record::Recorder;
 use super::stage::{Context, Prepared};
-use super::{Checkpoint, Freeze, Optimizer, Plan, Recipe, RunFolder, Stage, State, TrainError};
+use super::{
+    Checkpoint, Freeze, Optimizer, Plan, Rates, Recipe, RunFolder, Stage, State, TrainError,
+};
 use crate::Result;
 use crate::calibration::Calibration;
 use crate::data::DataRoot;
@@ -171,8 +173,8 @@ impl<B: Backend> Run<B> {
         &self.model
     }
 
-    /// Times a few forward and backward passes per stage, without training,
-    /// and puts the stages' expected durations into the plan.
+    /// Times a few steps per stage at a rate of 0, which leaves the model as it
+    /// is, and puts the stages' expected durations into the plan.
     ///
     /// # Errors
     /// [`crate::Error::Io`].
@@ -187,14 +189,29 @@ impl<B: Backend> Run<B> {
                 .objective
                 .initial_parameters(self.model.dim(), self.recipe.seed);
             let mut grads = self.model.gradient_arena();
+            let (adamw, clip) = (stage.settings.adamw, stage.settings.clip);
+            let moments = self.moments(s);
+            let mut optimizer = Optimizer::new(self.model.backend(), adamw, clip, moments, 0);
+            let still = stage.groups.segments(0.0);
             let mut order = None;
             let mut seconds = 0.0;
             for pass in 0..=PASSES {
+                let stage = &self.stages[s];
                 let started = Instant::now();
                 let spread = pass * stage.plan.steps_per_epoch / (PASSES + 1);
                 let examples = stage.examples(self.recipe.seed, s, spread, &mut order);
                 let mut head_grads = vec![0.0; head.len()];
                 self.gradients(s, spread, &examples, &head, &mut grads, &mut head_grads)?;
+                let (rates, backend) = (
+                    Rates {
+                        encoder: &still,
+                        head: &[],
+                    },
+                    self.model.shared_backend(),
+                );
+                let (_, params) = self.model.params_mut();
+                let (own, of_head) = (&mut vec![], &[]);
+                optimizer.step(&backend, params, &grads, own, of_head, &rates, 1.0);
                 // The first pass warms caches up.
                 if pass > 0 {
                     seconds += started.elapsed().as_secs_f64();
