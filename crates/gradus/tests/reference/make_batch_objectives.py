@@ -109,6 +109,20 @@ def ranking(case, x, weights):
     return (weights * each).sum() / N
 
 
+def embedding_mse(case, x, weights):
+    """Each view of an example's first text against the teachers' mean."""
+    total = sum(case["teacher_weights"])
+    target = sum(
+        w / total * v for w, v in zip(case["teacher_weights"], map(torch.tensor, case["teachers"]))
+    )
+    loss, views = 0, 0
+    for row, text in enumerate(case["texts"]):
+        if text == case["texts"][row % N]:
+            difference = x[row] - target[row % N].to(x.dtype)
+            loss, views = loss + weights[row % N] * difference.square().sum(), views + 1
+    return loss / views
+
+
 LOSSES = {
     "info_nce": info_nce,
     "cosent": cosent,
@@ -117,6 +131,7 @@ LOSSES = {
     "consistency": consistency,
     "list_net": ranking,
     "list_mle": ranking,
+    "embedding_mse": embedding_mse,
 }
 
 
@@ -192,6 +207,11 @@ def main():
         add("list_mle", **common, **teachers, toml="temperature = 0.1\n" + own)
     for projection in ("mlp", "batch_norm"):
         add("info_nce", temperature=0.3, projection=projection, toml="temperature = 0.3\n")
+    alone, twice = list(range(N)), [*range(N), *range(N)]
+    for columns, texts in ((1, alone), (2, twice), (2, [*range(2 * N)])):
+        teachers = {"teachers": [draw(N, DIM).tolist(), draw(N, DIM).tolist()]}
+        add("embedding_mse", columns=columns, texts=texts, weights=WEIGHTS, **teachers,
+            teacher_weights=[1.0, 2.0])
     write_json(FIXTURES / "batch_objectives.json", {"cases": cases})
 
 
