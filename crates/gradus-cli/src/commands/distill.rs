@@ -292,7 +292,7 @@ fn named(name: &str, pairs: &PairOptions) -> Result<Source, Failure> {
         None => (name, None),
     };
     let known = Known::parse(set).is_ok() && (split.is_some() || !name.contains('/'));
-    if path.exists() || !known {
+    if path.is_file() || !known {
         return source(path, pairs);
     }
     Ok(Source {
@@ -460,6 +460,13 @@ impl Distillation<'_> {
         let (mut run, folder) = match RunFolder::is_taken(root) {
             true => {
                 let (folder, recipe) = RunFolder::open(root)?;
+                let other = |p| p != recipe.precision;
+                if self.context.precision.is_some_and(other) {
+                    return Err(Failure::Usage(
+                        "a student goes on in the precision it began in; leave --precision out"
+                            .into(),
+                    ));
+                }
                 (prepare(recipe, root, self.context, narrator)?.0, folder)
             }
             false => {

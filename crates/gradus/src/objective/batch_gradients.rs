@@ -147,6 +147,25 @@ fn embedding_mse() {
 }
 
 #[test]
+fn embedding_mse_is_finite_at_its_edges() {
+    for n in [1, 3] {
+        for value in [0.0, 1e-30, -1e30, f32::MAX] {
+            for weight in [0.0, 1.0] {
+                let mut case = wide_case(1, n, 3, 78);
+                case.values.fill(value);
+                case.weights.fill(weight);
+                let objective = EmbeddingMse::new(1, vec![1.0, 1.0]).unwrap();
+                let out = run(&objective, &case, &case.values, &[]);
+                assert!(out.loss.is_finite() && out.loss >= 0.0, "{value}");
+                assert!(out.embeddings.iter().all(|g| g.is_finite()), "{value}");
+                let moves = out.embeddings.iter().any(|g| *g != 0.0);
+                assert_eq!(moves, weight > 0.0, "{value}");
+            }
+        }
+    }
+}
+
+#[test]
 fn embedding_mse_between_unit_vectors_is_that_of_cosines() {
     let objective = EmbeddingMse::new(1, vec![1.0]).unwrap();
     let mut case = wide_case(1, 5, 3, 77);
