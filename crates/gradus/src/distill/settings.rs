@@ -146,7 +146,7 @@ impl Settings {
         teacher: &Path,
     ) -> Result<toml::Table, toml::ser::Error> {
         let texts = Path::new("..").join(Self::TEXTS);
-        let dev = self.dev.clone().map(|dev| self.from_base(dev));
+        let dev = self.dev.clone().map(|dev| self.anchored(dev));
         let dev = dev.unwrap_or_else(|| graded(&texts.join(Self::GRADED)));
         let train = Source {
             rows: Some(crate::data::RowKind::Texts),
@@ -208,7 +208,7 @@ impl Settings {
     }
 
     /// A source whose path no longer depends on where one stands.
-    fn from_base(&self, source: Source) -> Source {
+    fn anchored(&self, source: Source) -> Source {
         Source {
             path: source.path.map(|path| self.base_dir.join(path)),
             ..source
