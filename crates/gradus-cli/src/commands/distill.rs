@@ -389,7 +389,7 @@ impl Distillation<'_> {
                 )));
             }
             let mut students = there.students;
-            students.extend(self.settings.students.drain(..));
+            students.append(&mut self.settings.students);
             let mut each: Vec<StudentShape> = vec![];
             for student in students {
                 if !each.contains(&student) {
