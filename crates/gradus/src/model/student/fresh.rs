@@ -35,15 +35,6 @@ pub(super) fn fill(
     let described = describe(folder, teacher, sizes, same_width)?;
     carry_tokenizer(&teacher.encoder, folder)?;
     carry_description(teacher, folder)?;
-    for dense in &described.modules.dense {
-        let config = json!({
-            "in_features": dense.in_width,
-            "out_features": dense.out_width,
-            "bias": dense.bias,
-            "activation_function": "torch.nn.modules.linear.Identity",
-        });
-        write_json(&folder.join(&dense.folder), "config.json", &config)?;
-    }
     write_modules(folder, &described)?;
 
     let of_teacher = Layout::new(&teacher.config, &teacher.modules.dense);
