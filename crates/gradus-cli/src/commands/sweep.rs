@@ -1,7 +1,9 @@
-//! `gradus sweep`: one recipe under several settings and seeds.
+//! `gradus sweep`: recipes under several settings and seeds.
+
+mod source;
 
 use super::eval::Watched;
-use super::train::{base_of, prepare, read_recipe};
+use super::train::{base_of, find_model, prepare, read_recipe};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
@@ -10,7 +12,8 @@ use gradus::Error;
 use gradus::data::TextVariant;
 use gradus::eval::Suite;
 use gradus::sweep::{Axis, Grid, Outcome, Row, Table, TestScores};
-use gradus::train::{RunFolder, TrainError, parse_recipe};
+use gradus::train::{Recipe, RunFolder, TrainError, parse_recipe};
+use source::Source;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -18,21 +21,23 @@ const EXAMPLES: &str = "\
 Every combination of the --grid values is trained with every seed, each in a \
 folder of its own below the sweep's. Settings are compared on the dev set, and \
 only shown on the test sets. A sweep that was stopped goes on where it was when \
-the same command is given again; a larger grid runs only what is new.
+the same command is given again; a larger grid runs only what is new. Several \
+recipes are compared with each other in one table.
 
 Examples:
   gradus sweep recipe.toml --grid stage.0.objective.k=2,3,4 --seeds 1,2,3
   gradus sweep recipe.toml --grid stage.0.objective.k=2,3 --grid stage.0.objective.x0=0.2,0.25
   gradus sweep recipe.toml --grid 'stage.0.objective={loss=\"mse\"},{loss=\"smooth_k2\",k=2,x0=0.25}'
+  gradus sweep simcse.toml rankcse.toml --seeds 1,2,3 --before --against simcse
   gradus sweep recipe.toml --seeds 1,2,3,4,5 --set stage.0.epochs=1 --json";
 
 /// What is to be trained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recipe
-    #[arg(value_name = "RECIPE")]
-    pub recipe: PathBuf,
+    /// The recipe, or several that are compared
+    #[arg(value_name = "RECIPE", required = true)]
+    pub recipes: Vec<PathBuf>,
     /// A key of the recipe and the values it takes; with several --grid, every
     /// combination is run
     #[arg(long, value_name = "KEY=A,B,...")]
@@ -47,6 +52,13 @@ pub struct Args {
     /// The sweep's folder; by default sweeps/NAME
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// Also score the models that training begins with
+    #[arg(long)]
+    pub before: bool,
+    /// The row that the others are compared with, as the table calls it; by
+    /// default the best by the dev set
+    #[arg(long, value_name = "ROW")]
+    pub against: Option<String>,
     /// Score nothing but the dev set
     #[arg(long)]
     pub no_tests: bool,
@@ -64,29 +76,38 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let narrator = Narrator::new(context.manner);
-    let text = read_recipe(&args.recipe)?;
-    let given = parse_recipe(&args.recipe, &text, &args.set).map_err(Error::from)?;
+    let sources = Source::all(&args)?;
     let axes = args.grid.iter().map(|axis| Axis::parse(axis));
     let axes = axes.collect::<Result<Vec<_>, _>>().map_err(Error::from)?;
     let seeds = match args.seeds.is_empty() {
-        true => vec![given.seed],
+        true => vec![sources[0].recipe.seed],
         false => args.seeds.clone(),
     };
-    let grid = Grid::new(&axes, seeds).map_err(Error::from)?;
+    let names: Vec<String> = sources.iter().map(|s| s.name.clone()).collect();
+    let grid = Grid::new(&names, &axes, seeds).map_err(Error::from)?;
     let root = args.output.clone().unwrap_or_else(|| {
-        let stem = args.recipe.file_stem().unwrap_or_default();
-        Path::new("sweeps").join(stem)
+        let name = |s: &Source| s.path.file_stem().unwrap_or_default().to_owned();
+        let name = match &sources[..] {
+            [only] => name(only),
+            several => several[0].name.replace('/', "-").into(),
+        };
+        Path::new("sweeps").join(name)
     });
     let sweep = Sweep {
         args: &args,
         context,
-        text,
+        sources,
         root,
     };
     // A setting out of its bounds shows before the first is trained.
     for row in &grid.rows {
         sweep.recipe(row, 0)?;
     }
+    let mut labels: Vec<String> = grid.rows.iter().map(Row::label).collect();
+    if args.before {
+        labels.extend(sweep.models().into_iter().map(|m| before(m).label()));
+    }
+    let against = sweep.against(&labels)?;
     if args.dry_run {
         return sweep.list(&grid);
     }
@@ -109,23 +130,23 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         rows.push((row.clone(), outcomes));
     }
-    let dev = given.evaluation.dev.map_or_else(
-        || "dev: none, so no setting is the best".to_owned(),
-        |dev| {
-            format!(
-                "dev: Spearman's correlation x 100 of cosines on {}, which chose the steps",
-                dev.describe()
-            )
-        },
-    );
-    let seeds: Vec<String> = grid.seeds.iter().map(u64::to_string).collect();
-    let header = vec![
-        format!("recipe: {}", args.recipe.display()),
-        format!("model: {}; seeds: {}", given.model, seeds.join(", ")),
-        dev,
-    ];
-    let table = Table::new(&rows, suite.as_ref(), header);
+    if args.before {
+        let trained = rows.clone();
+        for model in sweep.models() {
+            let outcome = sweep.untrained(model, &trained, suite.as_ref())?;
+            rows.push((before(model), vec![outcome]));
+        }
+    }
+    let table = Table::new(&rows, suite.as_ref(), against, sweep.header(&grid));
     sweep.publish(&table)
+}
+
+/// A model's row before any training.
+fn before(model: &str) -> Row {
+    Row {
+        recipe: format!("{model} before training"),
+        settings: vec![],
+    }
 }
 
 /// The best run so far: its dev score and its folder.
@@ -135,7 +156,7 @@ type Best = Option<(f64, PathBuf)>;
 struct Sweep<'a> {
     args: &'a Args,
     context: &'a Context,
-    text: String,
+    sources: Vec<Source>,
     root: PathBuf,
 }
 
@@ -144,12 +165,111 @@ impl Sweep<'_> {
         self.root.join("runs").join(row.folder(seed))
     }
 
-    fn recipe(&self, row: &Row, seed: u64) -> Result<gradus::train::Recipe, Failure> {
+    /// The recipe of a row.
+    fn source(&self, row: &Row) -> &Source {
+        let named = self.sources.iter().find(|s| s.name == row.recipe);
+        named.unwrap_or(&self.sources[0])
+    }
+
+    fn recipe(&self, row: &Row, seed: u64) -> Result<Recipe, Failure> {
+        let source = self.source(row);
         let mut set = self.args.set.clone();
         set.extend(row.settings.iter().cloned());
         set.push(format!("seed={seed}"));
-        let recipe = parse_recipe(&self.args.recipe, &self.text, &set).map_err(Error::from)?;
+        let recipe = parse_recipe(&source.path, &source.text, &set).map_err(Error::from)?;
         Ok(recipe)
+    }
+
+    /// The models that the recipes begin with, each once.
+    fn models(&self) -> Vec<&str> {
+        let mut models: Vec<&str> = vec![];
+        for source in &self.sources {
+            if !models.contains(&source.recipe.model.as_str()) {
+                models.push(&source.recipe.model);
+            }
+        }
+        models
+    }
+
+    /// The row that `--against` names.
+    fn against(&self, labels: &[String]) -> Result<Option<usize>, Failure> {
+        let Some(wanted) = &self.args.against else {
+            return Ok(None);
+        };
+        match labels.iter().position(|label| label == wanted) {
+            Some(row) => Ok(Some(row)),
+            None => Err(Failure::Usage(format!(
+                "--against {wanted}: no such row; there are {}",
+                labels.join("; ")
+            ))),
+        }
+    }
+
+    /// Says what was trained, on what, and chosen how.
+    fn header(&self, grid: &Grid) -> Vec<String> {
+        let recipes: Vec<String> = self
+            .sources
+            .iter()
+            .map(|s| s.path.display().to_string())
+            .collect();
+        let dev = self.sources[0].recipe.evaluation.dev.as_ref().map_or_else(
+            || "dev: none, so no setting is the best".to_owned(),
+            |dev| {
+                format!(
+                    "dev: Spearman's correlation x 100 of cosines on {}, which chose the steps",
+                    dev.describe()
+                )
+            },
+        );
+        let seeds: Vec<String> = grid.seeds.iter().map(u64::to_string).collect();
+        vec![
+            format!("recipe: {}", recipes.join(", ")),
+            format!(
+                "model: {}; seeds: {}",
+                self.models().join(", "),
+                seeds.join(", ")
+            ),
+            dev,
+        ]
+    }
+
+    /// The outcome of a model that was not trained; its dev score is what the
+    /// runs that begin with it found.
+    fn untrained(
+        &self,
+        model: &str,
+        trained: &[(Row, Vec<Outcome>)],
+        suite: Option<&Suite>,
+    ) -> Result<Outcome, Failure> {
+        let of_model = |(row, _): &&(Row, Vec<Outcome>)| self.source(row).recipe.model == model;
+        let row = trained.iter().find(of_model);
+        let first = row.and_then(|(row, outcomes)| Some((row, outcomes.first()?)));
+        let mut outcome = Outcome {
+            seed: 0,
+            dev: first.and_then(|(_, outcome)| outcome.dev_before),
+            dev_before: None,
+            failure: None,
+            seconds: 0.0,
+            test: None,
+        };
+        if let (Some(suite), Some((row, _))) = (suite, first) {
+            let recipe = self.recipe(row, 0)?;
+            let base = base_of(&self.source(row).path);
+            let folder = find_model(base, &recipe.model, self.context)?;
+            outcome.test = Some(self.judge(suite, &folder)?);
+        }
+        Ok(outcome)
+    }
+
+    /// Scores a model on the test sets.
+    fn judge(&self, suite: &Suite, model: &Path) -> Result<TestScores, Failure> {
+        let encoder = self.context.load(model)?;
+        let watched = Watched::new(encoder, "scoring the test sets", self.context.manner);
+        let (scores, similarities) = suite.judge(&watched).map_err(Failure::Model)?;
+        Ok(TestScores {
+            scores,
+            similarities,
+        })
     }
 
     fn list(&self, grid: &Grid) -> Result<(), Failure> {
@@ -203,7 +323,7 @@ impl Sweep<'_> {
             }
         }
         narrator.say(title);
-        let base = base_of(&self.args.recipe);
+        let base = base_of(&self.source(row).path);
         let (mut run, recipe) = prepare(recipe, base, self.context, &mut narrator)?;
         let folder = match root.join("recipe.toml").exists() {
             false => RunFolder::create(&root, &recipe, base)?,
@@ -226,14 +346,7 @@ impl Sweep<'_> {
                 (outcome.dev, outcome.dev_before) = (summary.best, summary.initial);
                 outcome.seconds = begun.elapsed().as_secs_f64();
                 if let Some(suite) = suite {
-                    let encoder = self.context.load(&summary.model)?;
-                    let what = "scoring the test sets";
-                    let watched = Watched::new(encoder, what, self.context.manner);
-                    let (scores, similarities) = suite.judge(&watched).map_err(Failure::Model)?;
-                    outcome.test = Some(TestScores {
-                        scores,
-                        similarities,
-                    });
+                    outcome.test = Some(self.judge(suite, &summary.model)?);
                 }
             }
             // A setting that diverges is a finding; the others go on.
@@ -251,7 +364,7 @@ impl Sweep<'_> {
 
     /// Whether the run in `root` has this recipe, but for the precision that
     /// `auto` chose.
-    fn is_of(&self, root: &Path, recipe: &gradus::train::Recipe) -> Result<bool, Failure> {
+    fn is_of(&self, root: &Path, recipe: &Recipe) -> Result<bool, Failure> {
         let path = root.join("recipe.toml");
         let text = read_recipe(&path)?;
         let mut there = parse_recipe(&path, &text, &[]).map_err(Error::from)?;

@@ -112,6 +112,15 @@ pub(super) fn base_of(recipe: &Path) -> &Path {
     }
 }
 
+/// The folder of a model that a recipe in `base` names: one beside the recipe is
+/// meant before one beside the caller.
+pub(super) fn find_model(base: &Path, name: &str, context: &Context) -> Result<PathBuf, Failure> {
+    match base.join(name) {
+        beside if beside.is_dir() => Ok(beside),
+        _ => context.find(name),
+    }
+}
+
 /// The run, and its recipe with the precision it got.
 pub(super) fn prepare(
     mut recipe: Recipe,
@@ -119,11 +128,7 @@ pub(super) fn prepare(
     context: &Context,
     narrator: &mut Narrator,
 ) -> Result<(Run<Cpu>, Recipe), Failure> {
-    // A folder beside the recipe is meant before one beside the caller.
-    let find = |name: &str| match base.join(name) {
-        beside if beside.is_dir() => Ok(beside),
-        _ => context.find(name),
-    };
+    let find = |name: &str| find_model(base, name, context);
     let model = find(&recipe.model)?;
     let mut teachers = BTreeMap::new();
     for teacher in recipe.stages.iter().flat_map(|s| &s.teachers) {

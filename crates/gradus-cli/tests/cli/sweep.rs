@@ -152,3 +152,53 @@ fn mistakes_are_named_before_anything_is_trained() {
     }
     assert!(!place.path().join("sweeps").exists());
 }
+
+#[test]
+fn recipes_are_compared_with_each_other_and_with_no_training() {
+    let place = workplace();
+    let recipe = fs::read_to_string(place.path().join("recipe.toml")).unwrap();
+    for (folder, k) in [("soft", "1.0"), ("steep", "9.0")] {
+        fs::create_dir(place.path().join(folder)).unwrap();
+        let recipe = recipe.replace("k = 3.0", &format!("k = {k}"));
+        let recipe = recipe.replace("'pairs.tsv'", "'../pairs.tsv'");
+        fs::write(place.path().join(folder).join("small.toml"), recipe).unwrap();
+    }
+    let compare = |more: &[&str]| {
+        let mut command = gradus();
+        command.current_dir(place.path()).env("GRADUS_DATA", "data");
+        command.args(["sweep", "soft/small.toml", "steep/small.toml"]);
+        command.args(more);
+        command
+    };
+    let untrained = format!("{} before training", model("bert-small"));
+    let table = json(&mut compare(&[
+        "--before",
+        "--against",
+        &untrained,
+        "--json",
+    ]));
+    let rows = table["rows"].as_array().unwrap();
+    let labels: Vec<&str> = rows.iter().map(|r| r["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["soft/small", "steep/small", &untrained]);
+    assert_eq!(table["against"], 2);
+    assert!(rows[2]["difference"].is_null() && rows[2]["dev"]["mean"].is_f64());
+    let average = |row: &serde_json::Value| row["average"]["mean"].as_f64().unwrap();
+    for row in &rows[..2] {
+        let value = row["difference"]["value"].as_f64().unwrap();
+        assert!((value - (average(row) - average(&rows[2]))).abs() < 1e-12);
+    }
+    assert_ne!(average(&rows[0]), average(&rows[1]));
+    compare(&["--against", "elsewhere"])
+        .assert()
+        .code(2)
+        .stderr(contains("there are soft/small; steep/small"));
+    let other = recipe.replace("max_pairs = 50", "max_pairs = 40");
+    fs::write(place.path().join("other.toml"), other).unwrap();
+    let mut mixed = gradus();
+    mixed.current_dir(place.path()).env("GRADUS_DATA", "data");
+    mixed.args(["sweep", "recipe.toml", "other.toml"]);
+    mixed
+        .assert()
+        .code(2)
+        .stderr(contains("different dev sets"));
+}

@@ -1,4 +1,4 @@
-//! What a sweep carries out: every combination of some values.
+//! What a sweep carries out: every combination of some values, in every recipe.
 
 use crate::train::TrainError;
 use serde::{Deserialize, Serialize};
@@ -61,17 +61,20 @@ fn split(values: &str) -> Vec<String> {
     }
 }
 
-/// One combination of values.
+/// One combination of values in one recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
+    /// What tables call the recipe; empty where there is but one.
+    pub recipe: String,
     /// `key=value`, as `gradus train --set` takes it, axis after axis.
     pub settings: Vec<String>,
 }
 
 impl Row {
-    /// What tables call it: the last part of each key, and its value.
+    /// What tables call it: the recipe, and the last part of each key with its
+    /// value.
     pub fn label(&self) -> String {
-        if self.settings.is_empty() {
+        if self.settings.is_empty() && self.recipe.is_empty() {
             return "as given".into();
         }
         let short = |setting: &String| match setting.split_once('=') {
@@ -81,15 +84,16 @@ impl Row {
             }
             None => setting.clone(),
         };
-        let parts: Vec<String> = self.settings.iter().map(short).collect();
-        parts.join(", ")
+        let recipe = Some(self.recipe.clone()).filter(|name| !name.is_empty());
+        let parts = recipe.into_iter().chain(self.settings.iter().map(short));
+        parts.collect::<Vec<_>>().join(", ")
     }
 
     /// A folder's name for this row with a seed: readable, and another one for
     /// every other row.
     pub fn folder(&self, seed: u64) -> String {
         const LONGEST: usize = 60;
-        let hash = Sha256::digest(self.settings.join("\n"));
+        let hash = Sha256::digest(format!("{}{}", self.recipe, self.settings.join("\n")));
         let hash: String = hash.iter().take(4).map(|b| format!("{b:02x}")).collect();
         let mut name = String::new();
         for c in self.label().chars() {
@@ -114,13 +118,21 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The combinations of some axes; a single row without settings where there
-    /// is none.
+    /// The combinations of some axes, in each of the recipes of these names; a
+    /// single row a recipe where there are no axes.
     ///
     /// # Errors
-    /// [`TrainError::Grid`] where two axes have one key, or a seed is given
-    /// twice.
-    pub fn new(axes: &[Axis], seeds: Vec<u64>) -> Result<Self, TrainError> {
+    /// [`TrainError::Grid`] where two axes have one key, or a seed or a recipe
+    /// is given twice.
+    pub fn new(recipes: &[String], axes: &[Axis], seeds: Vec<u64>) -> Result<Self, TrainError> {
+        for (i, recipe) in recipes.iter().enumerate() {
+            if recipes[..i].contains(recipe) {
+                return Err(TrainError::Grid {
+                    option: "RECIPE".into(),
+                    message: format!("{recipe} is given twice"),
+                });
+            }
+        }
         for (i, axis) in axes.iter().enumerate() {
             if axes[..i].iter().any(|other| other.key == axis.key) {
                 return Err(TrainError::Grid {
@@ -137,13 +149,17 @@ impl Grid {
                 });
             }
         }
-        let mut rows = vec![Row { settings: vec![] }];
+        let row = |recipe: &String| Row {
+            recipe: recipe.clone(),
+            settings: vec![],
+        };
+        let mut rows: Vec<Row> = recipes.iter().map(row).collect();
         for axis in axes {
             let extended = rows.iter().flat_map(|row| {
                 axis.values.iter().map(|value| {
-                    let mut settings = row.settings.clone();
-                    settings.push(format!("{}={value}", axis.key));
-                    Row { settings }
+                    let mut row = row.clone();
+                    row.settings.push(format!("{}={value}", axis.key));
+                    row
                 })
             });
             rows = extended.collect();
@@ -161,6 +177,10 @@ impl Grid {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    fn one() -> [String; 1] {
+        [String::new()]
+    }
 
     fn values(text: &str) -> Vec<String> {
         Axis::parse(text).unwrap().values
@@ -191,8 +211,8 @@ mod tests {
             assert!(error.contains(part), "{text}: {error}");
         }
         let axis = Axis::parse("k=1").unwrap();
-        assert!(Grid::new(&[axis.clone(), axis], vec![1]).is_err());
-        assert!(Grid::new(&[], vec![1, 1]).is_err());
+        assert!(Grid::new(&one(), &[axis.clone(), axis], vec![1]).is_err());
+        assert!(Grid::new(&one(), &[], vec![1, 1]).is_err());
     }
 
     #[test]
@@ -201,7 +221,7 @@ mod tests {
             Axis::parse("stage.0.objective.k=2,3").unwrap(),
             Axis::parse("stage.0.objective.x0=0.2,0.25,0.3").unwrap(),
         ];
-        let grid = Grid::new(&axes, vec![1, 2]).unwrap();
+        let grid = Grid::new(&one(), &axes, vec![1, 2]).unwrap();
         assert_eq!((grid.rows.len(), grid.cells()), (6, 12));
         assert_eq!(grid.rows[1].label(), "k=2, x0=0.25");
         let folders = grid
@@ -216,9 +236,25 @@ mod tests {
     #[test]
     fn rows_that_look_alike_have_different_folders() {
         let row = |setting: &str| Row {
+            recipe: String::new(),
             settings: vec![setting.to_owned()],
         };
         assert_ne!(row("a.k=1").folder(1), row("b.k=1").folder(1));
-        assert_eq!(Grid::new(&[], vec![7]).unwrap().rows[0].label(), "as given");
+        let alone = Grid::new(&one(), &[], vec![7]).unwrap();
+        assert_eq!(alone.rows[0].label(), "as given");
+    }
+
+    #[test]
+    fn several_recipes_are_told_apart() {
+        let names = ["a/small".to_owned(), "b/small".to_owned()];
+        let axes = [Axis::parse("seedling=1,2").unwrap()];
+        let grid = Grid::new(&names, &axes, vec![1]).unwrap();
+        let labels: Vec<String> = grid.rows.iter().map(Row::label).collect();
+        assert_eq!(labels[0], "a/small, seedling=1");
+        assert_eq!(labels[3], "b/small, seedling=2");
+        let folders: HashSet<String> = grid.rows.iter().map(|row| row.folder(1)).collect();
+        assert_eq!(folders.len(), 4);
+        let twice = [names[0].clone(), names[0].clone()];
+        assert!(Grid::new(&twice, &[], vec![1]).is_err());
     }
 }

@@ -36,10 +36,10 @@ impl Spread {
     }
 }
 
-/// How a row's test average differs from that of the best row.
+/// How a row's test average differs from that of the row all are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
-    /// This row less the best, each averaged over its seeds.
+    /// This row less that one, each averaged over its seeds.
     pub value: f64,
     /// Where it lies in 95 % of draws of the test pairs (paired bootstrap,
     /// percentiles); it does not cover what other seeds would change.
@@ -63,7 +63,7 @@ pub struct RowSummary {
     pub tasks: Vec<Option<Spread>>,
     /// Their mean.
     pub average: Option<Spread>,
-    /// Against the best row.
+    /// Against the row of [`Table::against`].
     pub difference: Option<Difference>,
     /// Seconds of training of a seed.
     pub seconds: Option<f64>,
@@ -80,14 +80,18 @@ pub struct Table {
     pub rows: Vec<RowSummary>,
     /// The row with the best mean on the dev set.
     pub best: Option<usize>,
+    /// The row that the others are compared with.
+    pub against: Option<usize>,
 }
 
 impl Table {
     /// Puts outcomes side by side. `suite` are the tasks that they were scored
-    /// on, if any; `header` says what was trained, on what, chosen how.
+    /// on, if any; `against` is the row that the others are compared with, by
+    /// default the best; `header` says what was trained, on what, chosen how.
     pub fn new(
         rows: &[(Row, Vec<Outcome>)],
         suite: Option<&Suite>,
+        against: Option<usize>,
         mut header: Vec<String>,
     ) -> Self {
         let tasks: Vec<String> = suite
@@ -99,8 +103,12 @@ impl Table {
                 "test scores: Spearman's correlation x 100 of cosines, aggregation all, {} text, mean over seeds (± their standard deviation)",
                 suite.text.name()
             ));
+            let reference = match against {
+                Some(row) => format!("to `{}`", rows[row].0.label()),
+                None => "to the best row".to_owned(),
+            };
             header.push(format!(
-                "difference: of the average, to the best row, with its {:.0} % interval over {RESAMPLES} draws of the test pairs (paired bootstrap)",
+                "difference: of the average, {reference}, with its {:.0} % interval over {RESAMPLES} draws of the test pairs (paired bootstrap)",
                 100.0 * CONFIDENCE
             ));
         }
@@ -126,6 +134,7 @@ impl Table {
             header,
             rows: rows.iter().map(summary).collect(),
             best: None,
+            against,
             tasks,
         };
         let by_dev = |row: &RowSummary| {
@@ -136,24 +145,26 @@ impl Table {
         table.best = (0..table.rows.len())
             .filter(|&r| by_dev(&table.rows[r]) > f64::NEG_INFINITY)
             .max_by(|&a, &b| by_dev(&table.rows[a]).total_cmp(&by_dev(&table.rows[b])));
-        if let (Some(suite), Some(best)) = (suite, table.best) {
-            table.compare(rows, suite, best);
+        table.against = against.or(table.best);
+        if let (Some(suite), Some(against)) = (suite, table.against) {
+            table.compare(rows, suite, against);
         }
         table
     }
 
-    /// Fills in the differences to row `best`.
-    fn compare(&mut self, rows: &[(Row, Vec<Outcome>)], suite: &Suite, best: usize) {
+    /// Fills in the differences to row `against`.
+    fn compare(&mut self, rows: &[(Row, Vec<Outcome>)], suite: &Suite, against: usize) {
         let draws = resampled_averages(rows, suite);
-        let Some(best_mean) = self.rows[best].average.map(|a| a.mean) else {
+        let Some(reference) = self.rows[against].average.map(|a| a.mean) else {
             return;
         };
-        for (r, row) in self.rows.iter_mut().enumerate().filter(|(r, _)| *r != best) {
+        let others = self.rows.iter_mut().enumerate();
+        for (r, row) in others.filter(|(r, _)| *r != against) {
             row.difference = row.average.map(|average| {
-                let pairs = draws[r].iter().zip(&draws[best]);
-                let differences: Vec<f64> = pairs.map(|(row, best)| row - best).collect();
+                let pairs = draws[r].iter().zip(&draws[against]);
+                let differences: Vec<f64> = pairs.map(|(row, other)| row - other).collect();
                 Difference {
-                    value: average.mean - best_mean,
+                    value: average.mean - reference,
                     interval: Interval::percentile(&differences, CONFIDENCE),
                 }
             });
