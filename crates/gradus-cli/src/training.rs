@@ -71,9 +71,12 @@ impl Observer for Narrator {
     }
 
     fn step(&mut self, report: &StepReport) {
+        let difference = report
+            .difference
+            .map_or(String::new(), |d| format!(" (difference {:.4})", d.loss));
         if let Some(counter) = &self.counter {
             counter.relabel(format!(
-                "loss {:.4}, {:.0} pairs/s",
+                "loss {:.4}{difference}, {:.0} pairs/s",
                 report.loss, report.pairs_per_second
             ));
             counter.add(1);
@@ -82,7 +85,7 @@ impl Observer for Narrator {
             let left =
                 (report.steps - report.step) as f64 * report.pairs as f64 / report.pairs_per_second;
             self.say(&format!(
-                "step {} of {}: loss {:.4}, rate {:.2e}, {:.0} pairs/s, {} left",
+                "step {} of {}: loss {:.4}{difference}, rate {:.2e}, {:.0} pairs/s, {} left",
                 report.step,
                 report.steps,
                 report.loss,

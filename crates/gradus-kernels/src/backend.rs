@@ -341,6 +341,10 @@ pub trait Backend: Send + Sync + 'static {
     fn gather(&self, x: &Self::Tensor, rows: &[u32]) -> Self::Tensor;
     /// The gradient of `x`, which has `total` rows.
     fn gather_backward(&self, dy: &Self::Tensor, rows: &[u32], total: usize) -> Self::Tensor;
+    /// `x` with the given rows, each named once, overwritten by those of
+    /// `values`. The gradient of `values` is [`Backend::gather`] of the
+    /// result's; that of `x` is zero there.
+    fn replace_rows(&self, x: Self::Tensor, rows: &[u32], values: &Self::Tensor) -> Self::Tensor;
     /// The softmax cross-entropy of each row of `scores`, `[rows, classes]`,
     /// with its target class, and the gradient of `scale` times their sum,
     /// which takes the place of `scores`.

@@ -106,6 +106,12 @@ impl Packed {
         &self.offsets
     }
 
+    /// The row of each sequence's first token, where no sequence is empty.
+    pub fn first_rows(&self) -> Vec<u32> {
+        let starts = &self.offsets[..self.sequences()];
+        starts.iter().map(|&row| row as u32).collect()
+    }
+
     /// The dropout stream of each sequence.
     pub fn streams(&self) -> &[u64] {
         &self.streams

@@ -3,6 +3,7 @@
 mod atomic;
 pub mod calibration;
 pub mod data;
+pub mod difference;
 pub mod distill;
 mod embeddings;
 mod error;

@@ -131,8 +131,8 @@ pub(super) fn prepare(
     let find = |name: &str| find_model(base, name, context);
     let model = find(&recipe.model)?;
     let mut teachers = BTreeMap::new();
-    for teacher in recipe.stages.iter().flat_map(|s| &s.teachers) {
-        teachers.insert(teacher.model.clone(), find(&teacher.model)?);
+    for name in recipe.stages.iter().flat_map(|s| s.models_beside()) {
+        teachers.insert(name.to_owned(), find(name)?);
     }
     let options = RunOptions {
         base_dir: base.to_path_buf(),

@@ -4,6 +4,7 @@ mod bench;
 mod calibrate;
 mod contrastive;
 mod data;
+mod difference;
 mod distill;
 mod encode;
 mod eval;

@@ -297,6 +297,10 @@ impl Backend for Cpu {
         gather::backward(self, dy, rows, total)
     }
 
+    fn replace_rows(&self, x: Tensor, rows: &[u32], values: &Tensor) -> Tensor {
+        gather::replace(x, rows, values)
+    }
+
     fn cross_entropy(
         &self,
         scores: Tensor,

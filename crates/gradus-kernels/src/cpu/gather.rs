@@ -1,4 +1,4 @@
-//! Some rows of a matrix, and back.
+//! Some rows of a matrix, and back; others in their place.
 
 use super::{Cpu, Tensor};
 
@@ -23,4 +23,19 @@ pub(super) fn backward(cpu: &Cpu, dy: &Tensor, rows: &[u32], total: usize) -> Te
         }
     }
     dx
+}
+
+pub(super) fn replace(mut x: Tensor, rows: &[u32], values: &Tensor) -> Tensor {
+    let width = x.cols();
+    assert_eq!(
+        (rows.len(), width),
+        (values.rows(), values.cols()),
+        "one row of values for each row"
+    );
+    let out = x.values_mut();
+    for (i, &row) in rows.iter().enumerate() {
+        let from = row as usize * width;
+        out[from..from + width].copy_from_slice(values.row(i));
+    }
+    x
 }

@@ -127,6 +127,7 @@ macro_rules! conformance {
                 for threads in [1, 2, 3] {
                     if let Some(backend) = $make(threads) {
                         tied::rows_are_gathered_and_put_back(&backend);
+                        tied::rows_are_replaced(&backend);
                         tied::cross_entropy(&backend);
                     }
                 }

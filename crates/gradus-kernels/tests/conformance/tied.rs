@@ -22,6 +22,20 @@ pub fn rows_are_gathered_and_put_back<B: Backend>(backend: &B) {
     assert!(dx[width..2 * width].iter().all(|&x| x == 0.0));
 }
 
+pub fn rows_are_replaced<B: Backend>(backend: &B) {
+    let (rows, width, places) = (6, 5, [4u32, 0]);
+    let (x, new) = (values(rows * width, 94), values(places.len() * width, 95));
+    let matrix = backend.tensor(rows, width, &x);
+    let put = backend.tensor(places.len(), width, &new);
+    let got = backend.replace_rows(matrix, &places, &put);
+    assert_eq!(backend.read(&backend.gather(&got, &places)), new);
+    let got = backend.read(&got);
+    for row in [1, 2, 3, 5] {
+        let range = row * width..(row + 1) * width;
+        assert_eq!(got[range.clone()], x[range]);
+    }
+}
+
 /// The sum of the cross-entropies of rows of `classes` scores.
 fn losses(scores: &[f64], classes: usize, targets: &[u32]) -> Vec<f64> {
     let rows = scores.chunks_exact(classes).zip(targets);

@@ -151,6 +151,18 @@ impl Encoder {
         dropout: Option<Dropout>,
     ) -> Activations<B> {
         let embedded = self.embed(backend, params, batch, dropout);
+        self.forward_from(backend, params, batch, embedded, dropout)
+    }
+
+    /// The layers, on embeddings.
+    pub(super) fn forward_from<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        embedded: Normed<B::Tensor>,
+        dropout: Option<Dropout>,
+    ) -> Activations<B> {
         let bias = self.bias(backend, params, batch);
         let mut layers: Vec<LayerActivations<B>> = Vec::with_capacity(self.layers.len());
         for i in 0..self.layers.len() {
@@ -221,7 +233,7 @@ impl Encoder {
         }
     }
 
-    fn embed<B: Backend>(
+    pub(super) fn embed<B: Backend>(
         &self,
         backend: &B,
         params: &B::Arena,
@@ -298,9 +310,24 @@ impl Encoder {
         params: &B::Arena,
         batch: &Packed,
         activations: Activations<B>,
-        mut dy: B::Tensor,
+        dy: B::Tensor,
         grads: &mut B::Arena,
     ) {
+        let (embedded, dropout, dy) =
+            self.layers_backward(backend, params, batch, activations, dy, grads);
+        self.embed_backward(backend, params, batch, &embedded, dropout, dy, grads);
+    }
+
+    /// Back to the embeddings: what was kept of them, and their gradient.
+    pub(super) fn layers_backward<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        activations: Activations<B>,
+        mut dy: B::Tensor,
+        grads: &mut B::Arena,
+    ) -> (Normed<B::Tensor>, Option<Dropout>, B::Tensor) {
         let Activations {
             embedded,
             bias,
@@ -318,18 +345,26 @@ impl Encoder {
         if let (Some(kind), Some(gradient)) = (&self.distance_bias, gradient) {
             backend.distance_bias_backward(kind, batch, gradient, grads);
         }
+        (embedded, dropout, dy)
+    }
+
+    #[allow(clippy::too_many_arguments)] // the state of one step of a backward pass
+    pub(super) fn embed_backward<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        embedded: &Normed<B::Tensor>,
+        dropout: Option<Dropout>,
+        mut dy: B::Tensor,
+        grads: &mut B::Arena,
+    ) {
         if let Some(dropout) = self.hidden(dropout, 0) {
             dy = backend.dropout(batch, dy, dropout);
         }
-        let (dsum, _) = backend.add_layer_norm_backward(
-            params,
-            &self.embedding_norm,
-            batch,
-            &embedded,
-            &dy,
-            None,
-            grads,
-        );
+        let norm = &self.embedding_norm;
+        let (dsum, _) =
+            backend.add_layer_norm_backward(params, norm, batch, embedded, &dy, None, grads);
         backend.embed_backward(&self.embeddings, batch, &dsum, grads);
     }
 

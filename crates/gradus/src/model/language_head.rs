@@ -25,16 +25,24 @@ struct Names {
 
 /// Whether this version knows the family's head.
 pub(super) fn is_known(architecture: Architecture) -> bool {
-    use Architecture::{Bert, Roberta, XlmRoberta};
-    matches!(architecture, Bert | Roberta | XlmRoberta)
+    use Architecture::{Bert, DistilBert, MpNet, Roberta, XlmRoberta};
+    matches!(
+        architecture,
+        Bert | Roberta | XlmRoberta | DistilBert | MpNet
+    )
 }
 
 fn names(architecture: Architecture) -> Names {
     match architecture {
-        Architecture::Roberta | Architecture::XlmRoberta => Names {
+        Architecture::Roberta | Architecture::XlmRoberta | Architecture::MpNet => Names {
             dense: "lm_head.dense",
             norm: "lm_head.layer_norm",
             bias: "lm_head.bias",
+        },
+        Architecture::DistilBert => Names {
+            dense: "vocab_transform",
+            norm: "vocab_layer_norm",
+            bias: "vocab_projector.bias",
         },
         _ => Names {
             dense: "cls.predictions.transform.dense",
@@ -51,8 +59,9 @@ impl LanguageHead {
         Self {
             dense: b.linear(names.dense, width, width, true),
             activation: match config.architecture {
-                Architecture::Bert => config.activation,
-                // RoBERTa's head has this one whatever the encoder has.
+                Architecture::Bert | Architecture::DistilBert => config.activation,
+                // The heads of RoBERTa and MPNet have this one whatever the
+                // encoder has.
                 _ => Activation::Gelu,
             },
             norm: b.norm(names.norm, width, config.layer_norm_eps),
@@ -66,13 +75,22 @@ impl LanguageHead {
 
 /// Whether a tensor's name is that of a part of such a head.
 pub(super) fn is_of_language_head(name: &str) -> bool {
-    name.starts_with("cls.predictions.") || name.starts_with("lm_head.")
+    const PARTS: [&str; 5] = [
+        "cls.predictions.",
+        "lm_head.",
+        "vocab_transform.",
+        "vocab_layer_norm.",
+        "vocab_projector.",
+    ];
+    PARTS.iter().any(|part| name.starts_with(part))
 }
 
 /// The prefix under which transformers keeps an encoder beside such a head.
 pub(super) fn encoder_prefix(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::Roberta | Architecture::XlmRoberta => "roberta.",
+        Architecture::DistilBert => "distilbert.",
+        Architecture::MpNet => "mpnet.",
         _ => "bert.",
     }
 }

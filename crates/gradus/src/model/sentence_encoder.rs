@@ -82,7 +82,7 @@ impl<B: Backend> SentenceEncoder<B> {
     /// As [`SentenceEncoder::load`].
     pub(crate) fn load_with_language_head(
         root: &Path,
-        backend: B,
+        backend: Arc<B>,
         seed: u64,
     ) -> Result<(Self, bool)> {
         let folder = ModelFolder::open(root)?;
@@ -91,12 +91,12 @@ impl<B: Backend> SentenceEncoder<B> {
                 path: root.to_path_buf(),
                 what: "family for predicting masked tokens",
                 found: folder.config.architecture.name().to_owned(),
-                supported: "BERT, RoBERTa, XLM-RoBERTa",
+                supported: "BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet",
             };
             return Err(unsupported.into());
         }
         let layout = Layout::with_language_head(&folder.config, &folder.modules.dense);
-        let (mut model, headless) = Self::assemble(folder, layout, Arc::new(backend))?;
+        let (mut model, headless) = Self::assemble(folder, layout, backend)?;
         // Masked tokens are told in texts as they are.
         model.tokenizer.set_template(None);
         let named = model.layout.named().iter();

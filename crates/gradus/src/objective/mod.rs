@@ -101,6 +101,10 @@ impl Output {
     }
 }
 
+/// A term of the loss that is not the objective's own, on the vectors that it
+/// sees, in their layout: its value and its gradient.
+pub type Beside<'a> = &'a mut dyn FnMut(&Embeddings) -> (f64, Vec<f32>);
+
 /// A loss over the embeddings of a batch.
 pub trait Objective: Send + Sync {
     /// How many texts an example has.
@@ -121,6 +125,17 @@ pub trait Objective: Send + Sync {
 
     /// The mean loss over the batch and its gradients.
     fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output;
+
+    /// The same with a term `beside` it.
+    fn evaluate_beside(&self, parameters: &[f32], input: &Input<'_>, beside: Beside<'_>) -> Output {
+        let mut output = self.evaluate(parameters, input);
+        let (loss, gradient) = beside(input.embeddings);
+        output.loss += loss;
+        for (sum, g) in output.embeddings.iter_mut().zip(gradient) {
+            *sum += g;
+        }
+        output
+    }
 
     /// How many teachers' vectors a batch must have.
     fn teachers(&self) -> usize {

@@ -5,6 +5,7 @@ use crate::model::{ModelError, SentenceEncoder};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Backend, Normed, Packed, Sequence};
 use std::path::Path;
+use std::sync::Arc;
 
 /// An encoder with the head that tells masked tokens. Only masked positions go
 /// through the head.
@@ -83,6 +84,14 @@ impl<B: Backend> LanguageModel<B> {
     /// As [`SentenceEncoder::load`]; [`ModelError::Unsupported`] for a model
     /// whose decoder is not its embedding of words.
     pub fn load(root: &Path, backend: B, seed: u64) -> Result<Self> {
+        Self::load_beside(root, Arc::new(backend), seed)
+    }
+
+    /// The same onto a backend that other models are on.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
+    pub(crate) fn load_beside(root: &Path, backend: Arc<B>, seed: u64) -> Result<Self> {
         let (mut encoder, fresh_head) =
             SentenceEncoder::load_with_language_head(root, backend, seed)?;
         if encoder.folder().has_own_decoder()? {
@@ -198,6 +207,37 @@ impl<B: Backend> LanguageModel<B> {
         let d = b.gather_backward(&d, &batch.rows, batch.texts.tokens());
         encoder.backward(b, p, &batch.texts, tokens, d, grads);
         sum(&scored)
+    }
+
+    /// The vectors of all tokens of some texts, packed, by inference.
+    pub(crate) fn hidden<'a>(
+        &self,
+        backend: &B,
+        texts: impl IntoIterator<Item = &'a [u32]>,
+    ) -> B::Tensor {
+        let texts = texts.into_iter().map(|ids| Sequence {
+            ids,
+            segments: &[],
+            stream: 0,
+        });
+        let batch = Packed::new(texts, self.encoder.config().first_position as u32);
+        let (encoder, params) = (self.encoder.encoder(), self.encoder.params());
+        encoder.infer(backend, params, &batch)
+    }
+
+    /// The scores of every piece at some rows of such vectors, by inference.
+    pub(crate) fn scores(&self, backend: &B, hidden: &B::Tensor, rows: &[u32]) -> B::Tensor {
+        let (b, p, head) = (backend, self.encoder.params(), &self.head);
+        let told = Sequence {
+            ids: rows,
+            segments: &[],
+            stream: 0,
+        };
+        let x = b.gather(hidden, rows);
+        let x = b.activated(p, &head.dense, head.activation, &x);
+        let told = Packed::new([told], 0);
+        let x = b.add_layer_norm(p, &head.norm, &told, x, None, None).out;
+        b.linear(p, &head.decoder, &x)
     }
 
     /// The scores of every piece at the rows to be told.

@@ -86,7 +86,7 @@ impl<'a> Masking<'a> {
 }
 
 /// A number in `[0, 1)` from random bits.
-fn unit(bits: u64) -> f64 {
+pub(crate) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 

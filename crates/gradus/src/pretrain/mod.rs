@@ -23,6 +23,7 @@ pub use batches::Batches;
 pub use corpus::Corpus;
 pub use events::{HeldOut, Observer, Plan, Silent, StepReport};
 pub use language_model::{LanguageModel, MaskedBatch, Score};
+pub(crate) use masking::unit;
 pub use masking::{Masked, Masking};
 pub use run::{Run, Summary};
 pub use settings::{SETTINGS, Settings};

@@ -7,6 +7,7 @@ use crate::model::ModelError;
 use crate::model::files::{is_there, read_text};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -150,6 +151,30 @@ impl Tokenizer {
         let special = added.iter().filter(|(_, token)| token.special);
         let special: Vec<u32> = special.map(|(&id, _)| id).collect();
         Pieces::new(&self.inner.get_vocab(true), &special)
+    }
+
+    /// Where its vocabulary is another than `other`'s: the first piece, by id,
+    /// that does not stand for the same in both.
+    pub fn differs_from(&self, other: &Self) -> Option<String> {
+        let (own, others) = (self.inner.get_vocab(true), other.inner.get_vocab(true));
+        let within = |a: &HashMap<String, u32>, b: &HashMap<String, u32>| {
+            let unlike = a.iter().filter(|(piece, id)| b.get(*piece) != Some(*id));
+            unlike
+                .min_by_key(|(piece, id)| (**id, *piece))
+                .map(|(piece, id)| (piece.clone(), *id))
+        };
+        let (piece, _) = within(&own, &others).or_else(|| within(&others, &own))?;
+        let number = |of: &HashMap<String, u32>| match of.get(&piece) {
+            Some(id) => format!("number {id}"),
+            None => "missing".to_owned(),
+        };
+        Some(format!(
+            "piece `{piece}` is {} in {}, {} in {}",
+            number(&own),
+            self.path.display(),
+            number(&others),
+            other.path.display()
+        ))
     }
 
     fn fail(&self, message: String) -> ModelError {

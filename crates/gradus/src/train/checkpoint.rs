@@ -39,18 +39,25 @@ pub struct State {
 pub struct Checkpoint {
     /// The counters.
     pub state: State,
-    /// Model parameters, moments; head parameters, moments.
-    values: [Vec<f32>; 6],
+    /// Model parameters, moments; head parameters, moments; the same of a
+    /// discriminator, empty where there is none.
+    values: [Vec<f32>; 9],
 }
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 9] = [
     "parameters",
     "first_moment",
     "second_moment",
     "head",
     "head_first_moment",
     "head_second_moment",
+    "discriminator",
+    "discriminator_first_moment",
+    "discriminator_second_moment",
 ];
+
+/// Those from here on are in a file only where there are any.
+const OPTIONAL: usize = 6;
 
 /// How many checkpoints are kept: a spare one, should a disk damage the last.
 const KEPT: usize = 2;
@@ -75,8 +82,24 @@ impl Checkpoint {
                 head.to_vec(),
                 optimizer.head_first.clone(),
                 optimizer.head_second.clone(),
+                vec![],
+                vec![],
+                vec![],
             ],
         }
+    }
+
+    /// With the values of a discriminator: parameters and moments.
+    pub(super) fn with_discriminator(mut self, values: [Vec<f32>; 3]) -> Self {
+        self.values[OPTIONAL..].clone_from_slice(&values);
+        self
+    }
+
+    /// Takes the values of a discriminator out, where there are any.
+    pub(super) fn discriminator(&mut self) -> Option<[Vec<f32>; 3]> {
+        let [.., own, first, second] = &mut self.values;
+        let values = [own, first, second].map(std::mem::take);
+        (!values[0].is_empty()).then_some(values)
     }
 
     /// Puts the values back.
@@ -87,7 +110,7 @@ impl Checkpoint {
         optimizer: &mut Optimizer<B>,
         head: &mut Vec<f32>,
     ) {
-        let [values, first, second, own, head_first, head_second] = self.values;
+        let [values, first, second, own, head_first, head_second, ..] = self.values;
         backend.write_arena(params, 0, &values);
         backend.write_arena(&mut optimizer.first, 0, &first);
         backend.write_arena(&mut optimizer.second, 0, &second);
@@ -119,7 +142,9 @@ impl Checkpoint {
         let tensors: Vec<Tensor<'_>> = NAMES
             .iter()
             .zip(&self.values)
-            .map(|(name, values)| Tensor {
+            .enumerate()
+            .filter(|(i, (_, values))| *i < OPTIONAL || !values.is_empty())
+            .map(|(_, (name, values))| Tensor {
                 name,
                 shape: vec![values.len()],
                 values,
@@ -178,8 +203,11 @@ impl Checkpoint {
         let state = state.ok_or_else(|| fail("no state".into()))?;
         let state: State = serde_json::from_str(state).map_err(|e| fail(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
-        let mut values: [Vec<f32>; 6] = Default::default();
-        for (name, values) in NAMES.iter().zip(&mut values) {
+        let mut values: [Vec<f32>; 9] = Default::default();
+        for (i, (name, values)) in NAMES.iter().zip(&mut values).enumerate() {
+            if i >= OPTIONAL && !tensors.names().iter().any(|n| n == name) {
+                continue;
+            }
             let tensor = tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
             if tensor.dtype() != Dtype::F32 {
                 return Err(fail(format!("`{name}` is not F32")).into());
@@ -206,7 +234,7 @@ mod tests {
                 fingerprint: "f".into(),
                 ..State::default()
             },
-            values: [0, 1, 2, 3, 4, 5].map(|i| vec![i as f32 + 0.1; i]),
+            values: [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|i| vec![i as f32 + 0.1; i]),
         }
     }
 
@@ -226,6 +254,22 @@ mod tests {
         assert_eq!(read.state, checkpoint(200).state);
         assert_eq!(read.values, checkpoint(200).values);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_discriminator_is_there_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for own in [vec![], vec![1.0, 2.0]] {
+            let values = [own.clone(), own.clone(), own.clone()];
+            let path = checkpoint(1).with_discriminator(values.clone());
+            let path = path.write(folder.path()).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let names = SafeTensors::deserialize(&bytes).unwrap().len();
+            assert_eq!(names, if own.is_empty() { 6 } else { 9 });
+            let mut read = Checkpoint::read(&path).unwrap();
+            assert_eq!(read.discriminator(), (!own.is_empty()).then_some(values));
+            assert_eq!(read.values[..6], checkpoint(1).values[..6]);
+        }
     }
 
     #[test]

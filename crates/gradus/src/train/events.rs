@@ -1,4 +1,5 @@
 use super::{DevEvaluation, Plan};
+use crate::difference::DifferenceReport;
 
 /// One optimizer step, as it is reported.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct StepReport {
     pub pairs: usize,
     /// Pairs per second since the stage began or went on.
     pub pairs_per_second: f64,
+    /// What the stage's difference prediction made of the step's texts.
+    pub difference: Option<DifferenceReport>,
 }
 
 /// Is told what a run does. Every method does nothing by default.

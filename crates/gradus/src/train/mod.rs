@@ -6,6 +6,7 @@
 //! bits whatever the number of threads, and a run that was killed goes on to
 //! the bits of one that never was: see [`checkpoint`](Checkpoint).
 
+mod auxiliary;
 mod batches;
 mod card;
 mod checkpoint;

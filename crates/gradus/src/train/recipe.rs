@@ -1,6 +1,7 @@
 use super::{AdamW, ScheduleKind, prompting};
 use crate::Precision;
 use crate::data::Source;
+use crate::difference::DifferenceSettings;
 use crate::model::PoolingMode;
 use crate::objective::{Facts, Form, ObjectiveConfig, Projection};
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,9 @@ pub struct Stage {
     /// Frozen models that it learns from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<Teacher>,
+    /// Difference prediction, added to the objectives by its weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<DifferenceSettings>,
     /// What it leaves alone.
     #[serde(default)]
     pub freeze: Freeze,
@@ -245,6 +249,13 @@ fn yes() -> bool {
 }
 
 impl Stage {
+    /// The models that it needs beside the one it trains.
+    pub fn models_beside(&self) -> impl Iterator<Item = &str> {
+        let generator = self.difference.iter().map(|d| d.generator.as_str());
+        let teachers = self.teachers.iter().map(|t| t.model.as_str());
+        teachers.chain(generator)
+    }
+
     /// All that it minimises.
     pub(super) fn objectives(&self) -> impl Iterator<Item = &ObjectiveConfig> {
         std::iter::once(&self.objective).chain(&self.also)
@@ -313,6 +324,15 @@ impl Stage {
                 "the cosine form has no head: with `freeze = \"encoder\"` nothing is trained"
                     .into(),
             );
+        }
+        if let Some(difference) = &self.difference {
+            difference.check()?;
+            if self.freeze == Freeze::Encoder {
+                return Err(
+                    "`difference` trains the encoder: it does not go with `freeze = \"encoder\"`"
+                        .into(),
+                );
+            }
         }
         for teacher in &self.teachers {
             within("teachers.weight", teacher.weight, f64::MIN_POSITIVE, 1e9)?;

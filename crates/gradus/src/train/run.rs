@@ -1,3 +1,4 @@
+use super::auxiliary::Auxiliary;
 use super::evaluation::DevSet;
 use super::events::Observer;
 use super::metrics::Metrics;
@@ -29,7 +30,8 @@ pub struct RunOptions {
     pub base_dir: PathBuf,
     /// Known data sets lie here.
     pub data_root: DataRoot,
-    /// The folders of the recipe's teachers, by the names that it has for them.
+    /// The folders of the recipe's teachers and generators, by the names that it
+    /// has for them.
     pub teachers: BTreeMap<String, PathBuf>,
 }
 
@@ -58,7 +60,10 @@ pub struct Run<B: Backend> {
     pub(super) fingerprint: String,
     /// The training runs behind the model that this one begins with.
     pub(super) earlier: Provenance,
-    teachers: BTreeMap<String, PathBuf>,
+    /// The folders of teachers and generators.
+    pub(super) beside: BTreeMap<String, PathBuf>,
+    /// The folder of the model that the run begins with.
+    pub(super) start: PathBuf,
     /// The head that came with the model, for the first stage.
     pub(super) given_head: Option<RegressionHead>,
 }
@@ -70,6 +75,8 @@ pub(super) struct Progress<B: Backend> {
     /// How many of the model's parameters the stage keeps moments for.
     pub moments: usize,
     pub head: Vec<f32>,
+    /// What the stage under way trains beside the model, once it began.
+    pub auxiliary: Option<Auxiliary<B>>,
     pub metrics: Metrics,
     pub last_checkpoint: Instant,
     pub recorder: Recorder,
@@ -118,11 +125,10 @@ impl<B: Backend> Run<B> {
             None => None,
         };
         let held_dev = dev_pairs.as_ref().map(|(n, l)| (n.clone(), &l.pairs[..]));
-        let named = recipe.stages.iter().flat_map(|s| &s.teachers);
-        for teacher in named {
-            if !options.teachers.contains_key(&teacher.model) {
-                let path = options.base_dir.join(&teacher.model);
-                let message = "no folder of this teacher was given".to_owned();
+        for name in recipe.stages.iter().flat_map(|s| s.models_beside()) {
+            if !options.teachers.contains_key(name) {
+                let path = options.base_dir.join(name);
+                let message = "no folder of this model was given".to_owned();
                 return Err(TrainError::Folder { path, message }.into());
             }
         }
@@ -150,9 +156,10 @@ impl<B: Backend> Run<B> {
             stages: stages.iter().map(|s| s.plan.clone()).collect(),
         };
         let fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        Ok(Self {
+        let mut run = Self {
             recipe,
-            teachers: options.teachers.clone(),
+            beside: options.teachers.clone(),
+            start: model_folder.to_path_buf(),
             earlier: Provenance::load(model_folder)?,
             given_head: model.head().cloned(),
             model,
@@ -160,7 +167,15 @@ impl<B: Backend> Run<B> {
             dev,
             plan,
             fingerprint,
-        })
+        };
+        // What is wrong with an auxiliary network shows now; it is loaded again
+        // when its stage begins.
+        for s in 0..run.stages.len() {
+            if let Some(auxiliary) = run.auxiliary(s)? {
+                run.plan.stages[s].memory_bytes += auxiliary.generator_bytes();
+            }
+        }
+        Ok(run)
     }
 
     /// What the run will do.
@@ -193,6 +208,7 @@ impl<B: Backend> Run<B> {
             let moments = self.moments(s);
             let mut optimizer = Optimizer::new(self.model.backend(), adamw, clip, moments, 0);
             let still = stage.groups.segments(0.0);
+            let mut auxiliary = self.auxiliary(s)?;
             let mut order = None;
             let mut seconds = 0.0;
             for pass in 0..=PASSES {
@@ -201,7 +217,16 @@ impl<B: Backend> Run<B> {
                 let spread = pass * stage.plan.steps_per_epoch / (PASSES + 1);
                 let examples = stage.examples(self.recipe.seed, s, spread, &mut order);
                 let mut head_grads = vec![0.0; head.len()];
-                self.gradients(s, spread, &examples, &head, &mut grads, &mut head_grads)?;
+                let beside = auxiliary.as_mut();
+                self.gradients(
+                    s,
+                    spread,
+                    &examples,
+                    &head,
+                    &mut grads,
+                    &mut head_grads,
+                    beside,
+                )?;
                 let (rates, backend) = (
                     Rates {
                         encoder: &still,
@@ -212,6 +237,9 @@ impl<B: Backend> Run<B> {
                 let (_, params) = self.model.params_mut();
                 let (own, of_head) = (&mut vec![], &[]);
                 optimizer.step(&backend, params, &grads, own, of_head, &rates, 1.0);
+                if let Some(auxiliary) = &mut auxiliary {
+                    auxiliary.step(0.0, 1.0);
+                }
                 // The first pass warms caches up.
                 if pass > 0 {
                     seconds += started.elapsed().as_secs_f64();
@@ -252,6 +280,7 @@ impl<B: Backend> Run<B> {
                     optimizer: self.optimizer(0),
                     moments: self.moments(0),
                     head: self.new_head(0),
+                    auxiliary: None,
                     metrics: Metrics::open(folder, 0, 0)?,
                     last_checkpoint: Instant::now(),
                     recorder: Recorder::new(folder.root(), &self.plan),
@@ -286,7 +315,7 @@ impl<B: Backend> Run<B> {
         let mut taught = vec![];
         for teacher in &stage.settings.teachers {
             let backend = self.model.shared_backend();
-            let model = &self.teachers[&teacher.model];
+            let model = &self.beside[&teacher.model];
             let cache = teacher::cache_folder();
             let vectors = TeacherVectors::prepare(model, backend, &texts, &cache, observer)?;
             taught.push(vectors);
@@ -364,7 +393,7 @@ impl<B: Backend> Run<B> {
     pub(super) fn resume(
         &mut self,
         folder: &RunFolder,
-        checkpoint: Checkpoint,
+        mut checkpoint: Checkpoint,
     ) -> Result<Progress<B>> {
         let fail = |message: &str| TrainError::Folder {
             path: folder.root().to_path_buf(),
@@ -381,18 +410,29 @@ impl<B: Backend> Run<B> {
             optimizer: self.optimizer(state.stage),
             moments: self.moments(state.stage),
             head: vec![],
+            auxiliary: None,
             metrics: Metrics::open(folder, state.metrics_len, state.events_len)?,
             last_checkpoint: Instant::now(),
             recorder: Recorder::new(folder.root(), &self.plan),
             state,
         };
         let head = self.new_head(progress.state.stage).len();
+        let unfit = || fail("the checkpoint does not fit the recipe's model; start a new run");
+        // A stage that has not begun has no values of it.
+        if progress.state.step > 0
+            && let Some(mut auxiliary) = self.auxiliary(progress.state.stage)?
+        {
+            let values = checkpoint.discriminator();
+            let steps = progress.state.step;
+            if !values.is_some_and(|v| auxiliary.restore(v, steps)) {
+                return Err(unfit().into());
+            }
+            progress.auxiliary = Some(auxiliary);
+        }
         if progress.state.stage > self.stages.len()
             || !checkpoint.fits(self.model.layout().len(), progress.moments, head)
         {
-            return Err(
-                fail("the checkpoint does not fit the recipe's model; start a new run").into(),
-            );
+            return Err(unfit().into());
         }
         let (backend, params) = self.model.params_mut();
         checkpoint.restore(backend, params, &mut progress.optimizer, &mut progress.head);

@@ -108,6 +108,7 @@ impl<B: Backend> Run<B> {
         folder: &RunFolder,
         observer: &mut dyn Observer,
     ) -> Result<()> {
+        progress.auxiliary = None;
         let s = progress.state.stage;
         let last = s + 1 == self.stages.len();
         let selected = progress.state.best.is_some();
@@ -161,7 +162,7 @@ impl<B: Backend> Run<B> {
     pub(super) fn checkpoint(&self, progress: &mut Progress<B>, folder: &RunFolder) -> Result<()> {
         progress.state.metrics_len = progress.metrics.flush()?;
         progress.state.events_len = progress.metrics.events_len();
-        Checkpoint::take(
+        let checkpoint = Checkpoint::take(
             progress.state.clone(),
             self.model.backend(),
             self.model.params(),
@@ -169,8 +170,12 @@ impl<B: Backend> Run<B> {
             &progress.optimizer,
             progress.moments,
             &progress.head,
-        )
-        .write(&folder.checkpoints())?;
+        );
+        let checkpoint = match &progress.auxiliary {
+            Some(auxiliary) => checkpoint.with_discriminator(auxiliary.values()),
+            None => checkpoint,
+        };
+        checkpoint.write(&folder.checkpoints())?;
         progress.last_checkpoint = Instant::now();
         let over = progress.state.stage == self.stages.len();
         let state = &progress.state;

@@ -8,7 +8,7 @@ use super::prompting::Prompting;
 use super::{Freeze, ParameterGroups, Schedule, Stage, TrainError};
 use crate::data::DataRoot;
 use crate::model::SentenceEncoder;
-use crate::objective::{Facts, Input, Objective, Output, Projected, WeightedSum};
+use crate::objective::{Beside, Facts, Input, Objective, Output, Projected, WeightedSum};
 use crate::teacher::TeacherVectors;
 use crate::text::Tokens;
 use crate::{Embeddings, Result};
@@ -84,7 +84,7 @@ impl Prepared {
             });
         let plan = StagePlan {
             name: settings.name.clone(),
-            objective: objective.describe(),
+            objective: describe(settings, &*objective),
             encoder_frozen: frozen,
             unit: examples.unit.to_owned(),
             pairs: n,
@@ -107,13 +107,15 @@ impl Prepared {
             tokens: (tokens as f64 / n as f64 * (steps as f64 / steps_per_epoch as f64) * n as f64)
                 as u64,
             seconds: None,
-            memory_bytes: memory(
-                model,
-                frozen,
-                (settings.batch * longest)
-                    .min(settings.batch * tokens / n * 2)
-                    .min(settings.chunk_tokens.unwrap_or(usize::MAX).max(longest)),
-            ),
+            // A discriminator is another model of the same size.
+            memory_bytes: (1 + u64::from(settings.difference.is_some()))
+                * memory(
+                    model,
+                    frozen,
+                    (settings.batch * longest)
+                        .min(settings.batch * tokens / n * 2)
+                        .min(settings.chunk_tokens.unwrap_or(usize::MAX).max(longest)),
+                ),
         };
         Ok(Self {
             groups: ParameterGroups::new(
@@ -160,13 +162,14 @@ impl Prepared {
     }
 
     /// The loss of some examples, given the embeddings of their texts and what
-    /// the teachers make of the first ones.
+    /// the teachers make of the first ones, with a term beside the objective.
     pub fn evaluate(
         &self,
         examples: &[u32],
         embeddings: &Embeddings,
         teachers: &[Embeddings],
         parameters: &[f32],
+        beside: Option<Beside<'_>>,
     ) -> Output {
         let (labels, weights, tolerances) = self.labels_of(examples);
         let input = Input {
@@ -177,7 +180,10 @@ impl Prepared {
             texts: &self.texts_of(examples),
             teachers,
         };
-        self.objective.evaluate(parameters, &input)
+        match beside {
+            Some(beside) => self.objective.evaluate_beside(parameters, &input, beside),
+            None => self.objective.evaluate(parameters, &input),
+        }
     }
 
     /// What the objective knows of some pairs besides their embeddings.
@@ -206,6 +212,13 @@ impl Prepared {
         let firsts = &texts[..examples.len()];
         self.teachers.iter().map(|t| t.gather(firsts)).collect()
     }
+}
+
+/// All that the stage minimises.
+fn describe(settings: &Stage, objective: &dyn Objective) -> String {
+    let beside = settings.difference.as_ref().map(|d| d.describe());
+    let parts = std::iter::once(objective.describe()).chain(beside);
+    parts.collect::<Vec<_>>().join(" + ")
 }
 
 /// The stage's objectives, summed, behind its projection.

@@ -1,11 +1,13 @@
 //! The steps of a stage: batches in, updates out.
 
+use super::auxiliary::Auxiliary;
 use super::chunks::{Pass, accumulate};
 use super::events::{Observer, StepReport};
 use super::frozen::Frozen;
 use super::optimizer::Rates;
 use super::run::{Progress, Run};
 use super::{Freeze, RunFolder, TrainError};
+use crate::difference::DifferenceReport;
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::{Dropout, mix64};
 use gradus_kernels::{AdamWSegment, Backend};
@@ -39,6 +41,9 @@ impl<B: Backend> Run<B> {
             true => self.model.backend().arena(vec![]),
             false => self.model.gradient_arena(),
         };
+        if progress.auxiliary.is_none() {
+            progress.auxiliary = self.auxiliary(s)?;
+        }
         let mut order = None;
         let (began, mut pairs_done) = (Instant::now(), 0usize);
         let steps = self.stages[s].plan.steps;
@@ -61,6 +66,7 @@ impl<B: Backend> Run<B> {
                         &progress.head,
                         &mut grads,
                         &mut head_grads,
+                        progress.auxiliary.as_mut(),
                     )
                 }
             }?;
@@ -87,8 +93,18 @@ impl<B: Backend> Run<B> {
                 progress
                     .optimizer
                     .gradient_norm(self.model.backend(), &grads, &head_grads, &rates);
+            // One norm for all that is trained.
+            let norm = match &progress.auxiliary {
+                Some(auxiliary) => norm.hypot(auxiliary.gradient_norm()),
+                None => norm,
+            };
             if !(loss.is_finite() && norm.is_finite()) {
-                return Err(self.not_finite(s, step + 1, loss, &grads, frozen, folder));
+                let auxiliary = progress.auxiliary.as_ref();
+                let own = (!frozen).then_some(&grads);
+                return Err(self.not_finite(s, step + 1, loss, own, auxiliary, folder));
+            }
+            if let Some(auxiliary) = &mut progress.auxiliary {
+                auxiliary.step(stage.settings.learning_rate * factor, norm);
             }
             let (backend, params) = self.model.params_mut();
             progress.optimizer.step(
@@ -112,6 +128,7 @@ impl<B: Backend> Run<B> {
                 learning_rate: head_rate.max(stage.settings.learning_rate) * factor,
                 pairs: examples.len(),
                 pairs_per_second: pairs_done as f64 / began.elapsed().as_secs_f64().max(1e-9),
+                difference: progress.auxiliary.as_ref().map(|a| a.score().report()),
             };
             observer.step(&report);
             if (step + 1).is_multiple_of(self.recipe.log_every.max(1)) || step + 1 == steps {
@@ -142,7 +159,25 @@ impl<B: Backend> Run<B> {
         Ok(())
     }
 
-    /// The loss of a step's examples; adds their gradients.
+    /// The networks that a stage trains beside the model, at their start.
+    pub(super) fn auxiliary(&self, s: usize) -> Result<Option<Auxiliary<B>>> {
+        let Some(stage) = self.stages.get(s) else {
+            return Ok(None);
+        };
+        let Some(settings) = &stage.settings.difference else {
+            return Ok(None);
+        };
+        let folders = (
+            self.start.as_path(),
+            self.beside[&settings.generator].as_path(),
+        );
+        let seed = mix64(self.recipe.seed ^ ((s as u64) << 32) ^ 0x6175_7869);
+        Auxiliary::load(stage, &self.model, folders, seed)
+    }
+
+    /// The loss of a step's examples; adds their gradients, and those of the
+    /// stage's auxiliary network to that one's own.
+    #[allow(clippy::too_many_arguments)] // what a step is, and where gradients go
     pub(super) fn gradients(
         &self,
         s: usize,
@@ -151,8 +186,12 @@ impl<B: Backend> Run<B> {
         head: &[f32],
         grads: &mut B::Arena,
         head_grads: &mut [f32],
+        mut auxiliary: Option<&mut Auxiliary<B>>,
     ) -> Result<f64> {
         let stage = &self.stages[s];
+        if let Some(auxiliary) = auxiliary.as_deref_mut() {
+            auxiliary.begin();
+        }
         let dropout = Dropout::for_step(0.0, mix64(self.recipe.seed ^ ((s as u64) << 32)), step);
         let mut total = 0.0;
         for (m, micro) in examples.chunks(stage.settings.batch).enumerate() {
@@ -169,8 +208,17 @@ impl<B: Backend> Run<B> {
                 })
                 .collect();
             let taught = stage.taught(micro)?;
+            let limit = stage.settings.chunk_tokens;
             let objective = |embeddings: &Embeddings| {
-                let mut output = stage.evaluate(micro, embeddings, &taught, head);
+                let mut output = match auxiliary.as_deref_mut() {
+                    None => stage.evaluate(micro, embeddings, &taught, head, None),
+                    Some(auxiliary) => {
+                        let mut beside = |vectors: &Embeddings| {
+                            auxiliary.evaluate((step, &sequences), vectors, limit, share)
+                        };
+                        stage.evaluate(micro, embeddings, &taught, head, Some(&mut beside))
+                    }
+                };
                 for g in &mut output.embeddings {
                     *g *= share as f32;
                 }
@@ -178,7 +226,7 @@ impl<B: Backend> Run<B> {
             };
             let pass = Pass {
                 dropout,
-                limit: stage.settings.chunk_tokens,
+                limit,
                 denoise: stage.prompting.denoise,
             };
             let output = accumulate(&self.model, &sequences, pass, objective, grads);
@@ -201,7 +249,7 @@ impl<B: Backend> Run<B> {
     ) -> Result<f64> {
         let stage = &self.stages[s];
         let embeddings = vectors.gather(&stage.texts_of(examples));
-        let output = stage.evaluate(examples, &embeddings, &stage.taught(examples)?, head);
+        let output = stage.evaluate(examples, &embeddings, &stage.taught(examples)?, head, None);
         head_grads.copy_from_slice(&output.parameters);
         Ok(output.loss)
     }
@@ -211,23 +259,21 @@ impl<B: Backend> Run<B> {
         s: usize,
         step: u64,
         loss: f64,
-        grads: &B::Arena,
-        frozen: bool,
+        grads: Option<&B::Arena>,
+        auxiliary: Option<&Auxiliary<B>>,
         folder: &RunFolder,
     ) -> crate::Error {
         let what = if !loss.is_finite() {
             format!("the loss ({loss})")
         } else {
-            let values = match frozen {
-                true => vec![],
-                false => self
-                    .model
-                    .backend()
-                    .read_arena(grads, 0..self.model.layout().len()),
-            };
-            match values.iter().position(|g| !g.is_finite()) {
-                Some(i) => format!("the gradient of `{}`", self.model.layout().name_at(i)),
-                None => "the gradient of the regression head".into(),
+            let (backend, layout) = (self.model.backend(), self.model.layout());
+            let values = grads.map_or(vec![], |g| backend.read_arena(g, 0..layout.len()));
+            let own = values.iter().position(|g| !g.is_finite());
+            let beside = auxiliary.and_then(|a| a.not_finite());
+            match (own, beside) {
+                (Some(i), _) => format!("the gradient of `{}`", layout.name_at(i)),
+                (None, Some(name)) => format!("the gradient of the discriminator's `{name}`"),
+                (None, None) => "the gradient of the regression head".into(),
             }
         };
         TrainError::NotFinite {
@@ -247,6 +293,8 @@ impl<B: Backend> Run<B> {
             loss: f64,
             learning_rate: f64,
             gradient_norm: f64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            difference: Option<DifferenceReport>,
             pairs_per_second: f64,
         }
         let line = Line {
@@ -255,6 +303,7 @@ impl<B: Backend> Run<B> {
             loss: report.loss,
             learning_rate: report.learning_rate,
             gradient_norm: report.gradient_norm,
+            difference: report.difference,
             pairs_per_second: report.pairs_per_second,
         };
         progress.metrics.write("step", &line)

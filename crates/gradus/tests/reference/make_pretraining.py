@@ -61,3 +61,5 @@ def write(name, source, seed):
 if __name__ == "__main__":
     write("bert", "bert-small", seed=31)
     write("roberta", "roberta-small", seed=32)
+    write("distilbert", "distilbert-small", seed=33)
+    write("mpnet", "mpnet-small", seed=34)

@@ -207,6 +207,19 @@ impl Layout {
         layout
     }
 
+    /// The same with a linear layer that sorts token vectors of `width` into
+    /// classes, behind all else.
+    pub(super) fn with_classifier(mut self, width: usize, classes: usize) -> (Self, Linear) {
+        let mut b = Builder {
+            named: std::mem::take(&mut self.named),
+            len: self.len,
+            layer: None,
+        };
+        let classifier = b.linear("classifier", classes, width, true);
+        (self.named, self.len) = (b.named, b.len);
+        (self, classifier)
+    }
+
     /// How many parameters there are.
     pub fn len(&self) -> usize {
         self.len

@@ -1,6 +1,6 @@
 use super::{mlp, projector};
 use crate::Embeddings;
-use crate::objective::{Input, Objective, ObjectiveError, Output};
+use crate::objective::{Beside, Input, Objective, ObjectiveError, Output};
 use gradus_kernels::dropout::mix64;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,36 @@ impl Objective for Projected {
     }
 
     fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output {
+        self.through(parameters, input, |inner, input| {
+            self.inner.evaluate(inner, input)
+        })
+    }
+
+    /// The term sees the projected embeddings.
+    fn evaluate_beside(&self, parameters: &[f32], input: &Input<'_>, beside: Beside<'_>) -> Output {
+        self.through(parameters, input, |inner, input| {
+            self.inner.evaluate_beside(inner, input, beside)
+        })
+    }
+
+    fn describe(&self) -> String {
+        let through = match self.projection {
+            Projection::Mlp => "an MLP",
+            Projection::BatchNorm => "a projector with batch norm",
+        };
+        format!("{}, through {through}", self.inner.describe())
+    }
+}
+
+impl Projected {
+    /// What `objective`, given its own parameters, makes of projected
+    /// embeddings, with the gradients of those in front and of the projection.
+    fn through(
+        &self,
+        parameters: &[f32],
+        input: &Input<'_>,
+        objective: impl FnOnce(&[f32], &Input<'_>) -> Output,
+    ) -> Output {
         let (x, dim) = (input.embeddings.as_slice(), input.embeddings.dim());
         let runs = self.projection.parameters(dim);
         let count = runs.iter().map(|(_, count)| count).sum();
@@ -103,7 +133,7 @@ impl Objective for Projected {
                 embeddings: &embeddings,
                 ..*input
             };
-            self.inner.evaluate(inner, &input)
+            objective(inner, &input)
         };
         let mut gradient = vec![0.0; count];
         let (loss, dx, rest) = match self.projection {
@@ -128,13 +158,5 @@ impl Objective for Projected {
             embeddings: dx,
             parameters: gradient,
         }
-    }
-
-    fn describe(&self) -> String {
-        let through = match self.projection {
-            Projection::Mlp => "an MLP",
-            Projection::BatchNorm => "a projector with batch norm",
-        };
-        format!("{}, through {through}", self.inner.describe())
     }
 }
