@@ -109,7 +109,7 @@ fn every_command_of_the_pages_is_sound() {
                 .iter()
                 .map(|axis| Axis::parse(axis).unwrap())
                 .collect();
-            for row in Grid::new(&axes, vec![1]).unwrap().rows {
+            for row in Grid::new(&[String::new()], &axes, vec![1]).unwrap().rows {
                 let mut set = after("--set");
                 set.extend(row.settings);
                 check(&recipe, &set);
