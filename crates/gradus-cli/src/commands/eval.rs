@@ -7,6 +7,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::PairOptions;
 use crate::progress::{Counter, Manner};
+use crate::training::Narrator;
 use gradus::Embeddings;
 use gradus::data::TextVariant;
 use gradus::eval::{Aggregation, Embedder, Metric, Report, Suite, Task, View};
@@ -143,6 +144,24 @@ fn suite(args: &Args, context: &Context) -> Result<Suite, Failure> {
         suite.tasks.push(task.map_err(Failure::Input)?);
     }
     Ok(suite)
+}
+
+/// The test sets in their original text, where they are wanted and there.
+pub(super) fn tests_at_hand(
+    context: &Context,
+    unwanted: bool,
+    narrator: &Narrator,
+) -> Option<Suite> {
+    if unwanted {
+        return None;
+    }
+    let suite = Suite::load(&context.data, TextVariant::Original);
+    let say = |error| {
+        narrator.say(&format!(
+            "no test scores ({error}); `gradus pull sts` fetches the test sets, --no-tests does without"
+        ));
+    };
+    suite.map_err(say).ok()
 }
 
 /// An encoder that tells how it gets on.

@@ -2,14 +2,13 @@
 
 mod source;
 
-use super::eval::Watched;
+use super::eval::{Watched, tests_at_hand};
 use super::train::{base_of, find_model, prepare, read_recipe};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::Output;
+use crate::output::{Output, publish_table};
 use crate::training::Narrator;
 use gradus::Error;
-use gradus::data::TextVariant;
 use gradus::eval::Suite;
 use gradus::sweep::{Axis, Grid, Outcome, Row, Table, TestScores};
 use gradus::train::{Recipe, RunFolder, TrainError, parse_recipe};
@@ -111,7 +110,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if args.dry_run {
         return sweep.list(&grid);
     }
-    let suite = sweep.suite(&narrator);
+    let suite = tests_at_hand(context, args.no_tests, &narrator);
     let mut rows = Vec::with_capacity(grid.rows.len());
     let mut best = None;
     let mut number = 0;
@@ -138,7 +137,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
     }
     let table = Table::new(&rows, suite.as_ref(), against, sweep.header(&grid));
-    sweep.publish(&table)
+    publish_table(
+        &sweep.root,
+        &table,
+        (&table.text(), &table.markdown()),
+        args.json,
+    )
 }
 
 /// A model's row before any training.
@@ -288,22 +292,6 @@ impl Sweep<'_> {
         output.finish()
     }
 
-    /// The test sets, if they are wanted and there.
-    fn suite(&self, narrator: &Narrator) -> Option<Suite> {
-        if self.args.no_tests {
-            return None;
-        }
-        match Suite::load(&self.context.data, TextVariant::Original) {
-            Ok(suite) => Some(suite),
-            Err(error) => {
-                narrator.say(&format!(
-                    "no test scores ({error}); `gradus pull sts` fetches the test sets, --no-tests does without"
-                ));
-                None
-            }
-        }
-    }
-
     /// The outcome of one run: read where it is finished, else worked out.
     fn cell(
         &self,
@@ -396,23 +384,6 @@ impl Sweep<'_> {
             Some(folder) if !self.args.keep_models => remove(&folder.join("model")),
             _ => Ok(()),
         }
-    }
-
-    /// Writes the table to the sweep's folder and to standard output.
-    fn publish(&self, table: &Table) -> Result<(), Failure> {
-        let json = serde_json::to_string_pretty(table);
-        let json = json.map_err(|e| Failure::Usage(e.to_string()))? + "\n";
-        for (name, text) in [("table.json", &json), ("table.md", &table.markdown())] {
-            let mut file = Output::open(Some(&self.root.join(name)))?;
-            file.bytes(text.as_bytes())?;
-            file.finish()?;
-        }
-        let mut output = Output::open(None)?;
-        match self.args.json {
-            true => output.bytes(json.as_bytes())?,
-            false => output.bytes(table.text().as_bytes())?,
-        }
-        output.finish()
     }
 }
 

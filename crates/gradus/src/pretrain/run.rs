@@ -221,11 +221,7 @@ impl<B: Backend> Run<B> {
     /// does not belong to these texts; [`Error::Io`].
     pub fn execute(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary> {
         let started = Instant::now();
-        let (checkpoint, damaged) = folder.latest()?;
-        for message in damaged {
-            observer.warn(&format!("{message}; the one before it is used"));
-        }
-        let mut progress = match checkpoint {
+        let mut progress = match folder.take_up(&mut |message| observer.warn(message))? {
             Some(checkpoint) => self.resume(folder, checkpoint)?,
             None => {
                 let state = State {

@@ -1,14 +1,9 @@
-use super::auxiliary::Auxiliary;
 use super::evaluation::DevSet;
 use super::events::Observer;
-use super::metrics::Metrics;
 use super::overlap::Watch;
 use super::prompting::set_template;
-use super::record::Recorder;
 use super::stage::{Context, Prepared};
-use super::{
-    Checkpoint, Freeze, Optimizer, Plan, Rates, Recipe, RunFolder, Stage, State, TrainError,
-};
+use super::{Plan, Recipe, RunFolder, Stage, TrainError};
 use crate::Result;
 use crate::calibration::Calibration;
 use crate::data::DataRoot;
@@ -16,7 +11,6 @@ use crate::model::{ModelFolder, Provenance, RegressionHead, SentenceEncoder};
 use crate::objective::LossName;
 use crate::teacher::{self, TeacherVectors};
 use gradus_kernels::Backend;
-use gradus_kernels::dropout::mix64;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -66,20 +60,6 @@ pub struct Run<B: Backend> {
     pub(super) start: PathBuf,
     /// The head that came with the model, for the first stage.
     pub(super) given_head: Option<RegressionHead>,
-}
-
-/// What changes while a run goes on.
-pub(super) struct Progress<B: Backend> {
-    pub state: State,
-    pub optimizer: Optimizer<B>,
-    /// How many of the model's parameters the stage keeps moments for.
-    pub moments: usize,
-    pub head: Vec<f32>,
-    /// What the stage under way trains beside the model, once it began.
-    pub auxiliary: Option<Auxiliary<B>>,
-    pub metrics: Metrics,
-    pub last_checkpoint: Instant,
-    pub recorder: Recorder,
 }
 
 impl<B: Backend> Run<B> {
@@ -188,68 +168,6 @@ impl<B: Backend> Run<B> {
         &self.model
     }
 
-    /// Times a few steps per stage at a rate of 0, which leaves the model as it
-    /// is, and puts the stages' expected durations into the plan.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`].
-    pub fn estimate(&mut self) -> Result<()> {
-        const PASSES: u64 = 3;
-        for s in 0..self.stages.len() {
-            let stage = &self.stages[s];
-            if stage.settings.freeze == Freeze::Encoder {
-                continue;
-            }
-            let head = stage
-                .objective
-                .initial_parameters(self.model.dim(), self.recipe.seed);
-            let mut grads = self.model.gradient_arena();
-            let (adamw, clip) = (stage.settings.adamw, stage.settings.clip);
-            let moments = self.moments(s);
-            let mut optimizer = Optimizer::new(self.model.backend(), adamw, clip, moments, 0);
-            let still = stage.groups.segments(0.0);
-            let mut auxiliary = self.auxiliary(s)?;
-            let mut order = None;
-            let mut seconds = 0.0;
-            for pass in 0..=PASSES {
-                let stage = &self.stages[s];
-                let started = Instant::now();
-                let spread = pass * stage.plan.steps_per_epoch / (PASSES + 1);
-                let examples = stage.examples(self.recipe.seed, s, spread, &mut order);
-                let mut head_grads = vec![0.0; head.len()];
-                let beside = auxiliary.as_mut();
-                self.gradients(
-                    s,
-                    spread,
-                    &examples,
-                    &head,
-                    &mut grads,
-                    &mut head_grads,
-                    beside,
-                )?;
-                let (rates, backend) = (
-                    Rates {
-                        encoder: &still,
-                        head: &[],
-                    },
-                    self.model.shared_backend(),
-                );
-                let (_, params) = self.model.params_mut();
-                let (own, of_head) = (&mut vec![], &[]);
-                optimizer.step(&backend, params, &grads, own, of_head, &rates, 1.0);
-                if let Some(auxiliary) = &mut auxiliary {
-                    auxiliary.step(0.0, 1.0);
-                }
-                // The first pass warms caches up.
-                if pass > 0 {
-                    seconds += started.elapsed().as_secs_f64();
-                }
-            }
-            self.plan.stages[s].seconds = Some(seconds / PASSES as f64 * stage.plan.steps as f64);
-        }
-        Ok(())
-    }
-
     /// Carries the run out, from its latest checkpoint if there is one.
     ///
     /// # Errors
@@ -264,28 +182,9 @@ impl<B: Backend> Run<B> {
             None => folder.write_overlap(&self.plan.overlap)?,
         }
         observer.begin(&self.plan);
-        let (checkpoint, damaged) = folder.latest()?;
-        for message in damaged {
-            observer.warn(&format!("{message}; the one before it is used"));
-        }
-        let mut progress = match checkpoint {
+        let mut progress = match folder.take_up(&mut |message| observer.warn(message))? {
             Some(checkpoint) => self.resume(folder, checkpoint)?,
-            None => {
-                let state = State {
-                    fingerprint: self.fingerprint.clone(),
-                    ..State::default()
-                };
-                Progress {
-                    state,
-                    optimizer: self.optimizer(0),
-                    moments: self.moments(0),
-                    head: self.new_head(0),
-                    auxiliary: None,
-                    metrics: Metrics::open(folder, 0, 0)?,
-                    last_checkpoint: Instant::now(),
-                    recorder: Recorder::new(folder.root(), &self.plan),
-                }
-            }
+            None => self.at_start(folder)?,
         };
         if progress.state.stage < self.stages.len() {
             let state = &progress.state;
@@ -341,102 +240,6 @@ impl<B: Backend> Run<B> {
             Err(why) => observer.warn(&format!("the model is not calibrated: {why}")),
         }
         Ok(())
-    }
-
-    pub(super) fn moments(&self, stage: usize) -> usize {
-        match self.stages.get(stage).map(|s| s.settings.freeze) {
-            Some(Freeze::None) => self.model.layout().len(),
-            _ => 0,
-        }
-    }
-
-    pub(super) fn optimizer(&self, stage: usize) -> Optimizer<B> {
-        let (settings, clip, head) = match self.stages.get(stage) {
-            Some(s) => (
-                s.settings.adamw,
-                s.settings.clip,
-                self.new_head(stage).len(),
-            ),
-            None => Default::default(),
-        };
-        Optimizer::new(
-            self.model.backend(),
-            settings,
-            clip,
-            self.moments(stage),
-            head,
-        )
-    }
-
-    /// A stage's head at its start, where no stage before it hands one on: the
-    /// first stage goes on with a head of the same kind that came with the
-    /// model.
-    pub(super) fn new_head(&self, s: usize) -> Vec<f32> {
-        let Some(stage) = self.stages.get(s) else {
-            return vec![];
-        };
-        let fresh = stage
-            .objective
-            .initial_parameters(self.model.dim(), mix64(self.recipe.seed ^ s as u64));
-        match (&self.given_head, self.head(s, &fresh)) {
-            (Some(given), Some(own))
-                if s == 0
-                    && given.values.len() == fresh.len()
-                    && (given.features, given.outputs) == (own.features, own.outputs) =>
-            {
-                given.values.clone()
-            }
-            _ => fresh,
-        }
-    }
-
-    pub(super) fn resume(
-        &mut self,
-        folder: &RunFolder,
-        mut checkpoint: Checkpoint,
-    ) -> Result<Progress<B>> {
-        let fail = |message: &str| TrainError::Folder {
-            path: folder.root().to_path_buf(),
-            message: message.to_owned(),
-        };
-        let state = checkpoint.state.clone();
-        if state.fingerprint != self.fingerprint {
-            return Err(fail(
-                "the training data changed since this run began; restore it, or start a new run",
-            )
-            .into());
-        }
-        let mut progress = Progress {
-            optimizer: self.optimizer(state.stage),
-            moments: self.moments(state.stage),
-            head: vec![],
-            auxiliary: None,
-            metrics: Metrics::open(folder, state.metrics_len, state.events_len)?,
-            last_checkpoint: Instant::now(),
-            recorder: Recorder::new(folder.root(), &self.plan),
-            state,
-        };
-        let head = self.new_head(progress.state.stage).len();
-        let unfit = || fail("the checkpoint does not fit the recipe's model; start a new run");
-        // A stage that has not begun has no values of it.
-        if progress.state.step > 0
-            && let Some(mut auxiliary) = self.auxiliary(progress.state.stage)?
-        {
-            let values = checkpoint.discriminator();
-            let steps = progress.state.step;
-            if !values.is_some_and(|v| auxiliary.restore(v, steps)) {
-                return Err(unfit().into());
-            }
-            progress.auxiliary = Some(auxiliary);
-        }
-        if progress.state.stage > self.stages.len()
-            || !checkpoint.fits(self.model.layout().len(), progress.moments, head)
-        {
-            return Err(unfit().into());
-        }
-        let (backend, params) = self.model.params_mut();
-        checkpoint.restore(backend, params, &mut progress.optimizer, &mut progress.head);
-        Ok(progress)
     }
 }
 

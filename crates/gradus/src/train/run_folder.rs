@@ -162,19 +162,18 @@ impl RunFolder {
         }
     }
 
-    /// The latest checkpoint that can be read, and what is wrong with those
-    /// that cannot.
+    /// The latest checkpoint that can be read; `warn` is told what is wrong with
+    /// later ones.
     ///
     /// # Errors
     /// [`Error::Io`] where the folder cannot be listed.
-    pub fn latest(&self) -> Result<(Option<Checkpoint>, Vec<String>)> {
-        let mut damaged = Vec::new();
+    pub fn take_up(&self, warn: &mut dyn FnMut(&str)) -> Result<Option<Checkpoint>> {
         for path in Checkpoint::list(&self.checkpoints())? {
             match Checkpoint::read(&path) {
-                Ok(checkpoint) => return Ok((Some(checkpoint), damaged)),
-                Err(error) => damaged.push(error.to_string()),
+                Ok(checkpoint) => return Ok(Some(checkpoint)),
+                Err(error) => warn(&format!("{error}; the one before it is used")),
             }
         }
-        Ok((None, damaged))
+        Ok(None)
     }
 }

@@ -3,7 +3,8 @@
 
 use super::card::card;
 use super::events::Observer;
-use super::run::{Progress, Run};
+use super::progress::Progress;
+use super::run::Run;
 use super::{Checkpoint, DevEvaluation, Freeze, NextFrom, RunFolder, State};
 use crate::Result;
 use crate::model::{Provenance, RegressionHead, Selection, TrainingRun};

@@ -1,16 +1,9 @@
-//! Multi-head self-attention over packed sequences, one head of one sequence
-//! at a time. Only that head's scores are ever held, and of a long sequence in
-//! a forward pass only those of some queries; backward recomputes them.
+//! One head of one sequence.
 
-use super::math::Strided;
-use super::transpose::Square;
-use super::{Cpu, Isa, Tensor, cut, math};
-use crate::Packed;
-use crate::dropout::Dropout;
+use crate::cpu::math::{self, Strided};
+use crate::cpu::transpose::Square;
+use crate::cpu::{Isa, Tensor};
 use std::ops::Range;
-
-/// Tokens a thread should have at least.
-const GRAIN: usize = 16;
 
 /// Queries whose probabilities are held at a time in a forward pass, so that
 /// memory does not grow with the square of a long sequence.
@@ -18,7 +11,7 @@ const QUERIES: usize = 512;
 
 /// One head's working memory; rows of `len` values are padded to whole vectors.
 #[derive(Default)]
-struct Scratch {
+pub(super) struct Scratch {
     /// Keys (or values) with tokens along the row: `[head, len]`.
     across: Vec<f32>,
     /// Probabilities, `[len, len]`.
@@ -32,14 +25,14 @@ struct Scratch {
 /// Where one head of one sequence lies in a `[tokens, 3 * width]` matrix, and
 /// what is added to its scores.
 #[derive(Clone, Copy)]
-struct Head<'b> {
-    first: usize,
-    len: usize,
-    width: usize,
-    from: usize,
-    size: usize,
+pub(super) struct Head<'b> {
+    pub first: usize,
+    pub len: usize,
+    pub width: usize,
+    pub from: usize,
+    pub size: usize,
     /// For every distance, the query's own in the middle.
-    bias: Option<&'b [f32]>,
+    pub bias: Option<&'b [f32]>,
 }
 
 impl Head<'_> {
@@ -142,7 +135,7 @@ impl Head<'_> {
     /// Writes the context of every token to `out`, whose rows start at token
     /// `first_row`.
     #[inline(always)]
-    fn forward(
+    pub fn forward(
         &self,
         isa: Isa,
         qkv: &[f32],
@@ -175,7 +168,7 @@ impl Head<'_> {
     /// those of the scaled scores, times the scale, in `scratch.slopes`.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)] // one head's own state and the tensors
-    fn backward(
+    pub fn backward(
         &self,
         isa: Isa,
         qkv: &[f32],
@@ -260,7 +253,7 @@ impl Head<'_> {
 /// Sums the gradient of one head's bias by distance: `sums` has a place for each
 /// of the `2 * len - 1`, the query's own in the middle.
 #[inline(always)]
-fn sum_by_distance(scratch: &Scratch, len: usize, size: usize, sums: &mut [f32]) {
+pub(super) fn sum_by_distance(scratch: &Scratch, len: usize, size: usize, sums: &mut [f32]) {
     let stride = math::padded(len);
     sums.fill(0.0);
     let rows = scratch.slopes.chunks_exact(stride).enumerate().take(len);
@@ -289,183 +282,5 @@ fn columns_of(values: &[f32], stride: usize) -> Strided<'_> {
         values,
         row: 1,
         col: stride,
-    }
-}
-
-/// The dropout key of a row of one head's probabilities: heads count as rows
-/// of their own.
-#[inline(always)]
-fn row_key(dropout: &Dropout, stream: u64, head: usize, i: usize) -> u32 {
-    dropout.row_key(stream, (head << 32) | i)
-}
-
-/// The heads of some sequences, each with its sequence's stream and its number.
-#[inline(always)]
-fn heads_of<'b>(
-    batch: &'b Packed,
-    sequences: Range<usize>,
-    heads: usize,
-    width: usize,
-    bias: Option<&'b Tensor>,
-) -> impl Iterator<Item = (u64, usize, Head<'b>)> {
-    let size = width / heads;
-    let offsets = batch.offsets();
-    let sequences = sequences.filter(|&s| offsets[s] < offsets[s + 1]);
-    sequences.flat_map(move |s| {
-        let (first, end) = (offsets[s], offsets[s + 1]);
-        (0..heads).map(move |h| {
-            let head = Head {
-                first,
-                len: end - first,
-                width,
-                from: h * size,
-                size,
-                bias: bias.map(|b| b.row(h)),
-            };
-            (batch.streams()[s], h, head)
-        })
-    })
-}
-
-/// The sequences of each task and the rows they own.
-fn tasks(cpu: &Cpu, batch: &Packed) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
-    let sequences = cpu.split_sequences(batch, GRAIN);
-    let offsets = batch.offsets();
-    let rows = sequences
-        .iter()
-        .map(|s| offsets[s.start]..offsets[s.end])
-        .collect();
-    (sequences, rows)
-}
-
-pub(super) fn forward(
-    cpu: &Cpu,
-    qkv: &Tensor,
-    batch: &Packed,
-    heads: usize,
-    bias: Option<&Tensor>,
-    dropout: Option<Dropout>,
-) -> Tensor {
-    let width = qkv.cols() / 3;
-    check_bias(batch, heads, bias);
-    let mut out = cpu.uninit(qkv.rows(), width);
-    let (sequences, rows) = tasks(cpu, batch);
-    let parts = cut(out.values_mut(), &rows, width)
-        .into_iter()
-        .zip(&sequences)
-        .zip(&rows)
-        .collect();
-    cpu.each(parts, |((out, sequences), rows)| {
-        cpu.simd(
-            #[inline(always)]
-            || {
-                let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width, bias) {
-                    head.forward(
-                        cpu.isa,
-                        qkv.values(),
-                        &mut scratch,
-                        out,
-                        rows.start,
-                        #[inline(always)]
-                        |i, row| {
-                            if let Some(d) = &dropout {
-                                d.apply(row, row_key(d, stream, h, i));
-                            }
-                        },
-                    );
-                }
-            },
-        );
-    });
-    out
-}
-
-#[allow(clippy::too_many_arguments)] // the operation's own
-pub(super) fn backward(
-    cpu: &Cpu,
-    qkv: &Tensor,
-    batch: &Packed,
-    heads: usize,
-    bias: Option<&Tensor>,
-    dropout: Option<Dropout>,
-    dy: &Tensor,
-    dbias: Option<&mut Tensor>,
-) -> Tensor {
-    let width = qkv.cols() / 3;
-    check_bias(batch, heads, bias);
-    let mut grad = qkv.like();
-    // Each sequence's sums by distance, in its rows: a head has `2 * len`
-    // places, one of them spare.
-    let sums_width = if dbias.is_some() { 2 * heads } else { 0 };
-    let mut sums = cpu.uninit(qkv.rows(), sums_width);
-    let (sequences, rows) = tasks(cpu, batch);
-    let parts = cut(grad.values_mut(), &rows, 3 * width)
-        .into_iter()
-        .zip(cut(sums.values_mut(), &rows, sums_width))
-        .zip(&sequences)
-        .zip(&rows)
-        .collect();
-    cpu.each(parts, |(((grad, sums), sequences), rows)| {
-        cpu.simd(
-            #[inline(always)]
-            || {
-                let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width, bias) {
-                    head.backward(
-                        cpu.isa,
-                        qkv.values(),
-                        dy,
-                        &mut scratch,
-                        grad,
-                        rows.start,
-                        #[inline(always)]
-                        |i, row| {
-                            if let Some(d) = &dropout {
-                                d.apply(row, row_key(d, stream, h, i));
-                            }
-                        },
-                    );
-                    if sums_width > 0 {
-                        let at = (head.first - rows.start) * sums_width + h * 2 * head.len;
-                        let sums = &mut sums[at..at + 2 * head.len - 1];
-                        sum_by_distance(&scratch, head.len, head.size, sums);
-                    }
-                }
-            },
-        );
-    });
-    if let Some(dbias) = dbias {
-        add_sums(batch, heads, sums.values(), dbias);
-    }
-    grad
-}
-
-/// Adds every sequence's sums to the bias's gradient, sequences in order.
-fn add_sums(batch: &Packed, heads: usize, sums: &[f32], dbias: &mut Tensor) {
-    let columns = dbias.cols();
-    let middle = columns / 2;
-    for bounds in batch.offsets().windows(2) {
-        let len = bounds[1] - bounds[0];
-        if len == 0 {
-            continue;
-        }
-        let own = &sums[bounds[0] * 2 * heads..bounds[1] * 2 * heads];
-        let rows = dbias.values_mut().chunks_exact_mut(columns);
-        for (row, own) in rows.zip(own.chunks_exact(2 * len)) {
-            let row = &mut row[middle + 1 - len..middle + len];
-            for (total, sum) in row.iter_mut().zip(own) {
-                *total += sum;
-            }
-        }
-    }
-}
-
-/// Panics where a bias is not this batch's.
-fn check_bias(batch: &Packed, heads: usize, bias: Option<&Tensor>) {
-    if let Some(bias) = bias {
-        let columns = (2 * batch.longest()).saturating_sub(1);
-        let found = (bias.rows(), bias.cols());
-        assert_eq!(found, (heads, columns), "a bias for each head and distance");
     }
 }

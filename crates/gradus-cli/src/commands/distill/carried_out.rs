@@ -1,0 +1,314 @@
+//! A distillation carried out: students trained, measured and compared.
+
+use super::Args;
+use crate::commands::bench;
+use crate::commands::eval::{Watched, tests_at_hand};
+use crate::commands::train::prepare;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::{Output, publish_table};
+use crate::training::Narrator;
+use gradus::Error;
+use gradus::calibration::Calibration;
+use gradus::data::Source;
+use gradus::distill::{Agreement, HELD_OUT, Row, Settings, Sizes, Table, Texts};
+use gradus::eval::{Correlation, Suite};
+use gradus::model::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, write_student};
+use gradus::train::{DevSet, Observer, RunFolder, RunRecord};
+use gradus_kernels::cpu::Cpu;
+use std::path::{Path, PathBuf};
+
+/// A distillation under way.
+pub(super) struct Distillation<'a> {
+    pub args: &'a Args,
+    pub context: &'a Context,
+    pub root: PathBuf,
+    pub teacher: PathBuf,
+    pub settings: Settings,
+}
+
+/// What models are measured on.
+struct Measures {
+    held_out: Vec<String>,
+    agreement: Agreement,
+    suite: Option<Suite>,
+    dev: Option<Source>,
+}
+
+impl Distillation<'_> {
+    /// Says what would be made.
+    pub fn tell(&self, teacher: &ModelFolder) -> Result<(), Failure> {
+        let texts = self.read_texts()?;
+        let mut output = Output::open(None)?;
+        output.line(&format!(
+            "teacher   {}, {} layers of width {}",
+            self.settings.teacher, teacher.config.layers, teacher.config.hidden_size
+        ))?;
+        output.line(&format!(
+            "texts     {} to learn from, {} held out",
+            texts.train.len(),
+            texts.held_out.len()
+        ))?;
+        let a_pass = texts.train.len().div_ceil(self.settings.batch.max(1));
+        let length = match (self.settings.steps, self.settings.minutes) {
+            (Some(steps), _) => format!("{steps} steps"),
+            (None, Some(minutes)) => format!("as many steps as fit {minutes} minutes"),
+            (None, None) => format!("{} epochs", self.settings.epochs.unwrap_or(1.0)),
+        };
+        output.line(&format!(
+            "training  {length} of {} texts; {a_pass} steps are a pass",
+            self.settings.batch
+        ))?;
+        for student in &self.settings.students {
+            let folder = self.root.join(student.label());
+            let state = match (finished(&folder), RunFolder::is_taken(&folder)) {
+                (true, _) => "finished",
+                (false, true) => "begun",
+                (false, false) => "to do",
+            };
+            output.line(&format!("student   {}: {state}", folder.display()))?;
+        }
+        output.finish()
+    }
+
+    /// Trains what is to be trained and writes the table.
+    pub fn carry_out(mut self) -> Result<(), Failure> {
+        let mut narrator = Narrator::new(self.context.manner);
+        self.take_folder()?;
+        let measures = self.measures(&narrator)?;
+        for student in &self.settings.students {
+            let folder = self.root.join(student.label());
+            match finished(&folder) {
+                true => narrator.say(&format!("{}: finished before", student.label())),
+                false => self.train(student, &folder, &mut narrator)?,
+            }
+            self.drop_calibration(&folder)?;
+        }
+        let table = self.table(&measures, &narrator)?;
+        publish_table(
+            &self.root,
+            &table,
+            (&table.text(), &table.markdown()),
+            self.args.json,
+        )
+    }
+
+    /// Writes the settings, with the students of an earlier command.
+    fn take_folder(&mut self) -> Result<(), Failure> {
+        if let Some(there) = Settings::read(&self.root)? {
+            if !there.is_like(&self.settings) {
+                return Err(Failure::Usage(format!(
+                    "{} holds a distillation of other settings: give another --output, or go on with it by --resume",
+                    self.root.display()
+                )));
+            }
+            let mut students = there.students;
+            students.append(&mut self.settings.students);
+            let mut each: Vec<StudentShape> = vec![];
+            for student in students {
+                if !each.contains(&student) {
+                    each.push(student);
+                }
+            }
+            self.settings.students = each;
+        }
+        std::fs::create_dir_all(&self.root).map_err(Error::io(&self.root))?;
+        Ok(self.settings.write(&self.root)?)
+    }
+
+    fn read_texts(&self) -> Result<Texts, Failure> {
+        let (sources, base) = (&self.settings.texts, &self.settings.base_dir);
+        Texts::read(sources, base, &self.context.data).map_err(Failure::Input)
+    }
+
+    /// Texts held out and what the teacher says of them; written once.
+    fn measures(&self, narrator: &Narrator) -> Result<Measures, Failure> {
+        let folder = self.root.join(Settings::TEXTS);
+        let found = Texts::held_out_of(&folder)?;
+        let (held_out, fresh) = match found {
+            Some(held_out) => (held_out, None),
+            None => {
+                narrator.say("reading the texts");
+                let texts = self.read_texts()?;
+                (texts.held_out.clone(), Some(texts))
+            }
+        };
+        let teacher = self.context.load(&self.teacher)?;
+        let agreement = Agreement::new(&vectors(&teacher, &held_out)?, self.settings.seed);
+        if let Some(texts) = fresh {
+            std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+            agreement.write(&folder.join(Settings::GRADED), &held_out)?;
+            texts.write(&folder)?;
+            narrator.say(&format!(
+                "texts      {} to learn from, {} held out ({HELD_OUT})",
+                texts.train.len(),
+                held_out.len()
+            ));
+        }
+        Ok(Measures {
+            held_out,
+            agreement,
+            suite: tests_at_hand(self.context, self.args.no_tests, narrator),
+            dev: self.settings.dev.clone(),
+        })
+    }
+
+    /// Trains a student, or goes on where that stopped.
+    fn train(
+        &self,
+        student: &StudentShape,
+        root: &Path,
+        narrator: &mut Narrator,
+    ) -> Result<(), Failure> {
+        narrator.say(&format!("student {}", student.label()));
+        let (mut run, folder) = match RunFolder::is_taken(root) {
+            true => {
+                let (folder, recipe) = RunFolder::open(root)?;
+                let other = |p| p != recipe.precision;
+                if self.context.precision.is_some_and(other) {
+                    return Err(Failure::Usage(
+                        "a student goes on in the precision it began in; leave --precision out"
+                            .into(),
+                    ));
+                }
+                (prepare(recipe, root, self.context, narrator)?.0, folder)
+            }
+            false => {
+                std::fs::create_dir_all(root).map_err(Error::io(root))?;
+                let (start, same_width) = (
+                    root.join(Settings::START),
+                    self.settings.objective.needs_same_width(),
+                );
+                write_student(
+                    &start,
+                    &self.teacher,
+                    student,
+                    same_width,
+                    self.settings.seed,
+                )?;
+                let mut recipe = self.settings.recipe(student, &self.teacher)?;
+                let (mut run, mut resolved) =
+                    prepare(recipe.clone(), root, self.context, narrator)?;
+                if let (None, Some(minutes)) = (self.settings.steps, self.settings.minutes) {
+                    narrator.note("measuring the speed");
+                    run.estimate()?;
+                    let stage = &run.plan().stages[0];
+                    let a_step = stage.seconds.unwrap_or(1.0) / stage.steps as f64;
+                    let steps = (60.0 * minutes / a_step.max(1e-6)) as u64;
+                    recipe.stages[0].steps = Some(steps.max(1));
+                    recipe.stages[0].epochs = None;
+                    (run, resolved) = prepare(recipe, root, self.context, narrator)?;
+                }
+                (run, RunFolder::create(root, &resolved, root)?)
+            }
+        };
+        run.execute(&folder, narrator)?;
+        Ok(())
+    }
+
+    /// Without graded pairs a calibration's scale would be the teacher's cosine,
+    /// which is no grade.
+    fn drop_calibration(&self, root: &Path) -> Result<(), Failure> {
+        let path = Calibration::path(&root.join("model"));
+        if self.settings.dev.is_none() && path.exists() {
+            std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
+        Ok(())
+    }
+
+    fn table(&self, measures: &Measures, narrator: &Narrator) -> Result<Table, Failure> {
+        narrator.say("measuring the teacher and its students");
+        let mut rows = vec![self.row("teacher", &self.teacher, measures)?];
+        for student in &self.settings.students {
+            let folder = self.root.join(student.label());
+            let mut row = self.row(&student.label(), &folder.join("model"), measures)?;
+            row.seconds = record(&folder).map(|record| record.seconds);
+            rows.push(row);
+        }
+        rows[0].model.clone_from(&self.settings.teacher);
+        let of_teacher = rows[0].sentences_per_second;
+        for row in &mut rows {
+            row.speed_up = row.sentences_per_second / of_teacher;
+        }
+        let chosen = match &self.settings.dev {
+            Some(dev) => format!(
+                "dev: Spearman x 100 of cosines on {}, which chose the models",
+                dev.describe()
+            ),
+            None => "the agreement chose the models".to_owned(),
+        };
+        let header = vec![
+            format!(
+                "teacher: {}; objective: {:?}; seed: {}",
+                self.settings.teacher, self.settings.objective, self.settings.seed
+            ),
+            format!(
+                "agreement: Spearman x 100 of a student's cosines and the teacher's, on random pairs of {} texts held out",
+                measures.held_out.len()
+            ),
+            chosen,
+        ];
+        Ok(Table { header, rows })
+    }
+
+    fn row(&self, name: &str, folder: &Path, measures: &Measures) -> Result<Row, Failure> {
+        let encoder = self.context.load(folder)?;
+        let texts: Vec<&str> = measures.held_out.iter().map(String::as_str).collect();
+        let speed = bench::speed(name, &encoder, &texts, self.context.manner)?;
+        let agreement = measures
+            .agreement
+            .of(&vectors(&encoder, &measures.held_out)?);
+        let dev = self.dev(measures, &encoder)?;
+        let sizes = Sizes::of(&encoder).map_err(Failure::Model)?;
+        let mut average = None;
+        if let Some(suite) = &measures.suite {
+            let what = format!("{name}: scoring the test sets");
+            let watched = Watched::new(encoder, what, self.context.manner);
+            let scores = suite.evaluate(&watched).map_err(Failure::Model)?;
+            average = Some(scores.average.all.spearman);
+        }
+        Ok(Row {
+            name: name.to_owned(),
+            model: folder.display().to_string(),
+            sizes,
+            sentences_per_second: speed,
+            speed_up: 1.0,
+            agreement,
+            dev,
+            average,
+            seconds: None,
+        })
+    }
+
+    fn dev(
+        &self,
+        measures: &Measures,
+        encoder: &SentenceEncoder<Cpu>,
+    ) -> Result<Option<Correlation>, Failure> {
+        let Some(source) = &measures.dev else {
+            return Ok(None);
+        };
+        let loaded = source.load(&self.settings.base_dir, &self.context.data)?;
+        let dev = DevSet::new(source.describe(), &loaded.pairs, loaded.scale, encoder)?;
+        Ok(Some(dev.evaluate(encoder, None, "", 0).spearman))
+    }
+}
+
+fn vectors(
+    encoder: &SentenceEncoder<Cpu>,
+    texts: &[String],
+) -> Result<gradus::Embeddings, Failure> {
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let vectors = encoder.encode(&texts, EncodeOptions::default());
+    vectors.map_err(Failure::Model)
+}
+
+/// What is known of the run in `folder`.
+fn record(folder: &Path) -> Option<RunRecord> {
+    RunRecord::read(folder).ok().flatten()
+}
+
+/// Whether the run in `folder` came to its end.
+fn finished(folder: &Path) -> bool {
+    record(folder).is_some_and(|record| record.finished) && folder.join("model").is_dir()
+}

@@ -1,0 +1,72 @@
+//! How long a run will take.
+
+use super::Freeze;
+use super::optimizer::{Optimizer, Rates};
+use super::run::Run;
+use crate::Result;
+use gradus_kernels::Backend;
+use std::time::Instant;
+
+impl<B: Backend> Run<B> {
+    /// Times a few steps per stage at a rate of 0, which leaves the model as it
+    /// is, and puts the stages' expected durations into the plan.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn estimate(&mut self) -> Result<()> {
+        const PASSES: u64 = 3;
+        for s in 0..self.stages.len() {
+            let stage = &self.stages[s];
+            if stage.settings.freeze == Freeze::Encoder {
+                continue;
+            }
+            let head = stage
+                .objective
+                .initial_parameters(self.model.dim(), self.recipe.seed);
+            let mut grads = self.model.gradient_arena();
+            let (adamw, clip) = (stage.settings.adamw, stage.settings.clip);
+            let moments = self.moments(s);
+            let mut optimizer = Optimizer::new(self.model.backend(), adamw, clip, moments, 0);
+            let still = stage.groups.segments(0.0);
+            let mut auxiliary = self.auxiliary(s)?;
+            let mut order = None;
+            let mut seconds = 0.0;
+            for pass in 0..=PASSES {
+                let stage = &self.stages[s];
+                let started = Instant::now();
+                let spread = pass * stage.plan.steps_per_epoch / (PASSES + 1);
+                let examples = stage.examples(self.recipe.seed, s, spread, &mut order);
+                let mut head_grads = vec![0.0; head.len()];
+                let beside = auxiliary.as_mut();
+                self.gradients(
+                    s,
+                    spread,
+                    &examples,
+                    &head,
+                    &mut grads,
+                    &mut head_grads,
+                    beside,
+                )?;
+                let (rates, backend) = (
+                    Rates {
+                        encoder: &still,
+                        head: &[],
+                    },
+                    self.model.shared_backend(),
+                );
+                let (_, params) = self.model.params_mut();
+                let (own, of_head) = (&mut vec![], &[]);
+                optimizer.step(&backend, params, &grads, own, of_head, &rates, 1.0);
+                if let Some(auxiliary) = &mut auxiliary {
+                    auxiliary.step(0.0, 1.0);
+                }
+                // The first pass warms caches up.
+                if pass > 0 {
+                    seconds += started.elapsed().as_secs_f64();
+                }
+            }
+            self.plan.stages[s].seconds = Some(seconds / PASSES as f64 * stage.plan.steps as f64);
+        }
+        Ok(())
+    }
+}
