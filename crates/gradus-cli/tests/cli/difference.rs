@@ -17,7 +17,7 @@ fn workplace() -> tempfile::TempDir {
     fs::write(place.path().join("texts.txt"), texts.join("\n")).unwrap();
     let recipe = format!(
         "model = '{}'\nnormalize = false\nlog_every = 1\ncheckpoint_steps = 1\n\
-         [[stage]]\nname = 'one'\nsteps = 8\nbatch = 8\naccumulate = 2\nlearning_rate = 1e-3\n\
+         [[stage]]\nname = 'one'\nsteps = 24\nbatch = 8\naccumulate = 2\nlearning_rate = 1e-3\n\
          dropout = 0.1\nobjective = {{ loss = 'info_nce' }}\nprojection = 'batch_norm'\n\
          also = [{{ loss = 'list_mle', temperature = 0.1 }}, {{ loss = 'consistency' }}]\n\
          teachers = [{{ model = '{}' }}]\n\
@@ -73,7 +73,7 @@ fn a_killed_run_goes_on_with_its_discriminator() {
         kills += kill_until_done(place.path(), &arguments, &resume, &begun, attempt);
         assert!(bits(&run) == expected, "{name} differs");
     }
-    assert!(kills > 3, "only {kills} kills");
+    assert!(kills > 2, "only {kills} kills");
     // What the model is, and what TensorBoard gets.
     let told = place.path().join("whole/tensorboard");
     let events = fs::read_dir(told).unwrap().next().unwrap().unwrap();

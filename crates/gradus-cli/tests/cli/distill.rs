@@ -312,7 +312,7 @@ fn what_cannot_be_is_refused() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
         assert!(told.contains(part), "{arguments:?}: {told}");
     }
-    assert!(!place.path().join("runs/distill/texts").exists());
+    assert!(!place.path().join("runs/distill").exists());
 }
 
 #[test]

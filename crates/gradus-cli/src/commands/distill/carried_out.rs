@@ -74,7 +74,7 @@ impl Distillation<'_> {
     /// Trains what is to be trained and writes the table.
     pub fn carry_out(mut self) -> Result<(), Failure> {
         let mut narrator = Narrator::new(self.context.manner);
-        self.take_folder()?;
+        self.take_up()?;
         let measures = self.measures(&narrator)?;
         for student in &self.settings.students {
             let folder = self.root.join(student.label());
@@ -93,8 +93,8 @@ impl Distillation<'_> {
         )
     }
 
-    /// Writes the settings, with the students of an earlier command.
-    fn take_folder(&mut self) -> Result<(), Failure> {
+    /// Adds the students of an earlier command in the same folder.
+    fn take_up(&mut self) -> Result<(), Failure> {
         if let Some(there) = Settings::read(&self.root)? {
             if !there.is_like(&self.settings) {
                 return Err(Failure::Usage(format!(
@@ -112,8 +112,7 @@ impl Distillation<'_> {
             }
             self.settings.students = each;
         }
-        std::fs::create_dir_all(&self.root).map_err(Error::io(&self.root))?;
-        Ok(self.settings.write(&self.root)?)
+        Ok(())
     }
 
     fn read_texts(&self) -> Result<Texts, Failure> {
@@ -135,6 +134,9 @@ impl Distillation<'_> {
         };
         let teacher = self.context.load(&self.teacher)?;
         let agreement = Agreement::new(&vectors(&teacher, &held_out)?, self.settings.seed);
+        // Texts that cannot be read leave no settings behind.
+        std::fs::create_dir_all(&self.root).map_err(Error::io(&self.root))?;
+        self.settings.write(&self.root)?;
         if let Some(texts) = fresh {
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
             agreement.write(&folder.join(Settings::GRADED), &held_out)?;
