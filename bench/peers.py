@@ -30,6 +30,7 @@ JOBS = [
     "simcse",
     "base-simcse",
     "ranking",
+    "difference",
     "scaling",
 ]
 PEERS = ["torch", "openvino", "transformers", "sentence-transformers"]

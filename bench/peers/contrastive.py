@@ -1,11 +1,13 @@
 """Jobs that train without labels: SimCSE, and what is added to it."""
 
 import json
+import shutil
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import BertModel
+from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from .base_model import base_model
 from .common import Contender, Job, Unavailable
@@ -22,7 +24,7 @@ DROPOUT = 0.1
 
 # Steps before the measured ones, and these.
 STEPS = (10, 50)
-BASE_STEPS = (3, 10)
+BASE_STEPS = (2, 5)
 
 # So many that no step meets a sentence of another.
 SENTENCES = BATCH * (sum(STEPS) + 1)
@@ -175,8 +177,31 @@ def ranking(setup):
     return Job("ranking", "texts/s", ours(setup, with_ranking), [plain])
 
 
+def generator(setup):
+    """A masked language model of half the layers, with random weights."""
+    folder = setup.folder / "generator"
+    if not folder.exists():
+        folder.mkdir()
+        for path in Path(setup.model).glob("token*"):
+            shutil.copy(path, folder / path.name)
+        config = BertConfig.from_pretrained(setup.model)
+        config.num_hidden_layers = max(1, config.num_hidden_layers // 2)
+        torch.manual_seed(1)
+        BertForMaskedLM(config).save_pretrained(folder)
+    return str(folder)
+
+
+def difference(setup):
+    """What difference prediction costs, with a generator of half the layers."""
+    more = f"difference = {{ generator = {json.dumps(generator(setup))} }}"
+    text = recipe(setup, setup.model, STEPS, projection="batch_norm", more=more)
+    plain = ours(setup, recipe(setup, setup.model, STEPS), "gradus without it")
+    return Job("difference", "texts/s", ours(setup, text), [plain])
+
+
 JOBS = {
     "simcse": simcse,
     "base-simcse": base_simcse,
     "ranking": ranking,
+    "difference": difference,
 }

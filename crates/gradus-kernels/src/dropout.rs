@@ -55,18 +55,44 @@ impl Dropout {
     #[inline(always)]
     pub(crate) fn apply(&self, values: &mut [f32], row_key: u32) {
         let (threshold, scale) = (self.threshold(), self.scale());
-        // Each 32-bit hash serves one column of the left half and one of the
-        // right half, which keeps both loops free of shuffles.
-        let half = values.len().div_ceil(2);
-        let (left, right) = values.split_at_mut(half);
-        for (c, value) in left.iter_mut().enumerate() {
-            let bits = hash32(row_key.wrapping_add((c as u32).wrapping_mul(0x9E37_79B9))) & 0xFFFF;
-            *value *= if bits < threshold { 0.0 } else { scale };
+        let (blocks, rest) = values.as_chunks_mut::<BLOCK>();
+        let mut counter = row_key;
+        for block in blocks {
+            mask_block(block, counter, threshold, scale);
+            counter = counter.wrapping_add(BLOCK_STEP);
         }
-        for (c, value) in right.iter_mut().enumerate() {
-            let bits = hash32(row_key.wrapping_add((c as u32).wrapping_mul(0x9E37_79B9))) >> 16;
-            *value *= if bits < threshold { 0.0 } else { scale };
+        if !rest.is_empty() {
+            // Whole vectors, too: rows of attention are often shorter than a block.
+            let mut block = [0.0; BLOCK];
+            block[..rest.len()].copy_from_slice(rest);
+            mask_block(&mut block, counter, threshold, scale);
+            rest.copy_from_slice(&block[..rest.len()]);
         }
+    }
+}
+
+/// Columns that are masked together.
+const BLOCK: usize = 32;
+
+/// Between the counters of neighbouring columns.
+const STEP: u32 = 0x9E37_79B9;
+
+/// Between those of neighbouring blocks, of which each column has half a hash.
+const BLOCK_STEP: u32 = STEP.wrapping_mul(BLOCK as u32 / 2);
+
+/// Each 32-bit hash serves one column of the left half and one of the right
+/// half, which keeps both loops free of shuffles.
+#[inline(always)]
+fn mask_block(block: &mut [f32; BLOCK], counter: u32, threshold: u32, scale: f32) {
+    let (left, right) = block.split_at_mut(BLOCK / 2);
+    for (c, (left, right)) in left.iter_mut().zip(right).enumerate() {
+        let bits = hash32(counter.wrapping_add((c as u32).wrapping_mul(STEP)));
+        *left *= if bits & 0xFFFF < threshold {
+            0.0
+        } else {
+            scale
+        };
+        *right *= if bits >> 16 < threshold { 0.0 } else { scale };
     }
 }
 
