@@ -72,7 +72,7 @@ ROWS = [
 ]
 
 # Measured steps, after one that is not.
-STEPS = 2
+STEPS = 1
 
 
 def arguments():
@@ -92,6 +92,9 @@ def arguments():
     parser.add_argument("--gradus", type=Path, default=root / "target" / "release" / "gradus")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--precision", default="bf16")
+    parser.add_argument(
+        "--most-tokens", type=int, metavar="N", help="leave out rows with more tokens a step"
+    )
     args = parser.parse_args()
     if args.data is None:
         parser.error("where the STS data is must be said: --data FOLDER, or GRADUS_DATA")
@@ -173,6 +176,8 @@ def main():
         setup = common.Setup(gradus, model, args.data.resolve(), args.threads, Path(folder))
         base = base_model(setup)
         for row in ROWS:
+            if args.most_tokens and row.tokens > args.most_tokens:
+                continue
             rate, held = measure(row, setup, base, args.precision, common.peak_memory)
             pairs = common.number(rate) if rate else "not run"
             tokens = common.number(rate * 2 * row.length) if rate else ""

@@ -91,6 +91,16 @@ fn every_recipe_can_be_read() {
     assert_eq!(outputs.len(), count, "two recipes write to one folder");
 }
 
+/// What pages give commands beside recipes.
+const OPTIONS: [&str; 6] = [
+    "--set",
+    "--grid",
+    "--output",
+    "--seeds",
+    "--before",
+    "--against",
+];
+
 #[test]
 fn every_command_of_the_pages_is_sound() {
     let mut checked = 0;
@@ -103,7 +113,7 @@ fn every_command_of_the_pages_is_sound() {
             };
             let options = command[3..].iter().filter(|word| word.starts_with("--"));
             for option in options {
-                assert!(["--set", "--grid", "--output"].contains(&option.as_str()));
+                assert!(OPTIONS.contains(&option.as_str()), "{option}");
             }
             let axes: Vec<Axis> = after("--grid")
                 .iter()
