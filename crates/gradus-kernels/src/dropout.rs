@@ -55,44 +55,54 @@ impl Dropout {
     #[inline(always)]
     pub(crate) fn apply(&self, values: &mut [f32], row_key: u32) {
         let (threshold, scale) = (self.threshold(), self.scale());
-        let (blocks, rest) = values.as_chunks_mut::<BLOCK>();
-        let mut counter = row_key;
-        for block in blocks {
-            mask_block(block, counter, threshold, scale);
-            counter = counter.wrapping_add(BLOCK_STEP);
-        }
-        if !rest.is_empty() {
-            // Whole vectors, too: rows of attention are often shorter than a block.
-            let mut block = [0.0; BLOCK];
-            block[..rest.len()].copy_from_slice(rest);
-            mask_block(&mut block, counter, threshold, scale);
-            rest.copy_from_slice(&block[..rest.len()]);
+        // Each 32-bit hash serves one column of the left half and one of the
+        // right half, which keeps both loops free of shuffles.
+        let half = values.len().div_ceil(2);
+        let (left, right) = values.split_at_mut(half);
+        let mut right = right.chunks_mut(LANES);
+        for (block, left) in left.chunks_mut(LANES).enumerate() {
+            let first = (block * LANES) as u32;
+            let mut bits = [0u32; LANES];
+            for (c, bits) in (first..).zip(&mut bits) {
+                *bits = hash32(row_key.wrapping_add(c.wrapping_mul(0x9E37_79B9)));
+            }
+            keep(left, &bits.map(low), threshold, scale);
+            if let Some(right) = right.next() {
+                keep(right, &bits.map(high), threshold, scale);
+            }
         }
     }
 }
 
-/// Columns that are masked together.
-const BLOCK: usize = 32;
+/// Columns that are masked together, short rows as whole vectors, too.
+const LANES: usize = 16;
 
-/// Between the counters of neighbouring columns.
-const STEP: u32 = 0x9E37_79B9;
-
-/// Between those of neighbouring blocks, of which each column has half a hash.
-const BLOCK_STEP: u32 = STEP.wrapping_mul(BLOCK as u32 / 2);
-
-/// Each 32-bit hash serves one column of the left half and one of the right
-/// half, which keeps both loops free of shuffles.
 #[inline(always)]
-fn mask_block(block: &mut [f32; BLOCK], counter: u32, threshold: u32, scale: f32) {
-    let (left, right) = block.split_at_mut(BLOCK / 2);
-    for (c, (left, right)) in left.iter_mut().zip(right).enumerate() {
-        let bits = hash32(counter.wrapping_add((c as u32).wrapping_mul(STEP)));
-        *left *= if bits & 0xFFFF < threshold {
-            0.0
-        } else {
-            scale
-        };
-        *right *= if bits >> 16 < threshold { 0.0 } else { scale };
+fn low(bits: u32) -> u32 {
+    bits & 0xFFFF
+}
+
+#[inline(always)]
+fn high(bits: u32) -> u32 {
+    bits >> 16
+}
+
+/// Multiplies up to [`LANES`] values by 0 or by `scale`.
+#[inline(always)]
+fn keep(values: &mut [f32], bits: &[u32; LANES], threshold: u32, scale: f32) {
+    if let Some(values) = values.first_chunk_mut() {
+        return keep_all(values, bits, threshold, scale);
+    }
+    let mut padded = [0.0; LANES];
+    padded[..values.len()].copy_from_slice(values);
+    keep_all(&mut padded, bits, threshold, scale);
+    values.copy_from_slice(&padded[..values.len()]);
+}
+
+#[inline(always)]
+fn keep_all(values: &mut [f32; LANES], bits: &[u32; LANES], threshold: u32, scale: f32) {
+    for (value, &bits) in values.iter_mut().zip(bits) {
+        *value *= if bits < threshold { 0.0 } else { scale };
     }
 }
 
@@ -138,6 +148,30 @@ mod tests {
         let bound = 4.0 * (0.1 * 0.9 / n).sqrt();
         assert!((dropped as f64 / n - 0.1).abs() < bound, "{dropped}");
         assert!((sum / n - 1.0).abs() < bound * 1.2, "{sum}");
+    }
+
+    /// Column by column, as the masks are defined.
+    fn plainly(dropout: Dropout, key: u32, cols: usize) -> Vec<f32> {
+        let half = cols.div_ceil(2);
+        let of = |c: usize| {
+            let column = (c % half) as u32;
+            let bits = hash32(key.wrapping_add(column.wrapping_mul(0x9E37_79B9)));
+            let bits = if c < half { bits & 0xFFFF } else { bits >> 16 };
+            match bits < dropout.threshold() {
+                true => 0.0,
+                false => dropout.scale(),
+            }
+        };
+        (0..cols).map(of).collect()
+    }
+
+    #[test]
+    fn rows_of_every_length_have_their_mask() {
+        let dropout = Dropout::for_step(0.3, 7, 3).at(1, 0.3);
+        for cols in (0..70).chain([384, 1000]) {
+            let key = dropout.row_key(5, cols);
+            assert_eq!(mask(dropout, 5, cols, cols), plainly(dropout, key, cols));
+        }
     }
 
     #[test]
