@@ -40,7 +40,7 @@ impl Source {
     ///
     /// # Errors
     /// Those of [`Source::validate`], [`Known::locate`] and
-    /// [`PairFile::graded`]; [`DataError::BadSource`] if every pair was
+    /// [`PairFile::graded`](crate::data::PairFile::graded); [`DataError::BadSource`](crate::data::DataError::BadSource) if every pair was
     /// skipped or excluded.
     pub fn load(&self, base_dir: &Path, root: &DataRoot) -> Result<Loaded> {
         self.load_without(&PairIndex::default(), base_dir, root)

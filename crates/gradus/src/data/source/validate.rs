@@ -8,8 +8,8 @@ impl Source {
     /// Checks the description itself, without touching a file.
     ///
     /// # Errors
-    /// [`DataError::BadSource`], [`DataError::UnknownDataset`],
-    /// [`DataError::NoSuchSplit`].
+    /// [`DataError::BadSource`](crate::data::DataError::BadSource), [`DataError::UnknownDataset`](crate::data::DataError::UnknownDataset),
+    /// [`DataError::NoSuchSplit`](crate::data::DataError::NoSuchSplit).
     pub fn validate(&self) -> Result<()> {
         match (&self.path, &self.dataset) {
             (Some(_), Some(_)) => return self.bad("`path` and `dataset` are both set", "keep one"),
