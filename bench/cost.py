@@ -9,7 +9,6 @@ machine has free is not run: it shows what `gradus train --dry-run` expects,
 marked with ~.
 """
 
-import argparse
 import dataclasses
 import json
 import os
@@ -17,6 +16,8 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
+
+from peers.common import options
 
 RECIPE = """\
 model = {model}
@@ -76,29 +77,12 @@ STEPS = 1
 
 
 def arguments():
-    root = Path(__file__).resolve().parents[1]
-    data = os.environ.get("GRADUS_DATA") or None
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--model",
-        default="all-MiniLM-L6-v2",
-        help="whose tokenizer is used: folder of a BERT model, or a name that gradus knows",
-    )
-    parser.add_argument(
-        "--data", type=Path, default=data, help="folder of the STS data; default $GRADUS_DATA"
-    )
-    parser.add_argument("--gradus", type=Path, default=root / "target" / "release" / "gradus")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser = options(__doc__)
     parser.add_argument("--precision", default="bf16")
     parser.add_argument(
         "--most-tokens", type=int, metavar="N", help="leave out rows with more tokens a step"
     )
-    args = parser.parse_args()
-    if args.data is None:
-        parser.error("where the STS data is must be said: --data FOLDER, or GRADUS_DATA")
-    return args
+    return parser.parse_args()
 
 
 def long_texts(sentences, count, words):

@@ -14,6 +14,8 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from peers.common import at_least_one, options
+
 # In the order of the table.
 JOBS = [
     "encode-f32",
@@ -36,19 +38,6 @@ JOBS = [
 PEERS = ["torch", "openvino", "transformers", "sentence-transformers"]
 
 
-def cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def at_least_one(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
 def chosen_jobs(text):
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -58,29 +47,12 @@ def chosen_jobs(text):
 
 
 def arguments():
-    root = Path(__file__).resolve().parents[1]
-    data = os.environ.get("GRADUS_DATA") or None
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options(__doc__)
     parser.add_argument(
         "--jobs", type=chosen_jobs, default=JOBS, help=f"all by default: {','.join(JOBS)}"
     )
-    parser.add_argument(
-        "--model",
-        default="all-MiniLM-L6-v2",
-        help="folder of a BERT model with mean pooling, or a name that gradus knows",
-    )
-    parser.add_argument(
-        "--data", type=Path, default=data, help="folder of the STS data; default $GRADUS_DATA"
-    )
-    parser.add_argument("--gradus", type=Path, default=root / "target" / "release" / "gradus")
     parser.add_argument("--rounds", type=at_least_one, default=3)
-    parser.add_argument("--threads", type=at_least_one, default=cores(), help="of everybody")
-    args = parser.parse_args()
-    if args.data is None:
-        parser.error("where the STS data is must be said: --data FOLDER, or GRADUS_DATA")
-    return args
+    return parser.parse_args()
 
 
 def processor():

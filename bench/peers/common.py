@@ -1,5 +1,6 @@
 """What all jobs share: the gradus binary, the data, rounds and their medians."""
 
+import argparse
 import dataclasses
 import functools
 import json
@@ -27,6 +28,41 @@ _, status, usage = os.wait4(child.pid, 0)
 print(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
+
+
+def at_least_one(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def cores():
+    return len(AFFINITY) if AFFINITY else os.cpu_count() or 1
+
+
+def options(description):
+    """A parser with what all scripts take; the data's folder is required."""
+    root = Path(__file__).resolve().parents[2]
+    data = os.environ.get("GRADUS_DATA") or None
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model",
+        default="all-MiniLM-L6-v2",
+        help="folder of a BERT model with mean pooling, or a name that gradus knows",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=data,
+        required=data is None,
+        help="folder of the STS data; default $GRADUS_DATA",
+    )
+    parser.add_argument("--gradus", type=Path, default=root / "target" / "release" / "gradus")
+    parser.add_argument("--threads", type=at_least_one, default=cores(), help="of everybody")
+    return parser
 
 
 class Unavailable(Exception):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel
 from .base_model import base_model
 from .common import Contender, Job, Unavailable
 from .tokens import load_tokenizer, padded
-from .train import gradus_rate, parameter_groups
+from .train import examples_per_second, gradus_rate, parameter_groups
 
 # Unsupervised SimCSE as Gao et al. (2021) trained BERT-base.
 RATE = 3e-5
@@ -76,6 +75,8 @@ class SimCse(nn.Module):
 class Trainer:
     """SimCSE's loop in plain PyTorch; texts are tokenised beforehand."""
 
+    batch = BATCH
+
     def __init__(self, folder, sentences, half):
         torch.manual_seed(1)
         self.model, self.half = SimCse(folder).train(), half
@@ -101,19 +102,6 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         return loss
-
-    def texts_per_second(self, warm, steps):
-        # The same sentences each time.
-        self.at = 0
-        for _ in range(warm):
-            self.step()
-        begun = time.perf_counter()
-        for _ in range(steps):
-            loss = self.step()
-        seconds = time.perf_counter() - begun
-        if not torch.isfinite(loss):
-            raise SystemExit("the loss of PyTorch is not finite")
-        return steps * BATCH / seconds
 
 
 def wiki_sentences(setup):
@@ -152,7 +140,7 @@ def ours(setup, text, name="gradus bf16"):
 def pytorch(setup, model, steps, half):
     trainer = Trainer(model, wiki_sentences(setup), half)
     name = "PyTorch bf16 autocast" if half else "PyTorch f32"
-    return Contender(name, lambda: trainer.texts_per_second(*steps))
+    return Contender(name, lambda: examples_per_second(trainer, *steps))
 
 
 def simcse(setup):

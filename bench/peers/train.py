@@ -81,6 +81,21 @@ def smooth_k2(predictions, scores):
     return (3 * torch.relu((predictions - scores).abs() - 0.25) ** 2).mean()
 
 
+def examples_per_second(trainer, warm, steps):
+    """How many examples a trainer's steps take, after some to warm up."""
+    # The same examples each time.
+    trainer.at = 0
+    for _ in range(warm):
+        trainer.step()
+    begun = time.perf_counter()
+    for _ in range(steps):
+        loss = trainer.step()
+    seconds = time.perf_counter() - begun
+    if not torch.isfinite(loss):
+        raise SystemExit("the loss of PyTorch is not finite")
+    return steps * trainer.batch / seconds
+
+
 class Trainer:
     """Plain PyTorch, with what is known to make it fast: texts are tokenised
     beforehand, the optimizer is the fused one."""
@@ -111,19 +126,6 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         return loss
-
-    def pairs_per_second(self, warm, steps):
-        # The same pairs each time.
-        self.at = 0
-        for _ in range(warm):
-            self.step()
-        begun = time.perf_counter()
-        for _ in range(steps):
-            loss = self.step()
-        seconds = time.perf_counter() - begun
-        if not torch.isfinite(loss):
-            raise SystemExit("the loss of PyTorch is not finite")
-        return steps * self.batch / seconds
 
 
 def regression(model, batch, steps):
@@ -167,7 +169,7 @@ def ours(setup, wanted, model, batch, steps):
 def pytorch(setup, model, batch, steps, half):
     trainer = Trainer(model, setup.max_tokens, setup.data, batch, half)
     name = "PyTorch bf16 autocast" if half else "PyTorch f32"
-    return Contender(name, lambda: trainer.pairs_per_second(*steps))
+    return Contender(name, lambda: examples_per_second(trainer, *steps))
 
 
 def train_job(name, batch, wanted, halves):
@@ -230,7 +232,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     trainer = Trainer(args.model, args.max_tokens, args.data, 16, args.half)
-    trainer.pairs_per_second(*STEPS[16])
+    examples_per_second(trainer, *STEPS[16])
 
 
 if __name__ == "__main__":
