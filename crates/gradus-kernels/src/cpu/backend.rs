@@ -4,7 +4,7 @@ use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
 use super::feed_forward::{self, Inner};
 use super::{
-    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cross_entropy, cut, distance, embed, gated,
+    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cross_entropy, distance, embed, gated,
     gather, linear, norm, pool, rotary,
 };
 use crate::dropout::Dropout;
@@ -274,18 +274,18 @@ impl Backend for Cpu {
     }
 
     fn add(&self, mut a: Tensor, b: &Tensor) -> Tensor {
-        let (rows, cols) = (a.rows(), a.cols());
-        let ranges = self.split(rows, ROW_GRAIN);
-        let parts = cut(a.values_mut(), &ranges, cols)
-            .into_iter()
-            .zip(&ranges)
-            .collect();
-        self.each(parts, |(part, range)| {
-            let b = &b.values()[range.start * cols..range.end * cols];
-            for (a, b) in part.iter_mut().zip(b) {
-                *a += b;
-            }
-        });
+        let cols = a.cols();
+        self.rows_mut(
+            &mut a,
+            ROW_GRAIN,
+            #[inline(always)]
+            |part, range| {
+                let b = &b.values()[range.start * cols..range.end * cols];
+                for (a, b) in part.iter_mut().zip(b) {
+                    *a += b;
+                }
+            },
+        );
         a
     }
 

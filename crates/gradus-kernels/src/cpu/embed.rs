@@ -1,7 +1,7 @@
 //! Embedding lookup and its scatter.
 
 use super::arena::Arena;
-use super::{Cpu, ROW_GRAIN, Tensor, cut};
+use super::{Cpu, ROW_GRAIN, Tensor};
 use crate::{EmbeddingTables, Packed, View};
 
 /// Each table with the index that every token has in it.
@@ -28,22 +28,22 @@ pub(super) fn forward(
     let width = tables.words.cols;
     let lookups = lookups(tables, batch);
     let mut out = cpu.uninit(batch.tokens(), width);
-    let ranges = cpu.split(batch.tokens(), ROW_GRAIN);
-    let parts = cut(out.values_mut(), &ranges, width)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(out, range)| {
-        for (out, token) in out.chunks_exact_mut(width).zip(range.clone()) {
-            out.fill(0.0);
-            for (table, indices) in &lookups {
-                let from = table.offset + indices[token] as usize * width;
-                for (out, x) in out.iter_mut().zip(&params[from..from + width]) {
-                    *out += x;
+    cpu.rows_mut(
+        &mut out,
+        ROW_GRAIN,
+        #[inline(always)]
+        |out, range| {
+            for (out, token) in out.chunks_exact_mut(width).zip(range) {
+                out.fill(0.0);
+                for (table, indices) in &lookups {
+                    let from = table.offset + indices[token] as usize * width;
+                    for (out, x) in out.iter_mut().zip(&params[from..from + width]) {
+                        *out += x;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     out
 }
 

@@ -2,7 +2,7 @@
 
 use super::arena::Arena;
 use super::matmul::{self, Left, Panels, Rhs, Rows};
-use super::{Cpu, ROW_GRAIN, Tensor, cut, math};
+use super::{Cpu, ROW_GRAIN, Tensor, math};
 use crate::{Activation, Linear};
 
 /// `x W^T + b`, row by row to `store`.
@@ -118,18 +118,18 @@ pub(super) fn activation_backward(
     mut dy: Tensor,
 ) -> Tensor {
     let n = pre.cols();
-    let ranges = cpu.split(pre.rows(), ROW_GRAIN);
-    let parts = cut(dy.values_mut(), &ranges, n)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(dy, range)| {
-        let pre = &pre.values()[range.start * n..range.end * n];
-        cpu.simd(
-            #[inline(always)]
-            || slopes(activation, pre, dy),
-        );
-    });
+    cpu.rows_mut(
+        &mut dy,
+        ROW_GRAIN,
+        #[inline(always)]
+        |dy, range| {
+            slopes(
+                activation,
+                &pre.values()[range.start * n..range.end * n],
+                dy,
+            )
+        },
+    );
     dy
 }
 

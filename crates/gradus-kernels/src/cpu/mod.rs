@@ -179,6 +179,26 @@ impl Cpu {
         }
     }
 
+    /// Calls `job`, which is to be marked `#[inline(always)]`, on some rows of
+    /// `matrix` at a time and their numbers, with every instruction the
+    /// processor has. A task has at least `grain` rows if there are as many.
+    fn rows_mut(
+        &self,
+        matrix: &mut Tensor,
+        grain: usize,
+        job: impl Fn(&mut [f32], Range<usize>) + Send + Sync,
+    ) {
+        let cols = matrix.cols();
+        let ranges = self.split(matrix.rows(), grain);
+        let parts = cut(matrix.values_mut(), &ranges, cols);
+        self.each(parts.into_iter().zip(ranges).collect(), |(rows, range)| {
+            self.simd(
+                #[inline(always)]
+                || job(rows, range),
+            );
+        });
+    }
+
     /// Splits `0..rows` into about as many equal parts as there are threads,
     /// each of at least `grain` rows.
     fn split(&self, rows: usize, grain: usize) -> Vec<Range<usize>> {

@@ -177,30 +177,25 @@ pub(super) fn backward(
 }
 
 pub(super) fn dropout(cpu: &Cpu, batch: &Packed, mut x: Tensor, dropout: Dropout) -> Tensor {
-    let (rows, width) = (x.rows(), x.cols());
-    let ranges = cpu.split(rows, ROW_GRAIN);
-    let parts = cut(x.values_mut(), &ranges, width)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(x, range)| {
-        cpu.simd(
-            #[inline(always)]
-            || {
-                for_rows(
-                    batch,
-                    range.clone(),
-                    #[inline(always)]
-                    |stream, place, row| {
-                        let i = row - range.start;
-                        dropout.apply(
-                            &mut x[i * width..(i + 1) * width],
-                            dropout.row_key(stream, place),
-                        );
-                    },
-                );
-            },
-        );
-    });
+    let width = x.cols();
+    cpu.rows_mut(
+        &mut x,
+        ROW_GRAIN,
+        #[inline(always)]
+        |x, range| {
+            for_rows(
+                batch,
+                range.clone(),
+                #[inline(always)]
+                |stream, place, row| {
+                    let i = row - range.start;
+                    dropout.apply(
+                        &mut x[i * width..(i + 1) * width],
+                        dropout.row_key(stream, place),
+                    );
+                },
+            );
+        },
+    );
     x
 }

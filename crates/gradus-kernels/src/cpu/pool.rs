@@ -30,44 +30,39 @@ fn token_weight(mode: Pooling, len: usize, mark: usize) -> Option<impl Fn(usize)
 pub(super) fn forward(cpu: &Cpu, modes: &[Pooling], batch: &Packed, x: &Tensor) -> Tensor {
     let width = x.cols();
     let mut out = cpu.uninit(batch.sequences(), width * modes.len());
-    let ranges = cpu.split(batch.sequences(), GRAIN);
     let stride = width * modes.len();
-    let parts = cut(out.values_mut(), &ranges, stride)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(out, range)| {
-        cpu.simd(
-            #[inline(always)]
-            || {
-                for (row, s) in out.chunks_exact_mut(stride.max(1)).zip(range.clone()) {
-                    let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
-                    for (out, &mode) in row.chunks_exact_mut(width).zip(modes) {
-                        out.fill(0.0);
-                        match token_weight(mode, end - first, batch.marks()[s]) {
-                            Some(weight) => {
-                                for i in 0..end - first {
-                                    let w = weight(i);
-                                    if w != 0.0 {
-                                        math::axpy(out, w, x.row(first + i));
-                                    }
+    cpu.rows_mut(
+        &mut out,
+        GRAIN,
+        #[inline(always)]
+        |out, range| {
+            for (row, s) in out.chunks_exact_mut(stride.max(1)).zip(range) {
+                let (first, end) = (batch.offsets()[s], batch.offsets()[s + 1]);
+                for (out, &mode) in row.chunks_exact_mut(width).zip(modes) {
+                    out.fill(0.0);
+                    match token_weight(mode, end - first, batch.marks()[s]) {
+                        Some(weight) => {
+                            for i in 0..end - first {
+                                let w = weight(i);
+                                if w != 0.0 {
+                                    math::axpy(out, w, x.row(first + i));
                                 }
                             }
-                            None if end > first => {
-                                out.copy_from_slice(x.row(first));
-                                for i in first + 1..end {
-                                    for (out, &x) in out.iter_mut().zip(x.row(i)) {
-                                        *out = if x > *out { x } else { *out };
-                                    }
-                                }
-                            }
-                            None => {}
                         }
+                        None if end > first => {
+                            out.copy_from_slice(x.row(first));
+                            for i in first + 1..end {
+                                for (out, &x) in out.iter_mut().zip(x.row(i)) {
+                                    *out = if x > *out { x } else { *out };
+                                }
+                            }
+                        }
+                        None => {}
                     }
                 }
-            },
-        );
-    });
+            }
+        },
+    );
     out
 }
 

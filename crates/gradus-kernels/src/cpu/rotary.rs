@@ -1,6 +1,6 @@
 //! Rotary positions.
 
-use super::{Cpu, ROW_GRAIN, Tensor, cut};
+use super::{Cpu, ROW_GRAIN, Tensor};
 use crate::{Packed, Rotary};
 
 /// Cosines and sines of `[position, pair]`, in turn for each position.
@@ -44,32 +44,27 @@ pub(super) fn turn(
     assert_eq!(tokens, batch.tokens(), "one row per token");
     let pairs = size / 2;
     let table = angles(rotary, batch, pairs);
-    let ranges = cpu.split(tokens, ROW_GRAIN);
-    let parts = cut(qkv.values_mut(), &ranges, cols)
-        .into_iter()
-        .zip(&ranges)
-        .collect();
-    cpu.each(parts, |(part, range)| {
-        cpu.simd(
-            #[inline(always)]
-            || {
-                let positions = &batch.positions()[range.clone()];
-                for (row, &position) in part.chunks_exact_mut(cols).zip(positions) {
-                    let from = position as usize * size;
-                    let (cosines, sines) = table[from..from + size].split_at(pairs);
-                    for head in row[..cols / 3 * 2].chunks_exact_mut(size) {
-                        let (first, second) = head.split_at_mut(pairs);
-                        for (((x, y), cosine), sine) in
-                            first.iter_mut().zip(second).zip(cosines).zip(sines)
-                        {
-                            let (a, b, sine) = (*x, *y, sign * sine);
-                            *x = a * cosine - b * sine;
-                            *y = b * cosine + a * sine;
-                        }
+    cpu.rows_mut(
+        &mut qkv,
+        ROW_GRAIN,
+        #[inline(always)]
+        |part, range| {
+            let positions = &batch.positions()[range];
+            for (row, &position) in part.chunks_exact_mut(cols).zip(positions) {
+                let from = position as usize * size;
+                let (cosines, sines) = table[from..from + size].split_at(pairs);
+                for head in row[..cols / 3 * 2].chunks_exact_mut(size) {
+                    let (first, second) = head.split_at_mut(pairs);
+                    for (((x, y), cosine), sine) in
+                        first.iter_mut().zip(second).zip(cosines).zip(sines)
+                    {
+                        let (a, b, sine) = (*x, *y, sign * sine);
+                        *x = a * cosine - b * sine;
+                        *y = b * cosine + a * sine;
                     }
                 }
-            },
-        );
-    });
+            }
+        },
+    );
     qkv
 }

@@ -13,11 +13,16 @@ use std::ops::Range;
 /// Tokens a thread should have at least.
 const GRAIN: usize = 16;
 
-/// The dropout key of a row of one head's probabilities: heads count as rows
-/// of their own.
+/// Drops values of a row of one head's probabilities: heads count as rows of
+/// their own.
 #[inline(always)]
-fn row_key(dropout: &Dropout, stream: u64, head: usize, i: usize) -> u32 {
-    dropout.row_key(stream, (head << 32) | i)
+fn drop_in(dropout: Option<Dropout>, stream: u64, head: usize) -> impl FnMut(usize, &mut [f32]) {
+    #[inline(always)]
+    move |i, row| {
+        if let Some(dropout) = dropout {
+            dropout.apply(row, dropout.row_key(stream, (head << 32) | i));
+        }
+    }
 }
 
 /// The heads of some sequences, each with its sequence's stream and its number.
@@ -88,12 +93,7 @@ pub(super) fn forward(
                         &mut scratch,
                         out,
                         rows.start,
-                        #[inline(always)]
-                        |i, row| {
-                            if let Some(d) = &dropout {
-                                d.apply(row, row_key(d, stream, h, i));
-                            }
-                        },
+                        drop_in(dropout, stream, h),
                     );
                 }
             },
@@ -140,12 +140,7 @@ pub(super) fn backward(
                         &mut scratch,
                         grad,
                         rows.start,
-                        #[inline(always)]
-                        |i, row| {
-                            if let Some(d) = &dropout {
-                                d.apply(row, row_key(d, stream, h, i));
-                            }
-                        },
+                        drop_in(dropout, stream, h),
                     );
                     if sums_width > 0 {
                         let at = (head.first - rows.start) * sums_width + h * 2 * head.len;
