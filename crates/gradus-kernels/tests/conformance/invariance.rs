@@ -3,7 +3,7 @@
 use super::*;
 use gradus_kernels::{
     Activation, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNorm, Linear,
-    Pooling, Rotary, View,
+    Pooling, Rotary,
 };
 use proptest::prelude::*;
 
@@ -17,20 +17,11 @@ fn layer<B: Backend>(
     width: usize,
     heads: usize,
 ) -> (Vec<f32>, Vec<f32>) {
-    let mut at = 0;
-    let mut view = |rows: usize, cols: usize| {
-        let view = View::new(at, rows, cols);
-        at += view.len();
-        view
-    };
+    let mut places = Places::default();
     let tables = EmbeddingTables {
-        words: view(VOCABULARY as usize, width),
-        positions: Some(view(80, width)),
-        segments: Some(view(2, width)),
-    };
-    let mut linear = |out, width| Linear {
-        weight: view(out, width),
-        bias: Some(view(1, out)),
+        words: places.view(VOCABULARY as usize, width),
+        positions: Some(places.view(80, width)),
+        segments: Some(places.view(2, width)),
     };
     // Some in whole tiles, which bf16 keeps as such.
     let inner = match width % 2 {
@@ -38,17 +29,17 @@ fn layer<B: Backend>(
         _ => 2 * width,
     };
     let (qkv, up, down) = (
-        linear(3 * width, width),
-        linear(inner, width),
-        linear(width, inner),
+        places.linear(3 * width, width),
+        places.linear(inner, width),
+        places.linear(width, inner),
     );
     let norm = LayerNorm {
-        gamma: view(1, width),
-        beta: view(1, width),
+        gamma: places.view(1, width),
+        beta: places.view(1, width),
         eps: 1e-5,
     };
-    let params = backend.arena(values(at, 30));
-    let mut grads = backend.arena(vec![0.0; at]);
+    let params = backend.arena(values(places.len(), 30));
+    let mut grads = backend.arena(vec![0.0; places.len()]);
     let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
 
     let x = backend.embed(&params, &tables, batch);
@@ -72,7 +63,10 @@ fn layer<B: Backend>(
     let d = backend.attention_backward(&mixed, batch, heads, None, dropout, &d, None);
     let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
     backend.embed_backward(&tables, batch, &backend.add(residual, &d), &mut grads);
-    (backend.read(&pooled), backend.read_arena(&grads, 0..at))
+    (
+        backend.read(&pooled),
+        backend.read_arena(&grads, 0..places.len()),
+    )
 }
 
 /// The same of a layer with rotary positions, a learned bias by distance and a
@@ -83,23 +77,18 @@ fn modern_layer<B: Backend>(
     width: usize,
     heads: usize,
 ) -> (Vec<f32>, Vec<f32>) {
-    let mut at = 0;
-    let mut view = |rows: usize, cols: usize| {
-        let view = View::new(at, rows, cols);
-        at += view.len();
-        view
-    };
+    let mut places = Places::default();
     let tables = EmbeddingTables {
-        words: view(VOCABULARY as usize, width),
+        words: places.view(VOCABULARY as usize, width),
         positions: None,
         segments: None,
     };
     let bias = DistanceBias::Learned {
-        table: view(8, heads),
+        table: places.view(8, heads),
         max_distance: 30,
     };
     let mut linear = |out, width| Linear {
-        weight: view(out, width),
+        weight: places.view(out, width),
         bias: None,
     };
     let (qkv, up, down) = (
@@ -107,8 +96,8 @@ fn modern_layer<B: Backend>(
         linear(4 * width, width),
         linear(width, 2 * width),
     );
-    let params = backend.arena(values(at, 31));
-    let mut grads = backend.arena(vec![0.0; at]);
+    let params = backend.arena(values(places.len(), 31));
+    let mut grads = backend.arena(vec![0.0; places.len()]);
     let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
     let rotary = Rotary { base: 100.0 };
     let gate = (Activation::Silu, GateOrder::UpFirst);
@@ -149,7 +138,10 @@ fn modern_layer<B: Backend>(
     };
     let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
     backend.embed_backward(&tables, batch, &d, &mut grads);
-    (backend.read(&pooled), backend.read_arena(&grads, 0..at))
+    (
+        backend.read(&pooled),
+        backend.read_arena(&grads, 0..places.len()),
+    )
 }
 
 type Layer<B> = fn(&B, &Packed, usize, usize) -> (Vec<f32>, Vec<f32>);

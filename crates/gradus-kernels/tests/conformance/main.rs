@@ -2,11 +2,14 @@
 //! backward, on random shapes; and give the same bits in any company and on
 //! any number of threads.
 
+mod attention;
+mod ends;
 mod gated;
-mod gradients;
 mod half;
 mod invariance;
+mod layers;
 mod layouts;
+mod optimizer;
 mod positions;
 mod reference;
 mod sparse;
@@ -15,7 +18,7 @@ mod zero;
 
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use gradus_kernels::dropout::{Dropout, mix64};
-use gradus_kernels::{Backend, Packed, Sequence};
+use gradus_kernels::{Backend, Linear, Packed, Sequence, View};
 
 /// Values in `[-1, 1)`, the same for the same seed.
 fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -54,6 +57,31 @@ fn batch(lengths: &[usize], vocabulary: u32, seed: u64) -> Packed {
             }),
         2,
     )
+}
+
+/// Hands out the places of an arena, one behind the other.
+#[derive(Default)]
+struct Places(usize);
+
+impl Places {
+    fn view(&mut self, rows: usize, cols: usize) -> View {
+        let view = View::new(self.0, rows, cols);
+        self.0 += view.len();
+        view
+    }
+
+    /// With a bias.
+    fn linear(&mut self, out: usize, width: usize) -> Linear {
+        Linear {
+            weight: self.view(out, width),
+            bias: Some(self.view(1, out)),
+        }
+    }
+
+    /// How many values were handed out.
+    fn len(&self) -> usize {
+        self.0
+    }
 }
 
 /// Asserts that `got` is within `tolerance` of `want`, relative to the larger
@@ -104,7 +132,10 @@ macro_rules! conformance {
         mod $name {
             use super::*;
 
-            conformance!(@each $make; gradients; linear, inference_gives_what_training_gives, activations, feed_forward_backward, layer_norm_with_dropout_and_residual, attention, attention_in_long_sequences, attention_backward_meets_the_dropout_of_forward, embeddings, poolings_and_normalisation, adamw_follows_its_formula_and_leaves_the_rest);
+            conformance!(@each $make; layers; linear, inference_gives_what_training_gives, activations, feed_forward_backward, layer_norm_with_dropout_and_residual);
+            conformance!(@each $make; attention; attention, attention_in_long_sequences, attention_backward_meets_the_dropout_of_forward);
+            conformance!(@each $make; ends; embeddings, poolings_and_normalisation);
+            conformance!(@each $make; optimizer; adamw_follows_its_formula_and_leaves_the_rest);
             conformance!(@each $make; gated; gates);
             conformance!(@each $make; positions; turns, distances, attention_with_a_bias);
 
