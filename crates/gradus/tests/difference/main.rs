@@ -1,0 +1,59 @@
+//! Difference prediction: PyTorch's stored loss and gradients, slopes, what the
+//! generator fills, and runs with it.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod gradients;
+mod rebuilt;
+mod refusals;
+mod runs;
+mod training;
+
+use common::{fixture, load, model_folder};
+use gradus::difference::{Average, Difference, DifferenceSettings, Fill, Filled, Generator};
+use gradus::model::TokenClassifier;
+use gradus::text::Tokens;
+use gradus_kernels::cpu::Cpu;
+use gradus_kernels::dropout::mix64;
+use std::sync::Arc;
+
+const SEED: u64 = 5;
+
+/// What a recipe has without further keys, with a weight of 1.
+fn settings() -> DifferenceSettings {
+    DifferenceSettings {
+        generator: "generator".into(),
+        mask_rate: 0.3,
+        weight: 1.0,
+        fill: Fill::Argmax,
+        positions: Filled::All,
+        average: Average::Real,
+    }
+}
+
+/// A discriminator from the stored model `name`, without dropout.
+fn difference(name: &str, settings: DifferenceSettings, threads: usize) -> Difference<Cpu> {
+    let backend = Arc::new(Cpu::new(threads));
+    let folder = fixture("pretraining/bert");
+    let generator = Generator::load(&folder, Arc::clone(&backend)).unwrap();
+    let mut discriminator = TokenClassifier::load(&model_folder(name), backend, 2, 7).unwrap();
+    discriminator.set_dropout(0.0, 0.0);
+    let pieces = load(&folder).tokenizer().pieces();
+    let mask = pieces.mask().unwrap();
+    Difference::new(settings, generator, discriminator, (pieces, mask), SEED)
+}
+
+fn tokens(ids: &[u32]) -> Tokens {
+    let mut tokens = Tokens::default();
+    tokens.ids.extend_from_slice(ids);
+    tokens
+}
+
+fn streams(texts: &[Tokens]) -> Vec<(&Tokens, u64)> {
+    texts.iter().zip(0..).collect()
+}
+
+/// A value in `[-1, 1)`, the same for the same number.
+fn unit(i: u64) -> f32 {
+    (mix64(i) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+}
