@@ -1,6 +1,7 @@
 //! How long a run will take.
 
 use super::Freeze;
+use super::gradients::Gradients;
 use super::optimizer::{Optimizer, Rates};
 use super::run::Run;
 use crate::Result;
@@ -23,7 +24,10 @@ impl<B: Backend> Run<B> {
             let head = stage
                 .objective
                 .initial_parameters(self.model.dim(), self.recipe.seed);
-            let mut grads = self.model.gradient_arena();
+            let mut grads = Gradients {
+                encoder: self.model.gradient_arena(),
+                head: vec![0.0; head.len()],
+            };
             let (adamw, clip) = (stage.settings.adamw, stage.settings.clip);
             let moments = self.moments(s);
             let mut optimizer = Optimizer::new(self.model.backend(), adamw, clip, moments, 0);
@@ -36,17 +40,8 @@ impl<B: Backend> Run<B> {
                 let started = Instant::now();
                 let spread = pass * stage.plan.steps_per_epoch / (PASSES + 1);
                 let examples = stage.examples(self.recipe.seed, s, spread, &mut order);
-                let mut head_grads = vec![0.0; head.len()];
                 let beside = auxiliary.as_mut();
-                self.gradients(
-                    s,
-                    spread,
-                    &examples,
-                    &head,
-                    &mut grads,
-                    &mut head_grads,
-                    beside,
-                )?;
+                self.gradients((s, spread), &examples, &head, &mut grads, beside)?;
                 let (rates, backend) = (
                     Rates {
                         encoder: &still,
@@ -56,7 +51,7 @@ impl<B: Backend> Run<B> {
                 );
                 let (_, params) = self.model.params_mut();
                 let (own, of_head) = (&mut vec![], &[]);
-                optimizer.step(&backend, params, &grads, own, of_head, &rates, 1.0);
+                optimizer.step(&backend, params, &grads.encoder, own, of_head, &rates, 1.0);
                 if let Some(auxiliary) = &mut auxiliary {
                     auxiliary.step(0.0, 1.0);
                 }

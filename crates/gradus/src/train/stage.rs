@@ -6,12 +6,12 @@ use super::overlap::Watch;
 use super::plan::StagePlan;
 use super::prompting::Prompting;
 use super::{Freeze, ParameterGroups, Schedule, Stage, TrainError};
+use crate::Result;
 use crate::data::DataRoot;
 use crate::model::SentenceEncoder;
-use crate::objective::{Beside, Facts, Input, Objective, Output, Projected, WeightedSum};
+use crate::objective::{Facts, Objective, Projected, WeightedSum};
 use crate::teacher::TeacherVectors;
 use crate::text::Tokens;
-use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 use sha2::Sha256;
 use std::path::Path;
@@ -159,58 +159,6 @@ impl Prepared {
         let from = (step % self.plan.steps_per_epoch) as usize * self.plan.effective_batch;
         let order = cache.as_ref().map_or(&[][..], |c| &c.1);
         order[from..(from + self.plan.effective_batch).min(order.len())].to_vec()
-    }
-
-    /// The loss of some examples, given the embeddings of their texts and what
-    /// the teachers make of the first ones, with a term beside the objective.
-    pub fn evaluate(
-        &self,
-        examples: &[u32],
-        embeddings: &Embeddings,
-        teachers: &[Embeddings],
-        parameters: &[f32],
-        beside: Option<Beside<'_>>,
-    ) -> Output {
-        let (labels, weights, tolerances) = self.labels_of(examples);
-        let input = Input {
-            embeddings,
-            labels: &labels,
-            weights: &weights,
-            tolerances: &tolerances,
-            texts: &self.texts_of(examples),
-            teachers,
-        };
-        match beside {
-            Some(beside) => self.objective.evaluate_beside(parameters, &input, beside),
-            None => self.objective.evaluate(parameters, &input),
-        }
-    }
-
-    /// What the objective knows of some pairs besides their embeddings.
-    fn labels_of(&self, examples: &[u32]) -> (Vec<f64>, Vec<f32>, Vec<Option<f32>>) {
-        let pick = |i: &u32| *i as usize;
-        (
-            examples.iter().map(|i| self.labels[pick(i)]).collect(),
-            examples.iter().map(|i| self.weights[pick(i)]).collect(),
-            examples.iter().map(|i| self.tolerances[pick(i)]).collect(),
-        )
-    }
-
-    /// The texts of some examples: all first ones, then all second ones, and so
-    /// on.
-    pub fn texts_of(&self, examples: &[u32]) -> Vec<u32> {
-        let place = |column| {
-            let of = move |&i: &u32| self.rows[i as usize * self.columns + column];
-            examples.iter().map(of)
-        };
-        (0..self.columns).flat_map(place).collect()
-    }
-
-    /// What the teachers make of the first texts of some examples.
-    pub fn taught(&self, examples: &[u32]) -> Result<Vec<Embeddings>> {
-        let texts = self.texts_of(examples);
-        let firsts = &texts[..examples.len()];
-        self.teachers.iter().map(|t| t.gather(firsts)).collect()
     }
 }
 
