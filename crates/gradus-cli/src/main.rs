@@ -10,12 +10,14 @@ mod args;
 mod chunks;
 mod commands;
 mod context;
+mod course_options;
 mod exit;
 mod npy;
 mod output;
 mod pair_options;
 mod pretraining;
 mod progress;
+mod steps_shown;
 mod training;
 
 use clap::Parser;

@@ -1,52 +1,33 @@
 //! Telling people how a pretraining gets on.
 
-use crate::progress::{Counter, Manner};
-use crate::training::duration;
+use crate::progress::Manner;
+use crate::steps_shown::{StepsShown, duration};
 use gradus::pretrain::{HeldOut, Observer, Plan, StepReport};
 use indicatif::HumanCount;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
-
-/// How often a line tells of the loss where there is no terminal.
-const BETWEEN_LINES: Duration = Duration::from_secs(15);
 
 /// An observer that shows a bar on a terminal and lines elsewhere.
 pub struct Narrator {
-    manner: Manner,
-    counter: Option<Counter>,
-    last_line: Instant,
+    shown: StepsShown,
 }
 
 impl Narrator {
     /// Tells in this manner.
     pub fn new(manner: Manner) -> Self {
-        Self {
-            manner,
-            counter: None,
-            last_line: Instant::now(),
-        }
+        let shown = StepsShown::new(manner);
+        Self { shown }
     }
 
     /// Writes a line.
     pub fn say(&self, message: &str) {
-        match &self.counter {
-            Some(counter) => counter.aside(message),
-            None => self.manner.note(message),
-        }
+        self.shown.say(message);
     }
 }
 
 impl Observer for Narrator {
     fn begin(&mut self, plan: &Plan, step: u64) {
         self.say(describe_plan(plan).trim_end());
-        if step > 0 {
-            self.say(&format!("goes on at step {step}"));
-        }
-        if self.manner == Manner::Bars {
-            let counter = Counter::new(self.manner, "pretraining", Some(plan.steps));
-            counter.skip(step);
-            self.counter = Some(counter);
-        }
+        self.shown.begin("pretraining", step, plan.steps);
     }
 
     fn note(&mut self, message: &str) {
@@ -64,19 +45,12 @@ impl Observer for Narrator {
             100.0 * report.masked_accuracy,
             report.tokens_per_second
         );
-        if let Some(counter) = &self.counter {
-            counter.relabel(told);
-            counter.add(1);
-        } else if self.last_line.elapsed() >= BETWEEN_LINES {
-            self.last_line = Instant::now();
-            self.say(&format!(
-                "step {} of {}: {told}, rate {:.2e}, {} left",
-                report.step,
-                report.steps,
-                report.learning_rate,
-                duration(report.seconds_left)
-            ));
-        }
+        let more = || {
+            let left = duration(report.seconds_left);
+            format!("rate {:.2e}, {left} left", report.learning_rate)
+        };
+        let steps = (report.step, report.steps);
+        self.shown.step(steps, told, more, false);
     }
 
     fn evaluated(&mut self, held_out: &HeldOut) {
@@ -90,7 +64,7 @@ impl Observer for Narrator {
     }
 
     fn end(&mut self) {
-        self.counter = None;
+        self.shown.end();
     }
 }
 

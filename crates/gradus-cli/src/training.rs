@@ -1,64 +1,44 @@
 //! Telling people how a training run gets on.
 
-use crate::progress::{Counter, Manner};
+use crate::progress::Manner;
+use crate::steps_shown::{StepsShown, duration};
 use gradus::train::{DevEvaluation, Observer, Plan, StepReport};
 use indicatif::HumanCount;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
 
 /// An observer that shows a bar on a terminal and lines elsewhere.
 pub struct Narrator {
-    manner: Manner,
-    counter: Option<Counter>,
-    steps: Vec<(String, u64)>,
-    last_line: Instant,
+    shown: StepsShown,
+    /// The stages' names and steps.
+    stages: Vec<(String, u64)>,
 }
-
-/// How often a line tells of the loss where there is no terminal.
-const BETWEEN_LINES: Duration = Duration::from_secs(15);
 
 impl Narrator {
     /// Tells in this manner.
     pub fn new(manner: Manner) -> Self {
         Self {
-            manner,
-            counter: None,
-            steps: vec![],
-            last_line: Instant::now(),
+            shown: StepsShown::new(manner),
+            stages: vec![],
         }
     }
 
     /// Writes a line.
     pub fn say(&self, message: &str) {
-        match &self.counter {
-            Some(counter) => counter.aside(message),
-            None => self.manner.note(message),
-        }
+        self.shown.say(message);
     }
 }
 
 impl Observer for Narrator {
     fn begin(&mut self, plan: &Plan) {
         self.say(describe_plan(plan).trim_end());
-        self.steps = plan
-            .stages
-            .iter()
-            .map(|s| (s.name.clone(), s.steps))
-            .collect();
+        let stages = plan.stages.iter();
+        self.stages = stages.map(|s| (s.name.clone(), s.steps)).collect();
     }
 
     fn stage(&mut self, index: usize, step: u64) {
-        self.counter = None;
-        if let Some((name, steps)) = self.steps.get(index) {
-            if step > 0 {
-                self.say(&format!("stage `{name}` goes on at step {step}"));
-            }
-            // Lines are the narrator's own, with the loss.
-            if self.manner == Manner::Bars {
-                let counter = Counter::new(self.manner, format!("stage `{name}`"), Some(*steps));
-                counter.skip(step);
-                self.counter = Some(counter);
-            }
+        self.shown.end();
+        if let Some((name, steps)) = self.stages.get(index) {
+            self.shown.begin(&format!("stage `{name}`"), step, *steps);
         }
     }
 
@@ -74,26 +54,18 @@ impl Observer for Narrator {
         let difference = report
             .difference
             .map_or(String::new(), |d| format!(" (difference {:.4})", d.loss));
-        if let Some(counter) = &self.counter {
-            counter.relabel(format!(
-                "loss {:.4}{difference}, {:.0} pairs/s",
-                report.loss, report.pairs_per_second
-            ));
-            counter.add(1);
-        } else if self.last_line.elapsed() >= BETWEEN_LINES || report.step == report.steps {
-            self.last_line = Instant::now();
+        let told = format!(
+            "loss {:.4}{difference}, {:.0} pairs/s",
+            report.loss, report.pairs_per_second
+        );
+        let more = || {
             let left =
                 (report.steps - report.step) as f64 * report.pairs as f64 / report.pairs_per_second;
-            self.say(&format!(
-                "step {} of {}: loss {:.4}{difference}, rate {:.2e}, {:.0} pairs/s, {} left",
-                report.step,
-                report.steps,
-                report.loss,
-                report.learning_rate,
-                report.pairs_per_second,
-                duration(left)
-            ));
-        }
+            format!("rate {:.2e}, {} left", report.learning_rate, duration(left))
+        };
+        let steps = (report.step, report.steps);
+        self.shown
+            .step(steps, told, more, report.step == report.steps);
     }
 
     fn evaluated(&mut self, e: &DevEvaluation, best: bool) {
@@ -119,17 +91,7 @@ impl Observer for Narrator {
     }
 
     fn end(&mut self) {
-        self.counter = None;
-    }
-}
-
-/// Seconds in words.
-pub fn duration(seconds: f64) -> String {
-    match seconds {
-        s if !s.is_finite() => "unknown time".into(),
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
+        self.shown.end();
     }
 }
 

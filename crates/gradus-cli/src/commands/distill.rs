@@ -5,6 +5,7 @@ mod carried_out;
 
 use crate::args::one_of;
 use crate::context::Context;
+use crate::course_options::CourseOptions;
 use crate::exit::Failure;
 use crate::pair_options::PairOptions;
 use asked::settings;
@@ -111,40 +112,18 @@ pub struct Training {
     /// What is learned: the teacher's vectors, its rankings, or both
     #[arg(long, value_name = "KIND", default_value = "mse", value_parser = one_of(IMITATIONS))]
     pub objective: Imitation,
-    /// Passes over the texts; 3 if neither steps nor minutes are given
-    #[arg(long, value_name = "N", group = "length")]
-    pub epochs: Option<f64>,
-    /// Optimizer steps
-    #[arg(long, value_name = "N", group = "length")]
-    pub steps: Option<u64>,
-    /// Minutes for each student, about: the speed is measured once, and as many
-    /// steps are taken as fit
-    #[arg(long, value_name = "N", group = "length")]
-    pub minutes: Option<f64>,
     /// Texts of a step
     #[arg(long, value_name = "N", default_value = "128")]
     pub batch: usize,
     /// The peak rate
     #[arg(long, value_name = "RATE", default_value = "2e-3")]
     pub learning_rate: f64,
-    /// The share of the steps in which the rate rises
-    #[arg(long, value_name = "SHARE", default_value = "0.1")]
-    pub warmup: f64,
     /// Cut texts to so many tokens in training
     #[arg(long, value_name = "N", default_value = "128")]
     pub max_tokens: usize,
-    /// Everything random is drawn from it
-    #[arg(long, value_name = "N", default_value = "777")]
-    pub seed: u64,
-    /// Steps between evaluations; by default once an epoch
-    #[arg(long, value_name = "N")]
-    pub evaluate_every: Option<u64>,
-    /// Seconds between checkpoints
-    #[arg(long, value_name = "N", default_value = "120")]
-    pub checkpoint_seconds: u64,
-    /// Steps between checkpoints, in addition
-    #[arg(long, value_name = "N")]
-    pub checkpoint_steps: Option<u64>,
+    /// How long
+    #[command(flatten)]
+    pub course: CourseOptions,
 }
 
 /// Runs the command.

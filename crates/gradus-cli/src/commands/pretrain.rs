@@ -1,6 +1,7 @@
 //! `gradus pretrain`: a small BERT from plain text.
 
 use crate::context::Context;
+use crate::course_options::CourseOptions;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::PairOptions;
@@ -88,24 +89,12 @@ pub struct Sizes {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Training")]
 pub struct Training {
-    /// Passes over the texts; 1 if neither steps nor minutes are given
-    #[arg(long, value_name = "N", group = "length")]
-    pub epochs: Option<f64>,
-    /// Optimizer steps
-    #[arg(long, value_name = "N", group = "length")]
-    pub steps: Option<u64>,
-    /// Minutes: the speed is measured once, and as many steps are taken as fit
-    #[arg(long, value_name = "N", group = "length")]
-    pub minutes: Option<f64>,
     /// Tokens per optimizer step
     #[arg(long, value_name = "N", default_value = "4096")]
     pub batch_tokens: usize,
     /// The peak rate; by default 1e-3, and 1e-4 with --from
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
-    /// The share of the steps in which the rate rises
-    #[arg(long, value_name = "SHARE", default_value = "0.1")]
-    pub warmup: f64,
     /// Decoupled weight decay
     #[arg(long, value_name = "DECAY", default_value = "0.01")]
     pub weight_decay: f64,
@@ -121,18 +110,9 @@ pub struct Training {
     /// Dropout; by default the model's own, 0.1 for a fresh one
     #[arg(long, value_name = "P")]
     pub dropout: Option<f32>,
-    /// Everything random is drawn from it
-    #[arg(long, value_name = "N", default_value = "777")]
-    pub seed: u64,
-    /// Steps between scorings of the texts held out; by default a tenth of all
-    #[arg(long, value_name = "N")]
-    pub evaluate_every: Option<u64>,
-    /// Seconds between checkpoints
-    #[arg(long, value_name = "N", default_value = "120")]
-    pub checkpoint_seconds: u64,
-    /// Steps between checkpoints, in addition
-    #[arg(long, value_name = "N")]
-    pub checkpoint_steps: Option<u64>,
+    /// How long
+    #[command(flatten)]
+    pub course: CourseOptions,
 }
 
 /// Runs the command.
@@ -174,6 +154,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 fn settings(args: &Args) -> Result<Settings, Failure> {
     let (sizes, training) = (&args.sizes, &args.training);
+    let course = &training.course;
     let usual = Settings::default();
     let sources = args.texts.iter().map(|path| source(path, &args.pairs));
     let fresh = args.from.is_none().then(|| FreshModel {
@@ -191,21 +172,21 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
     };
     Ok(Settings {
         from: args.from.clone(),
-        epochs: training.epochs,
-        steps: training.steps,
-        minutes: training.minutes,
+        epochs: course.epochs,
+        steps: course.steps,
+        minutes: course.minutes,
         batch_tokens: training.batch_tokens,
         learning_rate: training.learning_rate.unwrap_or(rate),
-        warmup: training.warmup,
+        warmup: course.warmup,
         weight_decay: training.weight_decay,
         dropout: training.dropout,
         mask_rate: training.mask_rate,
         whole_words: training.whole_words,
         max_tokens: training.max_tokens,
-        seed: training.seed,
-        evaluate_every: training.evaluate_every,
-        checkpoint_seconds: training.checkpoint_seconds,
-        checkpoint_steps: training.checkpoint_steps,
+        seed: course.seed,
+        evaluate_every: course.evaluate_every,
+        checkpoint_seconds: course.checkpoint_seconds,
+        checkpoint_steps: course.checkpoint_steps,
         fresh,
         texts: sources.collect::<Result<_, _>>()?,
         ..usual

@@ -92,7 +92,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// Files with too few different texts.
-    #[error("{}: {found} different texts; at least {least} are needed", path.display())]
+    #[error("{}: at least {least} different texts are needed, and it has {found}", path.display())]
     TooFewTexts {
         /// The first file.
         path: PathBuf,

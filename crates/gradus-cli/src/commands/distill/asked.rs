@@ -15,10 +15,10 @@ use std::path::Path;
 pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failure> {
     let teacher = args.teacher.clone().unwrap_or_default();
     let folder = ModelFolder::open(context.find(&teacher)?).map_err(Failure::Model)?;
-    let training = &args.training;
+    let (training, course) = (&args.training, &args.training.course);
     let texts = args.texts.iter().map(|text| named(text, &args.pairs));
-    let length = (training.steps, training.minutes);
-    if training.minutes.is_some_and(|m| !(m > 0.0 && m <= 1e6)) {
+    let length = (course.steps, course.minutes);
+    if course.minutes.is_some_and(|m| !(m > 0.0 && m <= 1e6)) {
         return Err(Failure::Usage(
             "--minutes must lie above 0 and not above a million".into(),
         ));
@@ -27,17 +27,17 @@ pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failu
         teacher,
         base_dir: std::path::absolute(".").map_err(Error::io(Path::new(".")))?,
         objective: training.objective,
-        epochs: training.epochs.or((length == (None, None)).then_some(3.0)),
-        steps: training.steps,
-        minutes: training.minutes,
+        epochs: course.epochs.or((length == (None, None)).then_some(3.0)),
+        steps: course.steps,
+        minutes: course.minutes,
         batch: training.batch,
         learning_rate: training.learning_rate,
-        warmup: training.warmup,
+        warmup: course.warmup,
         max_tokens: training.max_tokens,
-        seed: training.seed,
-        evaluate_every: training.evaluate_every,
-        checkpoint_seconds: training.checkpoint_seconds,
-        checkpoint_steps: training.checkpoint_steps,
+        seed: course.seed,
+        evaluate_every: course.evaluate_every,
+        checkpoint_seconds: course.checkpoint_seconds,
+        checkpoint_steps: course.checkpoint_steps,
         dev: args
             .dev
             .as_ref()

@@ -1,0 +1,79 @@
+//! The steps of a training as a bar on a terminal, and as lines elsewhere.
+
+use crate::progress::{Counter, Manner};
+use std::time::{Duration, Instant};
+
+/// How often a line tells of the loss where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(15);
+
+/// Shows how steps go by, and whatever else there is to say.
+pub struct StepsShown {
+    manner: Manner,
+    bar: Option<Counter>,
+    last_line: Instant,
+}
+
+impl StepsShown {
+    /// Nothing is under way yet.
+    pub fn new(manner: Manner) -> Self {
+        Self {
+            manner,
+            bar: None,
+            last_line: Instant::now(),
+        }
+    }
+
+    /// Writes a line.
+    pub fn say(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.aside(message),
+            None => self.manner.note(message),
+        }
+    }
+
+    /// Begins `what` at step `done` of `total`.
+    pub fn begin(&mut self, what: &str, done: u64, total: u64) {
+        if done > 0 {
+            self.say(&format!("{what} goes on at step {done}"));
+        }
+        // Lines are written here, with the loss.
+        if self.manner == Manner::Bars {
+            let bar = Counter::new(self.manner, what, Some(total));
+            bar.skip(done);
+            self.bar = Some(bar);
+        }
+    }
+
+    /// A step of which `told` is to be said; a line has `more` besides, and is
+    /// written now and then, and where `anyway` says so.
+    pub fn step(
+        &mut self,
+        (step, total): (u64, u64),
+        told: String,
+        more: impl FnOnce() -> String,
+        anyway: bool,
+    ) {
+        if let Some(bar) = &self.bar {
+            bar.relabel(told);
+            bar.add(1);
+        } else if anyway || self.last_line.elapsed() >= BETWEEN_LINES {
+            self.last_line = Instant::now();
+            self.say(&format!("step {step} of {total}: {told}, {}", more()));
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn end(&mut self) {
+        self.bar = None;
+    }
+}
+
+/// Seconds in words.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() => "unknown time".into(),
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
