@@ -32,6 +32,15 @@ pub struct LayerNorm {
     pub eps: f32,
 }
 
+/// The layer norms of queries and of keys.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QueryKeyNorms {
+    /// Over a token's queries of all heads.
+    pub queries: LayerNorm,
+    /// Over its keys.
+    pub keys: LayerNorm,
+}
+
 /// The embedding tables' places in the arena, each `[entries, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbeddingTables {
@@ -43,15 +52,22 @@ pub struct EmbeddingTables {
     pub segments: Option<View>,
 }
 
+/// What a layer norm's backward needs.
+#[derive(Debug)]
+pub struct Standardized<T> {
+    /// The normalised input before scale and shift, `[rows, width]`.
+    pub normalized: T,
+    /// `1 / sqrt(variance + eps)` of each row, `[rows, 1]`.
+    pub inverse_deviation: T,
+}
+
 /// A layer norm's output and what its backward needs.
 #[derive(Debug)]
 pub struct Normed<T> {
     /// `[rows, width]`.
     pub out: T,
-    /// The normalised input before scale and shift, `[rows, width]`.
-    pub normalized: T,
-    /// `1 / sqrt(variance + eps)` of each row, `[rows, 1]`.
-    pub inverse_deviation: T,
+    /// For [`Backend::add_layer_norm_backward`].
+    pub kept: Standardized<T>,
 }
 
 /// A row of scores beside the class that was to be found.
@@ -262,11 +278,31 @@ pub trait Backend: Send + Sync + 'static {
         params: &Self::Arena,
         norm: &LayerNorm,
         batch: &Packed,
-        saved: &Normed<Self::Tensor>,
+        saved: &Standardized<Self::Tensor>,
         dy: &Self::Tensor,
         dropout: Option<Dropout>,
         grads: &mut Self::Arena,
     ) -> (Self::Tensor, Option<Self::Tensor>);
+
+    /// `qkv`, `[tokens, 3 * width]`, with a layer norm over a token's queries of
+    /// all heads and one over its keys; what is kept has both, side by side, and
+    /// two deviations a row.
+    fn query_key_norm(
+        &self,
+        params: &Self::Arena,
+        norms: &QueryKeyNorms,
+        qkv: Self::Tensor,
+    ) -> (Self::Tensor, Standardized<Self::Tensor>);
+    /// Adds to the gradients of scales and shifts; returns that of `qkv` before,
+    /// given that of the result.
+    fn query_key_norm_backward(
+        &self,
+        params: &Self::Arena,
+        norms: &QueryKeyNorms,
+        saved: &Standardized<Self::Tensor>,
+        dy: Self::Tensor,
+        grads: &mut Self::Arena,
+    ) -> Self::Tensor;
 
     /// `qkv`, `[tokens, 3 * width]`, with queries and keys turned by their
     /// positions.

@@ -24,7 +24,7 @@ mod view;
 pub use activation::{Activation, GateOrder};
 pub use backend::{
     AdamWSegment, AdamWStep, Backend, EmbeddingTables, FeedForwardLayers, LayerNorm, Linear,
-    Normed, ScoredRow,
+    Normed, QueryKeyNorms, ScoredRow, Standardized,
 };
 pub use packed::{Packed, Sequence};
 pub use pooling::Pooling;

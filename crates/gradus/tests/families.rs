@@ -13,11 +13,12 @@ use std::path::Path;
 
 /// Each stored model, the prefix of its tensors, and those that do not come
 /// along: heads of the pre-training.
-const MODELS: [(&str, &str, &[&str]); 5] = [
+const MODELS: [(&str, &str, &[&str]); 6] = [
     ("roberta-small", "", &[]),
     ("distilbert-small", "distilbert.", &["vocab_"]),
     ("nomic-small", "", &[]),
     ("jina-small", "", &[]),
+    ("jina-qk-norm", "", &[]),
     ("mpnet-small", "", &[]),
 ];
 

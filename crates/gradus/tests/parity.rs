@@ -12,7 +12,7 @@ use gradus::objective::{
 use gradus_kernels::Backend;
 use serde_json::{Value, json};
 
-const MODELS: [&str; 10] = [
+const MODELS: &[&str] = &[
     "bert-odd",
     "bert-small",
     "bert-relu-prefixed",
@@ -22,15 +22,17 @@ const MODELS: [&str; 10] = [
     "distilbert-small",
     "nomic-small",
     "jina-small",
+    "jina-qk-norm",
     "mpnet-small",
 ];
 
-const GRADIENTS: [&str; 6] = [
+const GRADIENTS: &[&str] = &[
     "bert-small",
     "roberta-small",
     "distilbert-small",
     "nomic-small",
     "jina-small",
+    "jina-qk-norm",
     "mpnet-small",
 ];
 

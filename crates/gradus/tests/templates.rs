@@ -3,10 +3,11 @@
 
 mod common;
 
+use common::slope::{every_parameter_follows_the_slope, unit};
 use common::{copy_of, distance, fixture, json, load, model_folder, numbers, strings};
 use gradus::model::{EncodeOptions, PoolingMode, SentenceEncoder, TemplateSettings};
 use gradus_kernels::cpu::{Arena, Cpu};
-use gradus_kernels::dropout::{Dropout, mix64};
+use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Backend, Pooling};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -88,11 +89,6 @@ fn gradients_go_through_the_bias() {
     }
 }
 
-/// A value in `[-1, 1)`, the same for the same number.
-fn unit(i: u64) -> f32 {
-    (mix64(i) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-}
-
 /// A fixed scalar of denoised vectors under dropout, and its gradient.
 fn scalar(model: &SentenceEncoder<Cpu>, grads: Option<&mut Arena>) -> f64 {
     let texts = ["a dog", "the cat sat", "a man", ""];
@@ -114,37 +110,7 @@ fn denoised_vectors_follow_the_slope() {
     for name in MODELS {
         let mut model = templated(name, "the book : '{}' is [MASK].", true);
         model.set_dropout(0.1, 0.1);
-        let mut grads = model.gradient_arena();
-        scalar(&model, Some(&mut grads));
-        let grads = grads.values();
-        for (number, named) in model.layout().named().to_vec().iter().enumerate() {
-            let range = named.view.range();
-            let values = model.params().values()[range.clone()].to_vec();
-            let direction: Vec<f32> = (0..values.len() as u64)
-                .map(|i| unit(mix64(number as u64) ^ i))
-                .collect();
-            let length = (direction.iter().map(|d| d * d).sum::<f32>()).sqrt();
-            let step = 4e-3 / length.max(1.0) * (1.0 + length).sqrt();
-            let mut along = |sign: f32| {
-                let pairs = values.iter().zip(&direction);
-                let moved: Vec<f32> = pairs.map(|(v, d)| v + sign * step * d).collect();
-                let (backend, params) = model.params_mut();
-                backend.write_arena(params, range.start, &moved);
-                scalar(&model, None)
-            };
-            let slope = (along(1.0) - along(-1.0)) / f64::from(2.0 * step);
-            let (backend, params) = model.params_mut();
-            backend.write_arena(params, range.start, &values);
-            let own = &grads[range];
-            let products = own.iter().zip(&direction);
-            let exact: f64 = products.map(|(g, d)| f64::from(g * d)).sum();
-            let norm = own.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
-            assert!(
-                (slope - exact).abs() <= 0.03 * norm + 1e-3,
-                "{name}: {}: slope {slope}, gradient {exact}, norm {norm}",
-                named.name
-            );
-        }
+        every_parameter_follows_the_slope(model, name, scalar);
     }
 }
 

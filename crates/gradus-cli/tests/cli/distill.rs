@@ -300,7 +300,11 @@ fn what_cannot_be_is_refused() {
         (&[t, "lines.txt", "--minutes=-1"], 2, "minutes"),
         (&[t, "lines.txt", "--batch", "0"], 2, "batch"),
         (&[t, "empty.txt"], 3, "empty.txt"),
-        (&[t, "few.txt"], 3, "3 different texts"),
+        (
+            &[t, "few.txt"],
+            3,
+            "different texts are needed, and it has 3",
+        ),
         (&[t, "missing.txt"], 3, "missing.txt"),
         (&["nowhere", "lines.txt"], 5, "nowhere"),
         (&["--resume", "nowhere"], 2, "distill.toml"),

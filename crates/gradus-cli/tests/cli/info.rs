@@ -41,6 +41,13 @@ fn what_families_differ_in() {
         ("distilbert-small", "DistilBERT", "learned", "plain", 40),
         ("nomic-small", "Nomic BERT", "rotary", "gated", 48),
         ("jina-small", "Jina BERT v2", "alibi", "gated", 8192),
+        (
+            "jina-qk-norm",
+            "Jina BERT v2 (QK norm)",
+            "alibi",
+            "gated",
+            8192,
+        ),
         ("mpnet-small", "MPNet", "relative", "plain", 180),
     ] {
         let args = ["info", &model(name), "--json"];

@@ -111,6 +111,7 @@ fn every_family_learns_and_goes_on_from_what_it_saved() {
         "distilbert-small",
         "nomic-small",
         "jina-small",
+        "jina-qk-norm",
         "mpnet-small",
     ] {
         let place = workplace("");

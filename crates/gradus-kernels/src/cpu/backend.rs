@@ -5,12 +5,13 @@ use super::arena::{Arena, SparseRows};
 use super::feed_forward::{self, Inner};
 use super::{
     Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cross_entropy, distance, embed, gated,
-    gather, linear, norm, pool, rotary,
+    gather, linear, norm, pool, query_key_norm, rotary,
 };
 use crate::dropout::Dropout;
 use crate::{
     Activation, AdamWSegment, AdamWStep, Backend, DistanceBias, EmbeddingTables, FeedForwardLayers,
-    GateOrder, LayerNorm, Linear, Normed, Packed, Pooling, Rotary, ScoredRow, View,
+    GateOrder, LayerNorm, Linear, Normed, Packed, Pooling, QueryKeyNorms, Rotary, ScoredRow,
+    Standardized, View,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -209,12 +210,32 @@ impl Backend for Cpu {
         params: &Arena,
         norm: &LayerNorm,
         batch: &Packed,
-        saved: &Normed<Tensor>,
+        saved: &Standardized<Tensor>,
         dy: &Tensor,
         dropout: Option<Dropout>,
         grads: &mut Arena,
     ) -> (Tensor, Option<Tensor>) {
         norm::backward(self, params, norm, batch, saved, dy, dropout, grads)
+    }
+
+    fn query_key_norm(
+        &self,
+        params: &Arena,
+        norms: &QueryKeyNorms,
+        qkv: Tensor,
+    ) -> (Tensor, Standardized<Tensor>) {
+        query_key_norm::forward(self, params, norms, qkv)
+    }
+
+    fn query_key_norm_backward(
+        &self,
+        params: &Arena,
+        norms: &QueryKeyNorms,
+        saved: &Standardized<Tensor>,
+        dy: Tensor,
+        grads: &mut Arena,
+    ) -> Tensor {
+        query_key_norm::backward(self, params, norms, saved, dy, grads)
     }
 
     fn rotary(&self, rotary: &Rotary, batch: &Packed, heads: usize, qkv: Tensor) -> Tensor {

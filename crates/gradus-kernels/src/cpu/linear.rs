@@ -224,7 +224,7 @@ pub(super) fn weight_gradient(
 /// Adds the column sums of `dy` to the gradient of a layer's bias.
 pub(super) fn add_bias_gradient(cpu: &Cpu, layer: &Linear, dy: &Tensor, grads: &mut Arena) {
     if let Some(bias) = layer.bias {
-        add_column_sums(cpu, grads.part(bias), dy);
+        add_column_sums(cpu, grads.part(bias), dy, 0);
     }
 }
 
@@ -296,13 +296,13 @@ pub(super) fn activated_backward(
     pre
 }
 
-/// `sums += ` the column sums of `x`, rows taken in order.
-pub(super) fn add_column_sums(cpu: &Cpu, sums: &mut [f32], x: &Tensor) {
+/// `sums += ` the sums of `x`'s columns from `first` on, rows taken in order.
+pub(super) fn add_column_sums(cpu: &Cpu, sums: &mut [f32], x: &Tensor, first: usize) {
     let cols = x.cols();
-    let width = cpu.column_strip(cols);
+    let width = cpu.column_strip(sums.len());
     let strips: Vec<_> = sums.chunks_mut(width).enumerate().collect();
     cpu.each(strips, |(i, strip)| {
-        let from = i * width;
+        let from = first + i * width;
         cpu.simd(
             #[inline(always)]
             || {

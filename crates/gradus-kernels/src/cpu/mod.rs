@@ -19,6 +19,7 @@ mod matmul;
 mod norm;
 mod peak;
 mod pool;
+mod query_key_norm;
 mod rotary;
 mod tensor;
 mod transpose;

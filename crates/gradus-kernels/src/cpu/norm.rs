@@ -3,7 +3,7 @@
 use super::arena::Arena;
 use super::{Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::dropout::Dropout;
-use crate::{LayerNorm, Normed, Packed};
+use crate::{LayerNorm, Normed, Packed, Standardized};
 use std::ops::Range;
 
 /// Calls `job(sequence's stream, row in the sequence, row)` for some rows.
@@ -64,15 +64,7 @@ pub(super) fn forward(
                                 *x += r;
                             }
                         }
-                        let mean = math::sum(x) / width as f32;
-                        let variance = math::squares_about(x, mean) / width as f32;
-                        let inverse = 1.0 / (variance + norm.eps).sqrt();
-                        deviation[i] = inverse;
-                        for ((x, out), (g, b)) in x.iter_mut().zip(out).zip(gamma.iter().zip(beta))
-                        {
-                            *x = (*x - mean) * inverse;
-                            *out = x.mul_add(*g, *b);
-                        }
+                        deviation[i] = standardize(x, out, gamma, beta, norm.eps);
                     },
                 );
             },
@@ -80,42 +72,66 @@ pub(super) fn forward(
     });
     Normed {
         out,
-        normalized: x,
-        inverse_deviation: deviation,
+        kept: Standardized {
+            normalized: x,
+            inverse_deviation: deviation,
+        },
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the trait's own list
-pub(super) fn backward(
-    cpu: &Cpu,
-    params: &Arena,
-    norm: &LayerNorm,
-    batch: &Packed,
-    saved: &Normed<Tensor>,
-    dy: &Tensor,
-    dropout: Option<Dropout>,
-    grads: &mut Arena,
-) -> (Tensor, Option<Tensor>) {
-    let (rows, width) = (dy.rows(), dy.cols());
-    let gamma = norm.gamma.of(params.values());
-    let xhat = &saved.normalized;
+/// Normalises a row in place, writes it scaled and shifted, and returns the
+/// inverse of its deviation.
+#[inline(always)]
+pub(super) fn standardize(
+    x: &mut [f32],
+    out: &mut [f32],
+    gamma: &[f32],
+    beta: &[f32],
+    eps: f32,
+) -> f32 {
+    let width = x.len() as f32;
+    let mean = math::sum(x) / width;
+    let variance = math::squares_about(x, mean) / width;
+    let inverse = 1.0 / (variance + eps).sqrt();
+    for ((x, out), (g, b)) in x.iter_mut().zip(out).zip(gamma.iter().zip(beta)) {
+        *x = (*x - mean) * inverse;
+        *out = x.mul_add(*g, *b);
+    }
+    inverse
+}
 
-    super::linear::add_column_sums(cpu, grads.part(norm.beta), dy);
-    let strip_width = cpu.column_strip(width);
-    let strips: Vec<_> = grads
-        .part(norm.gamma)
-        .chunks_mut(strip_width)
-        .enumerate()
-        .collect();
-    cpu.each(strips, |(i, strip)| {
-        let from = i * strip_width;
+/// The gradient of a row before it was normalised to `xhat`, in place of that
+/// behind.
+#[inline(always)]
+pub(super) fn through(dz: &mut [f32], xhat: &[f32], inverse: f32) {
+    let width = dz.len() as f32;
+    let mean = math::sum(dz) / width;
+    let along = math::dot(dz, xhat) / width;
+    for (dz, xhat) in dz.iter_mut().zip(xhat) {
+        *dz = (*dz - mean - xhat * along) * inverse;
+    }
+}
+
+/// Adds the products of `dy` and the normalised input, summed down the rows, to
+/// the gradient of the scales. `first` is the column of `dy` where they begin.
+pub(super) fn add_scale_gradient(
+    cpu: &Cpu,
+    gradient: &mut [f32],
+    dy: &Tensor,
+    xhat: &Tensor,
+    first: usize,
+) {
+    let strip_width = cpu.column_strip(gradient.len());
+    let strips = gradient.chunks_mut(strip_width).enumerate().collect();
+    cpu.each(strips, |(i, strip): (usize, &mut [f32])| {
+        let from = first + i * strip_width;
         cpu.simd(
             #[inline(always)]
             || {
                 for (dy, xhat) in dy
                     .values()
-                    .chunks_exact(width)
-                    .zip(xhat.values().chunks_exact(width))
+                    .chunks_exact(dy.cols())
+                    .zip(xhat.values().chunks_exact(xhat.cols()))
                 {
                     for (sum, (dy, xhat)) in
                         strip.iter_mut().zip(dy[from..].iter().zip(&xhat[from..]))
@@ -126,6 +142,25 @@ pub(super) fn backward(
             },
         );
     });
+}
+
+#[allow(clippy::too_many_arguments)] // the trait's own list
+pub(super) fn backward(
+    cpu: &Cpu,
+    params: &Arena,
+    norm: &LayerNorm,
+    batch: &Packed,
+    saved: &Standardized<Tensor>,
+    dy: &Tensor,
+    dropout: Option<Dropout>,
+    grads: &mut Arena,
+) -> (Tensor, Option<Tensor>) {
+    let (rows, width) = (dy.rows(), dy.cols());
+    let gamma = norm.gamma.of(params.values());
+    let xhat = &saved.normalized;
+
+    super::linear::add_column_sums(cpu, grads.part(norm.beta), dy, 0);
+    add_scale_gradient(cpu, grads.part(norm.gamma), dy, xhat, 0);
 
     let mut dz = dy.like();
     let mut dx = dropout.map(|_| dy.like());
@@ -157,12 +192,7 @@ pub(super) fn backward(
                         for ((dz, dy), g) in dz.iter_mut().zip(dy).zip(gamma) {
                             *dz = dy * g;
                         }
-                        let mean = math::sum(dz) / width as f32;
-                        let along = math::dot(dz, xhat) / width as f32;
-                        let inverse = saved.inverse_deviation.values()[row];
-                        for (dz, xhat) in dz.iter_mut().zip(xhat) {
-                            *dz = (*dz - mean - xhat * along) * inverse;
-                        }
+                        through(dz, xhat, saved.inverse_deviation.values()[row]);
                         if let (Some(dropout), Some(dx)) = (dropout, dx.as_deref_mut()) {
                             let dx = &mut dx[i * width..(i + 1) * width];
                             dx.copy_from_slice(dz);

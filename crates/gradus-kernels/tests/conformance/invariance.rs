@@ -3,7 +3,7 @@
 use super::*;
 use gradus_kernels::{
     Activation, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNorm, Linear,
-    Pooling, Rotary,
+    Pooling, QueryKeyNorms, Rotary,
 };
 use proptest::prelude::*;
 
@@ -56,8 +56,15 @@ fn layer<B: Backend>(
     let pooled = backend.pool(&modes, batch, &normed.out);
 
     let dy = backend.pool_backward(&modes, batch, &normed.out, &pooled);
-    let (residual, branch) =
-        backend.add_layer_norm_backward(&params, &norm, batch, &normed, &dy, dropout, &mut grads);
+    let (residual, branch) = backend.add_layer_norm_backward(
+        &params,
+        &norm,
+        batch,
+        &normed.kept,
+        &dy,
+        dropout,
+        &mut grads,
+    );
     let (saved, dy) = ((&context, inner), branch.as_ref().unwrap());
     let d = backend.feed_forward_backward(&params, &layers, saved, dy, &mut grads);
     let d = backend.attention_backward(&mixed, batch, heads, None, dropout, &d, None);
@@ -69,8 +76,8 @@ fn layer<B: Backend>(
     )
 }
 
-/// The same of a layer with rotary positions, a learned bias by distance and a
-/// gated feed-forward part.
+/// The same of a layer with norms of queries and keys, rotary positions, a learned
+/// bias by distance and a gated feed-forward part.
 fn modern_layer<B: Backend>(
     backend: &B,
     batch: &Packed,
@@ -96,6 +103,15 @@ fn modern_layer<B: Backend>(
         linear(4 * width, width),
         linear(width, 2 * width),
     );
+    let mut norm = |eps| LayerNorm {
+        gamma: places.view(1, width),
+        beta: places.view(1, width),
+        eps,
+    };
+    let norms = QueryKeyNorms {
+        queries: norm(1e-5),
+        keys: norm(1e-4),
+    };
     let params = backend.arena(values(places.len(), 31));
     let mut grads = backend.arena(vec![0.0; places.len()]);
     let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
@@ -105,6 +121,7 @@ fn modern_layer<B: Backend>(
     let x = backend.embed(&params, &tables, batch);
     let far = backend.distance_bias(&params, &bias, batch, heads);
     let mixed = backend.linear(&params, &qkv, &x);
+    let (mixed, kept) = backend.query_key_norm(&params, &norms, mixed);
     let mixed = match (width / heads) % 2 {
         0 => backend.rotary(&rotary, batch, heads, mixed),
         _ => mixed,
@@ -136,6 +153,7 @@ fn modern_layer<B: Backend>(
         0 => backend.rotary_backward(&rotary, batch, heads, d),
         _ => d,
     };
+    let d = backend.query_key_norm_backward(&params, &norms, &kept, d, &mut grads);
     let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
     backend.embed_backward(&tables, batch, &d, &mut grads);
     (

@@ -1,7 +1,7 @@
 //! Layers: forward against the reference, backward against its slope.
 
 use super::*;
-use gradus_kernels::{Activation, FeedForwardLayers, LayerNorm, Linear, View};
+use gradus_kernels::{Activation, FeedForwardLayers, LayerNorm, Linear, QueryKeyNorms, View};
 
 /// All activations there are.
 const ACTIVATIONS: [Activation; 6] = [
@@ -172,8 +172,15 @@ pub fn layer_norm_with_dropout_and_residual<B: Backend>(backend: &B) {
         close(&backend.read(&saved.out), &y(&p, &wx, &wr), 1e-5);
         let mut grads = backend.arena(vec![0.0; p.len()]);
         let tdy = backend.tensor(batch.tokens(), width, &dy);
-        let (dr, dx) = backend
-            .add_layer_norm_backward(&arena, &norm, &batch, &saved, &tdy, dropout, &mut grads);
+        let (dr, dx) = backend.add_layer_norm_backward(
+            &arena,
+            &norm,
+            &batch,
+            &saved.kept,
+            &tdy,
+            dropout,
+            &mut grads,
+        );
         assert_eq!(dx.is_some(), drop);
         if residual {
             close(
@@ -185,6 +192,46 @@ pub fn layer_norm_with_dropout_and_residual<B: Backend>(backend: &B) {
         let dx = backend.read(dx.as_ref().unwrap_or(&dr));
         close(&dx, &slope(|x| inner(&y(&p, x, &wr), &dy), &wx), 1e-4);
         let expected = slope(|p| inner(&y(p, &wx, &wr), &dy), &p);
+        close(&backend.read_arena(&grads, 0..p.len()), &expected, 1e-4);
+    }
+}
+
+pub fn norms_of_queries_and_keys<B: Backend>(backend: &B) {
+    for (rows, width) in [(1, 1), (40, 7), (70, 33), (3, 48), (0, 5)] {
+        let mut places = Places::default();
+        let mut norm = |eps| LayerNorm {
+            gamma: places.view(1, width),
+            beta: places.view(1, width),
+            eps,
+        };
+        let norms = QueryKeyNorms {
+            queries: norm(1e-3),
+            keys: norm(1e-2),
+        };
+        let params = values(places.len(), 60);
+        let (x, dy) = (values(rows * 3 * width, 61), values(rows * 3 * width, 62));
+        let y = |p: &[f64], x: &[f64]| {
+            let mut y = x.to_vec();
+            for row in y.chunks_mut(3 * width) {
+                for (part, norm) in [norms.queries, norms.keys].iter().enumerate() {
+                    let part = &mut row[part * width..(part + 1) * width];
+                    let (gamma, beta) = (&p[norm.gamma.range()], &p[norm.beta.range()]);
+                    let out = reference::layer_norm(part, gamma, beta, norm.eps.into());
+                    part.copy_from_slice(&out);
+                }
+            }
+            y
+        };
+        let (p, wide) = (widen(&params), widen(&x));
+        let arena = backend.arena(params);
+        let tensor = |values: &[f32]| backend.tensor(rows, 3 * width, values);
+        let (out, kept) = backend.query_key_norm(&arena, &norms, tensor(&x));
+        close(&backend.read(&out), &y(&p, &wide), 1e-5);
+        let mut grads = backend.arena(vec![0.0; p.len()]);
+        let dx = backend.query_key_norm_backward(&arena, &norms, &kept, tensor(&dy), &mut grads);
+        let expected = slope(|x| inner(&y(&p, x), &dy), &wide);
+        close(&backend.read(&dx), &expected, 1e-4);
+        let expected = slope(|p| inner(&y(p, &wide), &dy), &p);
         close(&backend.read_arena(&grads, 0..p.len()), &expected, 1e-4);
     }
 }

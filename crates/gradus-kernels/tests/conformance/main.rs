@@ -132,7 +132,7 @@ macro_rules! conformance {
         mod $name {
             use super::*;
 
-            conformance!(@each $make; layers; linear, inference_gives_what_training_gives, activations, feed_forward_backward, layer_norm_with_dropout_and_residual);
+            conformance!(@each $make; layers; linear, inference_gives_what_training_gives, activations, feed_forward_backward, layer_norm_with_dropout_and_residual, norms_of_queries_and_keys);
             conformance!(@each $make; attention; attention, attention_in_long_sequences, attention_backward_meets_the_dropout_of_forward);
             conformance!(@each $make; ends; embeddings, poolings_and_normalisation);
             conformance!(@each $make; optimizer; adamw_follows_its_formula_and_leaves_the_rest);

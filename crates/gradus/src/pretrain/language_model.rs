@@ -201,7 +201,8 @@ impl<B: Backend> LanguageModel<B> {
         let (scored, d) = b.cross_entropy(told.scores, batch.targets.ids(), scale);
         let d = b.linear_backward(p, &head.decoder, &told.normed.out, &d, grads);
         let (norm, targets) = (&head.norm, &batch.targets);
-        let (d, _) = b.add_layer_norm_backward(p, norm, targets, &told.normed, &d, None, grads);
+        let (d, _) =
+            b.add_layer_norm_backward(p, norm, targets, &told.normed.kept, &d, None, grads);
         let d = b.activation_backward(head.activation, &told.pre, d);
         let d = b.linear_backward(p, &head.dense, &told.x, &d, grads);
         let d = b.gather_backward(&d, &batch.rows, batch.texts.tokens());

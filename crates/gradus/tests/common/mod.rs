@@ -1,6 +1,8 @@
 //! What the integration tests share: stored models and references.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod slope;
+
 use gradus::model::SentenceEncoder;
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;

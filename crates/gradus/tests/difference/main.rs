@@ -14,7 +14,6 @@ use gradus::difference::{Average, Difference, DifferenceSettings, Fill, Filled, 
 use gradus::model::TokenClassifier;
 use gradus::text::Tokens;
 use gradus_kernels::cpu::Cpu;
-use gradus_kernels::dropout::mix64;
 use std::sync::Arc;
 
 const SEED: u64 = 5;
@@ -51,9 +50,4 @@ fn tokens(ids: &[u32]) -> Tokens {
 
 fn streams(texts: &[Tokens]) -> Vec<(&Tokens, u64)> {
     texts.iter().zip(0..).collect()
-}
-
-/// A value in `[-1, 1)`, the same for the same number.
-fn unit(i: u64) -> f32 {
-    (mix64(i) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }

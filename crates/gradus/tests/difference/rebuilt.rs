@@ -1,7 +1,8 @@
 //! What the generator fills, and texts that leave it nothing to fill.
 
+use crate::common::slope::unit;
 use crate::common::{fixture, load};
-use crate::{SEED, difference, settings, streams, tokens, unit};
+use crate::{SEED, difference, settings, streams, tokens};
 use gradus::Embeddings;
 use gradus::difference::{DifferenceSettings, Fill, Filled, Rebuilt};
 use gradus::pretrain::{LanguageModel, Masking};

@@ -418,24 +418,24 @@ def write_mpnet_small():
     write_plain("mpnet-small", MPNetModel(config), tokenizer, 10)
 
 
-def write_jina_small():
-    folder = MODELS / "jina-small"
+def write_jina(name, code, seed):
+    folder = MODELS / name
     shutil.rmtree(folder, ignore_errors=True)
     vocabulary = len(word_pieces())
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
     tensors = {
         name: noise_for(rng, name, shape).to(torch.float32)
-        for name, shape in jina_bert.shapes(vocabulary).items()
+        for name, shape in jina_bert.shapes(vocabulary, code).items()
     }
     folder.mkdir(parents=True)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    write_indented(folder / "config.json", jina_bert.CONFIG | {"vocab_size": vocabulary})
+    write_indented(folder / "config.json", jina_bert.config(code) | {"vocab_size": vocabulary})
     tokenizer = bert_tokenizer(model_max_length=8192)
     write_tokenizer(folder, tokenizer)
 
     wide = {name: tensor.double() for name, tensor in tensors.items()}
     token_ids = [tokenizer(text)["input_ids"] for text in TEXTS]
-    vectors = [rounded(jina_bert.forward(wide, ids).mean(0)) for ids in token_ids]
+    vectors = [rounded(jina_bert.forward(wide, ids, code).mean(0)) for ids in token_ids]
     expected = {
         "max_tokens": 8192,
         "texts": TEXTS,
@@ -445,16 +445,16 @@ def write_jina_small():
     write_json(folder / "expected.json", expected)
 
 
-def write_jina_gradients(seed):
-    tensors = load_file(MODELS / "jina-small" / "model.safetensors")
+def write_jina_gradients(name, code, seed):
+    tensors = load_file(MODELS / name / "model.safetensors")
     wide = {n: t.double().requires_grad_() for n, t in tensors.items() if is_trained(n)}
-    tokenizer = AutoTokenizer.from_pretrained(MODELS / "jina-small")
+    tokenizer = AutoTokenizer.from_pretrained(MODELS / name)
     token_ids = [tokenizer(text)["input_ids"] for text in GRADIENT_TEXTS]
-    embeddings = torch.stack([jina_bert.forward(wide, ids).mean(0) for ids in token_ids])
+    embeddings = torch.stack([jina_bert.forward(wide, ids, code).mean(0) for ids in token_ids])
     cotangent = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(seed))
     (embeddings * cotangent).sum().backward()
     gradients = {n: t.grad for n, t in wide.items()}
-    save_gradients("jina-small", gradients, cotangent, embeddings, token_ids)
+    save_gradients(name, gradients, cotangent, embeddings, token_ids)
 
 
 def limit_of(name, model, tokenizer):
@@ -593,16 +593,18 @@ def main():
     write_xlmr_small()
     write_distilbert_small()
     write_nomic_small()
-    write_jina_small()
+    write_jina("jina-small", jina_bert.PLAIN, seed=11)
+    write_jina("jina-qk-norm", jina_bert.QK_NORM, seed=12)
     write_mpnet_small()
     for folder in sorted(MODELS.iterdir()):
-        if folder.name != "jina-small":
+        if not folder.name.startswith("jina-"):
             write_expected(folder.name)
     write_gradients("bert-small", normalize=True, seed=1)
     write_gradients("roberta-small", normalize=False, seed=2)
     write_gradients("distilbert-small", normalize=False, seed=3)
     write_gradients("nomic-small", normalize=False, seed=4)
-    write_jina_gradients(seed=5)
+    write_jina_gradients("jina-small", jina_bert.PLAIN, seed=5)
+    write_jina_gradients("jina-qk-norm", jina_bert.QK_NORM, seed=7)
     write_gradients("mpnet-small", normalize=False, seed=6)
 
 

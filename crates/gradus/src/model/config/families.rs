@@ -65,6 +65,7 @@ impl Names {
             | Architecture::Roberta
             | Architecture::XlmRoberta
             | Architecture::JinaBert
+            | Architecture::JinaBertQkNorm
             | Architecture::MpNet => &BERT,
             Architecture::DistilBert => &DISTILBERT,
             Architecture::NomicBert => &NOMIC_BERT,
@@ -131,16 +132,16 @@ pub(super) fn distilbert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelErro
     })
 }
 
-/// Jina BERT as in the published files of jina-embeddings-v2. Their code has a
-/// variant with norms of queries and keys, which its name tells.
+/// Jina BERT as in the published files of jina-embeddings-v2. A variant with norms
+/// of queries and keys has the same settings; the name of its code tells it.
 fn jina_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
     let code = [fields.get("_name_or_path"), fields.get("auto_map")];
-    let code = code.into_iter().flatten().map(|v| v.to_string());
-    if let Some(code) = code.into_iter().find(|c| c.contains("qk-post-norm")) {
-        let supported = "jina-bert-implementation";
-        return Err(fields.unsupported("modelling code", shorten(&code), supported));
-    }
-    let config = common(fields, Architecture::JinaBert, &BERT)?;
+    let mut code = code.into_iter().flatten().map(|v| v.to_string());
+    let (architecture, order) = match code.any(|c| c.contains("qk-post-norm")) {
+        true => (Architecture::JinaBertQkNorm, GateOrder::UpFirst),
+        false => (Architecture::JinaBert, GateOrder::GateFirst),
+    };
+    let config = common(fields, architecture, &BERT)?;
     let activation = match fields.string("feed_forward_type")? {
         Some("geglu") => Activation::Gelu,
         Some("reglu") => Activation::Relu,
@@ -152,7 +153,7 @@ fn jina_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
     Ok(EncoderConfig {
         positions: Positions::Alibi,
         feed_forward: FeedForward::Gated {
-            order: GateOrder::GateFirst,
+            order,
             inner_dropout: true,
         },
         activation,

@@ -26,6 +26,9 @@ pub enum Architecture {
     /// Jina BERT v2 (Günther et al. 2023): symmetric ALiBi, gated feed-forward
     /// part.
     JinaBert,
+    /// The same with layer norms of queries and keys and a second one behind
+    /// attention, as in jina-embeddings-v2-base-code.
+    JinaBertQkNorm,
     /// MPNet (Song et al. 2020): a learned bias by distance in all layers.
     MpNet,
 }
@@ -40,6 +43,7 @@ impl Architecture {
             Self::DistilBert => "DistilBERT",
             Self::NomicBert => "Nomic BERT",
             Self::JinaBert => "Jina BERT v2",
+            Self::JinaBertQkNorm => "Jina BERT v2 (QK norm)",
             Self::MpNet => "MPNet",
         }
     }

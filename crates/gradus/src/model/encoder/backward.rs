@@ -67,7 +67,7 @@ impl Encoder {
         }
         let norm = &self.embedding_norm;
         let (dsum, _) =
-            backend.add_layer_norm_backward(params, norm, batch, embedded, &dy, None, grads);
+            backend.add_layer_norm_backward(params, norm, batch, &embedded.kept, &dy, None, grads);
         backend.embed_backward(&self.embeddings, batch, &dsum, grads);
     }
 
@@ -101,7 +101,7 @@ impl Encoder {
             params,
             &views.out_norm,
             batch,
-            &saved.out,
+            &saved.out.kept,
             &dy,
             drop,
             grads,
@@ -123,14 +123,22 @@ impl Encoder {
             }
         };
         let dy = backend.add(residual, &d);
-
+        let again = views
+            .second_attention_norm
+            .zip(saved.second)
+            .map(|(norm, kept)| {
+                let dy =
+                    backend.add_layer_norm_backward(params, &norm, batch, &kept, &dy, None, grads);
+                dy.0
+            });
+        let dy = again.as_ref().unwrap_or(&dy);
         let drop = self.hidden(dropout, site(i, Site::AttentionOut));
         let (residual, branch) = backend.add_layer_norm_backward(
             params,
             &views.attention_norm,
             batch,
-            &saved.attention,
-            &dy,
+            &saved.attention.kept,
+            dy,
             drop,
             grads,
         );
@@ -147,7 +155,14 @@ impl Encoder {
         if let Some(rotary) = &self.rotary {
             d = backend.rotary_backward(rotary, batch, self.heads, d);
         }
+        if let Some((norms, kept)) = views.query_key_norms.zip(saved.query_key) {
+            d = backend.query_key_norm_backward(params, &norms, &kept, d, grads);
+        }
         let d = backend.linear_backward(params, &views.qkv, x, &d, grads);
-        backend.add(residual, &d)
+        let dx = backend.add(residual, &d);
+        match again {
+            Some(dsum) => backend.add(dx, &dsum),
+            None => dx,
+        }
     }
 }

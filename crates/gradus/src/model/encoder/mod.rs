@@ -4,7 +4,7 @@ use super::{EncoderConfig, FeedForward, Layout, Positions};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{
     Activation, Backend, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNorm,
-    Normed, Packed, Rotary,
+    Normed, Packed, Rotary, Standardized,
 };
 
 use super::layout::LayerViews;
@@ -37,10 +37,13 @@ pub struct Activations<B: Backend> {
 }
 
 struct LayerActivations<B: Backend> {
-    /// Turned, where positions are rotary.
+    /// As attention takes them: normalised, turned.
     qkv: B::Tensor,
+    query_key: Option<Standardized<B::Tensor>>,
     context: B::Tensor,
+    /// Its output is that of the second norm where there is one.
     attention: Normed<B::Tensor>,
+    second: Option<Standardized<B::Tensor>>,
     inner: Inner<B>,
     out: Normed<B::Tensor>,
 }
@@ -128,16 +131,16 @@ impl Encoder {
         let mut x = self.embed(backend, params, batch, None).out;
         let bias = self.bias(backend, params, batch);
         for views in &self.layers {
-            let qkv = self.qkv(backend, params, batch, views, &x);
+            let (qkv, _) = self.qkv(backend, params, batch, views, &x);
             let context = backend.attention(&qkv, batch, self.heads, bias.as_ref(), None);
             drop(qkv);
             let mixed = backend.linear(params, &views.attention_out, &context);
             drop(context);
-            let norm = &views.attention_norm;
-            let attention = backend.add_layer_norm(params, norm, batch, mixed, Some(&x), None);
-            let (norm, attention) = (&views.out_norm, attention.out);
+            let (attention, _) = self.attended(backend, params, batch, views, mixed, &x, None);
+            let attention = attention.out;
             let down = self.fed_forward(backend, params, views, &attention);
-            let out = backend.add_layer_norm(params, norm, batch, down, Some(&attention), None);
+            let (norm, residual) = (&views.out_norm, Some(&attention));
+            let out = backend.add_layer_norm(params, norm, batch, down, residual, None);
             x = out.out;
         }
         x
@@ -199,12 +202,40 @@ impl Encoder {
         batch: &Packed,
         views: &LayerViews,
         x: &B::Tensor,
-    ) -> B::Tensor {
-        let qkv = backend.linear(params, &views.qkv, x);
-        match &self.rotary {
-            Some(rotary) => backend.rotary(rotary, batch, self.heads, qkv),
-            None => qkv,
+    ) -> (B::Tensor, Option<Standardized<B::Tensor>>) {
+        let (mut qkv, mut kept) = (backend.linear(params, &views.qkv, x), None);
+        if let Some(norms) = &views.query_key_norms {
+            let (normed, own) = backend.query_key_norm(params, norms, qkv);
+            (qkv, kept) = (normed, Some(own));
         }
+        if let Some(rotary) = &self.rotary {
+            qkv = backend.rotary(rotary, batch, self.heads, qkv);
+        }
+        (qkv, kept)
+    }
+
+    /// The sum of a layer's input `x` and what attention makes of it, through one
+    /// norm, or summed with `x` again and through a second; what is kept of that.
+    #[allow(clippy::too_many_arguments)] // the state of one step of a forward pass
+    fn attended<B: Backend>(
+        &self,
+        backend: &B,
+        params: &B::Arena,
+        batch: &Packed,
+        views: &LayerViews,
+        mixed: B::Tensor,
+        x: &B::Tensor,
+        dropout: Option<Dropout>,
+    ) -> (Normed<B::Tensor>, Option<Standardized<B::Tensor>>) {
+        let norm = &views.attention_norm;
+        let first = backend.add_layer_norm(params, norm, batch, mixed, Some(x), dropout);
+        let Some(norm) = &views.second_attention_norm else {
+            return (first, None);
+        };
+        let second = backend.add_layer_norm(params, norm, batch, first.out, Some(x), None);
+        let kept = first.kept;
+        let out = second.out;
+        (Normed { out, kept }, Some(second.kept))
     }
 
     /// A feed-forward part that is not gated.
@@ -263,13 +294,12 @@ impl Encoder {
         dropout: Option<Dropout>,
     ) -> LayerActivations<B> {
         let views = &self.layers[i];
-        let qkv = self.qkv(backend, params, batch, views, x);
+        let (qkv, query_key) = self.qkv(backend, params, batch, views, x);
         let drop = self.attention(dropout, i);
         let context = backend.attention(&qkv, batch, self.heads, bias, drop);
         let mixed = backend.linear(params, &views.attention_out, &context);
         let drop = self.hidden(dropout, site(i, Site::AttentionOut));
-        let attention =
-            backend.add_layer_norm(params, &views.attention_norm, batch, mixed, Some(x), drop);
+        let (attention, second) = self.attended(backend, params, batch, views, mixed, x, drop);
         let (inner_dropout, drop) = self.feed_forward_dropout(dropout, i);
         let (down, inner) = match self.feed_forward {
             FeedForward::Plain => {
@@ -297,8 +327,10 @@ impl Encoder {
         );
         LayerActivations {
             qkv,
+            query_key,
             context,
             attention,
+            second,
             inner,
             out,
         }

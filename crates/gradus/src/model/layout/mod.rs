@@ -4,7 +4,7 @@ mod names;
 
 use super::language_head::LanguageHead;
 use super::{Dense, EncoderConfig, Positions};
-use gradus_kernels::{DistanceBias, EmbeddingTables, LayerNorm, Linear, View};
+use gradus_kernels::{DistanceBias, EmbeddingTables, LayerNorm, Linear, QueryKeyNorms, View};
 use names::Names;
 
 /// A parameter's name and place.
@@ -34,8 +34,11 @@ impl NamedView {
 #[derive(Debug, Clone)]
 pub(super) struct LayerViews {
     pub qkv: Linear,
+    pub query_key_norms: Option<QueryKeyNorms>,
     pub attention_out: Linear,
     pub attention_norm: LayerNorm,
+    /// Of the first norm's output and the layer's input, summed.
+    pub second_attention_norm: Option<LayerNorm>,
     pub up: Linear,
     pub down: Linear,
     pub out_norm: LayerNorm,
@@ -156,6 +159,10 @@ impl Layout {
                 let third = width.saturating_mul(3) / names.qkv.len();
                 LayerViews {
                     qkv: b.stacked(&all(names.qkv), third, width, names.attention_bias),
+                    query_key_norms: names.query_key_norms.map(|[queries, keys]| QueryKeyNorms {
+                        queries: b.norm(&name(&queries), width, eps),
+                        keys: b.norm(&name(&keys), width, eps),
+                    }),
                     attention_out: b.linear(
                         &name(&names.attention_out),
                         width,
@@ -163,6 +170,9 @@ impl Layout {
                         names.attention_bias,
                     ),
                     attention_norm: b.norm(&name(&names.attention_norm), width, eps),
+                    second_attention_norm: names
+                        .second_attention_norm
+                        .map(|second| b.norm(&name(&second), width, eps)),
                     up: b.stacked(&all(names.up), first, width, names.up_bias),
                     down: b.linear(&name(&names.down), width, inner, names.down_bias),
                     out_norm: b.norm(&name(&names.out_norm), width, eps),

@@ -11,9 +11,11 @@ pub(super) struct Names {
     pub layers: &'static str,
     /// Queries, keys and values: three weights, or one with all rows.
     pub qkv: &'static [&'static str],
+    pub query_key_norms: Option<[&'static str; 2]>,
     pub attention_out: &'static str,
     pub attention_bias: bool,
     pub attention_norm: &'static str,
+    pub second_attention_norm: Option<&'static str>,
     /// The first feed-forward matrix; gate and up may be two.
     pub up: &'static [&'static str],
     pub up_bias: bool,
@@ -30,9 +32,11 @@ const BERT: Names = Names {
         "attention.self.key",
         "attention.self.value",
     ],
+    query_key_norms: None,
     attention_out: "attention.output.dense",
     attention_bias: true,
     attention_norm: "attention.output.LayerNorm",
+    second_attention_norm: None,
     up: &["intermediate.dense"],
     up_bias: true,
     down: "output.dense",
@@ -55,9 +59,11 @@ const NOMIC_BERT: Names = Names {
     embedding_norm: "emb_ln",
     layers: "encoder.layers",
     qkv: &["attn.Wqkv"],
+    query_key_norms: None,
     attention_out: "attn.out_proj",
     attention_bias: false,
     attention_norm: "norm1",
+    second_attention_norm: None,
     up: &["mlp.fc11", "mlp.fc12"],
     up_bias: false,
     down: "mlp.fc2",
@@ -70,6 +76,16 @@ const JINA_BERT: Names = Names {
     up_bias: false,
     down: "mlp.wo",
     out_norm: "mlp.layernorm",
+    ..BERT
+};
+
+const JINA_BERT_QK_NORM: Names = Names {
+    query_key_norms: Some(["attention.self.layer_norm_q", "attention.self.layer_norm_k"]),
+    second_attention_norm: Some("layer_norm_1"),
+    up: &["mlp.up_gated_layer"],
+    up_bias: false,
+    down: "mlp.down_layer",
+    out_norm: "layer_norm_2",
     ..BERT
 };
 
@@ -87,6 +103,7 @@ impl Names {
             Architecture::DistilBert => &DISTILBERT,
             Architecture::NomicBert => &NOMIC_BERT,
             Architecture::JinaBert => &JINA_BERT,
+            Architecture::JinaBertQkNorm => &JINA_BERT_QK_NORM,
             Architecture::MpNet => &MPNET,
         }
     }

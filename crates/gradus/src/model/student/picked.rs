@@ -100,8 +100,15 @@ impl Copy<'_> {
     /// the first matrix may hold gate and up, one above the other.
     fn layer(&mut self, from: &LayerViews, to: &LayerViews, inner: usize, kept: &[usize]) {
         self.linear(from.qkv, to.qkv);
+        if let (Some(from), Some(to)) = (from.query_key_norms, to.query_key_norms) {
+            self.norm(from.queries, to.queries);
+            self.norm(from.keys, to.keys);
+        }
         self.linear(from.attention_out, to.attention_out);
         self.norm(from.attention_norm, to.attention_norm);
+        if let (Some(from), Some(to)) = (from.second_attention_norm, to.second_attention_norm) {
+            self.norm(from, to);
+        }
         self.norm(from.out_norm, to.out_norm);
         let sides = 0..from.up.weight.rows / inner;
         let rows: Vec<usize> = sides

@@ -4,13 +4,14 @@ use gradus_kernels::cpu::Cpu;
 use proptest::prelude::*;
 use std::path::PathBuf;
 
-const FAMILIES: [&str; 6] = [
+const FAMILIES: &[&str] = &[
     "bert-small",
     "roberta-small",
     "distilbert-small",
     "mpnet-small",
     "nomic-small",
     "jina-small",
+    "jina-qk-norm",
 ];
 
 fn model(name: &str) -> PathBuf {
@@ -79,7 +80,7 @@ fn usual_picks() {
 
 #[test]
 fn all_layers_are_the_teacher() {
-    for name in FAMILIES {
+    for &name in FAMILIES {
         let teacher = SentenceEncoder::load(model(name), Cpu::new(1)).unwrap();
         let (_place, student) = write(name, &picked(&[0, 1], None));
         let texts = ["a dog is in the park", "the old man"];
@@ -91,7 +92,7 @@ fn all_layers_are_the_teacher() {
 
 #[test]
 fn a_picked_layer_has_the_teachers_values() {
-    for name in FAMILIES {
+    for &name in FAMILIES {
         let teacher = SentenceEncoder::load(model(name), Cpu::new(1)).unwrap();
         let (_place, student) = write(name, &picked(&[1], None));
         assert_eq!(student.config().layers, 1);
@@ -111,7 +112,7 @@ fn a_picked_layer_has_the_teachers_values() {
 
 #[test]
 fn narrower_feed_forward_parts_keep_whole_neurons() {
-    for name in FAMILIES {
+    for &name in FAMILIES {
         let teacher = SentenceEncoder::load(model(name), Cpu::new(1)).unwrap();
         let (_place, student) = write(name, &picked(&[0, 1], Some(7)));
         assert_eq!(student.config().intermediate_size, 7);
@@ -168,7 +169,11 @@ fn dense_modules_come_along() {
 
 #[test]
 fn fresh_students_give_vectors_of_the_teachers_width() {
-    for name in FAMILIES.into_iter().chain(["xlmr-small", "bert-gelu-new"]) {
+    for name in FAMILIES
+        .iter()
+        .copied()
+        .chain(["xlmr-small", "bert-gelu-new"])
+    {
         let teacher = SentenceEncoder::load(model(name), Cpu::new(1)).unwrap();
         let (_place, student) = write(name, &fresh(12, 2));
         assert_eq!(student.dim(), teacher.dim(), "{name}");
