@@ -1,5 +1,6 @@
 //! `gradus sweep`: recipes under several settings and seeds.
 
+mod header;
 mod source;
 
 use super::eval::{Watched, tests_at_hand};
@@ -200,41 +201,15 @@ impl Sweep<'_> {
         let Some(wanted) = &self.args.against else {
             return Ok(None);
         };
-        match labels.iter().position(|label| label == wanted) {
+        // Typed as `--grid` takes it, a name has no blanks behind its commas.
+        let bare = |name: &str| name.replace(' ', "");
+        match labels.iter().position(|label| bare(label) == bare(wanted)) {
             Some(row) => Ok(Some(row)),
             None => Err(Failure::Usage(format!(
                 "--against {wanted}: no such row; there are {}",
                 labels.join("; ")
             ))),
         }
-    }
-
-    /// Says what was trained, on what, and chosen how.
-    fn header(&self, grid: &Grid) -> Vec<String> {
-        let recipes: Vec<String> = self
-            .sources
-            .iter()
-            .map(|s| s.path.display().to_string())
-            .collect();
-        let dev = self.sources[0].recipe.evaluation.dev.as_ref().map_or_else(
-            || "dev: none, so no setting is the best".to_owned(),
-            |dev| {
-                format!(
-                    "dev: Spearman's correlation x 100 of cosines on {}, which chose the steps",
-                    dev.describe()
-                )
-            },
-        );
-        let seeds: Vec<String> = grid.seeds.iter().map(u64::to_string).collect();
-        vec![
-            format!("recipe: {}", recipes.join(", ")),
-            format!(
-                "model: {}; seeds: {}",
-                self.models().join(", "),
-                seeds.join(", ")
-            ),
-            dev,
-        ]
     }
 
     /// The outcome of a model that was not trained; its dev score is what the

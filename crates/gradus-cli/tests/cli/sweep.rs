@@ -86,7 +86,14 @@ fn settings_and_seeds_end_in_a_table() {
 fn what_is_finished_is_not_run_again() {
     let place = workplace();
     let first = stdout(&mut sweep(place.path(), &GRID));
-    assert!(first.contains("best by the dev set") && first.contains("original text"));
+    for part in [
+        "best by the dev set",
+        "aggregation all, original text",
+        "seeds: 1, 2",
+        "overlap: the training data holds",
+    ] {
+        assert!(first.contains(part), "{part}: {first}");
+    }
     let runs = place.path().join("sweeps/recipe/runs");
     let some = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
     // As if one had been killed before it was scored.
@@ -171,12 +178,8 @@ fn recipes_are_compared_with_each_other_and_with_no_training() {
         command
     };
     let untrained = format!("{} before training", model("bert-small"));
-    let table = json(&mut compare(&[
-        "--before",
-        "--against",
-        &untrained,
-        "--json",
-    ]));
+    let typed = untrained.replace(' ', "");
+    let table = json(&mut compare(&["--before", "--against", &typed, "--json"]));
     let rows = table["rows"].as_array().unwrap();
     let labels: Vec<&str> = rows.iter().map(|r| r["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["soft/small", "steep/small", &untrained]);

@@ -26,8 +26,17 @@ pub struct RunOverlap {
 }
 
 impl RunOverlap {
-    /// The finding in a line.
-    pub fn line(&self) -> String {
+    pub(super) const FILE: &str = "overlap.json";
+
+    /// What the run in the folder `root` found; `None` where it left nothing of
+    /// use.
+    pub fn read(root: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(root.join(Self::FILE)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// The finding in words.
+    pub fn describe(&self) -> String {
         let unknown = match &self.not_compared[..] {
             [] => String::new(),
             sets => format!("; not in the data folder: {}", sets.join(", ")),
@@ -36,17 +45,17 @@ impl RunOverlap {
         if !shared.is_empty() {
             let sets = shared.join(", ");
             return format!(
-                "overlap    the training data holds pairs of {sets}: scores there are not honest{unknown}"
+                "the training data holds pairs of {sets}: scores there are not honest{unknown}"
             );
         }
         let tests = self.run.tests.iter();
         let compared: Vec<&str> = tests.map(|set| set.name.as_str()).collect();
         if compared.is_empty() {
-            return "overlap    not known: no test set is in the data folder".into();
+            return "not known: no test set is in the data folder".into();
         }
         let all = &self.run.all;
         format!(
-            "overlap    the training data holds no pair of {}, and {} of their {} sentences{unknown}",
+            "the training data holds no pair of {}, and {} of their {} sentences{unknown}",
             compared.join(", "),
             all.shared_sentences.widest().test,
             all.sentences,

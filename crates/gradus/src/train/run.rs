@@ -126,7 +126,7 @@ impl<B: Backend> Run<B> {
             None => None,
         };
         let overlap = watch.finish();
-        observer.note(&overlap.line());
+        observer.note(&format!("overlap    {}", overlap.describe()));
         let plan = Plan {
             model: recipe.model.clone(),
             parameters: model.layout().len(),

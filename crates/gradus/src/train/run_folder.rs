@@ -125,13 +125,12 @@ impl RunFolder {
 
     /// What the training data shares with evaluation sets ([`RunOverlap`]).
     pub fn overlap(&self) -> PathBuf {
-        self.root.join("overlap.json")
+        self.root.join(RunOverlap::FILE)
     }
 
     /// What was written there; `None` where there is nothing of use.
     pub(super) fn read_overlap(&self) -> Option<RunOverlap> {
-        let text = std::fs::read_to_string(self.overlap()).ok()?;
-        serde_json::from_str(&text).ok()
+        RunOverlap::read(&self.root)
     }
 
     pub(super) fn write_overlap(&self, overlap: &RunOverlap) -> Result<()> {

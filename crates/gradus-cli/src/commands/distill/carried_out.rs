@@ -14,7 +14,7 @@ use gradus::data::Source;
 use gradus::distill::{Agreement, HELD_OUT, Row, Settings, Sizes, Table, Texts};
 use gradus::eval::{Correlation, Suite};
 use gradus::model::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, write_student};
-use gradus::train::{DevSet, Observer, RunFolder, RunRecord};
+use gradus::train::{DevSet, Observer, RunFolder, RunOverlap, RunRecord};
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 
@@ -239,7 +239,13 @@ impl Distillation<'_> {
             ),
             None => "the agreement chose the models".to_owned(),
         };
-        let header = vec![
+        let mut folders = self
+            .settings
+            .students
+            .iter()
+            .map(|s| self.root.join(s.label()));
+        let overlap = folders.find_map(|folder| RunOverlap::read(&folder));
+        let mut header = vec![
             format!(
                 "teacher: {}; objective: {:?}; seed: {}",
                 self.settings.teacher, self.settings.objective, self.settings.seed
@@ -250,6 +256,15 @@ impl Distillation<'_> {
             ),
             chosen,
         ];
+        if let Some(suite) = &measures.suite {
+            header.push(format!(
+                "STS average: Spearman x 100 of cosines, aggregation all, {} text",
+                suite.text.name()
+            ));
+            // All students learn from the same texts.
+            let overlap = overlap.map_or("not known".to_owned(), |found| found.describe());
+            header.push(format!("overlap: {overlap}"));
+        }
         Ok(Table { header, rows })
     }
 

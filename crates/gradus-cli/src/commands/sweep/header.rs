@@ -1,0 +1,59 @@
+//! What a sweep's table says of its numbers.
+
+use super::Sweep;
+use gradus::sweep::Grid;
+use gradus::train::RunOverlap;
+
+impl Sweep<'_> {
+    /// Says what was trained, on what, and chosen how.
+    pub(super) fn header(&self, grid: &Grid) -> Vec<String> {
+        let recipes: Vec<String> = self
+            .sources
+            .iter()
+            .map(|s| s.path.display().to_string())
+            .collect();
+        let dev = self.sources[0].recipe.evaluation.dev.as_ref().map_or_else(
+            || "dev: none, so no setting is the best".to_owned(),
+            |dev| {
+                format!(
+                    "dev: Spearman's correlation x 100 of cosines on {}, which chose the steps",
+                    dev.describe()
+                )
+            },
+        );
+        let seeds: Vec<String> = grid.seeds.iter().map(u64::to_string).collect();
+        let mut lines = vec![
+            format!("recipe: {}", recipes.join(", ")),
+            format!(
+                "model: {}; seeds: {}",
+                self.models().join(", "),
+                seeds.join(", ")
+            ),
+            dev,
+        ];
+        lines.extend(self.overlap(grid));
+        lines
+    }
+
+    /// What the training data shares with the test sets, as the runs found it: a
+    /// line for each different finding.
+    fn overlap(&self, grid: &Grid) -> Vec<String> {
+        let mut findings: Vec<(String, Vec<String>)> = vec![];
+        for row in &grid.rows {
+            let mut seeds = grid.seeds.iter();
+            let found = seeds.find_map(|&seed| RunOverlap::read(&self.folder(row, seed)));
+            let found = found.map_or("not known".to_owned(), |found| found.describe());
+            match findings.iter_mut().find(|(words, _)| *words == found) {
+                Some((_, labels)) => labels.push(row.label()),
+                None => findings.push((found, vec![row.label()])),
+            }
+        }
+        match &findings[..] {
+            [(only, _)] => vec![format!("overlap: {only}")],
+            several => several
+                .iter()
+                .map(|(words, labels)| format!("overlap: {words} (`{}`)", labels.join("`, `")))
+                .collect(),
+        }
+    }
+}
