@@ -80,6 +80,9 @@ def arguments():
     parser = options(__doc__)
     parser.add_argument("--precision", default="bf16")
     parser.add_argument(
+        "--least-tokens", type=int, metavar="N", default=0, help="leave out rows with fewer tokens a step"
+    )
+    parser.add_argument(
         "--most-tokens", type=int, metavar="N", help="leave out rows with more tokens a step"
     )
     return parser.parse_args()
@@ -132,7 +135,7 @@ def measure(row, setup, model, precision, peak_memory):
     path.write_text(recipe(row, setup, model), encoding="utf-8")
     shutil.rmtree(run, ignore_errors=True)
     args = ["train", path, "--data", setup.data, "--output", run, "--precision", precision]
-    plan = json.loads(setup.gradus.run(*args, "--dry-run", "--json"))
+    plan = json.loads(setup.gradus.run(*args, "--dry-run", "--untimed", "--json"))
     expected = plan["stages"][0]["memory_bytes"]
     free = free_memory()
     if free is not None and expected > SHARE * free:
@@ -160,7 +163,7 @@ def main():
         setup = common.Setup(gradus, model, args.data.resolve(), args.threads, Path(folder))
         base = base_model(setup)
         for row in ROWS:
-            if args.most_tokens and row.tokens > args.most_tokens:
+            if row.tokens < args.least_tokens or (args.most_tokens and row.tokens > args.most_tokens):
                 continue
             rate, held = measure(row, setup, base, args.precision, common.peak_memory)
             pairs = common.number(rate) if rate else "not run"

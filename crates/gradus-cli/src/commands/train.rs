@@ -46,6 +46,9 @@ pub struct Args {
     /// The plan of --dry-run as JSON
     #[arg(long, requires = "dry_run")]
     pub json: bool,
+    /// Leave the time out of the plan of --dry-run, for which batches are tried
+    #[arg(long, requires = "dry_run")]
+    pub untimed: bool,
 }
 
 /// Runs the command.
@@ -68,8 +71,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let base = base_of(path);
     if args.dry_run {
         let (mut run, _) = prepare(recipe, base, context, &mut narrator)?;
-        narrator.say("timing a few batches");
-        run.estimate()?;
+        if !args.untimed {
+            narrator.say("timing a few batches");
+            run.estimate()?;
+        }
         let mut output = Output::open(None)?;
         let text = match args.json {
             true => {

@@ -160,6 +160,10 @@ fn a_dry_run_tells_the_plan_and_leaves_nothing() {
     let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(plan["stages"][1]["steps"], 50);
     assert!(plan["stages"][1]["seconds"].as_f64().unwrap() > 0.0);
+    let untimed = ["recipe.toml", "--dry-run", "--json", "--untimed"];
+    let plan: serde_json::Value =
+        serde_json::from_str(&stdout(&mut train(place.path(), &untimed))).unwrap();
+    assert!(plan["stages"][1]["seconds"].is_null());
     assert!(!place.path().join("runs").exists());
 }
 

@@ -5,12 +5,14 @@ use super::gradients::Gradients;
 use super::optimizer::{Optimizer, Rates};
 use super::run::Run;
 use crate::Result;
+use crate::machine::free_memory;
 use gradus_kernels::Backend;
 use std::time::Instant;
 
 impl<B: Backend> Run<B> {
     /// Times a few steps per stage at a rate of 0, which leaves the model as it
-    /// is, and puts the stages' expected durations into the plan.
+    /// is, and puts the stages' expected durations into the plan. A stage that
+    /// needs more memory than is free is not tried.
     ///
     /// # Errors
     /// [`crate::Error::Io`].
@@ -18,7 +20,8 @@ impl<B: Backend> Run<B> {
         const PASSES: u64 = 3;
         for s in 0..self.stages.len() {
             let stage = &self.stages[s];
-            if stage.settings.freeze == Freeze::Encoder {
+            let free = free_memory().unwrap_or(u64::MAX);
+            if stage.settings.freeze == Freeze::Encoder || stage.plan.memory_bytes > free {
                 continue;
             }
             let head = stage

@@ -64,3 +64,68 @@ pub struct StagePlan {
     /// Parameters, gradients, moments and the activations of one batch.
     pub memory_bytes: u64,
 }
+
+/// The stages that need more than `free` bytes of memory, a sentence each.
+pub(super) fn shortages(stages: &[StagePlan], free: u64) -> Vec<String> {
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    let short = stages.iter().filter(|s| s.memory_bytes > free);
+    short
+        .map(|s| {
+            format!(
+                "stage `{}` needs about {:.1} GB of memory and {:.1} GB are free: set `chunk_tokens` in it, or fewer than {} as `batch`",
+                s.name,
+                gigabytes(s.memory_bytes),
+                gigabytes(free),
+                s.batch
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(name: &str, memory_bytes: u64) -> StagePlan {
+        StagePlan {
+            name: name.into(),
+            objective: String::new(),
+            encoder_frozen: false,
+            unit: "pairs".into(),
+            pairs: 9,
+            skipped: 0,
+            excluded: 0,
+            label_range: (0.0, 1.0),
+            batch: 512,
+            effective_batch: 512,
+            steps_per_epoch: 1,
+            steps: 1,
+            warmup_steps: 0,
+            peak_rate: 1e-5,
+            head_peak_rate: 1e-5,
+            final_rate: 1e-5,
+            evaluate_every: None,
+            tokens_per_pair: 9.0,
+            tokens: 81,
+            seconds: None,
+            memory_bytes,
+        }
+    }
+
+    #[test]
+    fn stages_that_do_not_fit_are_named() {
+        let stages = [stage("small", 1_000_000_000), stage("big", 21_100_000_000)];
+        let short = shortages(&stages, 15_000_000_000);
+        assert_eq!(short.len(), 1);
+        for part in [
+            "`big`",
+            "21.1 GB",
+            "15.0 GB are free",
+            "chunk_tokens",
+            "512",
+        ] {
+            assert!(short[0].contains(part), "{part}: {}", short[0]);
+        }
+        assert!(shortages(&stages, u64::MAX).is_empty());
+    }
+}

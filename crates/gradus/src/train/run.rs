@@ -1,12 +1,14 @@
 use super::evaluation::DevSet;
 use super::events::Observer;
 use super::overlap::Watch;
+use super::plan::shortages;
 use super::prompting::set_template;
 use super::stage::{Context, Prepared};
 use super::{Plan, Recipe, RunFolder, Stage, TrainError};
 use crate::Result;
 use crate::calibration::Calibration;
 use crate::data::DataRoot;
+use crate::machine::free_memory;
 use crate::model::{ModelFolder, Provenance, RegressionHead, SentenceEncoder};
 use crate::objective::LossName;
 use crate::teacher::{self, TeacherVectors};
@@ -153,6 +155,11 @@ impl<B: Backend> Run<B> {
         for s in 0..run.stages.len() {
             if let Some(auxiliary) = run.auxiliary(s)? {
                 run.plan.stages[s].memory_bytes += auxiliary.generator_bytes();
+            }
+        }
+        if let Some(free) = free_memory() {
+            for shortage in shortages(&run.plan.stages, free) {
+                observer.warn(&shortage);
             }
         }
         Ok(run)

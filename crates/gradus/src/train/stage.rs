@@ -112,8 +112,8 @@ impl Prepared {
                 * memory(
                     model,
                     frozen,
-                    (settings.batch * longest)
-                        .min(settings.batch * tokens / n * 2)
+                    (settings.batch.min(n) * longest)
+                        .min(settings.batch.min(n) * tokens / n * 2)
                         .min(settings.chunk_tokens.unwrap_or(usize::MAX).max(longest)),
                 ),
         };
