@@ -147,7 +147,7 @@ fn gradients_of_every_parameter() {
             );
             // The softmax ignores a shift of all scores: key biases have
             // gradient zero but for rounding.
-            let key_bias = ["key.bias", "k_lin.bias", "attn.k.bias"];
+            let key_bias = ["key.bias", "k_lin.bias", "attn.k.bias", "layer_norm_k.bias"];
             let scale = if key_bias.iter().any(|k| named.name.ends_with(k)) {
                 1.0
             } else {
