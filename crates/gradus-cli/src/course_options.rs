@@ -5,10 +5,6 @@
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Training")]
 pub struct CourseOptions {
-    /// Passes over the texts, if neither steps nor minutes are given; by default
-    /// 1, and 3 for each student of `gradus distill`
-    #[arg(long, value_name = "N", group = "length")]
-    pub epochs: Option<f64>,
     /// Optimizer steps
     #[arg(long, value_name = "N", group = "length")]
     pub steps: Option<u64>,
@@ -22,10 +18,6 @@ pub struct CourseOptions {
     /// Everything random is drawn from it
     #[arg(long, value_name = "N", default_value = "777")]
     pub seed: u64,
-    /// Steps between scorings of the model; by default a tenth of all in `gradus
-    /// pretrain`, once an epoch in `gradus distill`
-    #[arg(long, value_name = "N")]
-    pub evaluate_every: Option<u64>,
     /// Seconds between checkpoints
     #[arg(long, value_name = "N", default_value = "120")]
     pub checkpoint_seconds: u64,

@@ -121,6 +121,12 @@ pub struct Training {
     /// Cut texts to so many tokens in training
     #[arg(long, value_name = "N", default_value = "128")]
     pub max_tokens: usize,
+    /// Passes over the texts; 3 if neither steps nor minutes are given
+    #[arg(long, value_name = "N", group = "length")]
+    pub epochs: Option<f64>,
+    /// Steps between evaluations; by default once an epoch
+    #[arg(long, value_name = "N")]
+    pub evaluate_every: Option<u64>,
     /// How long
     #[command(flatten)]
     pub course: CourseOptions,

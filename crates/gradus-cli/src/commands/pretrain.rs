@@ -110,6 +110,12 @@ pub struct Training {
     /// Dropout; by default the model's own, 0.1 for a fresh one
     #[arg(long, value_name = "P")]
     pub dropout: Option<f32>,
+    /// Passes over the texts; 1 if neither steps nor minutes are given
+    #[arg(long, value_name = "N", group = "length")]
+    pub epochs: Option<f64>,
+    /// Steps between scorings of the texts held out; by default a tenth of all
+    #[arg(long, value_name = "N")]
+    pub evaluate_every: Option<u64>,
     /// How long
     #[command(flatten)]
     pub course: CourseOptions,
@@ -172,7 +178,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
     };
     Ok(Settings {
         from: args.from.clone(),
-        epochs: course.epochs,
+        epochs: training.epochs,
         steps: course.steps,
         minutes: course.minutes,
         batch_tokens: training.batch_tokens,
@@ -184,7 +190,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         whole_words: training.whole_words,
         max_tokens: training.max_tokens,
         seed: course.seed,
-        evaluate_every: course.evaluate_every,
+        evaluate_every: training.evaluate_every,
         checkpoint_seconds: course.checkpoint_seconds,
         checkpoint_steps: course.checkpoint_steps,
         fresh,

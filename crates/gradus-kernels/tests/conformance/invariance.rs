@@ -2,8 +2,8 @@
 
 use super::*;
 use gradus_kernels::{
-    Activation, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNorm, Linear,
-    Pooling, QueryKeyNorms, Rotary,
+    Activation, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, Linear, Pooling,
+    QueryKeyNorms, Rotary,
 };
 use proptest::prelude::*;
 
@@ -33,11 +33,7 @@ fn layer<B: Backend>(
         places.linear(inner, width),
         places.linear(width, inner),
     );
-    let norm = LayerNorm {
-        gamma: places.view(1, width),
-        beta: places.view(1, width),
-        eps: 1e-5,
-    };
+    let norm = places.norm(width, 1e-5);
     let params = backend.arena(values(places.len(), 30));
     let mut grads = backend.arena(vec![0.0; places.len()]);
     let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
@@ -103,14 +99,9 @@ fn modern_layer<B: Backend>(
         linear(4 * width, width),
         linear(width, 2 * width),
     );
-    let mut norm = |eps| LayerNorm {
-        gamma: places.view(1, width),
-        beta: places.view(1, width),
-        eps,
-    };
     let norms = QueryKeyNorms {
-        queries: norm(1e-5),
-        keys: norm(1e-4),
+        queries: places.norm(width, 1e-5),
+        keys: places.norm(width, 1e-4),
     };
     let params = backend.arena(values(places.len(), 31));
     let mut grads = backend.arena(vec![0.0; places.len()]);

@@ -199,14 +199,9 @@ pub fn layer_norm_with_dropout_and_residual<B: Backend>(backend: &B) {
 pub fn norms_of_queries_and_keys<B: Backend>(backend: &B) {
     for (rows, width) in [(1, 1), (40, 7), (70, 33), (3, 48), (0, 5)] {
         let mut places = Places::default();
-        let mut norm = |eps| LayerNorm {
-            gamma: places.view(1, width),
-            beta: places.view(1, width),
-            eps,
-        };
         let norms = QueryKeyNorms {
-            queries: norm(1e-3),
-            keys: norm(1e-2),
+            queries: places.norm(width, 1e-3),
+            keys: places.norm(width, 1e-2),
         };
         let params = values(places.len(), 60);
         let (x, dy) = (values(rows * 3 * width, 61), values(rows * 3 * width, 62));

@@ -18,7 +18,7 @@ mod zero;
 
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use gradus_kernels::dropout::{Dropout, mix64};
-use gradus_kernels::{Backend, Linear, Packed, Sequence, View};
+use gradus_kernels::{AdamWStep, Backend, LayerNorm, Linear, Packed, Sequence, View};
 
 /// Values in `[-1, 1)`, the same for the same seed.
 fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -78,9 +78,28 @@ impl Places {
         }
     }
 
+    fn norm(&mut self, width: usize, eps: f32) -> LayerNorm {
+        LayerNorm {
+            gamma: self.view(1, width),
+            beta: self.view(1, width),
+            eps,
+        }
+    }
+
     /// How many values were handed out.
     fn len(&self) -> usize {
         self.0
+    }
+}
+
+/// PyTorch's constants, gradients halved.
+fn adamw_step(step: u64) -> AdamWStep {
+    AdamWStep {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        step,
+        gradient_scale: 0.5,
     }
 }
 

@@ -1,7 +1,7 @@
 //! AdamW against its formula.
 
 use super::*;
-use gradus_kernels::{AdamWSegment, AdamWStep};
+use gradus_kernels::AdamWSegment;
 
 pub fn adamw_follows_its_formula_and_leaves_the_rest<B: Backend>(backend: &B) {
     let n = 70_001;
@@ -28,13 +28,7 @@ pub fn adamw_follows_its_formula_and_leaves_the_rest<B: Backend>(backend: &B) {
     );
     let grads = backend.arena(g.clone());
     for step in 1..=5 {
-        let settings = AdamWStep {
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            step,
-            gradient_scale: 0.5,
-        };
+        let settings = adamw_step(step);
         backend.adamw(
             &mut arenas.0,
             &grads,

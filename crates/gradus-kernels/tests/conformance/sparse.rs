@@ -1,7 +1,7 @@
 //! Gradients of few rows of an embedding table give what dense ones give.
 
 use super::*;
-use gradus_kernels::{AdamWSegment, AdamWStep, EmbeddingTables, View};
+use gradus_kernels::{AdamWSegment, EmbeddingTables, View};
 
 pub fn sparse_updates_are_the_dense_ones<B: Backend>(backend: &B) {
     let (words, width) = (300, 24);
@@ -43,13 +43,7 @@ pub fn sparse_updates_are_the_dense_ones<B: Backend>(backend: &B) {
                 let values = backend.read_arena(second, 0..len);
                 backend.write_arena(second, 0, &values);
             }
-            let settings = AdamWStep {
-                beta1: 0.9,
-                beta2: 0.999,
-                eps: 1e-8,
-                step,
-                gradient_scale: 0.5,
-            };
+            let settings = adamw_step(step);
             let (first, second) = &mut moments;
             backend.adamw(&mut params, &grads, first, second, &segments, &settings);
         }

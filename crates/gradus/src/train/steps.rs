@@ -22,6 +22,9 @@ struct Workspace<B: Backend> {
     grads: Gradients<B>,
     /// The order of the epoch under way.
     order: Option<(u64, Vec<u32>)>,
+    began: Instant,
+    /// Examples seen since then.
+    seen: usize,
 }
 
 impl<B: Backend> Run<B> {
@@ -53,19 +56,19 @@ impl<B: Backend> Run<B> {
                 head: vec![0.0; progress.head.len()],
             },
             order: None,
+            began: Instant::now(),
+            seen: 0,
         };
         if progress.auxiliary.is_none() {
             progress.auxiliary = self.auxiliary(s)?;
         }
-        let (began, mut pairs) = (Instant::now(), 0);
+        workspace.began = Instant::now();
         let plan = &self.stages[s].plan;
         let (steps, every) = (plan.steps, plan.evaluate_every);
         let due =
             |every: Option<u64>, step: u64| every.is_some_and(|n| step.is_multiple_of(n.max(1)));
         while progress.state.step < steps {
-            let mut report = self.step(progress, &mut workspace, folder)?;
-            pairs += report.pairs;
-            report.pairs_per_second = pairs as f64 / began.elapsed().as_secs_f64().max(1e-9);
+            let report = self.step(progress, &mut workspace, folder)?;
             observer.step(&report);
             let (step, last) = (report.step, report.step == steps);
             if last || due(Some(self.recipe.log_every), step) {
@@ -90,7 +93,7 @@ impl<B: Backend> Run<B> {
         Ok(())
     }
 
-    /// Takes one optimizer step. How fast steps are is left to say.
+    /// Takes one optimizer step.
     fn step(
         &mut self,
         progress: &mut Progress<B>,
@@ -102,6 +105,8 @@ impl<B: Backend> Run<B> {
             vectors,
             grads,
             order,
+            began,
+            seen,
         } = workspace;
         let examples = self.stages[s].examples(self.recipe.seed, s, step, order);
         let (head, auxiliary) = (&progress.head, progress.auxiliary.as_mut());
@@ -148,6 +153,7 @@ impl<B: Backend> Run<B> {
             norm,
         );
         progress.state.step += 1;
+        *seen += examples.len();
         Ok(StepReport {
             stage: s,
             step: step + 1,
@@ -156,7 +162,7 @@ impl<B: Backend> Run<B> {
             gradient_norm: norm,
             learning_rate: head_rate.max(rate),
             pairs: examples.len(),
-            pairs_per_second: 0.0,
+            pairs_per_second: *seen as f64 / began.elapsed().as_secs_f64().max(1e-9),
             difference: progress.auxiliary.as_ref().map(|a| a.score().report()),
         })
     }

@@ -27,7 +27,7 @@ pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failu
         teacher,
         base_dir: std::path::absolute(".").map_err(Error::io(Path::new(".")))?,
         objective: training.objective,
-        epochs: course.epochs.or((length == (None, None)).then_some(3.0)),
+        epochs: training.epochs.or((length == (None, None)).then_some(3.0)),
         steps: course.steps,
         minutes: course.minutes,
         batch: training.batch,
@@ -35,7 +35,7 @@ pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failu
         warmup: course.warmup,
         max_tokens: training.max_tokens,
         seed: course.seed,
-        evaluate_every: course.evaluate_every,
+        evaluate_every: training.evaluate_every,
         checkpoint_seconds: course.checkpoint_seconds,
         checkpoint_steps: course.checkpoint_steps,
         dev: args
