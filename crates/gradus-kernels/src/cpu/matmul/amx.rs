@@ -4,6 +4,7 @@
 
 use super::panels::{COLS, HalfLine, STEP};
 use std::arch::asm;
+use std::marker::PhantomData;
 
 /// Rows of a tile of the result.
 pub(super) const ROWS: usize = 32;
@@ -51,8 +52,23 @@ fn permitted() -> bool {
 }
 
 /// Tile registers set up on this thread until dropped: eight of 16 rows of 64
-/// bytes.
-pub(crate) struct Tiles(());
+/// bytes. They are the thread's own, so a `Tiles` can neither go to another
+/// thread nor be used from one.
+pub(crate) struct Tiles(PhantomData<*const ()>);
+
+/// Does not compile where `Tiles` is `Send` or `Sync`: then two of these apply,
+/// and which one is meant is not known.
+const _: () = {
+    struct IsSend;
+    struct IsSync;
+    trait StaysOnItsThread<Which> {
+        const CHECKED: () = ();
+    }
+    impl<T> StaysOnItsThread<()> for T {}
+    impl<T: Send> StaysOnItsThread<IsSend> for T {}
+    impl<T: Sync> StaysOnItsThread<IsSync> for T {}
+    <Tiles as StaysOnItsThread<_>>::CHECKED
+};
 
 #[repr(C, align(64))]
 struct Config {
@@ -82,7 +98,7 @@ impl Tiles {
         unsafe {
             asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly));
         }
-        Self(())
+        Self(PhantomData)
     }
 
     /// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel. In
