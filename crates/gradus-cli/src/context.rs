@@ -71,16 +71,11 @@ impl Context {
         SentenceEncoder::load(folder, self.backend(Precision::Auto)?).map_err(Failure::Model)
     }
 
-    /// Tells of texts that a model read only the beginnings of.
-    pub fn tell_of_cuts(&self, encoder: &SentenceEncoder<Cpu>) {
-        let (cut, most) = (
-            encoder.tokenizer().shortened(),
-            encoder.tokenizer().max_tokens(),
-        );
-        if cut > 0 {
-            let texts = if cut == 1 { "text was" } else { "texts were" };
-            self.manner
-                .note(&format!("{cut} {texts} cut to the model's {most} tokens"));
+    /// Notes how many texts a model read only in part, or not at all.
+    pub fn note_texts(&self, encoder: &SentenceEncoder<Cpu>) {
+        let tokenizer = encoder.tokenizer();
+        for note in tokenizer.counts().describe(tokenizer.max_tokens()) {
+            self.manner.note(&note);
         }
     }
 }

@@ -57,6 +57,10 @@ const BAD_DATA: u8 = 3;
 const BAD_MODEL: u8 = 4;
 const NOT_FETCHED: u8 = 5;
 
+/// All exit codes.
+#[cfg(test)]
+pub const CODES: [u8; 6] = [0, OTHER, USAGE, BAD_DATA, BAD_MODEL, NOT_FETCHED];
+
 impl Failure {
     fn code(&self) -> u8 {
         match self {

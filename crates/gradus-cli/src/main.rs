@@ -11,6 +11,8 @@ mod chunks;
 mod commands;
 mod context;
 mod course_options;
+#[cfg(test)]
+mod documentation;
 mod exit;
 mod npy;
 mod output;

@@ -87,11 +87,12 @@ fn describe_plan(plan: &Plan) -> String {
     }
     let _ = writeln!(
         out,
-        "texts      {} of {} tokens, {} held out, {} cut",
+        "texts      {} of {} tokens, {} held out, {} cut, {} mostly unknown to the vocabulary",
         HumanCount(plan.texts as u64),
         HumanCount(plan.tokens as u64),
         HumanCount(plan.held_out as u64),
-        HumanCount(plan.shortened as u64)
+        HumanCount(plan.shortened as u64),
+        HumanCount(plan.unknown as u64)
     );
     let words = if plan.whole_words {
         ", whole words"

@@ -40,7 +40,7 @@ fn tokens_vectors_and_gradients_are_those_of_transformers() {
                 let want: Vec<u32> = numbers(want).iter().map(|&i| i as u32).collect();
                 assert_eq!(tokens.ids, want, "{name}");
             }
-            assert!(model.tokenizer().shortened() > 0, "{name}");
+            assert!(model.tokenizer().counts().truncated > 0, "{name}");
             for batch_tokens in [512, 1] {
                 let found = model.encode(&texts, EncodeOptions { batch_tokens });
                 let found = found.unwrap();

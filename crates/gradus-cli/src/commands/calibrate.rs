@@ -115,7 +115,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         None => &folder,
     };
     let path = calibration.save(target)?;
-    context.tell_of_cuts(watched.encoder());
+    context.note_texts(watched.encoder());
     let mut output = Output::open(None)?;
     if args.json {
         let json = serde_json::to_string_pretty(&calibration);

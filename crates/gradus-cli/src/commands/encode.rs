@@ -10,6 +10,7 @@ use crate::progress::Counter;
 use gradus::Embeddings;
 use gradus::data::{DataError, Format as DataFormat, JsonReader, JsonRow, Lines};
 use gradus::model::EncodeOptions;
+use gradus::text::Tokens;
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{self, BufReader, IsTerminal};
@@ -20,9 +21,14 @@ Texts are read one a line, from standard input unless there are TEXTs or \
 --input; an empty line is an empty text, so that vectors and lines stay in \
 step. What bad input interrupts leaves no --output file.
 
+In JSON lines `truncated` says that the text was cut to the model's limit, \
+`unknown` that it is empty or mostly unknown to the model's vocabulary, so that \
+its vector means little.
+
 Examples:
   gradus encode all-MiniLM-L6-v2 \"A plane is taking off.\"
   gradus encode all-MiniLM-L6-v2 --input texts.txt --format npy --output texts.npy
+  gradus encode ./matryoshka --input texts.txt --dim 64 --normalize > vectors.jsonl
   gradus encode ./model --input posts.jsonl --field body > vectors.jsonl
   zcat texts.gz | gradus encode all-MiniLM-L6-v2 | head -n 3";
 
@@ -55,10 +61,19 @@ pub struct Args {
     /// The key of the text in JSON objects; by default `text`
     #[arg(long, value_name = "KEY", conflicts_with = "texts")]
     pub field: Option<String>,
-    /// jsonl: {"text": ..., "embedding": [...]} a line; npy: a float32 array of
+    /// jsonl: {"text": ..., "embedding": [...], "truncated": false, "unknown":
+    /// false} a line; npy: a float32 array of
     /// shape (texts, width), which needs --output
     #[arg(long, default_value = "jsonl", value_parser = one_of(FORMATS))]
     pub format: Format,
+    /// Keep the first N values of each vector, as `truncate_dim` of
+    /// sentence-transformers does; their length is then no longer 1 unless you
+    /// add --normalize
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub dim: Option<u32>,
+    /// Divide each vector by its length
+    #[arg(long)]
+    pub normalize: bool,
     /// Write to FILE, which appears when all is done
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -69,6 +84,10 @@ pub struct Args {
 struct Encoded<'a> {
     text: &'a str,
     embedding: &'a [f32],
+    /// Whether it was cut.
+    truncated: bool,
+    /// Whether the vocabulary hardly knows it.
+    unknown: bool,
 }
 
 /// Runs the command.
@@ -85,7 +104,16 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         false => Chunks::read(move || Ok(texts.into_iter().map(Ok)))?,
     };
     let encoder = context.load(&folder)?;
-    let mut writer = Writer::new(&args, encoder.dim())?;
+    let width = match args.dim.map(|dim| dim as usize) {
+        Some(dim) if dim > encoder.dim() => {
+            return Err(Failure::Usage(format!(
+                "--dim {dim} is more than the {} values of the model's vectors; give that or less",
+                encoder.dim()
+            )));
+        }
+        dim => dim.unwrap_or(encoder.dim()),
+    };
+    let mut writer = Writer::new(&args, width)?;
     let manner = match args.output {
         Some(_) => context.manner,
         None => context.manner.beside_results(),
@@ -93,15 +121,18 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let counter = Counter::new(manner, "encoding texts", total);
     while let Some(chunk) = texts.next_chunk()? {
         let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
-        let vectors = encoder
-            .encode(&chunk, EncodeOptions::default())
-            .map_err(Failure::Model)?;
+        let tokens = encoder.tokenizer().encode(&chunk).map_err(Failure::Model)?;
+        let vectors = encoder.encode_tokens(&tokens, EncodeOptions::default());
         super::check_finite(&args.model, &chunk, &vectors)?;
-        writer.write(&chunk, &vectors)?;
+        let vectors = match args.normalize {
+            false => vectors.truncated(width),
+            true => vectors.truncated(width).normalized(),
+        };
+        writer.write(&chunk, &tokens, &vectors)?;
         counter.add(chunk.len() as u64);
     }
     writer.finish()?;
-    context.tell_of_cuts(&encoder);
+    context.note_texts(&encoder);
     Ok(())
 }
 
@@ -173,14 +204,23 @@ impl Writer {
         Ok(writer)
     }
 
-    fn write(&mut self, texts: &[&str], vectors: &Embeddings) -> Result<(), Failure> {
+    fn write(
+        &mut self,
+        texts: &[&str],
+        tokens: &[Tokens],
+        vectors: &Embeddings,
+    ) -> Result<(), Failure> {
         self.rows += texts.len() as u64;
         if self.format == Format::Npy {
             return self.output.bytes(&npy::values(vectors.as_slice()));
         }
-        for (i, text) in texts.iter().enumerate() {
-            let embedding = vectors.row(i);
-            self.output.json_line(&Encoded { text, embedding })?;
+        for (i, (text, tokens)) in texts.iter().zip(tokens).enumerate() {
+            self.output.json_line(&Encoded {
+                text,
+                embedding: vectors.row(i),
+                truncated: tokens.coverage.truncated,
+                unknown: tokens.coverage.is_unknown(),
+            })?;
         }
         self.output.flush()
     }

@@ -9,7 +9,7 @@ use crate::pair_options::PairOptions;
 use crate::progress::{Counter, Manner};
 use crate::training::Narrator;
 use gradus::Embeddings;
-use gradus::data::TextVariant;
+use gradus::data::{Known, TextVariant};
 use gradus::eval::{Aggregation, Embedder, Metric, Report, Suite, Task, View};
 use gradus::model::{EncodeOptions, Provenance, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
@@ -22,6 +22,7 @@ of a task, which is the default here.
 
 Examples:
   gradus eval all-MiniLM-L6-v2
+  gradus eval all-MiniLM-L6-v2 --tasks STS12,STS-B
   gradus eval ./before ./after --format markdown --output scores.md
   gradus eval all-MiniLM-L6-v2 --per-subset --aggregation mean
   gradus eval ./model --only-pairs --pairs reviews.csv --columns review,product,stars";
@@ -80,6 +81,11 @@ pub struct Args {
     /// Also score on the graded pairs in FILE; can be repeated
     #[arg(long, value_name = "FILE")]
     pub pairs: Vec<PathBuf>,
+    /// Only these of the seven tasks, such as STS12,STS-B; the average is over
+    /// them
+    #[arg(long, value_name = "TASK,...", value_delimiter = ',', value_parser = parse_task)]
+    #[arg(conflicts_with = "only_pairs")]
+    pub tasks: Vec<Known>,
     /// Leave out the seven tasks
     #[arg(long, requires = "pairs")]
     pub only_pairs: bool,
@@ -105,7 +111,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let watched = Watched::new(context.load(folder)?, what, context.manner);
         let scores = suite.evaluate(&watched).map_err(Failure::Model)?;
         report.push_trained(spec, scores, training);
-        context.tell_of_cuts(watched.encoder());
+        context.note_texts(watched.encoder());
     }
     let view = View {
         per_subset: args.per_subset,
@@ -126,7 +132,7 @@ fn suite(args: &Args, context: &Context) -> Result<Suite, Failure> {
         let (text, tasks) = (args.text, Vec::new());
         Suite { text, tasks }
     } else {
-        Suite::load(&context.data, args.text)?
+        Suite::load_some(&context.data, args.text, wanted(&args.tasks))?
     };
     for path in &args.pairs {
         // Reports know tasks by their names.
@@ -146,16 +152,36 @@ fn suite(args: &Args, context: &Context) -> Result<Suite, Failure> {
     Ok(suite)
 }
 
-/// The test sets in their original text, where they are wanted and there.
+/// One of the seven tasks, by name.
+pub(super) fn parse_task(name: &str) -> Result<Known, String> {
+    let known = Known::parse(name.trim()).ok();
+    let of_suite = known.filter(|k| Known::SUITE.contains(k));
+    of_suite.ok_or_else(|| {
+        let titles = Known::SUITE.map(Known::title).join(", ");
+        format!("no such task; there are {titles}")
+    })
+}
+
+/// The tasks named, or all.
+pub(super) fn wanted(tasks: &[Known]) -> &[Known] {
+    match tasks {
+        [] => &Known::SUITE,
+        some => some,
+    }
+}
+
+/// The test sets in their original text, where they are wanted and there; all
+/// where none are named.
 pub(super) fn tests_at_hand(
     context: &Context,
     unwanted: bool,
+    tasks: &[Known],
     narrator: &Narrator,
 ) -> Option<Suite> {
     if unwanted {
         return None;
     }
-    let suite = Suite::load(&context.data, TextVariant::Original);
+    let suite = Suite::load_some(&context.data, TextVariant::Original, wanted(tasks));
     let say = |error| {
         narrator.say(&format!(
             "no test scores ({error}); `gradus pull sts` fetches the test sets, --no-tests does without"

@@ -1,6 +1,6 @@
 //! `gradus report`: a page that shows what training runs did.
 
-use super::eval::{TEXTS, Watched};
+use super::eval::{TEXTS, Watched, parse_task};
 use crate::args::one_of;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -12,15 +12,16 @@ use gradus::tensorboard::write_events;
 use gradus::train::RunFolder;
 use gradus_kernels::Backend;
 use gradus_report::{Judgement, Run, judge, keep, kept, key, page};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 One HTML file without scripts that needs no network: loss and dev scores, the \
 test tasks before and after training, predicted grades beside people's with the \
-worst errors, the recipe and the machine. Several runs are also set side by \
-side, with intervals of their differences and published rows. What a model says \
-of the pairs is kept in RUN/report, so that the next page is quick.
+worst errors, the recipe and the machine. Several runs are also compared, with \
+intervals of their differences and, for models of that size, published rows. A \
+model's scores of the pairs are stored in RUN/report, so that the next page is \
+quick.
 
 Examples:
   gradus report runs/quickstart
@@ -57,8 +58,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return events(&args.runs);
     }
     let known = tasks(&args.tasks)?;
-    let opened = args.runs.iter().map(|root| Run::open(root, &context.data));
-    let mut runs = opened.collect::<Result<Vec<_>, _>>()?;
+    refuse_twice(&args.runs)?;
+    let mut runs = Run::open_all(&args.runs, &context.data)?;
     let suite = match suite(&known, args.text, context) {
         Ok(suite) => suite,
         Err(why) => {
@@ -88,6 +89,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     output.finish()
 }
 
+/// A run beside itself would show differences of nothing.
+fn refuse_twice(runs: &[PathBuf]) -> Result<(), Failure> {
+    let mut seen = HashSet::new();
+    for root in runs {
+        if !seen.insert(root.canonicalize().unwrap_or_else(|_| root.clone())) {
+            let message = format!("{}: the run is named twice; name it once", root.display());
+            return Err(Failure::Usage(message));
+        }
+    }
+    Ok(())
+}
+
 /// Makes the runs' event files anew.
 fn events(runs: &[PathBuf]) -> Result<(), Failure> {
     let mut output = Output::open(None)?;
@@ -107,11 +120,8 @@ fn tasks(list: &str) -> Result<Vec<Known>, Failure> {
         names => {
             let mut chosen = Vec::new();
             for name in names.split(',') {
-                let known = Known::parse(name.trim()).map_err(Failure::Input)?;
-                if !Known::SUITE.contains(&known) {
-                    let message = format!("--tasks {name}: not one of the test tasks");
-                    return Err(Failure::Usage(message));
-                }
+                let known = parse_task(name)
+                    .map_err(|why| Failure::Usage(format!("--tasks {name}: {why}, all, none")))?;
                 if !chosen.contains(&known) {
                     chosen.push(known);
                 }
@@ -197,14 +207,14 @@ fn judged(
     let judgement = match kept(&path, &key) {
         Some(judgement) => judgement,
         None => {
-            let what = format!("{}: judging pairs, {name} training", run.name);
+            let what = format!("{}: scoring pairs, {name} training", run.name);
             let watched = Watched::new(context.load(folder)?, what, context.manner);
             let head = watched.encoder().head();
             let judgement = judge(&watched, head, backend, suite, dev).map_err(Failure::Model)?;
             if let Err(why) = keep(&path, &key, &judgement) {
                 context
                     .manner
-                    .note(&format!("not kept for the next report: {why}"));
+                    .note(&format!("not saved for the next report: {why}"));
             }
             judgement
         }

@@ -1,5 +1,7 @@
 //! `gradus score`: how alike pairs of texts are.
 
+mod answer;
+
 use crate::args::one_of;
 use crate::chunks::Chunks;
 use crate::context::Context;
@@ -7,26 +9,34 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::PairOptions;
 use crate::progress::Counter;
+use answer::Answer;
 use clap::ArgAction;
-use gradus::calibration::{Calibrated, Calibration, RawScore};
+use gradus::calibration::{Calibration, RawScore};
 use gradus::data::{DataError, Format as DataFormat, LabelMap, Lines, RawPair};
 use gradus::model::{EncodeOptions, ModelError, RegressionHead, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
-use serde::Serialize;
 use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Without texts or --pairs, pairs are read from standard input: text1<TAB>text2 \
 a line, or JSON objects with --jsonl. Answers come in the order of the pairs. \
-As tsv a line is the cosine, then the grade where the model has a regression \
-head, then the grade on people's scale and the two ends of its interval where \
-it has a calibration (see `gradus calibrate`). Bad input stops the command, after the answers to what came before it.
+Bad input stops the command, after the answers to what came before it.
+
+The first number is the one to use: the calibrated grade where the model has a \
+calibration (see `gradus calibrate`), else the grade of its regression head, \
+else the cosine. The columns of tsv are the same for every model, empty where \
+it has no such number:
+  recommended  low  high  cosine  grade
+low and high bound the calibrated grade; grade is the head's, not calibrated. \
+In JSON `recommended_is` names the first number (calibrated, grade or cosine), \
+`truncated` says that a text was cut to the model's limit, `unknown` that a text \
+is empty or mostly unknown to its vocabulary, so that the score means little.
 
 Examples:
   gradus score all-MiniLM-L6-v2 \"A plane is taking off.\" \"An air plane takes off.\"
   gradus score ./model --pairs reviews.csv --columns review,product --format json
-  gradus score all-MiniLM-L6-v2 < pairs.tsv > cosines.tsv
+  gradus score all-MiniLM-L6-v2 < pairs.tsv | cut -f 4 > cosines.txt
   gradus score all-MiniLM-L6-v2 < pairs.tsv | paste - pairs.tsv | sort -rg | head";
 
 const FORMATS: &[(&str, Format)] = &[
@@ -68,6 +78,9 @@ pub struct Args {
     /// terminal, else tsv
     #[arg(long, value_parser = one_of(FORMATS))]
     pub format: Option<Format>,
+    /// Begin tsv with a row of the columns' names
+    #[arg(long)]
+    pub output_header: bool,
 }
 
 /// Runs the command.
@@ -79,28 +92,38 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     if args.jsonl {
         args.reading.pairs_format = Some(DataFormat::Jsonl);
     }
+    let header = args.output_header && matches!(format, Format::Tsv);
     let folder = context.find(&args.model)?;
     if let Ok([first, second]) = <[String; 2]>::try_from(std::mem::take(&mut args.texts)) {
         let scorer = Scorer::new(args.model, &folder, context)?;
-        scorer.single(first, second, format)?;
-        context.tell_of_cuts(&scorer.encoder);
+        scorer.single((first, second), format, header)?;
+        context.note_texts(&scorer.encoder);
         return Ok(());
     }
     let mut pairs = open(&args, context)?;
     let scorer = Scorer::new(args.model, &folder, context)?;
-    let mut output = Output::open(None)?;
+    let mut output = open_output(header)?;
     let counter = Counter::new(context.manner.beside_results(), "scoring pairs", None);
     while let Some(chunk) = pairs.next_chunk()? {
         let chunk: Vec<_> = chunk.into_iter().map(|p| (p.first, p.second)).collect();
-        for scored in scorer.score(&chunk)? {
-            scored.write(&mut output, format)?;
+        for answer in scorer.score(&chunk)? {
+            answer.write(&mut output, format)?;
         }
         output.flush()?;
         counter.add(chunk.len() as u64);
     }
     output.finish()?;
-    context.tell_of_cuts(&scorer.encoder);
+    context.note_texts(&scorer.encoder);
     Ok(())
+}
+
+/// Standard output, begun with a row of names where that is wanted.
+fn open_output(header: bool) -> Result<Output, Failure> {
+    let mut output = Output::open(None)?;
+    if header {
+        output.line(&answer::COLUMNS.join("\t"))?;
+    }
+    Ok(output)
 }
 
 fn open(args: &Args, context: &Context) -> Result<Chunks<RawPair>, Failure> {
@@ -125,49 +148,6 @@ fn open(args: &Args, context: &Context) -> Result<Chunks<RawPair>, Failure> {
         let lines = Lines::new(BufReader::new(io::stdin()), &file.path);
         file.rows_from(lines, &LabelMap::default())
     })
-}
-
-/// A pair and how alike it is.
-#[derive(Serialize)]
-struct Scored<'a> {
-    // These keys are among those that pairs are found by, so that the output
-    // can be input again.
-    sentence1: &'a str,
-    sentence2: &'a str,
-    cosine: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grade: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    calibrated: Option<Calibrated>,
-}
-
-impl Scored<'_> {
-    fn write(&self, output: &mut Output, format: Format) -> Result<(), Failure> {
-        let (cosine, first, second) = (self.cosine, self.sentence1, self.sentence2);
-        match format {
-            Format::Json => output.json_line(self),
-            Format::Tsv => {
-                let told = self.calibrated.map(|c| [c.grade, c.low, c.high]);
-                let more = self.grade.into_iter().chain(told.into_iter().flatten());
-                let cells: Vec<String> = std::iter::once(cosine)
-                    .chain(more)
-                    .map(|number| number.to_string())
-                    .collect();
-                output.line(&cells.join("\t"))
-            }
-            Format::Text => {
-                let grade = self.grade.map(|grade| format!("grade {grade:6.3}  "));
-                let told = self.calibrated.map(|c| {
-                    format!(
-                        "calibrated {:5.2} [{:5.2}, {:5.2}]  ",
-                        c.grade, c.low, c.high
-                    )
-                });
-                let (grade, told) = (grade.unwrap_or_default(), told.unwrap_or_default());
-                output.line(&format!("{cosine:7.4}  {grade}{told}{first} | {second}"))
-            }
-        }
-    }
 }
 
 /// A model that scores pairs.
@@ -200,17 +180,18 @@ impl Scorer {
         self.encoder.head()
     }
 
-    fn score<'a>(&self, pairs: &'a [(String, String)]) -> Result<Vec<Scored<'a>>, Failure> {
+    fn score<'a>(&self, pairs: &'a [(String, String)]) -> Result<Vec<Answer<'a>>, Failure> {
         let texts: Vec<&str> = pairs
             .iter()
             .flat_map(|(a, b)| [a.as_str(), b.as_str()])
             .collect();
+        let tokens = self.encoder.tokenizer().encode(&texts);
+        let tokens = tokens.map_err(Failure::Model)?;
         let vectors = self
             .encoder
-            .encode(&texts, EncodeOptions::default())
-            .map_err(Failure::Model)?;
+            .encode_tokens(&tokens, EncodeOptions::default());
         super::check_finite(&self.model, &texts, &vectors)?;
-        let scored = pairs.iter().enumerate().map(|(i, (first, second))| {
+        let answers = pairs.iter().enumerate().map(|(i, (first, second))| {
             let (a, b) = (2 * i, 2 * i + 1);
             let cosine = vectors.cosine(a, b);
             let grade = self.head().map(|h| h.grade(vectors.row(a), vectors.row(b)));
@@ -218,44 +199,20 @@ impl Scorer {
                 (RawScore::Grade, Some(grade)) => c.apply(grade),
                 _ => c.apply(cosine),
             });
-            Scored {
-                sentence1: first,
-                sentence2: second,
-                cosine,
-                grade,
-                calibrated,
-            }
+            let coverage = [tokens[a].coverage, tokens[b].coverage];
+            Answer::new((first, second), cosine, grade, calibrated, coverage)
         });
-        Ok(scored.collect())
+        Ok(answers.collect())
     }
 
-    /// The two texts of the command line, which a person need not see again.
-    fn single(&self, first: String, second: String, format: Format) -> Result<(), Failure> {
-        let mut output = Output::open(None)?;
-        let pair = [(first, second)];
-        for scored in self.score(&pair)? {
+    fn single(&self, pair: (String, String), format: Format, header: bool) -> Result<(), Failure> {
+        let mut output = open_output(header)?;
+        for answer in self.score(&[pair])? {
             match format {
                 Format::Text => {
-                    output.line(&format!("cosine {:7.4}", scored.cosine))?;
-                    if let (Some(grade), Some(head)) = (scored.grade, self.head()) {
-                        let scale = super::scale(head);
-                        output.line(&format!("grade  {grade:6.3}{scale}"))?;
-                    }
-                    if let (Some(told), Some(by)) = (scored.calibrated, &self.calibration) {
-                        output.line(&format!(
-                            "calibrated {:.2}, {:.0} % within {:.2} to {:.2} (on {} to {}, by {} pairs of {})",
-                            told.grade,
-                            100.0 * by.coverage,
-                            told.low,
-                            told.high,
-                            by.scale.0,
-                            by.scale.1,
-                            by.pairs,
-                            by.fitted_on
-                        ))?;
-                    }
+                    answer.write_single(&mut output, self.head(), self.calibration.as_ref())?;
                 }
-                _ => scored.write(&mut output, format)?,
+                _ => answer.write(&mut output, format)?,
             }
         }
         output.finish()

@@ -3,13 +3,14 @@
 mod header;
 mod source;
 
-use super::eval::{Watched, tests_at_hand};
+use super::eval::{Watched, parse_task, tests_at_hand};
 use super::train::{base_of, find_model, prepare, read_recipe};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, publish_table};
 use crate::training::Narrator;
 use gradus::Error;
+use gradus::data::Known;
 use gradus::eval::Suite;
 use gradus::sweep::{Axis, Grid, Outcome, Row, Table, TestScores};
 use gradus::train::{Recipe, RunFolder, TrainError, parse_recipe};
@@ -62,6 +63,11 @@ pub struct Args {
     /// Score nothing but the dev set
     #[arg(long)]
     pub no_tests: bool,
+    /// Only these of the seven test sets, such as STS12,STS-B; the average is
+    /// over them
+    #[arg(long, value_name = "TASK,...", value_delimiter = ',', value_parser = parse_task)]
+    #[arg(conflicts_with = "no_tests")]
+    pub tasks: Vec<Known>,
     /// Keep the models of all runs, not only of the best by the dev set
     #[arg(long)]
     pub keep_models: bool,
@@ -111,7 +117,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if args.dry_run {
         return sweep.list(&grid);
     }
-    let suite = tests_at_hand(context, args.no_tests, &narrator);
+    let suite = tests_at_hand(context, args.no_tests, &args.tasks, &narrator);
     let mut rows = Vec::with_capacity(grid.rows.len());
     let mut best = None;
     let mut number = 0;
@@ -278,12 +284,12 @@ impl Sweep<'_> {
         let root = self.folder(row, seed);
         let recipe = self.recipe(row, seed)?;
         let mut narrator = Narrator::new(self.context.manner);
-        if let Some(outcome) = Outcome::read(&root)? {
-            let wanted = suite.is_some() && outcome.failure.is_none();
-            if self.is_of(&root, &recipe)? && (outcome.test.is_some() || !wanted) {
-                narrator.say(&format!("{title}: finished before"));
-                return Ok(outcome);
-            }
+        if let Some(outcome) = Outcome::read(&root)?
+            && self.is_of(&root, &recipe)?
+            && let Some(outcome) = self.scored(outcome, &root, suite)?
+        {
+            narrator.say(&format!("{title}: finished before"));
+            return Ok(outcome);
         }
         narrator.say(title);
         let base = base_of(&self.source(row).path);
@@ -323,6 +329,43 @@ impl Sweep<'_> {
         // Moments and values of every parameter, for going on: no more needed.
         remove(&folder.checkpoints())?;
         Ok(outcome)
+    }
+
+    /// A finished run's outcome with the scores of the suite's tasks: those it
+    /// has, or those of its model; `None` where there are neither.
+    fn scored(
+        &self,
+        mut outcome: Outcome,
+        root: &Path,
+        suite: Option<&Suite>,
+    ) -> Result<Option<Outcome>, Failure> {
+        let Some(suite) = suite.filter(|_| outcome.failure.is_none()) else {
+            return Ok(Some(outcome));
+        };
+        let names: Vec<&str> = suite.tasks.iter().map(|t| t.name.as_str()).collect();
+        let there = outcome.test.as_ref().and_then(|test| test.only(&names));
+        if there.is_some() {
+            outcome.test = there;
+            return Ok(Some(outcome));
+        }
+        let model = root.join("model");
+        if model.is_dir() {
+            outcome.test = Some(self.judge(suite, &model)?);
+            outcome.write(root)?;
+            return Ok(Some(outcome));
+        }
+        match &outcome.test {
+            None => Ok(None),
+            Some(test) => {
+                let scored: Vec<&str> = test.scores.tasks.iter().map(|t| t.name.as_str()).collect();
+                Err(Failure::Usage(format!(
+                    "{} was scored on {}, and its model is no more there: give --tasks {}, or another --output",
+                    root.display(),
+                    scored.join(", "),
+                    scored.join(",")
+                )))
+            }
+        }
     }
 
     /// Whether the run in `root` has this recipe, but for the precision that

@@ -40,6 +40,7 @@ fn score(model: &Path, args: &[&str]) -> String {
 fn scores_come_on_the_users_scale_with_an_interval() {
     let (_place, model, pairs) = workplace();
     let bare = score(&model, &["--format", "tsv"]);
+    let bare: Vec<&str> = bare.trim_end().split('\t').collect();
     let args = ["--score", "cosine", "--scale", "0,6"];
     let said = stdout(&mut calibrate(&model, &pairs, &args));
     assert!(
@@ -47,12 +48,15 @@ fn scores_come_on_the_users_scale_with_an_interval() {
         "{said}"
     );
     let tsv = score(&model, &["--format", "tsv"]);
-    assert!(
-        tsv.starts_with(bare.trim_end()),
-        "the columns before stay: {tsv}"
+    let cells: Vec<&str> = tsv.trim_end().split('\t').collect();
+    assert_eq!(cells[3..], bare[3..], "cosine and head's grade stay: {tsv}");
+    assert_eq!(
+        bare[..3],
+        [bare[4], "", ""],
+        "the head's grade was the best"
     );
-    let numbers: Vec<f64> = tsv.split_whitespace().map(|n| n.parse().unwrap()).collect();
-    let [_, _, grade, low, high] = numbers[..] else {
+    let numbers: Vec<f64> = cells.iter().map(|n| n.parse().unwrap()).collect();
+    let [grade, low, high, _, _] = numbers[..] else {
         panic!("{tsv}")
     };
     assert!(
@@ -63,6 +67,8 @@ fn scores_come_on_the_users_scale_with_an_interval() {
     let json: Value = serde_json::from_str(&score(&model, &["--format", "json"])).unwrap();
     assert_eq!(json["calibrated"]["grade"], grade);
     assert_eq!(json["calibrated"]["low"], low);
+    assert_eq!(json["recommended"], grade);
+    assert_eq!(json["recommended_is"], "calibrated");
     let text = score(&model, &["--format", "text"]);
     assert!(
         text.contains("80 % within") && text.contains("by 147 pairs of graded.tsv"),

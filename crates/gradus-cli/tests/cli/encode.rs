@@ -161,3 +161,81 @@ fn texts_beyond_the_limit_are_told_of() {
     command.args(["encode", &model("bert-small"), "a cat"]);
     command.assert().success().stderr(told.not());
 }
+
+#[test]
+fn vectors_can_be_shorter() {
+    let run = |args: &[&str]| {
+        let base = ["encode", &model("bert-small"), "a cat", "two dogs"];
+        stdout(gradus().args(base).args(args))
+    };
+    let read = |lines: &str| -> Vec<Vec<f32>> {
+        let row = |line: &str| {
+            let object: Value = serde_json::from_str(line).unwrap();
+            let values = object["embedding"].as_array().unwrap().iter();
+            values.map(|v| v.as_f64().unwrap() as f32).collect()
+        };
+        lines.lines().map(row).collect()
+    };
+    let (whole, cut) = (read(&run(&[])), read(&run(&["--dim", "5"])));
+    for (whole, cut) in whole.iter().zip(&cut) {
+        assert_eq!(&whole[..5], cut);
+    }
+    let unit = read(&run(&["--dim", "5", "--normalize"]));
+    let norm = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
+    for (cut, unit) in cut.iter().zip(&unit) {
+        assert!((norm(unit) - 1.0).abs() < 1e-6);
+        assert!((cut[0] / norm(cut) - unit[0]).abs() < 1e-6);
+    }
+    let width = whole[0].len();
+    let refused = |dim: &str, says: String| {
+        let args = ["encode", &model("bert-small"), "a cat", "--dim", dim];
+        let stderr = predicate::str::contains(says);
+        gradus().args(args).assert().code(2).stderr(stderr);
+    };
+    refused("0", "0".into());
+    refused(
+        &(width + 1).to_string(),
+        format!("more than the {width} values"),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.npy");
+    run(&[
+        "--dim",
+        "5",
+        "--format",
+        "npy",
+        "--output",
+        path.to_str().unwrap(),
+    ]);
+    assert_eq!(read_npy(&path).0, "(2, 5)");
+}
+
+#[test]
+fn texts_that_mean_nothing_are_marked() {
+    let args = [
+        "encode",
+        &model("bert-small"),
+        "a cat",
+        "",
+        "\u{1f355}",
+        "[SEP]",
+    ];
+    let run = gradus().args(args).assert().success();
+    let output = run.get_output();
+    let marks: Vec<bool> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|object| {
+            assert_eq!(object["truncated"], false);
+            object["unknown"].as_bool().unwrap()
+        })
+        .collect();
+    assert_eq!(marks, [false, true, true, true]);
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        notes.contains(
+            "3 texts are empty or mostly unknown to the model's vocabulary (2 of them empty)"
+        ),
+        "{notes}"
+    );
+}

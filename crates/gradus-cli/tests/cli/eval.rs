@@ -153,3 +153,44 @@ fn real_data_is_read_in_full() {
     assert_eq!(pairs, [3108, 1500, 3750, 3000, 1186, 1379, 4927]);
     assert_eq!(json["models"][0]["notes"], Value::Array(vec![]));
 }
+
+#[test]
+fn some_of_the_tasks_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_data(folder.path());
+    let run = |args: &[&str]| {
+        let mut command = gradus();
+        command.args(["eval", &model("bert-small"), "--data"]);
+        command.arg(folder.path()).args(args);
+        command
+    };
+    let json = |args: &[&str]| -> Value {
+        let args = [args, &["--format", "json"]].concat();
+        serde_json::from_str(&stdout(&mut run(&args))).unwrap()
+    };
+    let some = json(&["--tasks", "sts-b,STS12"]);
+    let tasks = some["models"][0]["tasks"].as_array().unwrap();
+    let names: Vec<_> = tasks.iter().map(|t| t["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["STS12", "STS-B"]);
+    let score = |task: &Value| task["all"]["spearman"].as_f64().unwrap();
+    let average = score(&some["models"][0]["average"]);
+    let mean = tasks.iter().map(score).sum::<f64>() / 2.0;
+    assert!((average - mean).abs() < 1e-12);
+    let all = json(&[]);
+    let of_all = &all["models"][0]["tasks"][0];
+    assert_eq!(
+        of_all, &tasks[0],
+        "a task's scores do not depend on the others"
+    );
+    let table = stdout(&mut run(&["--tasks", "STS12,STS-B"]));
+    assert!(
+        table.contains("Avg. is over STS12, STS-B alone, not the seven tasks"),
+        "{table}"
+    );
+    assert!(!stdout(&mut run(&[])).contains("alone"));
+    for unknown in ["sts17", "nli", ""] {
+        let known = predicate::str::contains("STS12, STS13, STS14, STS15, STS16, STS-B, SICK-R");
+        let mut command = run(&["--tasks", unknown]);
+        command.assert().code(2).stderr(known);
+    }
+}

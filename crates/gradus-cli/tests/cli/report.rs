@@ -76,11 +76,6 @@ fn sound(page: &str) {
 #[test]
 fn a_run_is_shown_on_one_page() {
     let (place, run, _) = workplace();
-    fs::write(
-        run.join("overlap.json"),
-        "{\"STS12\": {\"shared pairs\": 41}}",
-    )
-    .unwrap();
     let page = report(place.path(), &[&run], &[]);
     sound(&page);
     for there in [
@@ -93,7 +88,7 @@ fn a_run_is_shown_on_one_page() {
         "regression head on [u; v; |u-v|]",
         "Rounded grades",
         "&lt;script&gt;alert(1)&lt;/script&gt; &amp; so on",
-        "STS12 / shared pairs",
+        "<th class=\"number\">in training: exact</th>",
         "steps = 6",
         "peak memory",
     ] {
@@ -115,14 +110,13 @@ fn runs_are_set_side_by_side() {
     let (place, first, second) = workplace();
     let page = report(place.path(), &[&first, &second], &["--output", "both.html"]);
     sound(&page);
-    for there in [
-        "2 runs side by side",
-        "Differences to headed",
-        "Jina v2 base + regression",
-        "83.55",
-    ] {
+    for there in ["2 runs side by side", "Differences to headed"] {
         assert!(page.contains(there), "{there}");
     }
+    assert!(
+        !page.contains("Jina v2 base"),
+        "published rows are of larger models"
+    );
     assert_eq!(
         page.matches("bert-small (before)").count(),
         1,
@@ -155,12 +149,11 @@ fn what_is_missing_is_said() {
         command.assert().code(code).stderr(contains(says));
     };
     fails(&["nowhere"], 2, "there is no recipe.toml");
-    fails(
-        &["headed", "--tasks", "nli"],
-        2,
-        "not one of the test tasks",
-    );
-    fails(&["headed", "--tasks", "stsx"], 3, "stsx");
+    for unknown in ["nli", "stsx"] {
+        let known = "STS12, STS13, STS14, STS15, STS16, STS-B, SICK-R, all, none";
+        fails(&["headed", "--tasks", unknown], 2, known);
+    }
+    fails(&["headed", "./headed"], 2, "named twice");
     fails(
         &["headed", "--tensorboard", "--output", "x"],
         2,

@@ -7,14 +7,20 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
+/// The first column of tab-separated answers, whose layout is checked.
 fn numbers(text: &str) -> Vec<f64> {
-    text.lines().map(|line| line.parse().unwrap()).collect()
+    let first = |line: &str| {
+        let cells: Vec<&str> = line.split('\t').collect();
+        assert_eq!(cells.len(), 5, "{line}");
+        cells[0].parse().unwrap()
+    };
+    text.lines().map(first).collect()
 }
 
 #[test]
 fn two_texts_give_one_cosine() {
     let args = ["score", &model("bert-small"), "the cat", "the cat"];
-    assert_eq!(stdout(gradus().args(args)), "1\n");
+    assert_eq!(stdout(gradus().args(args)), "1\t\t\t1\t\n");
     let args = ["score", &model("bert-small"), "a cat", "two dogs"];
     let cosine = numbers(&stdout(gradus().args(args)))[0];
     assert!((0.0..1.0).contains(&cosine), "{cosine}");
@@ -28,13 +34,20 @@ fn the_head_of_a_model_gives_grades() {
     let model = folder.path().join("graded");
     with_head(&model);
     let score = |args: &[&str]| stdout(gradus().arg("score").arg(&model).args(args));
-    assert_eq!(score(&["a cat", "a cat"]), "1\t5\n");
+    assert_eq!(score(&["a cat", "a cat"]), "5\t\t\t1\t5\n");
+    let named = score(&["a cat", "a cat", "--output-header"]);
+    assert_eq!(
+        named,
+        "recommended\tlow\thigh\tcosine\tgrade\n5\t\t\t1\t5\n"
+    );
     let text = score(&["a cat", "a cat", "--format", "text"]);
-    assert!(text.ends_with("grade   5.000 (on 0 to 5)\n"), "{text}");
+    assert_eq!(text, "grade   5.000 (on 0 to 5)\nalso    cosine 1.0000\n");
     let json = score(&["a cat", "two dogs", "--format", "json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     let grade = json["grade"].as_f64().unwrap();
     assert!((0.0..5.0).contains(&grade), "{json}");
+    assert_eq!(json["recommended"], grade);
+    assert_eq!(json["recommended_is"], "grade");
     assert_eq!(json["sentence2"], "two dogs");
 }
 
@@ -77,7 +90,7 @@ fn an_answer_comes_before_the_next_question() {
         questions.write_all(b"the cat\tthe cat\n").unwrap();
         let mut answer = String::new();
         answers.read_line(&mut answer).unwrap();
-        assert_eq!(answer, "1\n");
+        assert_eq!(answer, "1\t\t\t1\t\n");
     }
     drop(questions);
     assert!(child.wait().unwrap().success());
@@ -128,6 +141,8 @@ fn json_lines_come_in_and_go_out() {
     let object: Value = serde_json::from_str(&once).unwrap();
     assert_eq!(object["sentence1"], "a \"cat\"\n");
     assert!(object.get("grade").is_none());
+    assert_eq!(object["recommended_is"], "cosine");
+    assert_eq!(object["recommended"], object["cosine"]);
     // The answers can be questions again.
     assert_eq!(stdout(gradus().args(args).write_stdin(once.as_str())), once);
 }
@@ -138,4 +153,36 @@ fn no_input_is_no_output() {
     assert_eq!(stdout(gradus().args(args).write_stdin("")), "");
     let args = ["score", &model("bert-small"), "--jsonl"];
     assert_eq!(stdout(gradus().args(args).write_stdin("\n")), "");
+}
+
+#[test]
+fn texts_that_the_vocabulary_does_not_know_are_noted_once_and_marked() {
+    let long = "cat ".repeat(500);
+    let input = format!("a cat\ttwo dogs\n\u{1f355}\ta cat\n\u{1f355} \u{1f355}\t{long}\n");
+    let args = ["score", &model("bert-small"), "--format", "json"];
+    let run = gradus().args(args).write_stdin(input).assert().success();
+    let output = run.get_output();
+    let marks: Vec<(Value, Value)> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|object: Value| (object["unknown"].clone(), object["truncated"].clone()))
+        .collect();
+    let mark = |unknown: bool, truncated: bool| (unknown.into(), truncated.into());
+    assert_eq!(
+        marks,
+        [mark(false, false), mark(true, false), mark(true, true)]
+    );
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        notes.contains("2 texts are empty or mostly unknown to the model's vocabulary:"),
+        "{notes}"
+    );
+    assert_eq!(notes.matches("mostly unknown").count(), 1);
+    assert!(notes.contains("1 text was cut"), "{notes}");
+    // Nothing is noted of texts that are read as they are, or under --quiet.
+    let known = ["score", &model("bert-small"), "a cat", "two dogs"];
+    let known = gradus().args(known).assert().success();
+    assert!(!String::from_utf8_lossy(&known.get_output().stderr).contains("unknown"));
+    let args = ["score", &model("bert-small"), "\u{1f355}", "", "--quiet"];
+    gradus().args(args).assert().success().stderr("");
 }

@@ -205,3 +205,32 @@ fn recipes_are_compared_with_each_other_and_with_no_training() {
         .code(2)
         .stderr(contains("different dev sets"));
 }
+
+#[test]
+fn some_of_the_test_sets_can_be_named() {
+    let place = workplace();
+    let with = |more: &[&'static str]| [&GRID[..2], &["--json"], more].concat();
+    let all = json(&mut sweep(place.path(), &with(&[])));
+    let names = |table: &serde_json::Value| table["tasks"].as_array().unwrap().len();
+    assert_eq!(names(&all), 7);
+    // The runs are finished; their scores on two of the sets are read again.
+    let two = json(&mut sweep(place.path(), &with(&["--tasks", "STS12,STS-B"])));
+    assert_eq!(two["tasks"], serde_json::json!(["STS12", "STS-B"]));
+    for (some, every) in [(0, 0), (1, 5)] {
+        let of = |table: &serde_json::Value, task: usize| table["rows"][0]["tasks"][task].clone();
+        assert_eq!(of(&two, some), of(&all, every));
+    }
+    let header = two["header"].to_string();
+    assert!(
+        header.contains("Avg. is over STS12, STS-B alone"),
+        "{header}"
+    );
+    // A model that is no more there cannot be scored on further sets.
+    let other = ["--output", "other"];
+    let one = [&with(&["--tasks", "STS12"])[..], &other].concat();
+    assert_eq!(names(&json(&mut sweep(place.path(), &one))), 1);
+    let mut more = sweep(place.path(), &[&with(&[])[..], &other].concat());
+    more.assert()
+        .code(2)
+        .stderr(contains("give --tasks STS12, or another --output"));
+}

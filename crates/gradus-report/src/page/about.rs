@@ -6,7 +6,7 @@ use super::{duration, escaped, percent};
 use crate::compare::scores;
 use crate::run::Run;
 use gradus::eval::Suite;
-use serde_json::Value;
+use gradus::train::RunOverlap;
 
 /// The figures that matter, and what is missing.
 pub(super) fn summary(run: &Run, suite: Option<&Suite>, graded: Option<&Graded>) -> String {
@@ -164,46 +164,25 @@ pub(super) fn overlap(run: &Run) -> String {
                 "No overlap.json in the run's folder: overlap was not looked for beyond the recipe's exclusions.",
             );
     };
-    let mut rows = Vec::new();
-    flattened("", found, &mut rows);
-    let cells = |(key, value): (String, String)| vec![Cell::text(key), Cell::number(value)];
-    let rows: Vec<Vec<Cell>> = rows.into_iter().map(cells).collect();
-    out += &table(
-        "From overlap.json; lists are counted.",
-        &["what".into(), "found".into()],
-        &rows,
-    );
+    out += &paragraph(&capitalised(&found.describe()));
+    let rows: Vec<Vec<Cell>> = found.table().into_iter().map(overlap_row).collect();
+    if !rows.is_empty() {
+        let caption = "How many pairs and sentences of each evaluation set the training data of all stages holds: the same characters, and the same words. Sources, one by one, are in overlap.json.";
+        out += &table(caption, &RunOverlap::COLUMNS.map(String::from), &rows);
+    }
     out
 }
 
-/// Every value of a tree with the path to it. Lists of objects are gone into as
-/// far as their first few entries.
-fn flattened(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
-    const SHOWN: usize = 20;
-    let below = |key: &str| match path {
-        "" => key.to_owned(),
-        _ => format!("{path} / {key}"),
-    };
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                flattened(&below(key), value, rows);
-            }
-        }
-        Value::Array(list) => {
-            rows.push((path.to_owned(), format!("{} entries", list.len())));
-            for (i, entry) in list
-                .iter()
-                .filter(|e| e.is_object())
-                .take(SHOWN)
-                .enumerate()
-            {
-                flattened(&below(&(i + 1).to_string()), entry, rows);
-            }
-        }
-        Value::String(text) => rows.push((path.to_owned(), text.clone())),
-        other => rows.push((path.to_owned(), other.to_string())),
-    }
+fn overlap_row([set, numbers @ ..]: [String; 7]) -> Vec<Cell> {
+    let numbers = numbers.into_iter().map(Cell::number);
+    std::iter::once(Cell::text(set)).chain(numbers).collect()
+}
+
+/// A sentence of words that stood behind a colon elsewhere.
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
 }
 
 /// Machine, stages and recipe.
@@ -215,7 +194,7 @@ pub(super) fn circumstances(run: &Run) -> String {
             ("trained on", record.backend.clone()),
             ("begun", record.started.clone()),
             ("duration", duration(record.seconds)),
-            ("gone on after stops", record.resumed.to_string()),
+            ("resumed", format!("{} times", record.resumed)),
             ("Gradus", record.version.clone()),
             (
                 "parameters",
@@ -267,21 +246,4 @@ pub(super) fn circumstances(run: &Run) -> String {
         escaped(run.recipe_text.trim_end())
     );
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_tree_of_findings_is_listed() {
-        let value = serde_json::json!({
-            "sts12": { "pairs": 3, "share": 0.5 }, "list": [1, 2], "deep": [{ "n": 1 }], "s": "x"
-        });
-        let mut rows = Vec::new();
-        flattened("", &value, &mut rows);
-        let has = |k: &str, v: &str| rows.contains(&(k.to_owned(), v.to_owned()));
-        assert!(has("sts12 / pairs", "3") && has("list", "2 entries") && has("deep / 1 / n", "1"));
-        assert_eq!(rows.len(), 6);
-    }
 }

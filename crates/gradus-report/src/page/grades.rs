@@ -3,7 +3,7 @@
 use super::html::{Cell, figure, paragraph, table};
 use crate::chart::{Bin, Spread, bins, reliability, scatter, spreads};
 use crate::run::{DevPairs, Run};
-use gradus::calibration::{COVERAGE, Calibration, RawScore, cross_fitted};
+use gradus::calibration::{COVERAGE, Calibration, FOLDS, RawScore, cross_fitted};
 use gradus::eval::{Judged, Suite};
 
 /// Grades that more than so many whole numbers lie among are not rounded.
@@ -114,10 +114,11 @@ impl<'a> Graded<'a> {
             false => "a calibration fitted for this page",
         };
         out += &paragraph(&format!(
-            "On the {} pairs of {}, by {by}: {}. Every calibrated prediction below comes from a map that was fitted without the pair (ten folds). The model was selected on the same pairs, which may flatter it a little.",
+            "On the {} pairs of {}, by {by}: {}. Every calibrated prediction below comes from a map that was fitted without the pair ({} folds). The model was selected on the same pairs, which may flatter it a little.",
             self.gold.len(),
             self.dev.name,
-            self.calibration.describe()
+            self.calibration.describe(),
+            self.gold.len().min(FOLDS)
         ));
         out += &self.scatter();
         out += &self.spread();
@@ -194,9 +195,16 @@ impl<'a> Graded<'a> {
         let svg = reliability("Reliability of predictions", names, &drawn, self.dev.scale);
         let legend: Vec<(usize, &str)> =
             all.iter().map(|(c, name, _)| (*c, name.as_str())).collect();
-        let caption = "Twelve bins of equally many pairs. On the dashed line predictions mean what they say; above it people grade higher. Spearman's correlation does not see this.";
-        let mut out = String::from("<h3>Do predictions mean what they say?</h3>\n");
-        out += &figure(&svg, &legend, caption);
+        let most = drawn.iter().map(|(_, bins)| bins.len()).max().unwrap_or(0);
+        let caption = format!(
+            "{} of about equally many pairs with neighbouring predictions. On the dashed line predictions are right on average; above it people grade higher. Spearman's correlation does not see this.",
+            match most {
+                1 => "One bin".to_owned(),
+                n => format!("{n} bins"),
+            }
+        );
+        let mut out = String::from("<h3>Are predictions right on average?</h3>\n");
+        out += &figure(&svg, &legend, &caption);
         let rows: Vec<Vec<Cell>> = all
             .iter()
             .zip(&drawn)
@@ -233,7 +241,7 @@ impl<'a> Graded<'a> {
             return String::new();
         };
         let mut head = vec!["people's grade".to_owned()];
-        head.extend(grades.iter().map(|g| format!("told {g}")));
+        head.extend(grades.iter().map(|g| format!("predicted {g}")));
         head.push("pairs".into());
         let mut rows = Vec::new();
         for &gold in &grades {
@@ -278,11 +286,12 @@ impl<'a> Graded<'a> {
                 ]
             })
             .collect();
-        let head = ["people", "told", "cosine", "first text", "second text"];
+        let head = ["grade", "predicted", "cosine", "first text", "second text"];
         let head: Vec<String> = head.iter().map(|s| (*s).to_owned()).collect();
         let caption = format!(
-            "The {} pairs of {} furthest from their grade.",
+            "The {} of {} pairs of {} furthest from their grade.",
             rows.len(),
+            self.gold.len(),
             self.dev.name
         );
         format!("<h3>Worst errors</h3>\n{}", table(&caption, &head, &rows))

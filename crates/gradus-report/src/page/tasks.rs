@@ -3,7 +3,7 @@
 use super::html::{Cell, paragraph, table};
 use super::percent;
 use crate::compare::{Difference, RESAMPLES, differences, scores};
-use crate::published::{ROWS, SOURCE};
+use crate::published::{Published, ROWS, SOURCE};
 use crate::run::{Judgement, Run};
 use gradus::eval::Suite;
 
@@ -33,7 +33,7 @@ pub(super) fn before_and_after(run: &Run, suite: Option<&Suite>) -> String {
         return TITLE.to_owned() + &paragraph("Not scored: there is no model yet.");
     }
     let caption = format!(
-        "{} Before: {}. The interval of a difference is where 95 % of {RESAMPLES} paired draws of a task's pairs put it (bootstrap); other seeds are not in it.",
+        "{} Before: {}. The interval of a difference is where 95 % of {RESAMPLES} paired draws of a task's pairs put it (bootstrap); how much training with other seeds would change is not part of it.",
         protocol(run, suite),
         run.recipe.model
     );
@@ -160,17 +160,23 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
     }
     if !rows.is_empty() {
         let caption = format!(
-            "Each run less {}, same protocol as above. Bold: zero lies outside of the interval, where 95 % of {RESAMPLES} paired draws of a task's pairs put the difference (bootstrap). What other seeds would change is not in it.",
+            "Each run less {}, same protocol as above. Bold: zero lies outside of the interval, where 95 % of {RESAMPLES} paired draws of a task's pairs put the difference (bootstrap). How much training with other seeds would change is not part of it.",
             first.name
         );
         out += &format!("<h3>Differences to {}</h3>\n", super::escaped(&first.name));
         out += &table(&caption, &head("run", suite), &rows);
     }
-    out + &published()
+    out + &published(runs)
 }
 
-/// What papers print.
-fn published() -> String {
+/// What papers print of models of the runs' size; nothing without such.
+fn published(runs: &[Run]) -> String {
+    let sizes = runs.iter().filter_map(|run| run.record.as_ref());
+    let of_size = |row: &&Published| sizes.clone().any(|r| row.is_of_size(r.parameters));
+    let shown: Vec<&Published> = ROWS.iter().filter(of_size).collect();
+    if shown.is_empty() {
+        return String::new();
+    }
     let names = [
         "STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R", "average",
     ];
@@ -178,7 +184,7 @@ fn published() -> String {
         .chain(names)
         .map(str::to_owned)
         .collect();
-    let rows: Vec<Vec<Cell>> = ROWS
+    let rows: Vec<Vec<Cell>> = shown
         .iter()
         .map(|published| {
             let mut row = vec![Cell::text(published.model)];
@@ -191,7 +197,7 @@ fn published() -> String {
         })
         .collect();
     let caption = format!(
-        "{SOURCE} Other models and data than above; most published tables read the text as SentEval tokenised it."
+        "{SOURCE} Models of about the size of those above, on other data; most published tables read the text as SentEval tokenised it."
     );
     format!("<h3>Published rows</h3>\n{}", table(&caption, &head, &rows))
 }

@@ -14,28 +14,32 @@ pub(super) fn section(run: &Run) -> String {
         return out + &paragraph("metrics.jsonl holds nothing yet.");
     }
     let marks = marks(metrics);
-    let stages: Vec<&str> = metrics
-        .stages
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let names = metrics.stages.iter().map(|(name, _)| name.as_str());
+    let stages: Vec<&str> = names.collect();
     let stages = match stages[..] {
-        [one] => format!("Stage {one}."),
+        [one] => format!("Stage {one}, {}.", steps_logged(metrics.steps.len())),
         _ => format!("Stages, parted by dashed lines: {}.", stages.join(", ")),
     };
     if !metrics.steps.is_empty() {
         let loss = losses(metrics);
+        let few = metrics.steps.len() <= FEW;
         let curve = |points: Points, faint| Curve {
             points,
             colour: 0,
             faint,
-            dots: false,
+            dots: few,
         };
-        let all = [curve(loss.clone(), true), curve(smoothed(metrics), false)];
+        let mean = smoothed(metrics);
+        // A short run has nothing to take a mean of.
+        let (all, how) = match mean == loss {
+            true => (vec![curve(loss, false)], ""),
+            false => (
+                vec![curve(loss, true), curve(mean, false)],
+                ", faint as logged, strong as a moving mean within each stage",
+            ),
+        };
         let svg = curves("Loss over steps", ("step", "loss"), &all, &marks);
-        let caption = format!(
-            "Loss of the training batches, faint as logged, strong as a moving mean within each stage. {stages}"
-        );
+        let caption = format!("Loss of the training batches{how}. {stages}");
         out += &figure(&svg, &[(0, "loss")], &caption);
         let rate = metrics.steps.iter();
         let rate = rate.map(|s| (metrics.overall(&s.stage, s.step), 1e6 * s.learning_rate));
@@ -57,27 +61,43 @@ pub(super) fn section(run: &Run) -> String {
         return out + &paragraph("No dev scores: the recipe names no dev set.");
     }
     let (cosine, head) = dev(metrics);
-    let mut legend = vec![(0, "cosine")];
-    let curve = |points, colour| Curve {
-        points,
-        colour,
-        faint: false,
-        dots: true,
+    let name = metrics.evaluations.first().map_or("", |e| e.dev.as_str());
+    // Each has axes of its own: a head's score may begin near 0, where the
+    // cosine's changes would not be seen.
+    let figure_of = |points: Points, colour, what: &str, then: &str| {
+        let scored = points.len();
+        let curve = Curve {
+            points,
+            colour,
+            faint: false,
+            dots: true,
+        };
+        let title = format!("Dev score of the {what} over steps");
+        let svg = curves(&title, ("step", "Spearman x 100"), &[curve], &marks);
+        let times = match scored {
+            1 => ", scored once".to_owned(),
+            n => format!(", scored {n} times"),
+        };
+        let seed = run.recipe.seed;
+        let caption = format!("Spearman x 100 of the {what} on {name}{times}, seed {seed}.{then}");
+        figure(&svg, &[(colour, what)], &caption)
     };
-    let mut all = vec![curve(cosine, 0)];
+    out += &figure_of(cosine, 0, "cosine", " Models are selected by it.");
     // The head of the cosine form follows the cosine.
     if run.own_head().is_some() && !head.is_empty() {
-        legend.push((1, "regression head"));
-        all.push(curve(head, 1));
+        out += &figure_of(head, 1, "regression head", "");
     }
-    let names = ("step", "Spearman x 100");
-    let svg = curves("Dev score over steps", names, &all, &marks);
-    let name = metrics.evaluations.first().map_or("", |e| e.dev.as_str());
-    let caption = format!(
-        "Spearman x 100 on {name}, seed {}. Models are selected by the cosine's.",
-        run.recipe.seed
-    );
-    out + &figure(&svg, &legend, &caption)
+    out
+}
+
+/// So few points are drawn as dots: a line of one cannot be seen.
+const FEW: usize = 30;
+
+fn steps_logged(steps: usize) -> String {
+    match steps {
+        1 => "one step was logged".into(),
+        n => format!("{n} steps were logged"),
+    }
 }
 
 /// The runs' dev scores in one drawing.
@@ -93,7 +113,7 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
         points: dev(&run.metrics).0,
         colour,
         faint: false,
-        dots: false,
+        dots: true,
     };
     let shown = &scored[..scored.len().min(COLOURS)];
     let all: Vec<Curve> = shown.iter().enumerate().map(curve).collect();

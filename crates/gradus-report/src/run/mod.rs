@@ -2,6 +2,7 @@
 
 mod judgement;
 mod metrics;
+mod names;
 
 pub use judgement::{DevPairs, Judgement, judge, keep, kept, key};
 pub use metrics::{Metrics, Step};
@@ -9,9 +10,9 @@ pub use metrics::{Metrics, Step};
 use gradus::calibration::Calibration;
 use gradus::data::DataRoot;
 use gradus::model::Features;
-use gradus::train::{Recipe, RunRecord, TrainError, parse_recipe};
+use gradus::train::{Recipe, RunOverlap, RunRecord, TrainError, parse_recipe};
 use gradus::{Error, Result};
-use serde_json::Value;
+use names::distinct_names;
 use std::path::{Path, PathBuf};
 
 /// One run.
@@ -31,7 +32,7 @@ pub struct Run {
     /// Losses and dev scores.
     pub metrics: Metrics,
     /// What was found of pairs that training and test sets share.
-    pub overlap: Option<Value>,
+    pub overlap: Option<RunOverlap>,
     /// The calibration that lies with its model.
     pub calibration: Option<Calibration>,
     /// The pairs that its model was selected by.
@@ -45,6 +46,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// Reads the folders of runs, whose names then differ: where two folders are
+    /// called the same, as many of the folders above are named, too.
+    ///
+    /// # Errors
+    /// Those of [`Run::open`].
+    pub fn open_all(roots: &[PathBuf], data: &DataRoot) -> Result<Vec<Self>> {
+        let runs = roots.iter().map(|root| Self::open(root, data));
+        let mut runs = runs.collect::<Result<Vec<_>>>()?;
+        for (run, name) in runs.iter_mut().zip(distinct_names(roots)) {
+            run.name = name;
+        }
+        Ok(runs)
+    }
+
     /// Reads a run's folder, and its dev set where that can be found. The run
     /// may still be under way.
     ///
@@ -80,15 +95,16 @@ impl Run {
             Ok(text) => match serde_json::from_str(&text) {
                 Ok(value) => Some(value),
                 Err(e) => {
-                    notes.push(format!("{} is passed over: {e}.", overlap_path.display()));
+                    notes.push(format!("{} is ignored: {e}.", overlap_path.display()));
                     None
                 }
             },
         };
-        let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
-        let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+        let [name] = &distinct_names(&[root.to_path_buf()])[..] else {
+            return Err(Error::Internal("a run without a name".into()));
+        };
         Ok(Self {
-            name: name.into_owned(),
+            name: name.clone(),
             root: root.to_path_buf(),
             base_dir,
             recipe,

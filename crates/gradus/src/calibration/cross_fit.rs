@@ -4,7 +4,7 @@ use super::Isotonic;
 use gradus_kernels::dropout::mix64;
 
 /// The most parts that pairs are cut into.
-pub(super) const FOLDS: usize = 10;
+pub const FOLDS: usize = 10;
 
 /// For each pair the grade that a map says which was fitted on the other folds.
 /// Pairs are dealt to at most ten folds in an order drawn once for all, so the

@@ -21,6 +21,7 @@ mod file;
 mod isotonic;
 
 pub use bands::Band;
+pub use cross_fit::FOLDS;
 pub use error::CalibrationError;
 pub use isotonic::Isotonic;
 

@@ -21,7 +21,7 @@ pub use correlation::{Correlation, Undefined, average_ranks, pearson, spearman};
 pub use embedder::Embedder;
 pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};
 pub use judged::Judged;
-pub use report::{ModelScores, Report, View};
+pub use report::{ModelScores, Report, View, partial_average};
 pub use sts::{Aggregated, Aggregation, Metric, Scores, SubsetScores, SuiteScores, TaskScores};
 pub use tasks::{Suite, Task};
 pub(crate) use text_table::{TextTable, escaped};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text_table::{TextTable, escaped};
 use super::{Aggregation, Correlation, Metric, SuiteScores};
-use crate::data::TextVariant;
+use crate::data::{Known, TextVariant};
 use crate::model::Provenance;
 
 /// The scores of one model.
@@ -252,7 +252,9 @@ impl Report {
     fn notes(&self, view: View) -> Vec<String> {
         let mut notes: Vec<String> = Vec::new();
         let (counted, others) = self.task_names();
-        if !counted.is_empty() && !others.is_empty() {
+        if let Some(note) = partial_average(&counted) {
+            notes.push(note);
+        } else if !counted.is_empty() && !others.is_empty() {
             notes.push(format!("Avg. is over {}", counted.join(", ")));
         }
         for model in &self.models {
@@ -281,6 +283,18 @@ impl Report {
         notes.retain(|note| seen.insert(note.clone()));
         notes
     }
+}
+
+/// What is to be said of an average that is not over all seven tasks.
+pub fn partial_average(tasks: &[&str]) -> Option<String> {
+    let of_suite = |known: &Known| tasks.contains(&known.title());
+    let found = Known::SUITE.iter().filter(|k| of_suite(k)).count();
+    (found == tasks.len() && (1..Known::SUITE.len()).contains(&found)).then(|| {
+        format!(
+            "Avg. is over {} alone, not the seven tasks of published averages",
+            tasks.join(", ")
+        )
+    })
 }
 
 fn texts(scores: &SuiteScores) -> String {

@@ -137,6 +137,19 @@ impl Scores {
 }
 
 impl Aggregated {
+    /// The means over the tasks that count in the average.
+    pub fn average(tasks: &[TaskScores]) -> Self {
+        let of = |aggregation| {
+            let counted = tasks.iter().filter(|task| task.in_average);
+            Scores::weighted_mean(counted.map(|task| (task.scores.get(aggregation), 1.0)))
+        };
+        Self {
+            all: of(Aggregation::All),
+            mean: of(Aggregation::Mean),
+            weighted_mean: of(Aggregation::WeightedMean),
+        }
+    }
+
     /// One of the three.
     pub fn get(&self, aggregation: Aggregation) -> Scores {
         match aggregation {
@@ -213,15 +226,7 @@ impl Suite {
         };
         let tasks = self.tasks.iter().zip(&similarities);
         let tasks: Vec<TaskScores> = tasks.map(score).collect();
-        let average = |aggregation| {
-            let counted = tasks.iter().filter(|task| task.in_average);
-            Scores::weighted_mean(counted.map(|task| (task.scores.get(aggregation), 1.0)))
-        };
-        let average = Aggregated {
-            all: average(Aggregation::All),
-            mean: average(Aggregation::Mean),
-            weighted_mean: average(Aggregation::WeightedMean),
-        };
+        let average = Aggregated::average(&tasks);
         let mut notes: Vec<String> = self.tasks.iter().flat_map(|t| t.notes.clone()).collect();
         if vectors.broken > 0 {
             notes.push(format!(

@@ -19,6 +19,8 @@ pub struct Plan {
     pub held_out: usize,
     /// Texts that were cut.
     pub shortened: usize,
+    /// Texts that are mostly unknown to the vocabulary.
+    pub unknown: usize,
     /// Tokens of an epoch.
     pub tokens: usize,
     /// Optimizer steps per epoch.

@@ -1,7 +1,7 @@
 //! What a finished cell leaves behind.
 
 use crate::atomic::write_bytes;
-use crate::eval::SuiteScores;
+use crate::eval::{Aggregated, SuiteScores};
 use crate::train::TrainError;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,28 @@ pub struct TestScores {
     /// The cosines of each task's pairs, in the order of
     /// [`Task::iter`](crate::eval::Task::iter).
     pub similarities: Vec<Vec<f64>>,
+}
+
+impl TestScores {
+    /// The scores on some of the tasks, by name, and their average; `None` where
+    /// one is missing.
+    pub fn only(&self, names: &[&str]) -> Option<Self> {
+        let place = |name: &&str| self.scores.tasks.iter().position(|t| t.name == **name);
+        let places = names.iter().map(place).collect::<Option<Vec<_>>>()?;
+        let tasks: Vec<_> = places
+            .iter()
+            .map(|&t| self.scores.tasks[t].clone())
+            .collect();
+        let similarities = places.iter().map(|&t| self.similarities.get(t).cloned());
+        Some(Self {
+            similarities: similarities.collect::<Option<_>>()?,
+            scores: SuiteScores {
+                average: Aggregated::average(&tasks),
+                tasks,
+                ..self.scores.clone()
+            },
+        })
+    }
 }
 
 impl Outcome {

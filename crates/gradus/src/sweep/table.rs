@@ -1,7 +1,9 @@
 //! The outcomes of a sweep side by side.
 
 use super::{Outcome, Row};
-use crate::eval::{Aggregation, Interval, Metric, Suite, TextTable, escaped, resampled_spearman};
+use crate::eval::{
+    Aggregation, Interval, Metric, Suite, TextTable, escaped, partial_average, resampled_spearman,
+};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -103,6 +105,8 @@ impl Table {
                 "test scores: Spearman's correlation x 100 of cosines, aggregation all, {} text, mean over seeds (± their standard deviation)",
                 suite.text.name()
             ));
+            let names: Vec<&str> = tasks.iter().map(String::as_str).collect();
+            header.extend(partial_average(&names));
             let reference = match against {
                 Some(row) => format!("to `{}`", rows[row].0.label()),
                 None => "to the best row".to_owned(),

@@ -2,6 +2,7 @@
 
 mod batches;
 mod charsmap;
+mod coverage;
 mod guard;
 mod pieces;
 mod template;
@@ -10,6 +11,7 @@ mod word_piece_training;
 mod word_pieces;
 
 pub(crate) use batches::batches;
+pub use coverage::{Coverage, TextCounts};
 pub use pieces::Pieces;
 pub use template::{Frame, Template};
 pub use tokenizer::{Tokenizer, Tokens};

@@ -76,6 +76,7 @@ impl Tokens {
                 text: frame.text.start..frame.text.start,
                 gap,
             }),
+            coverage: self.coverage,
         })
     }
 }
@@ -160,16 +161,18 @@ impl Tokenizer {
             let text = [&template.glue, self.prompt(), text].concat();
             let mut text = self.bare(text.into())?;
             let room = self.room_within(template, self.max_tokens())?;
-            if text.len() > room {
-                self.count_shortened();
+            let truncated = text.len() > room;
+            if truncated {
                 text.truncate(room, 0, TruncationDirection::Right);
                 drop(text.take_overflowing());
             }
+            let coverage = self.cover(&text, None, truncated);
             let frame = template.frame(text.len());
             let parts = [template.before.clone(), text, template.after.clone()];
             let whole = self.with_special(Encoding::merge(parts, false), None)?;
             let mut tokens = self.check(whole)?;
             tokens.frame = Some(frame);
+            tokens.coverage = coverage;
             Ok(tokens)
         })
     }

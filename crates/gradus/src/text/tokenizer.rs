@@ -1,4 +1,5 @@
 use super::charsmap::check_charsmaps;
+use super::coverage::{Counters, Coverage, KnownTokens, TextCounts};
 use super::guard::guarded;
 use super::word_pieces::{BertOptions, word_pieces};
 use super::{Frame, Pieces, Template};
@@ -10,7 +11,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 use tokenizers::{EncodeInput, Encoding, PostProcessor, PostProcessorWrapper};
 
@@ -26,6 +26,8 @@ pub struct Tokens {
     pub segments: Vec<u32>,
     /// Where the parts of the input lie, if it is a text in a template.
     pub frame: Option<Frame>,
+    /// How much of the text the vocabulary covers.
+    pub coverage: Coverage,
 }
 
 /// A model's own tokenizer, from `tokenizer.json` or a BERT `vocab.txt`.
@@ -43,10 +45,13 @@ pub struct Tokenizer {
     /// The limit in force.
     max_tokens: usize,
     prompt: String,
+    /// What the prompt adds to the coverage of a text.
+    prompt_coverage: Coverage,
     /// What every text is put into.
     pub(super) template: Option<Template>,
-    /// Inputs that lost tokens to it.
-    shortened: Arc<AtomicUsize>,
+    known: KnownTokens,
+    /// What was seen of inputs so far.
+    counters: Arc<Counters>,
 }
 
 impl Tokenizer {
@@ -95,7 +100,8 @@ impl Tokenizer {
                 path: path.clone(),
                 message: e.to_string(),
             })?;
-        let tokenizer = Self {
+        let mut tokenizer = Self {
+            known: guarded(|| Ok(KnownTokens::new(&inner))).unwrap_or_default(),
             inner,
             processor,
             path,
@@ -104,17 +110,24 @@ impl Tokenizer {
             most_tokens: max_tokens,
             max_tokens,
             prompt: String::new(),
+            prompt_coverage: Coverage::default(),
             template: None,
-            shortened: Arc::default(),
+            counters: Arc::default(),
         };
         // What every text gets is wrong here or never.
         tokenizer.run(vec![("".into(), None)])?;
+        tokenizer.counters = Arc::default();
         Ok(tokenizer)
     }
 
     /// Puts `prompt` before every text from now on.
     pub fn set_prompt(&mut self, prompt: impl Into<String>) {
         self.prompt = prompt.into();
+        let prompt = guarded(|| self.bare(self.prompt.as_str().into()));
+        self.prompt_coverage = prompt.map_or_else(
+            |_| Coverage::default(),
+            |prompt| self.known.coverage(&prompt),
+        );
     }
 
     /// Cuts inputs to at most `max_tokens` tokens from now on; never to more
@@ -140,9 +153,9 @@ impl Tokenizer {
     }
 
     /// How many inputs so far, of this tokenizer and its clones, were cut to
-    /// the limit.
-    pub fn shortened(&self) -> usize {
-        self.shortened.load(Ordering::Relaxed)
+    /// the limit, and how many it hardly knows.
+    pub fn counts(&self) -> TextCounts {
+        self.counters.read()
     }
 
     /// What its pieces are.
@@ -225,7 +238,7 @@ impl Tokenizer {
         self.each(inputs, |(first, second)| {
             let first = self.bare(first)?;
             let second = second.map(|text| self.bare(text)).transpose()?;
-            self.check(self.finish(first, second)?)
+            self.finish(first, second)
         })
     }
 
@@ -257,33 +270,47 @@ impl Tokenizer {
         &self.prompt
     }
 
-    /// Counts an input that lost tokens.
-    pub(super) fn count_shortened(&self) {
-        self.shortened.fetch_add(1, Ordering::Relaxed);
+    /// How much of an input the vocabulary covers, counted: of a text without
+    /// the prompt before it, or of a pair, which has none.
+    pub(super) fn cover(
+        &self,
+        first: &Encoding,
+        second: Option<&Encoding>,
+        truncated: bool,
+    ) -> Coverage {
+        let whole = self.known.coverage(first);
+        let whole = match second {
+            Some(second) => whole.with(self.known.coverage(second)),
+            None => whole.without(self.prompt_coverage),
+        };
+        let coverage = Coverage { truncated, ..whole };
+        self.counters.add(&coverage);
+        coverage
     }
 
-    /// Cuts an input to its limit and adds the special tokens.
+    /// An input cut to its limit, with the special tokens.
     ///
     /// The library would do both, but with the special tokens of every piece it
     /// cuts off, for pairs of every pair of pieces, and it subtracts their
     /// number from the limit unchecked.
-    fn finish(&self, mut first: Encoding, second: Option<Encoding>) -> Result<Encoding, String> {
+    fn finish(&self, mut first: Encoding, second: Option<Encoding>) -> Result<Tokens, String> {
         let mut second = second;
         let params = TruncationParams {
             max_length: self.room(self.max_tokens, second.is_some())?,
             ..TruncationParams::default()
         };
         let whole = first.len() + second.as_ref().map_or(0, Encoding::len);
-        if whole > params.max_length {
-            self.count_shortened();
-        }
+        let truncated = whole > params.max_length;
         (first, second) = truncate_encodings(first, second, &params).map_err(|e| e.to_string())?;
         drop(first.take_overflowing());
         if let Some(second) = &mut second {
             drop(second.take_overflowing());
             second.set_type_ids(vec![1; second.len()]);
         }
-        self.with_special(first, second)
+        let coverage = self.cover(&first, second.as_ref(), truncated);
+        let mut tokens = self.check(self.with_special(first, second)?)?;
+        tokens.coverage = coverage;
+        Ok(tokens)
     }
 
     /// The tokens, if the model can take them.
@@ -314,11 +341,10 @@ impl Tokenizer {
                 self.segments
             ));
         }
-        let frame = None;
         Ok(Tokens {
             ids,
             segments,
-            frame,
+            ..Tokens::default()
         })
     }
 }

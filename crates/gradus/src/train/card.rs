@@ -1,7 +1,6 @@
 //! The model card of a trained model.
 
-use super::{Plan, Recipe, State};
-use crate::data::overlap::Shared;
+use super::{Plan, Recipe, RunOverlap, State};
 use crate::eval::TextTable;
 use crate::model::TemplateSettings;
 use std::fmt::Write;
@@ -122,24 +121,8 @@ fn overlap(plan: &Plan) -> String {
     if found.run.tests.is_empty() {
         return out;
     }
-    let head = [
-        "set (original text)",
-        "pairs",
-        "in training: exact",
-        "same words",
-        "sentences",
-        "in training: exact",
-        "same words",
-    ];
-    let mut table = vec![head.map(String::from).to_vec()];
-    for set in &found.run.tests {
-        let of = |s: &Shared| [s.exact.test.to_string(), s.normalised.test.to_string()];
-        let mut row = vec![set.name.clone(), set.pairs.to_string()];
-        row.extend(of(&set.shared_pairs));
-        row.push(set.sentences.to_string());
-        row.extend(of(&set.shared_sentences));
-        table.push(row);
-    }
+    let mut table = vec![RunOverlap::COLUMNS.map(String::from).to_vec()];
+    table.extend(found.table().into_iter().map(Vec::from));
     let _ = write!(out, "\n{}", TextTable(table).markdown());
     out
 }

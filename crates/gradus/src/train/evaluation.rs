@@ -2,7 +2,7 @@ use crate::calibration::{COVERAGE, Calibration, CalibrationError};
 use crate::data::{GradedPair, Source};
 use crate::eval::{Correlation, Geometry, Judged, pearson, spearman};
 use crate::model::{EncodeOptions, RegressionHead, SentenceEncoder};
-use crate::text::Tokens;
+use crate::text::{TextCounts, Tokens};
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,11 @@ impl DevSet {
             grades,
             scale,
         })
+    }
+
+    /// How many of its texts are cut or hardly known.
+    pub fn counts(&self) -> TextCounts {
+        TextCounts::of(self.texts.iter().map(|text| &text.coverage))
     }
 
     /// The name a source has in logs.

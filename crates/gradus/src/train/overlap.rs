@@ -5,7 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Recipe;
-use crate::data::overlap::{Finding, HeldOut, Matching, PairIndex, Tally, TestSet};
+use crate::data::overlap::{
+    Finding, HeldOut, Matching, PairIndex, SetFinding, Shared, Tally, TestSet,
+};
 use crate::data::{DataError, DataRoot, GradedPair, Known, Source, Split};
 use crate::model::SetOverlap;
 use crate::{Error, Result};
@@ -60,6 +62,37 @@ impl RunOverlap {
             all.shared_sentences.widest().test,
             all.sentences,
         )
+    }
+
+    /// The columns of [`RunOverlap::table`].
+    pub const COLUMNS: [&str; 7] = [
+        "set (original text)",
+        "pairs",
+        "in training: exact",
+        "same words",
+        "sentences",
+        "in training: exact",
+        "same words",
+    ];
+
+    /// A row for each set that was compared: its pairs and its sentences, and how
+    /// many of them the training data holds.
+    pub fn table(&self) -> Vec<[String; 7]> {
+        let of = |s: &Shared| [s.exact.test.to_string(), s.normalised.test.to_string()];
+        let row = |set: &SetFinding| {
+            let ([pairs, pairs_by_words], [sentences, sentences_by_words]) =
+                (of(&set.shared_pairs), of(&set.shared_sentences));
+            [
+                set.name.clone(),
+                set.pairs.to_string(),
+                pairs,
+                pairs_by_words,
+                set.sentences.to_string(),
+                sentences,
+                sentences_by_words,
+            ]
+        };
+        self.run.tests.iter().map(row).collect()
     }
 
     /// Each set's numbers, for the model's folder.

@@ -1,4 +1,5 @@
 use super::RunOverlap;
+use crate::text::TextCounts;
 use serde::Serialize;
 
 /// What a run will do, worked out before it begins.
@@ -59,6 +60,8 @@ pub struct StagePlan {
     pub tokens_per_pair: f64,
     /// Tokens that the stage will process.
     pub tokens: u64,
+    /// Of its different texts, those that are cut or hardly known.
+    pub texts: TextCounts,
     /// Measured on a few batches that are not trained on, where asked for.
     pub seconds: Option<f64>,
     /// Parameters, gradients, moments and the activations of one batch.
@@ -107,6 +110,7 @@ mod tests {
             evaluate_every: None,
             tokens_per_pair: 9.0,
             tokens: 81,
+            texts: TextCounts::default(),
             seconds: None,
             memory_bytes,
         }

@@ -127,6 +127,17 @@ impl<B: Backend> Run<B> {
             Some((name, loaded)) => Some(DevSet::new(name, &loaded.pairs, loaded.scale, &model)?),
             None => None,
         };
+        let most = model.tokenizer().max_tokens();
+        for stage in &stages {
+            for note in stage.plan.texts.describe(most) {
+                observer.note(&format!("stage `{}`: {note}", stage.plan.name));
+            }
+        }
+        if let Some(dev) = &dev {
+            for note in dev.counts().describe(most) {
+                observer.note(&format!("{}: {note}", dev.name));
+            }
+        }
         let overlap = watch.finish();
         observer.note(&format!("overlap    {}", overlap.describe()));
         let plan = Plan {

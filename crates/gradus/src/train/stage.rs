@@ -11,7 +11,7 @@ use crate::data::DataRoot;
 use crate::model::SentenceEncoder;
 use crate::objective::{Facts, Objective, Projected, WeightedSum};
 use crate::teacher::TeacherVectors;
-use crate::text::Tokens;
+use crate::text::{TextCounts, Tokens};
 use gradus_kernels::Backend;
 use sha2::Sha256;
 use std::path::Path;
@@ -106,6 +106,7 @@ impl Prepared {
             tokens_per_pair: tokens as f64 / n as f64,
             tokens: (tokens as f64 / n as f64 * (steps as f64 / steps_per_epoch as f64) * n as f64)
                 as u64,
+            texts: TextCounts::of(texts.iter().map(|text| &text.coverage)),
             seconds: None,
             // A discriminator is another model of the same size.
             memory_bytes: (1 + u64::from(settings.difference.is_some()))

@@ -14,6 +14,7 @@ use gradus::data::Source;
 use gradus::distill::{Agreement, HELD_OUT, Row, Settings, Sizes, Table, Texts};
 use gradus::eval::{Correlation, Suite};
 use gradus::model::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, write_student};
+use gradus::text::Tokenizer;
 use gradus::train::{DevSet, Observer, RunFolder, RunOverlap, RunRecord};
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,9 @@ impl Distillation<'_> {
             texts.train.len(),
             texts.held_out.len()
         ))?;
+        for note in counts(teacher, &texts.train)? {
+            output.line(&format!("note      {note}"))?;
+        }
         let a_pass = texts.train.len().div_ceil(self.settings.batch.max(1));
         let length = match (self.settings.steps, self.settings.minutes) {
             (Some(steps), _) => format!("{steps} steps"),
@@ -150,7 +154,7 @@ impl Distillation<'_> {
         Ok(Measures {
             held_out,
             agreement,
-            suite: tests_at_hand(self.context, self.args.no_tests, narrator),
+            suite: tests_at_hand(self.context, self.args.no_tests, &[], narrator),
             dev: self.settings.dev.clone(),
         })
     }
@@ -309,6 +313,21 @@ impl Distillation<'_> {
         let dev = DevSet::new(source.describe(), &loaded.pairs, loaded.scale, encoder)?;
         Ok(Some(dev.evaluate(encoder, None, "", 0).spearman))
     }
+}
+
+/// What is to be said of texts that the teacher cannot read as they are.
+fn counts(teacher: &ModelFolder, texts: &[String]) -> Result<Vec<String>, Failure> {
+    let config = &teacher.config;
+    let tokenizer = Tokenizer::load(
+        &teacher.encoder,
+        teacher.max_tokens,
+        config.vocab_size,
+        config.type_vocab_size,
+    );
+    let tokenizer = tokenizer.map_err(Failure::Model)?;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    tokenizer.encode(&texts).map_err(Failure::Model)?;
+    Ok(tokenizer.counts().describe(tokenizer.max_tokens()))
 }
 
 fn vectors(
