@@ -1,8 +1,9 @@
-use super::{all_right, pages};
+use super::{Page, all_files, all_right, pages, root};
 use crate::args::Cli;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use std::collections::HashSet;
+use std::fs;
 
 /// The words of a command line as a shell makes them; `None` where a quote is
 /// not closed.
@@ -178,15 +179,20 @@ fn every_option_that_a_page_names_is_there() {
         .map(|n| format!("--{n}"));
     let mut there: HashSet<String> = names.collect();
     there.extend(["--help".to_owned(), "--version".to_owned()]);
-    // Pages on peers and reference programs name options of those.
-    let others = |name: &str| {
-        name.starts_with("bench/") || name.starts_with("fuzz/") || name.contains("/tests/")
+    // Scripts beside the program have options of their own.
+    let scripts = all_files().into_iter().filter(|name| name.ends_with(".py"));
+    let scripts = scripts.map(|name| fs::read_to_string(root().join(name)).unwrap());
+    let scripts: Vec<String> = scripts.collect();
+    let of_script = |option: &str| {
+        let quoted = format!("\"{option}\"");
+        scripts.iter().any(|script| script.contains(&quoted))
     };
     let mut wrong = Vec::new();
-    for page in pages().iter().filter(|p| !others(&p.name)) {
+    let of_scripts = |page: &&Page| !["bench/", "fuzz/"].iter().any(|f| page.name.starts_with(f));
+    for page in pages().iter().filter(of_scripts) {
         for span in page.spans().iter().filter(|s| s.starts_with("--")) {
             let option = span.split([' ', '=']).next().unwrap_or_default();
-            if !there.contains(option) {
+            if !there.contains(option) && !of_script(option) {
                 wrong.push(format!("{}: `{span}`: no such option", page.name));
             }
         }

@@ -1,5 +1,6 @@
 use super::{all_files, all_right, pages, root, sources};
 use std::collections::HashSet;
+use std::fs;
 
 /// Folders of the repository that pages name paths from.
 const TOPS: [&str; 8] = [
@@ -21,6 +22,16 @@ fn is_path(span: &str, of_architecture: bool) -> bool {
     span.chars().all(plain) && (ours || span.ends_with(".rs") || span.ends_with(".py"))
 }
 
+/// Whether a path lies in what a line of `.gitignore` leaves out of the
+/// repository, so that it may be missing.
+fn is_below(path: &str, pattern: &str) -> bool {
+    let Some(pattern) = pattern.strip_prefix('/') else {
+        return false;
+    };
+    let (mut parts, mut wanted) = (path.split('/'), pattern.split('/'));
+    wanted.all(|w| parts.next().is_some_and(|part| w == "*" || w == part))
+}
+
 /// Every file and folder that is named is there, the path from the root or the
 /// end of one.
 #[test]
@@ -35,6 +46,7 @@ fn every_file_that_a_page_names_is_there() {
             }
         }
     }
+    let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
     let (mut wrong, mut checked) = (Vec::new(), 0);
     for page in pages() {
         let of_architecture = page.name == "ARCHITECTURE.md";
@@ -44,7 +56,8 @@ fn every_file_that_a_page_names_is_there() {
             }
             checked += 1;
             let beside = root().join(&page.name).with_file_name(&span);
-            if !there.contains(span.trim_end_matches('/')) && !beside.exists() {
+            let made = ignored.lines().any(|pattern| is_below(&span, pattern));
+            if !there.contains(span.trim_end_matches('/')) && !beside.exists() && !made {
                 wrong.push(format!("{}: `{span}`: no such file", page.name));
             }
         }
@@ -95,7 +108,8 @@ fn every_environment_variable_is_in_the_sources() {
             let of_variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
             // The names of build tools are theirs.
             let theirs = name.starts_with("CARGO_") || name.starts_with("RUST");
-            if !name.contains('_') || !name.chars().all(of_variable) || theirs {
+            let begins = name.starts_with(|c: char| c.is_ascii_uppercase());
+            if !begins || !name.contains('_') || !name.chars().all(of_variable) || theirs {
                 continue;
             }
             checked += 1;

@@ -4,7 +4,8 @@ use gradus::train::{Recipe, parse_recipe};
 use std::path::Path;
 
 /// What a stage must have, beside what a page shows of it.
-const STAGE: [(&str, &str); 4] = [
+const STAGE: [(&str, &str); 5] = [
+    ("learning_rate", "learning_rate = 1e-5\n"),
     ("name", "name = 'stage'\n"),
     ("objective", "objective = { loss = 'mse' }\n"),
     ("train", "train = [{ path = 'pairs.tsv' }]\n"),

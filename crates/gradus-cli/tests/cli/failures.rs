@@ -91,7 +91,7 @@ fn answers_before_a_bad_line_are_given() {
     let mut command = gradus();
     command.args(["score", &model("bert-small")]);
     let assert = command.write_stdin("a\ta\na\n").assert();
-    assert.code(3).stdout("1\n");
+    assert.code(3).stdout("1\t\t\t1\t\n");
 }
 
 #[test]

@@ -118,7 +118,8 @@ fn a_fresh_model_learns_and_other_commands_take_it() {
         .args(["score", "--format", "tsv"])
         .arg(run.join("model"))
         .args(["a dog", "a cat"]);
-    let cosine: f64 = stdout(&mut score).trim().parse().unwrap();
+    let answer = stdout(&mut score);
+    let cosine: f64 = answer.split('\t').next().unwrap().parse().unwrap();
     assert!((-1.0..=1.0).contains(&cosine));
     let recipe = "model = 'run/model'\n[[stage]]\nname = 'x'\nsteps = 3\nlearning_rate = 1e-3\n\
                   objective = { loss = 'mse', form = 'cosine' }\ntrain = [{ path = 'pairs.tsv' }]\n";
