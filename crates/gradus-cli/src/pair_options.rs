@@ -10,6 +10,7 @@ const FORMATS: &[(&str, Format)] = &[
     ("tsv", Format::Tsv),
     ("csv", Format::Csv),
     ("jsonl", Format::Jsonl),
+    ("parquet", Format::Parquet),
 ];
 
 /// Where the pair stands in its file.
@@ -63,7 +64,7 @@ impl PairOptions {
         let found = self.pairs_format.or_else(|| Format::of(path)).or(usual);
         found.ok_or_else(|| {
             Failure::Usage(format!(
-                "{}: the extension does not tell the form; add --pairs-format tsv, csv or jsonl",
+                "{}: the extension does not tell the form; add --pairs-format tsv, csv, jsonl or parquet",
                 path.display()
             ))
         })
@@ -72,7 +73,7 @@ impl PairOptions {
     /// Names can only come from a header.
     fn header_of(&self, format: Format) -> Option<bool> {
         let named = |c: &Columns| matches!(c.first, Some(Column::Name(_)));
-        if format == Format::Jsonl {
+        if matches!(format, Format::Jsonl | Format::Parquet) {
             None
         } else if self.header || self.no_header {
             Some(self.header)

@@ -13,7 +13,7 @@ use gradus::model::EncodeOptions;
 use gradus::text::Tokens;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::{self, BufReader, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -147,7 +147,7 @@ fn open(args: &Args, context: &Context) -> Result<Chunks<String>, Failure> {
                     .manner
                     .note("reading texts from standard input, one a line; Ctrl-D ends");
             }
-            Lines::new(BufReader::new(io::stdin()), Path::new("standard input"))
+            Lines::new(io::stdin(), Path::new("standard input")).map_err(Failure::Input)?
         }
     };
     if jsonl {

@@ -15,7 +15,7 @@ use gradus::calibration::{Calibration, RawScore};
 use gradus::data::{DataError, Format as DataFormat, LabelMap, Lines, RawPair};
 use gradus::model::{EncodeOptions, ModelError, RegressionHead, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
-use std::io::{self, BufReader, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -145,7 +145,7 @@ fn open(args: &Args, context: &Context) -> Result<Chunks<RawPair>, Failure> {
         .reading
         .file(Path::new("standard input"), Some(DataFormat::Tsv))?;
     Chunks::read(move || {
-        let lines = Lines::new(BufReader::new(io::stdin()), &file.path);
+        let lines = Lines::new(io::stdin(), &file.path)?;
         file.rows_from(lines, &LabelMap::default())
     })
 }

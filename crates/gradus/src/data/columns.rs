@@ -151,6 +151,15 @@ pub(super) struct Slots {
     pub split: Option<usize>,
 }
 
+impl Slots {
+    /// Every column that is read.
+    pub(super) fn all(&self) -> impl Iterator<Item = usize> {
+        let texts = [Some(self.first), Some(self.second), self.negative];
+        let rest = [self.label, self.weight, self.tolerance, self.split];
+        texts.into_iter().chain(rest).flatten()
+    }
+}
+
 impl Columns {
     /// Finds the columns among `names`: a header, or an object's keys.
     pub(super) fn find(&self, names: &[&str]) -> Result<Slots, Unclear> {

@@ -151,7 +151,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(bytes: &[u8], delimiter: char, quoting: bool) -> Vec<Result<Row>> {
-        let lines = Lines::new(std::io::Cursor::new(bytes.to_vec()), Path::new("f"));
+        let Ok(lines) = Lines::new(std::io::Cursor::new(bytes.to_vec()), Path::new("f")) else {
+            return Vec::new();
+        };
         DelimitedReader::new(lines, Dialect { delimiter, quoting }).collect()
     }
 

@@ -3,13 +3,18 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A line of a file.
+use super::foreign::{Foreign, beside, quoted};
+use super::input::Packing;
+
+/// A line of a file, or a row of one that has no lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file.
     pub path: PathBuf,
-    /// The line, counted from 1.
+    /// The line, or the row, counted from 1.
     pub line: u64,
+    /// Whether it is a row that is counted.
+    pub is_row: bool,
 }
 
 impl Place {
@@ -18,13 +23,25 @@ impl Place {
         Self {
             path: path.as_ref().to_path_buf(),
             line,
+            is_row: false,
+        }
+    }
+
+    /// Row `row` of the file at `path`.
+    pub fn row(path: impl AsRef<Path>, row: u64) -> Self {
+        Self {
+            is_row: true,
+            ..Self::new(path, row)
         }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path.display(), self.line)
+        match self.is_row {
+            false => write!(f, "{}:{}", self.path.display(), self.line),
+            true => write!(f, "{}, row {}", self.path.display(), self.line),
+        }
     }
 }
 
@@ -34,14 +51,32 @@ impl fmt::Display for Place {
 #[non_exhaustive]
 pub enum DataError {
     /// Bytes that are not UTF-8.
-    #[error(
-        "{at}: byte {byte} of the line is not UTF-8; convert the file to UTF-8 (for example with `iconv -t UTF-8`)"
-    )]
+    #[error("{at}: byte {byte} of the line is not UTF-8; {}", iconv(at, *packing))]
     NotUtf8 {
         /// Where.
         at: Place,
         /// The first bad byte in the line, counted from 1.
         byte: usize,
+        /// What the file is packed by.
+        packing: Packing,
+    },
+    /// A file that is no text.
+    #[error("{}: it is {}; {}", path.display(), what.describe(), what.remedy(path))]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: Foreign,
+    },
+    /// A packed or encoded file that ends early, or holds nonsense.
+    #[error(
+        "{at}: cannot be read on: {message}; the file is damaged or cut off: copy or fetch it again"
+    )]
+    Broken {
+        /// Where.
+        at: Place,
+        /// What the decoder said.
+        message: String,
     },
     /// A line, or a quoted record, beyond [`MAX_LINE`](super::MAX_LINE).
     #[error(
@@ -78,6 +113,20 @@ pub enum DataError {
         at: Place,
         /// What the parser said.
         message: String,
+    },
+    /// A Parquet file that is damaged.
+    #[error("{at}: not readable as Parquet: {message}; copy or fetch the file again")]
+    BadParquet {
+        /// Where, as far as it is known.
+        at: Place,
+        /// What the reader said.
+        message: String,
+    },
+    /// Parquet that does not come from a file: it is read from its end.
+    #[error("{}: Parquet is read from a file, not from a pipe; save it and name the file", path.display())]
+    NotFromPipe {
+        /// What was read.
+        path: PathBuf,
     },
     /// A file without a single pair.
     #[error("{}: holds no pairs", path.display())]
@@ -266,6 +315,20 @@ pub enum DataError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+/// The command that makes a file UTF-8, as far as can be told.
+fn iconv(at: &Place, packing: Packing) -> String {
+    let (from, to) = (quoted(&at.path), beside(&at.path, "utf8.txt"));
+    let convert = "iconv -f WINDOWS-1252 -t UTF-8";
+    let command = match packing {
+        Packing::None => format!("{convert} {from} > {to}"),
+        Packing::Gzip => format!("gzip -dc < {from} | {convert} > {to}"),
+        Packing::Zstd => format!("zstd -dc < {from} | {convert} > {to}"),
+    };
+    format!(
+        "convert it: `{command}` if it is Western text of Windows (`iconv -l` lists other encodings)"
+    )
 }
 
 fn hint(suggestion: &Option<String>) -> String {

@@ -9,7 +9,8 @@ use super::error::nearest;
 use super::published::Published;
 use super::rows::{Names, PairRows, Rows};
 use super::{
-    Column, Columns, DataError, DelimitedReader, Dialect, JsonReader, LabelMap, Lines, Split,
+    Column, Columns, DataError, DelimitedReader, Dialect, JsonReader, LabelMap, Lines, ParquetFile,
+    Split,
 };
 use crate::Result;
 
@@ -23,6 +24,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     Jsonl,
+    /// Parquet, whose columns have names.
+    Parquet,
 }
 
 impl Format {
@@ -35,6 +38,7 @@ impl Format {
             "tsv" | "txt" => Some(Format::Tsv),
             "csv" => Some(Format::Csv),
             "jsonl" | "ndjson" => Some(Format::Jsonl),
+            "parquet" => Some(Format::Parquet),
             _ => None,
         }
     }
@@ -95,6 +99,9 @@ impl PairFile {
     /// [`Error::Io`](crate::Error::Io); [`DataError::Empty`] and what the
     /// header can have wrong.
     pub fn rows(&self, labels: &LabelMap) -> Result<PairRows> {
+        if self.format == Format::Parquet {
+            return self.parquet_rows(labels);
+        }
         self.rows_from(Lines::open(&self.path)?, labels)
     }
 
@@ -106,6 +113,10 @@ impl PairFile {
     pub fn rows_from(&self, lines: Lines, labels: &LabelMap) -> Result<PairRows> {
         match self.format {
             Format::Jsonl => self.json_rows(JsonReader::new(lines)),
+            Format::Parquet => {
+                let path = self.path.clone();
+                Err(DataError::NotFromPipe { path }.into())
+            }
             Format::Tsv | Format::Csv => {
                 self.delimited_rows(DelimitedReader::new(lines, self.dialect), labels)
             }
@@ -146,9 +157,39 @@ impl PairFile {
             .named_slots(&keys)
             .map_err(|unclear| self.unclear(unclear, &keys, true))?;
         let names = Names::new(slots, Some(&keys));
-        let rows = Rows::Json {
+        let rows = Rows::Objects {
             first_row: Some(row),
-            reader,
+            reader: Box::new(reader),
+            of_lines: true,
+        };
+        Ok(PairRows::new(&self.path, names, rows, self.split))
+    }
+
+    fn parquet_rows(&self, labels: &LabelMap) -> Result<PairRows> {
+        let file = ParquetFile::open(&self.path)?;
+        let known = file.names().to_vec();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let unclear = |unclear| self.unclear(unclear, &known, true);
+        let slots = self.named_slots(&known).map_err(unclear)?;
+        if let Some(beyond) = slots.all().find(|slot| *slot >= known.len()) {
+            let column = Unclear::Unknown(format!("column {beyond}"));
+            return Err(unclear(column).into());
+        }
+        let mut wanted: Vec<&str> = slots.all().map(|slot| known[slot]).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        // Classes of inference are told by their names, whatever numbers they
+        // have in this file; others are numbers, unless the map names them.
+        let label = slots.label.map(|slot| known[slot]);
+        let by_name = label.filter(|label| {
+            let names = file.classes(label).unwrap_or_default();
+            labels.prefers_names(names)
+        });
+        let names = Names::new(slots, Some(&known));
+        let rows = Rows::Objects {
+            first_row: None,
+            reader: Box::new(file.rows(&wanted, by_name.as_slice())?),
+            of_lines: false,
         };
         Ok(PairRows::new(&self.path, names, rows, self.split))
     }
@@ -245,7 +286,7 @@ impl PairFile {
             "`format = \"tsv\"`: the first line holds tabs".to_string()
         } else if !headed && looks_like_header(&cells) {
             "`header = true`: the first row holds column names".to_string()
-        } else if headed && self.format != Format::Jsonl {
+        } else if headed && matches!(self.format, Format::Tsv | Format::Csv) {
             let list = known.join(", ");
             format!(
                 "{keys} to a column's {by} (it has: {list}), or `header = false` if the first row is data"

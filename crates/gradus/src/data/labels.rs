@@ -119,6 +119,14 @@ impl LabelMap {
         })
     }
 
+    /// Whether a column whose numbers stand for classes of these names is read
+    /// by the names: classes of inference, or those that the map knows.
+    pub(super) fn prefers_names(&self, names: &[String]) -> bool {
+        let usual = Self::nli().classes.unwrap_or_default();
+        let classes = self.classes.as_ref().unwrap_or(&usual);
+        !names.is_empty() && names.iter().all(|name| classes.contains_key(name))
+    }
+
     /// Whether `text` is a number, a known class or a skipped label.
     pub(super) fn knows(&self, text: &str) -> bool {
         let text = text.trim();

@@ -1,9 +1,9 @@
 //! Lines of a text file, with their numbers.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
+use super::input::{self, Packing, Text};
 use super::{DataError, Place};
 use crate::{Error, Result};
 
@@ -11,13 +11,21 @@ use crate::{Error, Result};
 /// file that is not text would otherwise be read into memory whole.
 pub const MAX_LINE: usize = 16 << 20;
 
-/// Reads UTF-8 text line by line: `\n` or `\r\n`, with or without a byte
-/// order mark; a file whose name ends in `.gz` is unpacked on the way.
+/// How far a line end is looked for before a lone `\r` is taken for one.
+const FIRST_LINE: u64 = 64 << 10;
+
+/// Reads text line by line. Lines end in `\n`, in `\r\n`, or in `\r` alone
+/// where the first 64 KiB have no other end. UTF-8, or UTF-16 with a byte order
+/// mark; gzip and zstd are unpacked on the way. All this is known by the first
+/// bytes, whatever the file's name.
 pub struct Lines {
     reader: Box<dyn BufRead + Send>,
+    packing: Packing,
     path: PathBuf,
     line: u64,
     limit: usize,
+    /// Whether `\r` alone ends a line.
+    lone_returns: bool,
     buffer: Vec<u8>,
 }
 
@@ -25,28 +33,29 @@ impl Lines {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be opened.
+    /// [`Error::Io`] if it cannot be opened, [`DataError::Foreign`] if it is
+    /// known not to be text.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let gz = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-        Ok(if gz {
-            // A .gz file may be several streams one after another.
-            let unpacked = flate2::read::MultiGzDecoder::new(file);
-            Self::new(BufReader::new(unpacked), path)
-        } else {
-            Self::new(BufReader::new(file), path)
-        })
+        Ok(Self::of(input::open(path)?, path))
     }
 
-    /// Reads from `reader`; `path` is what errors name.
-    pub fn new(reader: impl BufRead + Send + 'static, path: &Path) -> Self {
+    /// Reads from `reader`; `path` is what errors name. What cannot be read is
+    /// told by the first line.
+    ///
+    /// # Errors
+    /// As [`Lines::open`].
+    pub fn new(reader: impl Read + Send + 'static, path: &Path) -> Result<Self> {
+        Ok(Self::of(input::text(reader, path)?, path))
+    }
+
+    fn of(text: Text, path: &Path) -> Self {
         Self {
-            reader: Box::new(reader),
+            reader: text.reader,
+            packing: text.packing,
             path: path.to_path_buf(),
             line: 0,
             limit: MAX_LINE,
+            lone_returns: false,
             buffer: Vec::new(),
         }
     }
@@ -64,15 +73,15 @@ impl Lines {
     /// The next line without its end, or `None` after the last.
     ///
     /// # Errors
-    /// [`DataError::NotUtf8`], [`DataError::LineTooLong`], [`Error::Io`].
+    /// [`DataError::NotUtf8`], [`DataError::LineTooLong`],
+    /// [`DataError::Broken`], [`Error::Io`].
     pub fn next_line(&mut self) -> Result<Option<&str>> {
         self.buffer.clear();
-        let most = self.limit as u64 + 1;
-        let read = (&mut self.reader)
-            .take(most)
-            .read_until(b'\n', &mut self.buffer)
-            .map_err(Error::io(&self.path))?;
-        if read == 0 {
+        if self.line == 0 {
+            self.find_end()?;
+        }
+        self.fill(self.limit as u64 + 1)?;
+        if self.buffer.is_empty() {
             return Ok(None);
         }
         self.line += 1;
@@ -80,20 +89,68 @@ impl Lines {
             let (at, limit) = (self.place(), self.limit);
             return Err(DataError::LineTooLong { at, limit }.into());
         }
-        let mut bytes = self.buffer.as_slice();
-        if self.line == 1 {
-            bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        }
-        bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let bytes = self.buffer.as_slice();
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
             Err(bad) => Err(DataError::NotUtf8 {
                 at: Place::new(&self.path, self.line),
                 byte: bad.valid_up_to() + 1,
+                packing: self.packing,
             }
             .into()),
         }
+    }
+
+    /// Which end lines have, by the first.
+    fn find_end(&mut self) -> Result<()> {
+        self.fill(FIRST_LINE)?;
+        if self.buffer.last() != Some(&b'\n') && self.buffer.contains(&b'\r') {
+            self.lone_returns = true;
+        }
+        let first = std::mem::take(&mut self.buffer);
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(io::Cursor::new(first).chain(rest));
+        Ok(())
+    }
+
+    /// Reads up to a line's end or `most` bytes.
+    fn fill(&mut self, most: u64) -> Result<()> {
+        let mut reader = (&mut self.reader).take(most);
+        let read = match self.lone_returns {
+            false => reader.read_until(b'\n', &mut self.buffer).map(|_| ()),
+            true => read_until_either(&mut reader, &mut self.buffer),
+        };
+        match read {
+            Ok(()) => Ok(()),
+            Err(e) if self.packing != Packing::None || e.kind() == io::ErrorKind::InvalidData => {
+                let at = Place::new(&self.path, self.line + 1);
+                let message = e.to_string();
+                Err(DataError::Broken { at, message }.into())
+            }
+            Err(e) => Err(Error::io(&self.path)(e)),
+        }
+    }
+}
+
+/// Reads through the next `\r`, `\r\n` or `\n`, or to the end.
+fn read_until_either(reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let part = reader.fill_buf()?;
+        let end = part.iter().position(|b| matches!(b, b'\r' | b'\n'));
+        let taken = end.map_or(part.len(), |end| end + 1);
+        buffer.extend(&part[..taken]);
+        let ended = part.is_empty() || end.is_some();
+        reader.consume(taken);
+        if !ended {
+            continue;
+        }
+        if buffer.last() == Some(&b'\r') && reader.fill_buf()?.first() == Some(&b'\n') {
+            buffer.push(b'\n');
+            reader.consume(1);
+        }
+        return Ok(());
     }
 }
 
@@ -103,7 +160,7 @@ mod tests {
     use std::io::Write;
 
     fn lines(bytes: &[u8]) -> Lines {
-        Lines::new(std::io::Cursor::new(bytes.to_vec()), Path::new("f.tsv"))
+        Lines::new(std::io::Cursor::new(bytes.to_vec()), Path::new("f.tsv")).unwrap()
     }
 
     fn all(mut lines: Lines) -> Vec<String> {
@@ -153,6 +210,23 @@ mod tests {
 
         std::fs::write(&path, &packed[..packed.len() / 4]).unwrap();
         let mut cut = Lines::open(&path).unwrap();
-        assert!(matches!(cut.next_line(), Err(Error::Io { .. })));
+        let error = cut.next_line().unwrap_err().to_string();
+        assert!(error.contains("a.tsv.gz:1: cannot be read on"), "{error}");
+        // Whatever its name.
+        let plain = folder.path().join("a.tsv");
+        std::fs::write(&plain, &packed).unwrap();
+        assert_eq!(all(Lines::open(&plain).unwrap()), ["one", "two"]);
+    }
+
+    #[test]
+    fn carriage_returns_alone_end_lines_where_nothing_else_does() {
+        assert_eq!(all(lines(b"a\rb\r\rc")), ["a", "b", "", "c"]);
+        assert_eq!(all(lines(b"a\rb\r")), ["a", "b"]);
+        assert_eq!(all(lines(b"a\r")), ["a"]);
+        assert_eq!(all(lines(b"a\r\nb\r\n")), ["a", "b"]);
+        assert_eq!(all(lines(b"a\n\rb\r\n")), ["a", "\rb"]);
+        let long = "x".repeat(70_000);
+        let mixed = format!("a\r{long}\nb\r");
+        assert_eq!(all(lines(mixed.as_bytes())), ["a", &long, "b"]);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::columns::Slots;
 use super::jsonl::kind;
-use super::{DataError, DelimitedReader, JsonReader, JsonRow, Place, Row, Split};
+use super::{DataError, DelimitedReader, JsonRow, Place, Row, Split};
 use crate::Result;
 
 /// A pair as it stands in the file.
@@ -89,9 +89,12 @@ pub(super) enum Rows {
         /// The most columns a row may have, and what to do if it has more.
         width: Option<(usize, &'static str)>,
     },
-    Json {
+    /// Objects, of JSON or of columns with names.
+    Objects {
         first_row: Option<JsonRow>,
-        reader: JsonReader,
+        reader: Box<dyn Iterator<Item = Result<JsonRow>> + Send>,
+        /// Whether they have lines, and not only a number.
+        of_lines: bool,
     },
 }
 
@@ -125,7 +128,12 @@ impl PairRows {
 
     /// Line `line` of this file, as a place for errors.
     pub fn place(&self, line: u64) -> Place {
-        Place::new(&self.path, line)
+        match self.rows {
+            Rows::Objects {
+                of_lines: false, ..
+            } => Place::row(&self.path, line),
+            _ => Place::new(&self.path, line),
+        }
     }
 
     /// The label column, as errors name it; `None` if the file has no labels.
@@ -156,12 +164,15 @@ impl PairRows {
                 Ok(row) => pair_of_cells(row, slots, &self.names, *width, &self.path),
                 Err(error) => return Some(Err(error)),
             },
-            Rows::Json { first_row, reader } => {
-                match first_row.take().map(Ok).or_else(|| reader.next())? {
-                    Ok(row) => pair_of_object(row, &self.names, &self.path),
-                    Err(error) => return Some(Err(error)),
+            Rows::Objects {
+                first_row, reader, ..
+            } => match first_row.take().map(Ok).or_else(|| reader.next())? {
+                Ok(row) => {
+                    let at = self.place(row.line);
+                    pair_of_object(row, &self.names, at)
                 }
-            }
+                Err(error) => return Some(Err(error)),
+            },
         };
         Some(row.map_err(Into::into))
     }
@@ -313,8 +324,7 @@ fn pair_of_cells(
     })
 }
 
-fn pair_of_object(mut row: JsonRow, names: &Names, path: &Path) -> Result<RawRow, DataError> {
-    let at = Place::new(path, row.line);
+fn pair_of_object(mut row: JsonRow, names: &Names, at: Place) -> Result<RawRow, DataError> {
     let bad = |key: &str, problem, expected| DataError::BadKey {
         at: at.clone(),
         key: key.to_string(),

@@ -69,7 +69,9 @@ impl PairFile {
             return Ok(false);
         }
         match (self.format, self.header) {
-            (Format::Jsonl, _) | (_, Some(true)) | (Format::Csv, None) => Ok(false),
+            (Format::Jsonl | Format::Parquet, _) | (_, Some(true)) | (Format::Csv, None) => {
+                Ok(false)
+            }
             (_, Some(false)) => Ok(true),
             (Format::Tsv, None) => {
                 let mut rows = DelimitedReader::new(Lines::open(&self.path)?, self.dialect);

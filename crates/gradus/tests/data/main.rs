@@ -2,6 +2,7 @@
 
 mod known;
 mod overlap;
+mod parquet;
 mod published;
 mod source;
 #[path = "../support/mod.rs"]

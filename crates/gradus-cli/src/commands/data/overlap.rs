@@ -4,10 +4,10 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::progress::Counter;
-use gradus::data::PairFile;
 use gradus::data::overlap::{
     HeldOut, Hits, RowWatch, Tally, TestSet, TrainSet, clean, parse_test, parse_train,
 };
+use gradus::data::{Format, PairFile};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -177,6 +177,12 @@ fn cleanable(
     let mut files = Vec::new();
     for set in train {
         files.extend(set.files(base, root).map_err(Failure::Input)?);
+    }
+    if let [file] = &files[..]
+        && file.format == Format::Parquet
+    {
+        let message = "--write-clean copies lines of text, and Parquet has none";
+        return Err(Failure::Usage(message.into()));
     }
     match files.len() {
         1 => Ok(files.pop()),

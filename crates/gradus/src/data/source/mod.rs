@@ -165,7 +165,7 @@ impl Source {
             Some(format) => Ok(format),
             None => self.bad(
                 "the extension does not tell the format",
-                "set `format` to tsv, csv or jsonl",
+                "set `format` to tsv, csv, jsonl or parquet",
             ),
         }
     }

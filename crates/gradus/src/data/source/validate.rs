@@ -52,8 +52,8 @@ impl Source {
     fn validate_file(&self) -> Result<()> {
         let format = self.format()?;
         let tabular = self.header.is_some() || self.quoting.is_some() || self.delimiter.is_some();
-        if format == Format::Jsonl && tabular {
-            let problem = "header, quoting and delimiter mean nothing for jsonl";
+        if matches!(format, Format::Jsonl | Format::Parquet) && tabular {
+            let problem = "header, quoting and delimiter mean nothing for jsonl and parquet";
             return self.bad(problem, "remove them");
         }
         if let Some(c @ ('"' | '\n' | '\r')) = self.delimiter {
