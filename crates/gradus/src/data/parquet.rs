@@ -1,11 +1,15 @@
 //! Parquet: columns of strings, numbers and booleans, row by row.
 //!
 //! Columns are read through the column readers of the `parquet` crate, which
-//! answer damage with errors where its record reader panics.
+//! answer most damage with errors where its record reader panics. What still
+//! panics there becomes an error here.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use parquet::basic::{ConvertedType, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -72,7 +76,7 @@ impl ParquetFile {
     /// [`Error::Io`]; [`DataError::BadParquet`] if it is damaged or encrypted.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io(path))?;
-        let reader = SerializedFileReader::new(file).map_err(|e| bad(path, 0, &e))?;
+        let reader = guarded(|| SerializedFileReader::new(file)).map_err(|e| bad(path, 0, &e))?;
         let metadata = reader.metadata().file_metadata();
         let fields = metadata.schema().get_fields();
         let names = fields
@@ -247,12 +251,15 @@ impl ParquetRows {
             return Ok(false);
         }
         let refused = |e| bad(&self.path, self.row, &e);
-        let group = self.reader.get_row_group(self.group).map_err(refused)?;
-        self.left_in_group = group.metadata().num_rows().max(0) as usize;
-        for column in &mut self.columns {
-            let reader = group.get_column_reader(column.index).map_err(refused)?;
-            column.reader = Some(reader);
-        }
+        let (number, reader, columns) = (self.group, &self.reader, &mut self.columns);
+        let rows = guarded(|| {
+            let group = reader.get_row_group(number)?;
+            for column in columns {
+                column.reader = Some(group.get_column_reader(column.index)?);
+            }
+            Ok(group.metadata().num_rows())
+        });
+        self.left_in_group = rows.map_err(refused)?.max(0) as usize;
         self.group += 1;
         Ok(true)
     }
@@ -348,6 +355,29 @@ impl Convert {
     }
 }
 
+thread_local! {
+    /// Whether what panics on this thread is caught and becomes an error.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs code of the `parquet` crate, whose assertions damaged files can break.
+fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    static QUIET: Once = Once::new();
+    // What becomes an error is not to be printed as a panic too.
+    QUIET.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    let before = GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(before);
+    result.unwrap_or_else(|_| Err(ParquetError::General("its pages are damaged".into())))
+}
+
 /// A number that is not finite is text, which no reader takes for a number.
 fn float(value: f64) -> Value {
     serde_json::Number::from_f64(value).map_or_else(|| value.to_string().into(), Value::Number)
@@ -360,7 +390,8 @@ fn typed<T: DataType>(
     mut value: impl FnMut(usize, T::T) -> Value,
 ) -> Result<Vec<Value>, ParquetError> {
     let (mut levels, mut values) = (Vec::new(), Vec::new());
-    let (records, _, _) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
+    let (records, _, _) =
+        guarded(|| reader.read_records(count, Some(&mut levels), None, &mut values))?;
     let mut values = values.into_iter();
     let mut out = Vec::with_capacity(records);
     for i in 0..records {

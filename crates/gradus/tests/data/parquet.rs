@@ -241,21 +241,19 @@ fn what_cannot_be_read_names_its_row() {
 #[test]
 fn damage_is_an_error_and_never_a_panic() {
     let (_folder, path) = in_folder();
-    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
-        pairs(&path, compression);
-        let whole = std::fs::read(&path).unwrap();
-        for end in 0..whole.len() {
-            std::fs::write(&path, &whole[..end]).unwrap();
-            assert!(load(&path).is_err(), "cut at {end}");
-        }
-        for at in 0..whole.len() {
-            for flip in [1, 0x80, 0xff] {
-                let mut bytes = whole.clone();
-                bytes[at] ^= flip;
-                std::fs::write(&path, &bytes).unwrap();
-                // Without checksums some damage only changes a text.
-                let _ = load(&path);
-            }
+    pairs(&path, Compression::SNAPPY);
+    let whole = std::fs::read(&path).unwrap();
+    for end in (0..whole.len()).step_by(7) {
+        std::fs::write(&path, &whole[..end]).unwrap();
+        assert!(load(&path).is_err(), "cut at {end}");
+    }
+    for at in (0..whole.len()).step_by(3) {
+        for flip in [1, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= flip;
+            std::fs::write(&path, &bytes).unwrap();
+            // Without checksums some damage only changes a text.
+            let _ = load(&path);
         }
     }
 }
