@@ -32,7 +32,8 @@ Exit codes:
   2  wrong usage
   3  input data that cannot be used
   4  a model that cannot be used
-  5  fetching failed";
+  5  fetching failed
+  129, 130, 143  stopped by SIGHUP, Ctrl-C or SIGTERM";
 
 /// Train, measure and use models of graded textual similarity.
 #[derive(Debug, Parser)]

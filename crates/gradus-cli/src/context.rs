@@ -4,14 +4,16 @@ use crate::args::Global;
 use crate::exit::Failure;
 use crate::progress::{Fetching, Manner};
 use gradus::Precision;
-use gradus::data::DataRoot;
+use gradus::data::{DataRoot, RootOrigin};
 use gradus::hub::{HubConfig, resolve_model};
 use gradus::model::SentenceEncoder;
+use gradus::output::Marker;
 use gradus_kernels::cpu::Cpu;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// The global options, understood.
+#[derive(Clone)]
 pub struct Context {
     /// How to tell of progress.
     pub manner: Manner,
@@ -42,6 +44,21 @@ impl Context {
             precision: global.precision,
             threads,
             told: Cell::new(false),
+        }
+    }
+
+    /// The same with the public data sets that a run was begun with, unless the
+    /// command line names others.
+    pub fn resuming(&self, run: &Marker) -> Self {
+        let stored = run.data.as_deref().filter(|path| path.is_dir());
+        let data = match self.data.origin() {
+            RootOrigin::Explicit => self.data.clone(),
+            _ => stored.map_or_else(|| self.data.clone(), |path| DataRoot::resolve(Some(path))),
+        };
+        Self {
+            data,
+            told: self.told.clone(),
+            ..*self
         }
     }
 

@@ -1,5 +1,6 @@
 //! From failures to messages and exit codes: the one place.
 
+use crate::stop;
 use gradus::Error;
 use gradus::data::DataError;
 use gradus::hub::HubError;
@@ -73,6 +74,7 @@ impl Failure {
                 Error::Model(_) => BAD_MODEL,
                 Error::Hub(e) => hub_code(e),
                 Error::Train(e) => train_code(e),
+                Error::Output(_) => USAGE,
                 _ => OTHER,
             },
         }
@@ -95,6 +97,14 @@ impl Failure {
                 "a tab stands between the columns of a pair; --pairs-format csv or jsonl reads \
                  other forms",
             ),
+            _ => None,
+        }
+    }
+
+    /// What was under way where the command was told to stop.
+    fn stopped(&self) -> Option<&str> {
+        match self {
+            Failure::Library(Error::Train(TrainError::Stopped(when))) => Some(when),
             _ => None,
         }
     }
@@ -122,7 +132,6 @@ fn train_code(e: &TrainError) -> u8 {
         | TrainError::Grid { .. }
         | TrainError::Stage { .. }
         | TrainError::Objective { .. }
-        | TrainError::Occupied(_)
         | TrainError::NoRun { .. } => USAGE,
         _ => OTHER,
     }
@@ -134,6 +143,10 @@ pub fn report(result: Result<(), Failure>) -> ExitCode {
         Err(failure) if !failure.is_reader_gone() => failure,
         _ => return ExitCode::SUCCESS,
     };
+    if let Some(when) = failure.stopped() {
+        let _ = writeln!(io::stderr(), "{}", stop::farewell(when));
+        return ExitCode::from(stop::code());
+    }
     let mut message = format!("error: {failure}\n");
     let mut cause = failure.source();
     while let Some(e) = cause {

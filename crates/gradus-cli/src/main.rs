@@ -4,7 +4,7 @@
 //! one file in [`commands`] does each subcommand's work, for the most part by
 //! calling the library. Results go to standard output ([`output`]), everything
 //! else to standard error ([`progress`]). [`exit`] alone turns failures into
-//! messages and exit codes.
+//! messages and exit codes; [`stop`] hears when somebody wants an end.
 
 mod args;
 mod chunks;
@@ -19,12 +19,16 @@ mod output;
 mod pair_options;
 mod pretraining;
 mod progress;
+mod runs;
 mod steps_shown;
+mod stop;
 mod training;
 
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    exit::report(commands::run(args::Cli::parse()))
+    let cli = args::Cli::parse();
+    stop::listen();
+    exit::report(commands::run(cli))
 }

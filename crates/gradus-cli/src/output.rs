@@ -1,6 +1,7 @@
 //! Where results go: standard output, or a file that is whole or not there.
 
 use crate::exit::Failure;
+use gradus::output::{Inputs, Unfinished};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, Write};
@@ -16,26 +17,26 @@ enum To {
     Stdout(BufWriter<io::Stdout>),
     /// A device or pipe, which cannot be replaced.
     Special(BufWriter<File>),
-    /// A file under a passing name.
-    Fresh(BufWriter<File>, Passing),
-}
-
-/// A file beside `target` that becomes it in the end, or else is removed.
-struct Passing {
-    path: PathBuf,
-    target: PathBuf,
-    kept: bool,
-}
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+    /// A file under a passing name, and its own.
+    Fresh(BufWriter<File>, Unfinished, PathBuf),
 }
 
 impl Output {
+    /// The file at `path` if `option` names one, else standard output. It must be
+    /// none of the `inputs`, and a file that exists is replaced only with
+    /// `overwrite`.
+    pub fn create(
+        path: Option<&Path>,
+        option: &'static str,
+        inputs: &Inputs,
+        overwrite: bool,
+    ) -> Result<Self, Failure> {
+        if let Some(path) = path {
+            inputs.check_file(path, option, overwrite)?;
+        }
+        Self::open(path)
+    }
+
     /// The file at `path` if one is given, else standard output. A file appears
     /// or is replaced when [`Output::finish`] is called, not before.
     pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
@@ -57,15 +58,10 @@ impl Output {
                 }
                 _ => {}
             }
-            let file_name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-            let mut passing = std::ffi::OsString::from(".");
-            passing.push(file_name);
-            passing.push(format!(".{}.part", std::process::id()));
-            let path = target.with_file_name(passing);
-            let file = File::create(&path)?;
-            let kept = false;
-            let passing = Passing { path, target, kept };
-            Ok(To::Fresh(BufWriter::new(file), passing))
+            target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+            let passing = Unfinished::beside(&target);
+            let file = File::create_new(passing.path())?;
+            Ok(To::Fresh(BufWriter::new(file), passing, target))
         };
         match open() {
             Ok(to) => Ok(Self { name, to }),
@@ -76,7 +72,7 @@ impl Output {
     fn writer(&mut self) -> &mut dyn Write {
         match &mut self.to {
             To::Stdout(writer) => writer,
-            To::Special(writer) | To::Fresh(writer, _) => writer,
+            To::Special(writer) | To::Fresh(writer, ..) => writer,
         }
     }
 
@@ -113,7 +109,7 @@ impl Output {
     /// Writes `bytes` over the beginning. `false` where that is impossible:
     /// only files have a beginning to go back to.
     pub fn overwrite_start(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
-        let To::Fresh(writer, _) = &mut self.to else {
+        let To::Fresh(writer, ..) = &mut self.to else {
             return Ok(false);
         };
         let written = writer.rewind().and_then(|()| writer.write_all(bytes));
@@ -125,13 +121,10 @@ impl Output {
     pub fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
         let Self { name, to } = self;
-        if let To::Fresh(writer, mut passing) = to {
-            let done = writer
-                .get_ref()
-                .sync_all()
-                .and_then(|()| fs::rename(&passing.path, &passing.target));
+        if let To::Fresh(writer, passing, target) = to {
+            let done = writer.get_ref().sync_all();
+            let done = done.and_then(|()| passing.commit(&target));
             done.map_err(|source| Failure::Output { to: name, source })?;
-            passing.kept = true;
         }
         Ok(())
     }

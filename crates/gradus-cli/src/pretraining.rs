@@ -2,6 +2,7 @@
 
 use crate::progress::Manner;
 use crate::steps_shown::{StepsShown, duration};
+use crate::stop;
 use gradus::pretrain::{HeldOut, Observer, Plan, StepReport};
 use indicatif::HumanCount;
 use std::fmt::Write;
@@ -39,6 +40,7 @@ impl Observer for Narrator {
     }
 
     fn step(&mut self, report: &StepReport) {
+        stop::takes_steps();
         let told = format!(
             "loss {:.3}, told {:.1} %, {:.0} tokens/s",
             report.loss,
@@ -65,6 +67,11 @@ impl Observer for Narrator {
 
     fn end(&mut self) {
         self.shown.end();
+        stop::takes_no_steps();
+    }
+
+    fn cancelled(&self) -> bool {
+        stop::is_wanted()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::progress::Manner;
 use crate::steps_shown::{StepsShown, duration};
+use crate::stop;
 use gradus::train::{DevEvaluation, Observer, Plan, StepReport};
 use indicatif::HumanCount;
 use std::fmt::Write;
@@ -36,6 +37,7 @@ impl Observer for Narrator {
     }
 
     fn stage(&mut self, index: usize, step: u64) {
+        stop::takes_no_steps();
         self.shown.end();
         if let Some((name, steps)) = self.stages.get(index) {
             self.shown.begin(&format!("stage `{name}`"), step, *steps);
@@ -51,6 +53,7 @@ impl Observer for Narrator {
     }
 
     fn step(&mut self, report: &StepReport) {
+        stop::takes_steps();
         let difference = report
             .difference
             .map_or(String::new(), |d| format!(" (difference {:.4})", d.loss));
@@ -92,6 +95,11 @@ impl Observer for Narrator {
 
     fn end(&mut self) {
         self.shown.end();
+        stop::takes_no_steps();
+    }
+
+    fn cancelled(&self) -> bool {
+        stop::is_wanted()
     }
 }
 

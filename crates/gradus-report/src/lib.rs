@@ -12,5 +12,8 @@ mod page;
 mod published;
 mod run;
 
+/// What every page has near its beginning, by which it is known.
+pub const GENERATOR: &str = "<meta name=\"generator\" content=\"Gradus\">";
+
 pub use page::page;
 pub use run::{DevPairs, Judgement, Metrics, Run, Step, judge, keep, kept, key};

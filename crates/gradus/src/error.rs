@@ -32,6 +32,9 @@ pub enum Error {
     /// Graded pairs that no calibration can be fitted on.
     #[error(transparent)]
     Calibration(#[from] crate::calibration::CalibrationError),
+    /// A place that nothing is written to.
+    #[error(transparent)]
+    Output(#[from] crate::output::OutputError),
     /// A bug in this library.
     #[error("internal error, please report it: {0}")]
     Internal(String),

@@ -12,6 +12,7 @@ pub mod hub;
 pub mod machine;
 pub mod model;
 pub mod objective;
+pub mod output;
 mod precision;
 pub mod pretrain;
 pub mod sweep;

@@ -10,6 +10,7 @@ use crate::progress::{Counter, Manner};
 use gradus::Error;
 use gradus::data::Lines;
 use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::output::Inputs;
 use gradus_kernels::Backend;
 use gradus_kernels::cpu::Cpu;
 use indicatif::{DecimalBytes, HumanCount};
@@ -75,6 +76,9 @@ pub struct Args {
     /// Write the report to FILE
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
 }
 
 /// What was measured.
@@ -113,8 +117,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Some(path) => read(path, most)?,
         None => built_in(most),
     };
-    let mut output = Output::open(args.output.as_deref())?;
     let folder = context.find(&args.model)?;
+    let mut inputs = Inputs::new().with("the model", &folder);
+    if let Some(text) = &args.text {
+        inputs.add("the text", text);
+    }
+    let mut output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
     let encoder = context.load(&folder)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let measured = measure(args.model, &encoder, &texts, args.repeat, context.manner)?;

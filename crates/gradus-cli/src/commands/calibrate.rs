@@ -9,6 +9,7 @@ use crate::pair_options::PairOptions;
 use gradus::Error;
 use gradus::calibration::{COVERAGE, Calibration, RawScore};
 use gradus::eval::{Judged, Task};
+use gradus::output::Inputs;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -62,6 +63,10 @@ pub struct Args {
     /// Leave the model as it is and write a calibrated copy to DIR
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// Replace a calibration.json in the model's folder that this command did not
+    /// write
+    #[arg(long, conflicts_with = "output")]
+    pub overwrite: bool,
     /// Tell the calibration as JSON
     #[arg(long)]
     pub json: bool,
@@ -77,11 +82,23 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             args.model
         )));
     }
-    if let Some(output) = args.output.as_deref().filter(|path| path.exists()) {
-        return Err(Failure::Usage(format!(
-            "{}: exists already; choose another folder with --output",
-            output.display()
-        )));
+    let pairs = Inputs::new().with("the pairs", &args.pairs);
+    match &args.output {
+        Some(output) => {
+            let inputs = pairs.with("the model", &args.model);
+            inputs.check_folder(output, "--output")?;
+            if std::fs::symlink_metadata(output).is_ok() {
+                return Err(Failure::Usage(format!(
+                    "{}: exists already; choose another folder with --output",
+                    output.display()
+                )));
+            }
+        }
+        None => {
+            let path = Calibration::path(Path::new(&args.model));
+            let overwrite = args.overwrite || Calibration::is_own(&path);
+            pairs.check_file(&path, "--output", overwrite)?;
+        }
     }
     let source = args.reading.source(&args.pairs)?;
     let task = Task::from_source("pairs", &source, Path::new(""), &context.data);
@@ -114,7 +131,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         None => &folder,
     };
-    let path = calibration.save(target)?;
+    let path = Calibration::path(target);
+    if path.exists() {
+        let note = format!("{}: replaced, there was one", path.display());
+        context.manner.note(&note);
+    }
+    calibration.save(target)?;
     context.note_texts(watched.encoder());
     let mut output = Output::open(None)?;
     if args.json {

@@ -8,12 +8,14 @@ use crate::context::Context;
 use crate::course_options::CourseOptions;
 use crate::exit::Failure;
 use crate::pair_options::PairOptions;
+use crate::stop;
 use asked::settings;
-use carried_out::Distillation;
+use carried_out::{Distillation, Place};
 use gradus::Error;
 use gradus::distill::{Imitation, Settings};
 use gradus::model::{ModelFolder, check_student};
-use std::path::PathBuf;
+use gradus::output::{Claim, Existing, Held, Inputs, RunKind};
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 No labels are needed: a student learns to give the teacher's vectors. It is made \
@@ -56,8 +58,11 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", default_value = "runs/distill")]
     pub output: PathBuf,
     /// Go on with what was begun in DIR
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["teacher", "texts", "output", "layers", "fresh", "dev", "length", "dry_run"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["teacher", "texts", "output", "dev", "dry_run", "Shape", "Training", "CourseOptions", "PairOptions"])]
     pub resume: Option<PathBuf>,
+    /// Begin what is in DIR anew: what was written there is removed
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    pub overwrite: bool,
     /// Graded pairs to choose each model by: a file, or a known data set's split
     /// such as stsb/dev. By default the agreement with the teacher chooses
     #[arg(long, value_name = "PAIRS")]
@@ -134,15 +139,24 @@ pub struct Training {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let (root, settings) = match &args.resume {
-        Some(root) => match Settings::read(root)? {
-            Some(settings) => (root.clone(), settings),
-            None => {
-                let root = root.clone();
-                let file = gradus::distill::SETTINGS;
-                return Err(Error::from(gradus::train::TrainError::NoRun { root, file }).into());
-            }
-        },
+    let resumed = match &args.resume {
+        Some(root) => {
+            let held = Held::open(root, &[RunKind::Distill])?;
+            stop::goes_on_with("distill", root);
+            Some((root.clone(), held))
+        }
+        None => None,
+    };
+    let context = &resumed.as_ref().map_or_else(
+        || context.clone(),
+        |(_, held)| context.resuming(held.marker()),
+    );
+    let (root, settings) = match &resumed {
+        Some((root, held)) => {
+            let settings = Settings::read(held.root())?;
+            let gone = || Error::Internal("a distillation without settings".into());
+            (root.clone(), settings.ok_or_else(gone)?)
+        }
         None => (args.output.clone(), settings(&args, context)?),
     };
     let teacher = find(&settings, context)?;
@@ -152,17 +166,44 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         // Settings out of their bounds show before anything is written.
         settings.recipe(student, &teacher)?;
     }
+    let place = match resumed {
+        _ if args.dry_run => Place::Nowhere,
+        Some((_, held)) => Place::Held(held),
+        None => {
+            let existing = match args.overwrite {
+                true => Existing::Overwrite,
+                false => Existing::GoOn,
+            };
+            let mut inputs = deciding(&settings, &teacher, context);
+            for source in &settings.texts {
+                inputs.add_source("a text file", source, &settings.base_dir, &context.data);
+            }
+            let claim = Claim::check(&root, RunKind::Distill, existing, &inputs)?;
+            Place::Claimed(claim)
+        }
+    };
     let distillation = Distillation {
         args: &args,
         context,
         root,
         teacher,
         settings,
+        place,
     };
     match args.dry_run {
         true => distillation.tell(&described),
         false => distillation.carry_out(),
     }
+}
+
+/// What the numbers of a distillation depend on besides its texts, of which it
+/// keeps a copy.
+fn deciding(settings: &Settings, teacher: &Path, context: &Context) -> Inputs {
+    let mut inputs = Inputs::new().with("the teacher", teacher);
+    if let Some(dev) = &settings.dev {
+        inputs.add_source("the dev set", dev, &settings.base_dir, &context.data);
+    }
+    inputs
 }
 
 fn find(settings: &Settings, context: &Context) -> Result<PathBuf, Failure> {

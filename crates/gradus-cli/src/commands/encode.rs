@@ -10,6 +10,7 @@ use crate::progress::Counter;
 use gradus::Embeddings;
 use gradus::data::{DataError, Format as DataFormat, JsonReader, JsonRow, Lines};
 use gradus::model::EncodeOptions;
+use gradus::output::Inputs;
 use gradus::text::Tokens;
 use serde::Serialize;
 use serde_json::Value;
@@ -77,6 +78,9 @@ pub struct Args {
     /// Write to FILE, which appears when all is done
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
 }
 
 /// A text with its vector.
@@ -97,6 +101,12 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         return Err(Failure::Usage(message.into()));
     }
     let folder = context.find(&args.model)?;
+    let mut inputs = Inputs::new().with("the model", &folder);
+    if let Some(input) = &args.input {
+        inputs.add("the input", input);
+    }
+    // What cannot be written shows before the long work.
+    let output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
     let texts = std::mem::take(&mut args.texts);
     let total = (!texts.is_empty()).then_some(texts.len() as u64);
     let mut texts = match texts.is_empty() {
@@ -113,7 +123,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         }
         dim => dim.unwrap_or(encoder.dim()),
     };
-    let mut writer = Writer::new(&args, width)?;
+    let mut writer = Writer::new(&args, output, width)?;
     let manner = match args.output {
         Some(_) => context.manner,
         None => context.manner.beside_results(),
@@ -190,10 +200,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(args: &Args, width: usize) -> Result<Self, Failure> {
+    fn new(args: &Args, output: Output, width: usize) -> Result<Self, Failure> {
         let mut writer = Self {
             format: args.format,
-            output: Output::open(args.output.as_deref())?,
+            output,
             width,
             rows: 0,
         };

@@ -12,6 +12,7 @@ use gradus::Embeddings;
 use gradus::data::{Known, TextVariant};
 use gradus::eval::{Aggregation, Embedder, Metric, Report, Suite, Task, View};
 use gradus::model::{EncodeOptions, Provenance, SentenceEncoder};
+use gradus::output::Inputs;
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,9 @@ pub struct Args {
     /// Write the report to FILE
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
 }
 
 /// Runs the command.
@@ -103,7 +107,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let suite = suite(&args, context)?;
     let folders = args.models.iter().map(|spec| context.find(spec));
     let folders = folders.collect::<Result<Vec<_>, _>>()?;
-    let mut output = Output::open(args.output.as_deref())?;
+    let mut inputs = Inputs::new();
+    folders
+        .iter()
+        .for_each(|folder| inputs.add("the model", folder));
+    args.pairs
+        .iter()
+        .for_each(|path| inputs.add("a file of pairs", path));
+    let mut output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
     let mut report = Report::default();
     for (spec, folder) in args.models.iter().zip(&folders) {
         let training = Provenance::load(folder).map_err(Failure::Model)?;

@@ -6,12 +6,15 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::PairOptions;
 use crate::pretraining::Narrator;
+use crate::runs::{add_model, existing, take};
+use crate::stop;
+use gradus::Precision;
 use gradus::data::{Format, Source};
 use gradus::model::{FreshModel, TokenizerFiles, write_fresh};
+use gradus::output::{Claim, Inputs, RunKind, Unfinished};
 use gradus::pretrain::{Run, Settings, read_texts};
 use gradus::text::train_word_pieces;
-use gradus::train::{RunFolder, TrainError};
-use gradus::{Error, Precision};
+use gradus::train::RunFolder;
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 
@@ -41,8 +44,11 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", required_unless_present = "resume")]
     pub output: Option<PathBuf>,
     /// Go on with the run in DIR
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["texts", "output", "from", "minutes", "epochs", "steps", "seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["texts", "output", "from", "Sizes", "Training", "CourseOptions", "PairOptions"])]
     pub resume: Option<PathBuf>,
+    /// Begin a run that is in DIR anew: what it wrote is removed
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
     /// Go on from a model; without it a fresh one is made
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["layers", "hidden", "heads", "intermediate", "tokenizer", "vocab"])]
     pub from: Option<String>,
@@ -126,6 +132,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut narrator = Narrator::new(context.manner);
     if let Some(root) = &args.resume {
         let (folder, settings) = Settings::open_folder(root)?;
+        stop::goes_on_with("pretrain", root);
+        let context = &context.resuming(folder.marker());
         let base = folder.base_dir()?;
         if context.precision.is_some_and(|p| p != settings.precision) {
             return Err(Failure::Usage(
@@ -142,19 +150,44 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return finish(&mut run, &folder, args.json, &mut narrator);
     }
     let root = args.output.clone().unwrap_or_default();
-    if RunFolder::is_taken(&root) {
-        // Before the long work of preparing.
-        return Err(Error::from(TrainError::Occupied(root)).into());
-    }
     let (settings, base) = (settings(&args)?, Path::new("."));
     settings.validate()?;
+    let mut inputs = Inputs::new();
+    for model in settings.from.iter().chain(&args.sizes.tokenizer) {
+        add_model(&mut inputs, "the model", base, model);
+    }
+    for source in &settings.texts {
+        inputs.add_source("a text file", source, base, &context.data);
+    }
+    // Before the long work of preparing.
+    let existing = existing(args.overwrite);
+    let claim = Claim::check(&root, RunKind::Pretrain, existing, &inputs)?;
     let texts = read(&settings, base, &narrator)?;
-    let model = match &settings.from {
-        Some(from) => context.find(from)?,
-        None => fresh(&args, &settings, &root, &texts, context, &narrator)?,
+    let (mut run, held) = match &settings.from {
+        Some(from) => {
+            let model = context.find(from)?;
+            let run = prepare(settings, &texts, &model, context, &mut narrator)?;
+            (run, take(claim, context)?)
+        }
+        None => {
+            let tokenizer = tokenizer(&args, &texts, context, &narrator)?;
+            let write = |start: &Path| match &settings.fresh {
+                Some(sizes) => write_fresh(start, sizes, &tokenizer, settings.seed),
+                None => Ok(()),
+            };
+            if args.overwrite {
+                // What is wrong with the sizes shows before a run is removed.
+                write(Unfinished::beside(&root).path())?;
+            }
+            let held = take(claim, context)?;
+            let start = Settings::start(&root);
+            write(&start)?;
+            let run = prepare(settings, &texts, &start, context, &mut narrator)?;
+            (run, held)
+        }
     };
-    let mut run = prepare(settings, &texts, &model, context, &mut narrator)?;
-    let folder = run.settings().create_folder(&root, base)?;
+    let folder = run.settings().begin_in(RunFolder::new(held), base)?;
+    stop::goes_on_with("pretrain", &root);
     finish(&mut run, &folder, args.json, &mut narrator)
 }
 
@@ -215,30 +248,23 @@ fn read(settings: &Settings, base: &Path, narrator: &Narrator) -> Result<Vec<Str
     read_texts(&settings.texts, base).map_err(Failure::Input)
 }
 
-/// Writes an untrained model to the run's folder.
-fn fresh(
+/// The tokenizer of an untrained model.
+fn tokenizer(
     args: &Args,
-    settings: &Settings,
-    root: &Path,
     texts: &[String],
     context: &Context,
     narrator: &Narrator,
-) -> Result<PathBuf, Failure> {
-    let start = Settings::start(root);
-    let tokenizer = match &args.sizes.tokenizer {
-        Some(model) => TokenizerFiles::Of(context.find(model)?),
+) -> Result<TokenizerFiles, Failure> {
+    match &args.sizes.tokenizer {
+        Some(model) => Ok(TokenizerFiles::Of(context.find(model)?)),
         None => {
             narrator.say("learning the vocabulary");
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let json = train_word_pieces(&texts, args.sizes.vocab);
-            TokenizerFiles::Json(json.map_err(|e| Failure::Usage(format!("--vocab: {e}")))?)
+            let json = json.map_err(|e| Failure::Usage(format!("--vocab: {e}")))?;
+            Ok(TokenizerFiles::Json(json))
         }
-    };
-    if let Some(sizes) = &settings.fresh {
-        std::fs::create_dir_all(root).map_err(Error::io(root))?;
-        write_fresh(&start, sizes, &tokenizer, settings.seed)?;
     }
-    Ok(start)
 }
 
 /// The run, whose settings have the precision it got.

@@ -4,12 +4,15 @@ use crate::commands::eval::Watched;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::runs::{existing, take};
 use crate::steps_shown::duration;
+use crate::stop;
 use crate::training::Narrator;
 use gradus::Error;
 use gradus::data::{Source, TextVariant};
 use gradus::eval::{Report, Suite, Task, View};
 use gradus::model::EncodeOptions;
+use gradus::output::{Claim, Inputs, RunKind};
 use gradus::train::{Run, RunFolder, RunOptions, parse_recipe};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -57,9 +60,15 @@ const SHOWN: [(&str, &str); 4] = [
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The run's folder; by default runs/quickstart, or the next free name
-    #[arg(long, short, value_name = "DIR")]
-    pub output: Option<PathBuf>,
+    /// The run's folder
+    #[arg(long, short, value_name = "DIR", default_value = "runs/quickstart")]
+    pub output: PathBuf,
+    /// Go on with the run in DIR
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "embedded", "model"])]
+    pub resume: Option<PathBuf>,
+    /// Begin a run that is in its folder anew: what it wrote is removed
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
     /// Use the pairs that come with Gradus even where STS data is at hand
     #[arg(long)]
     pub embedded: bool,
@@ -72,15 +81,45 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut narrator = Narrator::new(context.manner);
-    let root = args.output.unwrap_or_else(free_name);
-    narrator.say(&format!("1. the model: {}", args.model));
-    let model = context.find(&args.model)?;
+    let resumed = match &args.resume {
+        Some(root) => {
+            let resumed = RunFolder::open_as(root, &[RunKind::Quickstart])?;
+            stop::goes_on_with("quickstart", root);
+            Some(resumed)
+        }
+        None => None,
+    };
+    let context = &resumed.as_ref().map_or_else(
+        || context.clone(),
+        |(folder, _)| context.resuming(folder.marker()),
+    );
+    let root = args.resume.clone().unwrap_or(args.output);
+    let pairs = root.join("data");
+    let name = match &resumed {
+        Some((_, recipe)) => recipe.model.clone(),
+        None => args.model,
+    };
+    let embedded = match &resumed {
+        Some(_) => pairs.join("train.tsv").is_file(),
+        None => args.embedded,
+    };
+    let inputs = Inputs::new().with("the model", &name);
+    let claim = match &resumed {
+        Some(_) => None,
+        None => {
+            let existing = existing(args.overwrite);
+            let claim = Claim::check(&root, RunKind::Quickstart, existing, &inputs)?;
+            Some(claim)
+        }
+    };
+    narrator.say(&format!("1. the model: {name}"));
+    let model = context.find(&name)?;
 
-    let suite = match args.embedded {
+    let suite = match embedded {
         true => None,
         false => Suite::load(&context.data, TextVariant::Original).ok(),
     };
-    let pairs = root.join("data");
+    let held = claim.map(|claim| take(claim, context)).transpose()?;
     let (text, base) = match &suite {
         Some(_) => {
             narrator.say(&format!(
@@ -91,7 +130,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         None => {
             narrator.say("2. the data: graded pairs that come with Gradus (`gradus pull sts` fetches STS-B and SICK-R)");
-            write_pairs(&pairs)?;
+            if resumed.is_none() {
+                write_pairs(&pairs)?;
+            }
             (EMBEDDED, pairs.clone())
         }
     };
@@ -107,7 +148,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             )?],
         },
     };
-    let set = [format!("model={}", toml_string(&args.model))];
+    let set = [format!("model={}", toml_string(&name))];
     let mut recipe = parse_recipe(Path::new("quickstart.toml"), text, &set).map_err(Error::from)?;
 
     narrator.say("3. scores before training");
@@ -127,10 +168,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         data_root: context.data.clone(),
         teachers: Default::default(),
     };
+    if let Some((_, begun)) = &resumed {
+        recipe = begun.clone();
+    }
     let backend = context.backend(recipe.precision)?;
     recipe.precision = backend.precision().into();
     let mut run = Run::prepare(recipe.clone(), &model, backend, &options, &mut narrator)?;
-    let folder = RunFolder::create(&root, &recipe, &base)?;
+    let folder = match (resumed, held) {
+        (Some((folder, _)), _) => folder,
+        (None, Some(held)) => RunFolder::new(held).with_recipe(&recipe, &base)?,
+        (None, None) => return Err(Error::Internal("a run without folder".into()).into()),
+    };
+    stop::goes_on_with("quickstart", &root);
     let summary = run.execute(&folder, &mut narrator)?;
 
     narrator.say("5. scores after training");
@@ -174,18 +223,6 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         duration(begun.elapsed().as_secs_f64())
     ));
     Ok(())
-}
-
-/// `runs/quickstart`, or with a number where that is taken.
-fn free_name() -> PathBuf {
-    let name = |i: u32| match i {
-        1 => PathBuf::from("runs/quickstart"),
-        i => PathBuf::from(format!("runs/quickstart-{i}")),
-    };
-    (1..)
-        .map(name)
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| name(1))
 }
 
 fn write_pairs(folder: &Path) -> Result<(), Failure> {

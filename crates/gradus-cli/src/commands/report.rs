@@ -8,11 +8,14 @@ use crate::output::Output;
 use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{Suite, Task};
+use gradus::output::Inputs;
 use gradus::tensorboard::write_events;
 use gradus::train::RunFolder;
 use gradus_kernels::Backend;
-use gradus_report::{Judgement, Run, judge, keep, kept, key, page};
+use gradus_report::{GENERATOR, Judgement, Run, judge, keep, kept, key, page};
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -39,6 +42,9 @@ pub struct Args {
     /// The page; by default RUN/report.html, with several runs report.html here
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace a file that exists and is no page of this command
+    #[arg(long)]
+    pub overwrite: bool,
     /// The test tasks: names with commas between, all or none
     #[arg(long, default_value = "all", value_name = "LIST")]
     pub tasks: String,
@@ -60,6 +66,16 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let known = tasks(&args.tasks)?;
     refuse_twice(&args.runs)?;
     let mut runs = Run::open_all(&args.runs, &context.data)?;
+    let path = args.output.unwrap_or_else(|| match &args.runs[..] {
+        [one] => one.join("report.html"),
+        _ => PathBuf::from("report.html"),
+    });
+    let mut inputs = Inputs::new();
+    if args.runs.iter().any(|run| is_part_of(&path, run)) {
+        inputs.add("a file of the run", &path);
+    }
+    let overwrite = args.overwrite || is_page(&path);
+    let mut file = Output::create(Some(&path), "--output", &inputs, overwrite)?;
     let suite = match suite(&known, args.text, context) {
         Ok(suite) => suite,
         Err(why) => {
@@ -77,11 +93,6 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         judge_both(run, &suite, &mut seen, context)?;
     }
     let page = page(&runs, Some(&suite));
-    let path = args.output.unwrap_or_else(|| match &args.runs[..] {
-        [one] => one.join("report.html"),
-        _ => PathBuf::from("report.html"),
-    });
-    let mut file = Output::open(Some(&path))?;
     file.bytes(page.as_bytes())?;
     file.finish()?;
     let mut output = Output::open(None)?;
@@ -99,6 +110,21 @@ fn refuse_twice(runs: &[PathBuf]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Whether the file at `path` is a page that this command made.
+fn is_page(path: &Path) -> bool {
+    let mut begin = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(1024).read_to_end(&mut begin));
+    read.is_ok() && String::from_utf8_lossy(&begin).contains(GENERATOR)
+}
+
+/// Whether the file at `path` is one of a run's, which no page is.
+fn is_part_of(path: &Path, run: &Path) -> bool {
+    let (Ok(path), Ok(run)) = (path.canonicalize(), run.canonicalize()) else {
+        return false;
+    };
+    path.starts_with(run) && path.extension().is_none_or(|e| e != "html")
 }
 
 /// Makes the runs' event files anew.

@@ -165,7 +165,7 @@ impl Scorer {
         if calibration.as_ref().is_some_and(by_head) && encoder.head().is_none() {
             let path = Calibration::path(folder);
             let message = "maps the grades of a regression head, which the model does not have; \
-                           fit it again with `gradus calibrate`, or remove the file";
+                           fit it again with `gradus calibrate --overwrite`, or remove the file";
             let message = message.to_owned();
             return Err(Failure::Model(ModelError::Config { path, message }.into()));
         }

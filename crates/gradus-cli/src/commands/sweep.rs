@@ -1,6 +1,7 @@
 //! `gradus sweep`: recipes under several settings and seeds.
 
 mod header;
+mod saved;
 mod source;
 
 use super::eval::{Watched, parse_task, tests_at_hand};
@@ -8,12 +9,16 @@ use super::train::{base_of, find_model, prepare, read_recipe};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, publish_table};
+use crate::runs::{self, take};
+use crate::stop;
 use crate::training::Narrator;
 use gradus::Error;
 use gradus::data::Known;
 use gradus::eval::Suite;
+use gradus::output::{Claim, Existing, Held, Inputs, OutputError, RunKind, remove_owned};
 use gradus::sweep::{Axis, Grid, Outcome, Row, Table, TestScores};
 use gradus::train::{Recipe, RunFolder, TrainError, parse_recipe};
+use saved::Saved;
 use source::Source;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -37,8 +42,14 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The recipe, or several that are compared
-    #[arg(value_name = "RECIPE", required = true)]
+    #[arg(value_name = "RECIPE", required_unless_present = "resume")]
     pub recipes: Vec<PathBuf>,
+    /// Go on with the sweep in DIR
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["recipes", "grid", "seeds", "set", "output", "before", "against", "keep_models", "dry_run"])]
+    pub resume: Option<PathBuf>,
+    /// Begin a sweep that is in its folder anew: what it wrote is removed
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    pub overwrite: bool,
     /// A key of the recipe and the values it takes; with several --grid, every
     /// combination is run
     #[arg(long, value_name = "KEY=A,B,...")]
@@ -80,9 +91,26 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let narrator = Narrator::new(context.manner);
-    let sources = Source::all(&args)?;
+    let resumed = match args.resume.clone() {
+        Some(root) => {
+            let held = Held::open(&root, &[RunKind::Sweep])?;
+            stop::goes_on_with("sweep", &root);
+            Some((Saved::read(&root)?, held))
+        }
+        None => None,
+    };
+    let context = &resumed.as_ref().map_or_else(
+        || context.clone(),
+        |(_, held)| context.resuming(held.marker()),
+    );
+    let saved = match &resumed {
+        Some((saved, _)) => saved.clone(),
+        None => Saved::of(&args)?,
+    };
+    saved.put_into(&mut args);
+    let sources = Source::all(&args, &saved)?;
     let axes = args.grid.iter().map(|axis| Axis::parse(axis));
     let axes = axes.collect::<Result<Vec<_>, _>>().map_err(Error::from)?;
     let seeds = match args.seeds.is_empty() {
@@ -91,19 +119,24 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let names: Vec<String> = sources.iter().map(|s| s.name.clone()).collect();
     let grid = Grid::new(&names, &axes, seeds).map_err(Error::from)?;
-    let root = args.output.clone().unwrap_or_else(|| {
-        let name = |s: &Source| s.path.file_stem().unwrap_or_default().to_owned();
-        let name = match &sources[..] {
-            [only] => name(only),
-            several => several[0].name.replace('/', "-").into(),
-        };
-        Path::new("sweeps").join(name)
-    });
-    let sweep = Sweep {
+    let root = args
+        .output
+        .clone()
+        .or(args.resume.clone())
+        .unwrap_or_else(|| {
+            let name = |s: &Source| s.path.file_stem().unwrap_or_default().to_owned();
+            let name = match &sources[..] {
+                [only] => name(only),
+                several => several[0].name.replace('/', "-").into(),
+            };
+            Path::new("sweeps").join(name)
+        });
+    let mut sweep = Sweep {
         args: &args,
         context,
         sources,
         root,
+        held: None,
     };
     // A setting out of its bounds shows before the first is trained.
     for row in &grid.rows {
@@ -117,6 +150,19 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if args.dry_run {
         return sweep.list(&grid);
     }
+    let held = match resumed {
+        Some((_, held)) => held,
+        None => {
+            let existing = match args.overwrite {
+                true => Existing::Overwrite,
+                false => Existing::GoOn,
+            };
+            let inputs = sweep.inputs(&grid)?;
+            let claim = Claim::check(&sweep.root, RunKind::Sweep, existing, &inputs)?;
+            take(claim, context)?
+        }
+    };
+    sweep.hold(held, &saved, &grid)?;
     let suite = tests_at_hand(context, args.no_tests, &args.tasks, &narrator);
     let mut rows = Vec::with_capacity(grid.rows.len());
     let mut best = None;
@@ -169,9 +215,53 @@ struct Sweep<'a> {
     context: &'a Context,
     sources: Vec<Source>,
     root: PathBuf,
+    /// The folder, once it is taken.
+    held: Option<Held>,
 }
 
 impl Sweep<'_> {
+    /// All that its runs read.
+    fn inputs(&self, grid: &Grid) -> Result<Inputs, Failure> {
+        let mut inputs = Inputs::new();
+        for row in &grid.rows {
+            let recipe = self.recipe(row, 0)?;
+            inputs.extend(runs::inputs(&self.source(row).path, &recipe, self.context));
+        }
+        Ok(inputs)
+    }
+
+    /// Notes what the sweep is, in its folder.
+    fn hold(&mut self, mut held: Held, saved: &Saved, grid: &Grid) -> Result<(), Failure> {
+        let mut deciding = Inputs::new();
+        for row in &grid.rows {
+            let base = base_of(&self.source(row).path);
+            runs::add_models_and_dev(&mut deciding, base, &self.recipe(row, 0)?, self.context);
+        }
+        for (row, seed) in grid.rows.iter().flat_map(|row| {
+            let seeds = grid.seeds.iter();
+            seeds.map(move |seed| (row, *seed))
+        }) {
+            let root = self.folder(row, seed);
+            if root.join("recipe.toml").exists() {
+                self.is_of(&root, &self.recipe(row, seed)?)?;
+            }
+        }
+        held.check_inputs(&deciding)?;
+        saved.write(&self.root)?;
+        stop::goes_on_with("sweep", &self.root);
+        self.held = Some(held);
+        Ok(())
+    }
+
+    /// Takes the folder of one of its runs.
+    fn take(&self, root: &Path) -> Result<RunFolder, Failure> {
+        let Some(held) = &self.held else {
+            return Err(Error::Internal("a sweep without folder".into()).into());
+        };
+        let claim = Claim::check_within(held, root, RunKind::Train)?;
+        Ok(RunFolder::new(take(claim, self.context)?))
+    }
+
     fn folder(&self, row: &Row, seed: u64) -> PathBuf {
         self.root.join("runs").join(row.folder(seed))
     }
@@ -187,7 +277,7 @@ impl Sweep<'_> {
         let mut set = self.args.set.clone();
         set.extend(row.settings.iter().cloned());
         set.push(format!("seed={seed}"));
-        let recipe = parse_recipe(&source.path, &source.text, &set).map_err(Error::from)?;
+        let recipe = parse_recipe(&source.shown, &source.text, &set).map_err(Error::from)?;
         Ok(recipe)
     }
 
@@ -295,7 +385,7 @@ impl Sweep<'_> {
         let base = base_of(&self.source(row).path);
         let (mut run, recipe) = prepare(recipe, base, self.context, &mut narrator)?;
         let folder = match root.join("recipe.toml").exists() {
-            false => RunFolder::create(&root, &recipe, base)?,
+            false => self.take(&root)?.with_recipe(&recipe, base)?,
             true => {
                 self.is_of(&root, &recipe)?;
                 RunFolder::open(&root)?.0
@@ -320,6 +410,7 @@ impl Sweep<'_> {
             }
             // A setting that diverges is a finding; the others go on.
             Err(Error::Train(e @ TrainError::NotFinite { .. })) => {
+                stop::takes_no_steps();
                 narrator.say(&format!("warning: {e}"));
                 outcome.failure = Some(e.to_string());
             }
@@ -327,7 +418,7 @@ impl Sweep<'_> {
         }
         outcome.write(&root)?;
         // Moments and values of every parameter, for going on: no more needed.
-        remove(&folder.checkpoints())?;
+        folder.remove_checkpoints()?;
         Ok(outcome)
     }
 
@@ -378,10 +469,12 @@ impl Sweep<'_> {
         if there == *recipe {
             return Ok(true);
         }
-        Err(Failure::Usage(format!(
-            "{} holds a run of another recipe: it was changed since; give another --output, or remove that folder to run it again",
-            root.display()
-        )))
+        Err(Error::from(OutputError::Occupied {
+            path: self.root.clone(),
+            what: "a run of another recipe",
+            command: RunKind::Sweep.command(),
+        })
+        .into())
     }
 
     /// Removes models that are not the best.
@@ -399,15 +492,11 @@ impl Sweep<'_> {
             _ => best.replace((score, folder)).map(|(_, folder)| folder),
         };
         match beaten {
-            Some(folder) if !self.args.keep_models => remove(&folder.join("model")),
+            Some(folder) if !self.args.keep_models => {
+                remove_owned(&folder.join("model"))?;
+                Ok(())
+            }
             _ => Ok(()),
         }
-    }
-}
-
-fn remove(folder: &Path) -> Result<(), Failure> {
-    match std::fs::remove_dir_all(folder) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder)(e).into()),
-        _ => Ok(()),
     }
 }

@@ -3,8 +3,11 @@
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::runs::{existing, inputs, take};
+use crate::stop;
 use crate::training::{Narrator, describe_plan};
 use gradus::Error;
+use gradus::output::{Claim, RunKind};
 use gradus::train::{Recipe, Run, RunFolder, RunOptions, parse_recipe};
 use gradus_kernels::cpu::Cpu;
 use std::collections::BTreeMap;
@@ -40,6 +43,9 @@ pub struct Args {
     /// Go on with the run in DIR
     #[arg(long, value_name = "DIR", conflicts_with = "recipe")]
     pub resume: Option<PathBuf>,
+    /// Begin a run that is in its folder anew: what it wrote is removed
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    pub overwrite: bool,
     /// Only say what would be done: steps, rates, tokens, time and memory
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
@@ -56,6 +62,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut narrator = Narrator::new(context.manner);
     if let Some(root) = &args.resume {
         let (folder, recipe) = RunFolder::open(root)?;
+        stop::goes_on_with("train", root);
+        let context = &context.resuming(folder.marker());
         let base = folder.base_dir()?;
         if context.precision.is_some_and(|p| p != recipe.precision) {
             return Err(Failure::Usage(
@@ -93,12 +101,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             .as_ref()
             .map_or_else(|| Path::new("runs").join(stem), PathBuf::from)
     });
-    if RunFolder::is_taken(&root) {
-        // Before the long work of preparing.
-        return Err(Error::from(gradus::train::TrainError::Occupied(root)).into());
-    }
+    // Before the long work of preparing.
+    let (existing, inputs) = (existing(args.overwrite), inputs(path, &recipe, context));
+    let claim = Claim::check(&root, RunKind::Train, existing, &inputs)?;
     let (mut run, recipe) = prepare(recipe, base, context, &mut narrator)?;
-    let folder = RunFolder::create(&root, &recipe, base)?;
+    let folder = RunFolder::new(take(claim, context)?).with_recipe(&recipe, base)?;
+    stop::goes_on_with("train", &root);
     finish(&mut run, &folder, &mut narrator)
 }
 
@@ -110,7 +118,7 @@ pub(super) fn read_recipe(path: &Path) -> Result<String, Failure> {
 }
 
 /// Where the relative paths of a recipe start.
-pub(super) fn base_of(recipe: &Path) -> &Path {
+pub(crate) fn base_of(recipe: &Path) -> &Path {
     match recipe.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

@@ -143,8 +143,10 @@ fn what_makes_no_sense_is_refused() {
         .assert()
         .code(4)
         .stderr(contains("calibration.json"));
-    // A new fit mends it.
-    stdout(&mut calibrate(&own, &pairs, &["--score", "grade"]));
+    // It may be anybody's; a new fit mends it where that is wished for.
+    refused(&["--score", "grade"], 2, "add `--overwrite`");
+    let anew = ["--score", "grade", "--overwrite"];
+    stdout(&mut calibrate(&own, &pairs, &anew));
     score(&own, &[]);
     fs::remove_file(own.join("gradus_head.json")).unwrap();
     gradus()

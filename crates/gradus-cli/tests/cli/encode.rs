@@ -93,6 +93,7 @@ fn an_array_file_holds_all_rows_in_order() {
     let (shape, values) = read_npy(&path);
     assert_eq!(shape, "(1500, 32)");
     assert_eq!(values, vectors(&texts).as_slice());
+    fs::remove_file(&path).unwrap();
     run(String::new());
     assert_eq!(read_npy(&path), ("(0, 32)".to_owned(), vec![]));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -8,6 +8,7 @@ mod training;
 
 pub(crate) use html::escaped;
 
+use crate::GENERATOR;
 use crate::run::Run;
 use gradus::eval::Suite;
 
@@ -23,7 +24,7 @@ pub fn page(runs: &[Run], suite: Option<&Suite>) -> String {
         _ => several(runs, suite),
     };
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n{GENERATOR}\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{}</title>\n<style>\n{STYLE}</style></head>\n<body>\n{body}\
          <p class=\"muted\">Made by Gradus {}, from the runs' folders.</p>\n</body></html>\n",

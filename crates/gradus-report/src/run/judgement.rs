@@ -3,6 +3,7 @@
 use gradus::data::{GradedPair, Loaded};
 use gradus::eval::{Embedder, Judged, Suite};
 use gradus::model::{Features, RegressionHead};
+use gradus::output::Unfinished;
 use gradus::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -166,8 +167,13 @@ pub fn keep(path: &Path, key: &str, judgement: &Judgement) -> Result<()> {
     let key = key.to_owned();
     let text = serde_json::to_vec(&Kept { key, judgement });
     let text = text.map_err(|e| Error::Internal(e.to_string()))?;
+    let is_own = |there: Vec<u8>| serde_json::from_slice::<Kept<Judgement>>(&there).is_ok();
+    if std::fs::read(path).is_ok_and(|there| !there.is_empty() && !is_own(there)) {
+        // Somebody else's file.
+        return Err(Error::io(path)(std::io::ErrorKind::AlreadyExists.into()));
+    }
     // A report beside this one may be reading.
-    let fresh = path.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&fresh, text).map_err(Error::io(&fresh))?;
-    std::fs::rename(&fresh, path).map_err(Error::io(path))
+    let fresh = Unfinished::beside(path);
+    std::fs::write(fresh.path(), text).map_err(Error::io(fresh.path()))?;
+    fresh.commit(path).map_err(Error::io(path))
 }

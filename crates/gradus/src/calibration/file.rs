@@ -56,7 +56,7 @@ impl Calibration {
         let config = |problem: String| ModelError::Config {
             path: path.clone(),
             message: format!(
-                "{problem}; fit it again with `gradus calibrate`, or remove the file to go without"
+                "{problem}; fit it again with `gradus calibrate --overwrite`, or remove the file to go without"
             ),
         };
         let mut json = read_json(&path)?;
@@ -79,6 +79,14 @@ impl Calibration {
             Some(problem) => Err(config(problem.to_owned()).into()),
             None => Ok(Some(calibration)),
         }
+    }
+
+    /// Whether the file at `path` is a calibration that this program wrote, of
+    /// any version.
+    pub fn is_own(path: &Path) -> bool {
+        let json = read_json(path).unwrap_or_default();
+        let mut keys = ["format", "bands", "map"].iter();
+        keys.all(|key| !json[key].is_null())
     }
 
     fn problem(&self) -> Option<&'static str> {

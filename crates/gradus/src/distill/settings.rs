@@ -72,6 +72,9 @@ pub struct Settings {
     /// teacher on texts held out does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<Source>,
+    /// Whether the test sets are left out.
+    #[serde(default)]
+    pub no_tests: bool,
     /// Where the texts are.
     pub texts: Vec<Source>,
     /// The students.
@@ -88,10 +91,11 @@ impl Settings {
     /// The texts' folder, in that of the distillation.
     pub const TEXTS: &str = "texts";
 
-    /// The same but for which students there are.
+    /// The same but for which students there are, and what they are scored on.
     pub fn is_like(&self, other: &Self) -> bool {
         let bare = |settings: &Self| Self {
             students: vec![],
+            no_tests: false,
             ..settings.clone()
         };
         bare(self) == bare(other)
@@ -125,7 +129,7 @@ impl Settings {
     }
 
     /// The recipe of one student, whose folder lies in that of the distillation:
-    /// relative paths start there. `teacher` is the teacher's folder.
+    /// relative paths start there. `teacher` is the teacher's folder, or its name.
     ///
     /// # Errors
     /// [`TrainError::Recipe`] for settings out of their bounds.
@@ -250,6 +254,7 @@ mod tests {
             checkpoint_seconds: 120,
             checkpoint_steps: None,
             dev: Some(Source::file("dev.tsv")),
+            no_tests: false,
             texts: vec![Source::file("a.txt")],
             students: vec![student()],
         }

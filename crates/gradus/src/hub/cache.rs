@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::digest::{Oid, is_lower_hex};
 use super::listing::Listing;
 use super::repo::Repo;
-use crate::atomic::{Temporary, beside, write_bytes};
+use crate::atomic::{Unfinished, copy_content, write_bytes};
 use crate::{Error, Result};
 
 /// The part of the cache that belongs to one repository.
@@ -113,16 +113,16 @@ impl RepoCache {
         if let Some(folder) = place.parent() {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
         }
-        let temporary = Temporary(beside(&place));
+        let temporary = Unfinished::beside(&place);
         let depth = file.matches('/').count() + 2;
         let target = PathBuf::from("../".repeat(depth))
             .join("blobs")
             .join(oid.as_str());
         // Where links cannot be made, a copy is what huggingface_hub makes, too.
-        if symlink(&target, &temporary.0).is_err() {
-            fs::copy(self.blob(oid), &temporary.0).map_err(Error::io(&temporary.0))?;
+        if symlink(&target, temporary.path()).is_err() {
+            copy_content(&self.blob(oid), temporary.path())?;
         }
-        fs::rename(&temporary.0, &place).map_err(Error::io(&place))
+        temporary.commit(&place).map_err(Error::io(&place))
     }
 }
 

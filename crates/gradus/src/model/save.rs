@@ -4,6 +4,8 @@ use super::language_head::{encoder_prefix, is_of_language_head};
 use super::modules::POOLINGS;
 use super::weights::{Spare, shape_of};
 use super::{Dense, Layout, ModelFolder, Provenance, SentenceEncoder};
+use crate::atomic::copy_content;
+use crate::output::{Replacement, replace_folder};
 use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
 use gradus_kernels::{Activation, Backend};
@@ -34,7 +36,7 @@ impl<B: Backend> SentenceEncoder<B> {
     /// Writes the model to `target` in sentence-transformers' layout, with the
     /// regression head where there is one and `card` as its README. A folder
     /// already there is replaced as a whole: a reader sees the old model or the
-    /// new one.
+    /// new one. Files in it that are not a model's stay.
     ///
     /// # Errors
     /// [`Error::Io`] with the path concerned.
@@ -52,7 +54,19 @@ impl<B: Backend> SentenceEncoder<B> {
         card: &str,
         provenance: &Provenance,
     ) -> Result<SavedModel> {
-        replace_folder(target, |fresh| {
+        self.save_as(None, target, card, provenance)?;
+        Ok(target.to_path_buf())
+    }
+
+    /// As [`SentenceEncoder::save_with`], noting that the run `owner` wrote it.
+    pub(crate) fn save_as(
+        &self,
+        owner: Option<&str>,
+        target: &Path,
+        card: &str,
+        provenance: &Provenance,
+    ) -> Result<Replacement> {
+        replace_folder(target, owner, |fresh| {
             self.write(fresh, card)?;
             match provenance.file()? {
                 Some((name, text)) => write(&fresh.join(name), &text),
@@ -76,29 +90,6 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 }
 
-/// Writes a folder beside `target` and puts it in its place.
-pub(super) fn replace_folder(
-    target: &Path,
-    write: impl FnOnce(&Path) -> Result<()>,
-) -> Result<SavedModel> {
-    let name = target
-        .file_name()
-        .and_then(|n| n.to_str())
-        .unwrap_or("model");
-    let fresh = target.with_file_name(format!(".{name}.new"));
-    let old = target.with_file_name(format!(".{name}.old"));
-    remove(&fresh)?;
-    std::fs::create_dir_all(&fresh).map_err(Error::io(&fresh))?;
-    write(&fresh)?;
-    remove(&old)?;
-    if target.exists() {
-        std::fs::rename(target, &old).map_err(Error::io(target))?;
-    }
-    std::fs::rename(&fresh, target).map_err(Error::io(target))?;
-    remove(&old)?;
-    Ok(target.to_path_buf())
-}
-
 /// Copies the files that describe the tokenizer in `from`.
 pub(super) fn carry_tokenizer(from: &Path, to: &Path) -> Result<()> {
     carry(&TOKENIZER, from, to)
@@ -116,7 +107,7 @@ fn carry(files: &[&str], from: &Path, to: &Path) -> Result<()> {
         let from = from.join(file);
         if from.is_file() {
             let to = to.join(file);
-            std::fs::copy(&from, &to).map_err(Error::io(&to))?;
+            copy_content(&from, &to)?;
         }
     }
     Ok(())
@@ -149,7 +140,7 @@ pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
         if !from.is_file() {
             write_dense(&into, dense)?;
         } else if from != to {
-            std::fs::copy(&from, to).map_err(Error::io(&from))?;
+            copy_content(&from, &to)?;
         }
     }
     if modules.normalize {
@@ -283,29 +274,4 @@ pub(super) fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -
     let text =
         serde_json::to_string_pretty(value).map_err(|e| Error::Internal(format!("{name}: {e}")))?;
     write(&folder.join(name), &text)
-}
-
-/// Brings back the model that [`SentenceEncoder::save`] was about to replace,
-/// where a process was killed between its two renames.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn recover(target: &Path) -> Result<()> {
-    let name = target
-        .file_name()
-        .and_then(|n| n.to_str())
-        .unwrap_or("model");
-    let old = target.with_file_name(format!(".{name}.old"));
-    if !target.exists() && old.is_dir() {
-        std::fs::rename(&old, target).map_err(Error::io(target))?;
-    }
-    Ok(())
-}
-
-/// Removes a folder if it is there.
-fn remove(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder)(e)),
-        _ => Ok(()),
-    }
 }

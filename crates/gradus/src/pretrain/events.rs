@@ -91,6 +91,12 @@ pub trait Observer {
     fn evaluated(&mut self, _held_out: &HeldOut) {}
     /// The run is over.
     fn end(&mut self) {}
+    /// Whether the run is to stop. It is asked after every step, which is then
+    /// followed by a checkpoint; the run ends with
+    /// [`TrainError::Stopped`](crate::train::TrainError::Stopped).
+    fn cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// Tells nobody.

@@ -4,11 +4,13 @@ use crate::data::{DataError, Source};
 use crate::model::{ModelError, Provenance};
 use crate::text::Pieces;
 use crate::train::{
-    Checkpoint, Metrics, Optimizer, ParameterGroups, Rates, RunFolder, Schedule, State, TrainError,
+    Checkpoint, Metrics, Optimizer, ParameterGroups, Rates, RunFolder, RunInputs, Schedule, State,
+    TrainError,
 };
 use crate::{Error, Result};
 use gradus_kernels::Backend;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -44,6 +46,8 @@ pub struct Run<B: Backend> {
     pub(super) groups: ParameterGroups,
     pub(super) plan: Plan,
     fingerprint: String,
+    /// What else its numbers depend on.
+    inputs: RunInputs,
     /// What is known of the model that it goes on from.
     earlier: Provenance,
 }
@@ -115,6 +119,7 @@ impl<B: Backend> Run<B> {
         });
         let mut run = Self {
             fingerprint: corpus.fingerprint(),
+            inputs: RunInputs::of_models(model_folder, &BTreeMap::new())?,
             earlier: Provenance::load(model_folder)?,
             schedule: Schedule::new(settings.schedule, 0, 1),
             settings,
@@ -227,6 +232,7 @@ impl<B: Backend> Run<B> {
             None => {
                 let state = State {
                     fingerprint: self.fingerprint.clone(),
+                    inputs: self.inputs.clone(),
                     ..State::default()
                 };
                 let metrics = Metrics::open(folder, 0, 0)?;
@@ -237,7 +243,8 @@ impl<B: Backend> Run<B> {
         let held_out = self.train(&mut progress, folder, observer)?;
         let encoder = self.model.encoder();
         let card = super::card::card(&self.settings, &self.plan, &held_out);
-        encoder.save_with(&folder.model(), &card, &self.earlier)?;
+        let warn = &mut |message: &str| observer.warn(message);
+        folder.save(encoder, &card, &self.earlier, warn)?;
         observer.end();
         let training = progress.began.elapsed().as_secs_f64();
         Ok(Summary {
@@ -262,6 +269,7 @@ impl<B: Backend> Run<B> {
                 "the texts or the tokenizer changed since this run began; restore them, or start a new run",
             ));
         }
+        self.inputs.check(&state.inputs, folder.root())?;
         let len = self.model.encoder().layout().len();
         if !checkpoint.fits(len, len, 0) {
             return Err(fail(

@@ -1,6 +1,7 @@
 use crate::Precision;
 use crate::data::Source;
 use crate::model::FreshModel;
+use crate::output::RunKind;
 use crate::train::{AdamW, RunFolder, ScheduleKind, TrainError};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -165,14 +166,14 @@ impl Settings {
         .into())
     }
 
-    /// Begins a run in `root`, where relative paths of the texts start at
-    /// `base_dir`.
+    /// Writes them into the folder that was taken for the run: it has begun.
+    /// Relative paths of the texts start at `base_dir`.
     ///
     /// # Errors
-    /// [`TrainError::Occupied`] where there is a run already; [`Error::Io`].
-    pub fn create_folder(&self, root: &Path, base_dir: &Path) -> Result<RunFolder> {
+    /// [`Error::Io`].
+    pub fn begin_in(&self, folder: RunFolder, base_dir: &Path) -> Result<RunFolder> {
         let text = toml::to_string(self).map_err(|e| Error::Internal(format!("settings: {e}")))?;
-        RunFolder::create_with(root, SETTINGS, &text, base_dir)
+        folder.described(SETTINGS, &text, base_dir)
     }
 
     /// Opens the folder of a run that was begun.
@@ -180,7 +181,7 @@ impl Settings {
     /// # Errors
     /// [`TrainError::NoRun`], [`TrainError::Busy`], [`TrainError::Recipe`].
     pub fn open_folder(root: &Path) -> Result<(RunFolder, Self)> {
-        let (folder, path, text) = RunFolder::open_with(root, SETTINGS)?;
+        let (folder, path, text) = RunFolder::open_with(root, &[RunKind::Pretrain])?;
         let settings: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe {
             path,
             message: e.to_string(),
@@ -198,6 +199,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::{Claim, Existing, Inputs};
 
     fn settings() -> Settings {
         Settings {
@@ -211,14 +213,13 @@ mod tests {
     #[test]
     fn settings_survive_their_file() {
         let place = tempfile::tempdir().unwrap();
-        let folder = settings()
-            .create_folder(place.path(), Path::new("."))
-            .unwrap();
-        assert!(
-            settings()
-                .create_folder(place.path(), Path::new("."))
-                .is_err()
-        );
+        let claim = || {
+            let refuse = Existing::Refuse;
+            Claim::check(place.path(), RunKind::Pretrain, refuse, &Inputs::new())
+        };
+        let folder = RunFolder::new(claim().unwrap().take(None).unwrap());
+        let folder = settings().begin_in(folder, Path::new(".")).unwrap();
+        assert!(claim().is_err());
         drop(folder);
         assert_eq!(Settings::open_folder(place.path()).unwrap().1, settings());
     }

@@ -71,8 +71,13 @@ impl<B: Backend> Run<B> {
             let by_steps = every.is_some_and(|n| step.is_multiple_of(n.max(1)));
             let since = progress.last_checkpoint.elapsed().as_secs();
             let by_time = since >= self.settings.checkpoint_seconds;
-            if by_steps || by_time || step == steps {
+            let cancelled = step < steps && observer.cancelled();
+            if by_steps || by_time || cancelled || step == steps {
                 self.checkpoint(progress, folder)?;
+            }
+            if cancelled {
+                let done = format!("after step {step} of {steps}, with a checkpoint");
+                return Err(TrainError::Stopped(done).into());
             }
         }
         // After the last checkpoint, so that a run that has ended does it again.

@@ -27,6 +27,28 @@ pub(super) fn content_key(model: &Path, texts: &[&str], extra: &str) -> Result<S
     Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
+/// Of the files that make the model in a folder: those directly in it, and those
+/// of its modules. What else lies below is none of them.
+pub(crate) fn model_key(model: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    collect(model, Path::new(""), &mut files)?;
+    files.sort();
+    let is_module = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
+    let mut hash = Sha256::new();
+    for file in files {
+        let name = file.to_string_lossy().replace('\\', "/");
+        if name
+            .split_once('/')
+            .is_none_or(|(folder, _)| is_module(folder))
+        {
+            part(&mut hash, name.as_bytes());
+            let path = model.join(&file);
+            part(&mut hash, &digest(&path).map_err(Error::io(&path))?);
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
 /// Of a file's bytes, which may be more than memory should hold.
 fn digest(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
@@ -47,7 +69,7 @@ fn part(hash: &mut Sha256, bytes: &[u8]) {
 }
 
 /// Weights, configuration and vocabularies; other files say nothing about the
-/// vectors.
+/// vectors, and a calibration is made of them.
 fn collect(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let folder = root.join(below);
     for entry in std::fs::read_dir(&folder).map_err(Error::io(&folder))? {
@@ -57,7 +79,7 @@ fn collect(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let matters = |e: &std::ffi::OsStr| e == "safetensors" || e == "json" || e == "txt";
         if path.is_dir() {
             collect(root, &name, files)?;
-        } else if path.extension().is_some_and(matters) {
+        } else if path.extension().is_some_and(matters) && entry.file_name() != "calibration.json" {
             files.push(name);
         }
     }

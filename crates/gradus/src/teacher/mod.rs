@@ -7,4 +7,5 @@
 mod content;
 mod vectors;
 
+pub(crate) use content::model_key;
 pub use vectors::{TeacherVectors, cache_folder};

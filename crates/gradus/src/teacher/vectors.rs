@@ -2,7 +2,7 @@
 
 use super::content::content_key;
 use crate::model::{EncodeOptions, SentenceEncoder};
-use crate::train::Observer;
+use crate::train::{Observer, check_cancelled};
 use crate::{Embeddings, Error, Result};
 use gradus_kernels::Backend;
 use std::fs::File;
@@ -141,6 +141,7 @@ fn compute<B: Backend>(
     ));
     let mut noted = Instant::now();
     for chunk in texts[done..].chunks(CHUNK) {
+        check_cancelled(observer, "encoding a teacher's texts")?;
         let vectors = encoder.encode(chunk, EncodeOptions::default())?;
         let values = vectors.as_slice().iter();
         let bytes: Vec<u8> = values.flat_map(|v| v.to_le_bytes()).collect();

@@ -25,6 +25,9 @@ use std::time::{Duration, SystemTime};
 const PREFIX: &str = "events.out.tfevents.";
 const SUFFIX: &str = ".gradus";
 
+/// How the names of event files that Gradus wrote begin and end.
+pub(crate) const NAMES: (&str, &str) = (PREFIX, SUFFIX);
+
 /// Writes events, each at once, so that a reader sees them.
 pub(crate) struct EventWriter {
     path: PathBuf,

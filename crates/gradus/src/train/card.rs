@@ -1,6 +1,7 @@
 //! The model card of a trained model.
 
 use super::{Plan, Recipe, RunOverlap, State};
+use crate::distill::Settings;
 use crate::eval::TextTable;
 use crate::model::TemplateSettings;
 use std::fmt::Write;
@@ -24,9 +25,26 @@ pub(super) fn card(
     line(format!(
         "---\npipeline_tag: sentence-similarity\n{tags}\n---\n"
     ));
-    line(format!("# {} trained with Gradus\n", plan.model));
-    if !recipe.description.is_empty() {
+    // A student begins as a folder of the run, whose name says nothing.
+    let is_student = plan.model == Settings::START && !recipe.description.is_empty();
+    line(match is_student {
+        true => format!("# {}, trained with Gradus\n", recipe.description),
+        false => format!("# {} trained with Gradus\n", plan.model),
+    });
+    if !recipe.description.is_empty() && !is_student {
         line(format!("{}\n", recipe.description));
+    }
+    let mut teachers: Vec<&str> = vec![];
+    for teacher in recipe.stages.iter().flat_map(|stage| &stage.teachers) {
+        if !teachers.contains(&teacher.model.as_str()) {
+            teachers.push(&teacher.model);
+        }
+    }
+    if !teachers.is_empty() {
+        line(format!(
+            "It learned from the vectors of {}.\n",
+            teachers.join(", ")
+        ));
     }
     line(match template {
         None => "The folder is in sentence-transformers' layout.\n".into(),

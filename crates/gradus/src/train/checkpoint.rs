@@ -1,6 +1,7 @@
 //! Checkpoints: everything a run needs to go on, in one file.
 
-use super::{Optimizer, TrainError};
+use super::{Optimizer, RunInputs, TrainError};
+use crate::atomic::Unfinished;
 use crate::tensor_writer::{self, Tensor};
 use crate::{Error, Result};
 use gradus_kernels::Backend;
@@ -33,6 +34,9 @@ pub struct State {
     pub events_len: u64,
     /// Ties the checkpoint to the recipe's data.
     pub fingerprint: String,
+    /// Ties it to all else that the run reads.
+    #[serde(default)]
+    pub inputs: RunInputs,
 }
 
 /// A run's values and counters at one moment.
@@ -138,7 +142,7 @@ impl Checkpoint {
             self.state.stage, self.state.step
         );
         let path = folder.join(&name);
-        let fresh = folder.join(format!(".{name}.new"));
+        let fresh = Unfinished::at(folder.join(format!(".{name}.new")));
         let tensors: Vec<Tensor<'_>> = NAMES
             .iter()
             .zip(&self.values)
@@ -152,8 +156,8 @@ impl Checkpoint {
             .collect();
         let state = serde_json::to_string(&self.state)
             .map_err(|e| Error::Internal(format!("checkpoint: {e}")))?;
-        tensor_writer::write(&fresh, &tensors, &[("state", state)])?;
-        std::fs::rename(&fresh, &path).map_err(Error::io(&path))?;
+        tensor_writer::write(fresh.path(), &tensors, &[("state", state)])?;
+        fresh.commit(&path).map_err(Error::io(&path))?;
         // Makes the rename itself last; not every system opens folders.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();

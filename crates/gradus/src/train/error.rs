@@ -44,9 +44,9 @@ pub enum TrainError {
         /// Why.
         source: crate::objective::ObjectiveError,
     },
-    /// A run folder that already holds a run.
-    #[error("{path}: holds a run already; continue it with `--resume {path}`, or choose another folder with `--output`", path = .0.display())]
-    Occupied(PathBuf),
+    /// The observer wished for an end ([`super::Observer::cancelled`]).
+    #[error("stopped {0}")]
+    Stopped(String),
     /// A run folder without a run.
     #[error("{}: no run here: there is no {file}", root.display())]
     NoRun {

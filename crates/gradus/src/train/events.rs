@@ -40,6 +40,20 @@ pub trait Observer {
     fn evaluated(&mut self, _evaluation: &DevEvaluation, _best: bool) {}
     /// The run or stage is over.
     fn end(&mut self) {}
+    /// Whether the run is to stop. It is asked after every step, which is then
+    /// followed by a checkpoint, and now and then in long work before the first;
+    /// the run ends with [`TrainError::Stopped`](super::TrainError::Stopped).
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Ends what is under way, described by `what`, if that is wished for.
+pub(crate) fn check_cancelled(observer: &dyn Observer, what: &str) -> crate::Result<()> {
+    match observer.cancelled() {
+        true => Err(super::TrainError::Stopped(format!("while {what}")).into()),
+        false => Ok(()),
+    }
 }
 
 /// Tells nobody.

@@ -1,9 +1,9 @@
 //! Stages that leave the encoder alone: its vectors are computed once.
 
-use super::Observer;
 use super::stage::Prepared;
-use crate::Embeddings;
+use super::{Observer, check_cancelled};
 use crate::model::{EncodeOptions, SentenceEncoder};
+use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ impl Frozen {
         stage: &Prepared,
         model: &SentenceEncoder<B>,
         observer: &mut dyn Observer,
-    ) -> Self {
+    ) -> Result<Self> {
         let total = stage.texts.len();
         observer.note(&format!(
             "encoding {total} texts once: the encoder is frozen"
@@ -28,6 +28,7 @@ impl Frozen {
         let mut values = Vec::with_capacity(total * model.dim());
         let mut noted = Instant::now();
         for chunk in stage.texts.chunks(1024) {
+            check_cancelled(observer, "encoding the texts of a frozen stage")?;
             let vectors = model.encode_tokens(chunk, EncodeOptions::default());
             values.extend(vectors.into_vec());
             if noted.elapsed() >= BETWEEN_NOTES {
@@ -38,9 +39,9 @@ impl Frozen {
                 ));
             }
         }
-        Self {
+        Ok(Self {
             vectors: Embeddings::new(model.dim(), values),
-        }
+        })
     }
 
     /// The vectors of some texts.

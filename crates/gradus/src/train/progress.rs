@@ -29,6 +29,7 @@ impl<B: Backend> Run<B> {
     pub(super) fn at_start(&self, folder: &RunFolder) -> Result<Progress<B>> {
         let state = State {
             fingerprint: self.fingerprint.clone(),
+            inputs: self.inputs.clone(),
             ..State::default()
         };
         Ok(Progress {
@@ -106,6 +107,7 @@ impl<B: Backend> Run<B> {
             )
             .into());
         }
+        self.inputs.check(&state.inputs, folder.root())?;
         let mut progress = Progress {
             optimizer: self.optimizer(state.stage),
             moments: self.moments(state.stage),

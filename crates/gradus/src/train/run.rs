@@ -1,10 +1,10 @@
 use super::evaluation::DevSet;
-use super::events::Observer;
+use super::events::{Observer, check_cancelled};
 use super::overlap::Watch;
 use super::plan::shortages;
 use super::prompting::set_template;
 use super::stage::{Context, Prepared};
-use super::{Plan, Recipe, RunFolder, Stage, TrainError};
+use super::{Plan, Recipe, RunFolder, RunInputs, Stage, TrainError};
 use crate::Result;
 use crate::calibration::Calibration;
 use crate::data::DataRoot;
@@ -54,6 +54,10 @@ pub struct Run<B: Backend> {
     pub(super) dev: Option<DevSet>,
     pub(super) plan: Plan,
     pub(super) fingerprint: String,
+    /// What else its numbers depend on.
+    pub(super) inputs: RunInputs,
+    /// Whether the model is calibrated on the dev set in the end.
+    calibrated: bool,
     /// The training runs behind the model that this one begins with.
     pub(super) earlier: Provenance,
     /// The folders of teachers and generators.
@@ -99,9 +103,12 @@ impl<B: Backend> Run<B> {
             evaluate_every: recipe.evaluation.every,
             has_dev: recipe.evaluation.dev.is_some(),
         };
+        let mut inputs = RunInputs::of_models(model_folder, &options.teachers)?;
         let dev_pairs = match &recipe.evaluation.dev {
             Some(source) => {
                 let loaded = source.load(&options.base_dir, &options.data_root)?;
+                let what = format!("the dev set {}", source.describe());
+                inputs = inputs.with_pairs(&what, &loaded.pairs, loaded.scale);
                 Some((DevSet::name_of(source), loaded))
             }
             None => None,
@@ -160,6 +167,8 @@ impl<B: Backend> Run<B> {
             dev,
             plan,
             fingerprint,
+            inputs,
+            calibrated: true,
         };
         // What is wrong with an auxiliary network shows now; it is loaded again
         // when its stage begins.
@@ -174,6 +183,11 @@ impl<B: Backend> Run<B> {
             }
         }
         Ok(run)
+    }
+
+    /// Leaves no calibration with the model: the dev set's labels are no grades.
+    pub fn uncalibrated(&mut self) {
+        self.calibrated = false;
     }
 
     /// What the run will do.
@@ -209,6 +223,7 @@ impl<B: Backend> Run<B> {
             progress.recorder.write(folder.root(), state, false)?;
         }
         while progress.state.stage < self.stages.len() {
+            check_cancelled(observer, "between stages, with a checkpoint")?;
             self.stage(&mut progress, folder, observer)?;
             self.hand_over(&mut progress, folder, observer)?;
         }
@@ -246,7 +261,7 @@ impl<B: Backend> Run<B> {
     fn calibrate(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<()> {
         let model = folder.model();
         let Some(dev) = &self.dev else { return Ok(()) };
-        if Calibration::path(&model).exists() {
+        if !self.calibrated || Calibration::path(&model).exists() {
             return Ok(());
         }
         self.model.reload(&model)?;

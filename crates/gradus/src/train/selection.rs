@@ -54,7 +54,7 @@ impl<B: Backend> Run<B> {
             observer.warn(&warning);
         }
         if best {
-            self.save(progress, folder)?;
+            self.save(progress, folder, observer)?;
         }
         Ok(())
     }
@@ -65,14 +65,19 @@ impl<B: Backend> Run<B> {
             .and_then(|stage| stage.objective.head(parameters, self.model.dim()))
     }
 
-    pub(super) fn save(&mut self, progress: &Progress<B>, folder: &RunFolder) -> Result<()> {
+    pub(super) fn save(
+        &mut self,
+        progress: &Progress<B>,
+        folder: &RunFolder,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let head = self.head(progress.state.stage, &progress.head);
         self.model.set_head(head);
         let template = self.model.template();
         let card = card(&self.recipe, &self.plan, &progress.state, template);
         let provenance = self.provenance(&progress.state);
-        self.model.save_with(&folder.model(), &card, &provenance)?;
-        Ok(())
+        let warn = &mut |message: &str| observer.warn(message);
+        folder.save(&self.model, &card, &provenance, warn)
     }
 
     /// The training runs behind the model, this one first.
@@ -135,7 +140,7 @@ impl<B: Backend> Run<B> {
                 }
             }
         } else if last {
-            self.save(progress, folder)?;
+            self.save(progress, folder, observer)?;
         }
         if last {
             progress.state.stage += 1;
@@ -155,6 +160,7 @@ impl<B: Backend> Run<B> {
             stage: s + 1,
             initial: progress.state.initial,
             fingerprint: self.fingerprint.clone(),
+            inputs: self.inputs.clone(),
             ..State::default()
         };
         self.checkpoint(progress, folder)

@@ -47,7 +47,10 @@ impl<B: Backend> Run<B> {
         self.ask_teachers(s, observer)?;
         let frozen = self.stages[s].settings.freeze == Freeze::Encoder;
         let mut workspace = Workspace {
-            vectors: frozen.then(|| Frozen::new(&self.stages[s], &self.model, observer)),
+            vectors: match frozen {
+                true => Some(Frozen::new(&self.stages[s], &self.model, observer)?),
+                false => None,
+            },
             grads: Gradients {
                 encoder: match frozen {
                     true => self.model.backend().arena(vec![]),
@@ -86,8 +89,16 @@ impl<B: Backend> Run<B> {
             }
             let by_time =
                 progress.last_checkpoint.elapsed().as_secs() >= self.recipe.checkpoint_seconds;
-            if !last && (by_time || due(self.recipe.checkpoint_steps, step)) {
+            let cancelled = !last && observer.cancelled();
+            if !last && (by_time || cancelled || due(self.recipe.checkpoint_steps, step)) {
                 self.checkpoint(progress, folder)?;
+            }
+            if cancelled {
+                let name = &self.stages[s].settings.name;
+                return Err(TrainError::Stopped(format!(
+                    "after step {step} of {steps} of stage `{name}`, with a checkpoint"
+                ))
+                .into());
             }
         }
         Ok(())

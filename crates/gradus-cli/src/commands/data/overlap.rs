@@ -8,6 +8,7 @@ use gradus::data::overlap::{
     HeldOut, Hits, RowWatch, Tally, TestSet, TrainSet, clean, parse_test, parse_train,
 };
 use gradus::data::{Format, PairFile};
+use gradus::output::Inputs;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,9 @@ pub struct Args {
     /// Write the training file without the rows that hold test pairs to FILE
     #[arg(long, value_name = "FILE")]
     pub write_clean: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "write_clean")]
+    pub overwrite: bool,
     /// What --write-clean drops: rows that hold a test pair, or rows that hold
     /// any test sentence (always so with --sentences)
     #[arg(
@@ -90,6 +94,15 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let here = (Path::new(""), &context.data);
     let (train, test) = sets(&args)?;
     let file = cleanable(&args, &train, here)?;
+    let mut inputs = Inputs::new();
+    for set in &train {
+        for file in set.files(here.0, here.1).map_err(Failure::Input)? {
+            inputs.add("the training set", &file.path);
+        }
+    }
+    for source in &test {
+        inputs.add_source("a test set", source, here.0, here.1);
+    }
     let test = test
         .iter()
         .map(|source| TestSet::read(source, here.0, here.1))
@@ -97,7 +110,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .map_err(Failure::Input)?;
     // A file that cannot be written shows before the long work.
     let mut cleaned = match &args.write_clean {
-        Some(path) => Some(Output::open(Some(path))?),
+        Some(path) => {
+            let option = "--write-clean";
+            let output = Output::create(Some(path), option, &inputs, args.overwrite)?;
+            Some(output)
+        }
         None => None,
     };
     let mut held = HeldOut::new(&test, (!args.no_near).then_some(args.near));

@@ -43,6 +43,7 @@ pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failu
             .as_ref()
             .map(|dev| named(dev, &args.pairs))
             .transpose()?,
+        no_tests: args.no_tests,
         texts: texts.collect::<Result<_, _>>()?,
         students: students(&args.shape, &folder)?,
     })

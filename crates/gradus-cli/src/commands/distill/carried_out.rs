@@ -1,19 +1,21 @@
 //! A distillation carried out: students trained, measured and compared.
 
-use super::Args;
+use super::{Args, deciding};
 use crate::commands::bench;
 use crate::commands::eval::{Watched, tests_at_hand};
 use crate::commands::train::prepare;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, publish_table};
+use crate::runs::take;
+use crate::stop;
 use crate::training::Narrator;
 use gradus::Error;
-use gradus::calibration::Calibration;
 use gradus::data::Source;
 use gradus::distill::{Agreement, HELD_OUT, Row, Settings, Sizes, Table, Texts};
 use gradus::eval::{Correlation, Suite};
 use gradus::model::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, write_student};
+use gradus::output::{Claim, Held, RunKind};
 use gradus::text::Tokenizer;
 use gradus::train::{DevSet, Observer, RunFolder, RunOverlap, RunRecord};
 use gradus_kernels::cpu::Cpu;
@@ -26,6 +28,17 @@ pub(super) struct Distillation<'a> {
     pub root: PathBuf,
     pub teacher: PathBuf,
     pub settings: Settings,
+    pub place: Place,
+}
+
+/// The distillation's folder.
+pub(super) enum Place {
+    /// Nothing is to be made.
+    Nowhere,
+    /// It may be taken.
+    Claimed(Claim),
+    /// It is taken.
+    Held(Held),
 }
 
 /// What models are measured on.
@@ -86,7 +99,6 @@ impl Distillation<'_> {
                 true => narrator.say(&format!("{}: finished before", student.label())),
                 false => self.train(student, &folder, &mut narrator)?,
             }
-            self.drop_calibration(&folder)?;
         }
         let table = self.table(&measures, &narrator)?;
         publish_table(
@@ -99,12 +111,14 @@ impl Distillation<'_> {
 
     /// Adds the students of an earlier command in the same folder.
     fn take_up(&mut self) -> Result<(), Failure> {
+        if self.begins_anew() {
+            return Ok(());
+        }
         if let Some(there) = Settings::read(&self.root)? {
-            if !there.is_like(&self.settings) {
-                return Err(Failure::Usage(format!(
-                    "{} holds a distillation of other settings: give another --output, or go on with it by --resume",
-                    self.root.display()
-                )));
+            if let Place::Claimed(claim) = &self.place
+                && !there.is_like(&self.settings)
+            {
+                return Err(claim.occupied("a run of other settings").into());
             }
             let mut students = there.students;
             students.append(&mut self.settings.students);
@@ -119,15 +133,35 @@ impl Distillation<'_> {
         Ok(())
     }
 
+    /// Whether nothing of what is there counts.
+    fn begins_anew(&self) -> bool {
+        matches!(&self.place, Place::Claimed(claim) if !claim.has_begun())
+    }
+
+    /// Takes the folder, where that was not done.
+    fn hold(&mut self) -> Result<&mut Held, Failure> {
+        self.place = match std::mem::replace(&mut self.place, Place::Nowhere) {
+            Place::Claimed(claim) => Place::Held(take(claim, self.context)?),
+            other => other,
+        };
+        match &mut self.place {
+            Place::Held(held) => Ok(held),
+            _ => Err(Error::Internal("a distillation without folder".into()).into()),
+        }
+    }
+
     fn read_texts(&self) -> Result<Texts, Failure> {
         let (sources, base) = (&self.settings.texts, &self.settings.base_dir);
         Texts::read(sources, base, &self.context.data).map_err(Failure::Input)
     }
 
     /// Texts held out and what the teacher says of them; written once.
-    fn measures(&self, narrator: &Narrator) -> Result<Measures, Failure> {
+    fn measures(&mut self, narrator: &Narrator) -> Result<Measures, Failure> {
         let folder = self.root.join(Settings::TEXTS);
-        let found = Texts::held_out_of(&folder)?;
+        let found = match self.begins_anew() {
+            true => None,
+            false => Texts::held_out_of(&folder)?,
+        };
         let (held_out, fresh) = match found {
             Some(held_out) => (held_out, None),
             None => {
@@ -139,8 +173,10 @@ impl Distillation<'_> {
         let teacher = self.context.load(&self.teacher)?;
         let agreement = Agreement::new(&vectors(&teacher, &held_out)?, self.settings.seed);
         // Texts that cannot be read leave no settings behind.
-        std::fs::create_dir_all(&self.root).map_err(Error::io(&self.root))?;
+        let inputs = deciding(&self.settings, &self.teacher, self.context);
+        self.hold()?.check_inputs(&inputs)?;
         self.settings.write(&self.root)?;
+        stop::goes_on_with("distill", &self.root);
         if let Some(texts) = fresh {
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
             agreement.write(&folder.join(Settings::GRADED), &held_out)?;
@@ -154,7 +190,12 @@ impl Distillation<'_> {
         Ok(Measures {
             held_out,
             agreement,
-            suite: tests_at_hand(self.context, self.args.no_tests, &[], narrator),
+            suite: tests_at_hand(
+                self.context,
+                self.args.no_tests || self.settings.no_tests,
+                &[],
+                narrator,
+            ),
             dev: self.settings.dev.clone(),
         })
     }
@@ -180,7 +221,11 @@ impl Distillation<'_> {
                 (prepare(recipe, root, self.context, narrator)?.0, folder)
             }
             false => {
-                std::fs::create_dir_all(root).map_err(Error::io(root))?;
+                let Place::Held(held) = &self.place else {
+                    return Err(Error::Internal("a distillation without folder".into()).into());
+                };
+                let claim = Claim::check_within(held, root, RunKind::Train)?;
+                let folder = RunFolder::new(take(claim, self.context)?);
                 let (start, same_width) = (
                     root.join(Settings::START),
                     self.settings.objective.needs_same_width(),
@@ -192,7 +237,7 @@ impl Distillation<'_> {
                     same_width,
                     self.settings.seed,
                 )?;
-                let mut recipe = self.settings.recipe(student, &self.teacher)?;
+                let mut recipe = self.settings.recipe(student, &self.named_teacher())?;
                 let (mut run, mut resolved) =
                     prepare(recipe.clone(), root, self.context, narrator)?;
                 if let (None, Some(minutes)) = (self.settings.steps, self.settings.minutes) {
@@ -205,21 +250,26 @@ impl Distillation<'_> {
                     recipe.stages[0].epochs = None;
                     (run, resolved) = prepare(recipe, root, self.context, narrator)?;
                 }
-                (run, RunFolder::create(root, &resolved, root)?)
+                (run, folder.with_recipe(&resolved, root)?)
             }
         };
+        // Without graded pairs a calibration's scale would be the teacher's cosine.
+        if self.settings.dev.is_none() {
+            run.uncalibrated();
+        }
         run.execute(&folder, narrator)?;
         Ok(())
     }
 
-    /// Without graded pairs a calibration's scale would be the teacher's cosine,
-    /// which is no grade.
-    fn drop_calibration(&self, root: &Path) -> Result<(), Failure> {
-        let path = Calibration::path(&root.join("model"));
-        if self.settings.dev.is_none() && path.exists() {
-            std::fs::remove_file(&path).map_err(Error::io(&path))?;
+    /// The teacher by its name on the hub, where it has one, for the students'
+    /// recipes and cards; else its folder.
+    fn named_teacher(&self) -> PathBuf {
+        let name = PathBuf::from(&self.settings.teacher);
+        let is_folder = self.settings.base_dir.join(&name).is_dir() || name.is_dir();
+        match is_folder {
+            true => self.teacher.clone(),
+            false => name,
         }
-        Ok(())
     }
 
     fn table(&self, measures: &Measures, narrator: &Narrator) -> Result<Table, Failure> {

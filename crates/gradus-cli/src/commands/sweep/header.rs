@@ -10,7 +10,7 @@ impl Sweep<'_> {
         let recipes: Vec<String> = self
             .sources
             .iter()
-            .map(|s| s.path.display().to_string())
+            .map(|s| s.shown.display().to_string())
             .collect();
         let dev = self.sources[0].recipe.evaluation.dev.as_ref().map_or_else(
             || "dev: none, so no setting is the best".to_owned(),

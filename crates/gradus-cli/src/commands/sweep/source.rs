@@ -1,7 +1,7 @@
 //! The recipes of a sweep.
 
-use super::Args;
-use crate::commands::train::{base_of, read_recipe};
+use super::{Args, Saved};
+use crate::commands::train::base_of;
 use crate::exit::Failure;
 use gradus::Error;
 use gradus::data;
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 /// A recipe of a sweep.
 pub(super) struct Source {
     pub path: PathBuf,
+    /// As it was typed.
+    pub shown: PathBuf,
     pub text: String,
     /// As it was read with `--set`.
     pub recipe: Recipe,
@@ -20,11 +22,12 @@ pub(super) struct Source {
 
 impl Source {
     /// Reads all; they share a dev set.
-    pub fn all(args: &Args) -> Result<Vec<Self>, Failure> {
+    pub fn all(args: &Args, saved: &Saved) -> Result<Vec<Self>, Failure> {
         let stem = |path: &Path| path.file_stem().unwrap_or_default().display().to_string();
         let stems: Vec<String> = args.recipes.iter().map(|path| stem(path)).collect();
         let mut sources: Vec<Self> = vec![];
-        for (i, path) in args.recipes.iter().enumerate() {
+        for (i, saved) in saved.recipes.iter().enumerate() {
+            let path = &saved.path;
             let twice = stems.iter().filter(|other| **other == stems[i]).count() > 1;
             let folder = path.parent().and_then(Path::file_name).filter(|_| twice);
             let name = match folder {
@@ -32,20 +35,21 @@ impl Source {
                 Some(folder) => format!("{}/{}", folder.display(), stems[i]),
                 None => stems[i].clone(),
             };
-            let text = read_recipe(path)?;
-            let recipe = parse_recipe(path, &text, &args.set).map_err(Error::from)?;
+            let text = saved.text.clone();
+            let recipe = parse_recipe(&saved.shown, &text, &args.set).map_err(Error::from)?;
             let other = sources
                 .first()
                 .filter(|s| dev(&s.path, &s.recipe) != dev(path, &recipe));
             if let Some(first) = other {
                 return Err(Failure::Usage(format!(
                     "{} and {} have different dev sets, so that nothing can tell which is better; --set evaluation.dev=... gives them one",
-                    first.path.display(),
-                    path.display()
+                    first.shown.display(),
+                    saved.shown.display()
                 )));
             }
             sources.push(Self {
                 path: path.clone(),
+                shown: saved.shown.clone(),
                 text,
                 recipe,
                 name,

@@ -5,9 +5,9 @@ mod fresh;
 mod picked;
 mod principal;
 
-use super::save::replace_folder;
 use super::{ModelError, ModelFolder};
 use crate::Result;
+use crate::output::replace_folder;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -80,7 +80,7 @@ pub fn evenly_spaced(of: usize, count: usize) -> Option<Vec<usize>> {
 
 /// Writes an untrained student of the model in `teacher` to `target`: tokenizer,
 /// prompts, pooling and normalisation are the teacher's. A folder already there
-/// is replaced.
+/// is replaced, but for files that are not a model's.
 ///
 /// With `same_width` a fresh student's vectors get the width of the teacher's: by
 /// a Dense module behind the pooling, where that is needed. A regression head
@@ -98,7 +98,7 @@ pub fn write_student(
 ) -> Result<()> {
     let teacher = ModelFolder::open(teacher)?;
     check_student(&teacher, shape)?;
-    replace_folder(target, |folder| match shape {
+    replace_folder(target, None, |folder| match shape {
         StudentShape::Picked {
             layers,
             intermediate,

@@ -1,0 +1,116 @@
+//! What happens when somebody wants the program to stop: Ctrl-C, SIGTERM, and
+//! SIGHUP where the terminal goes away.
+//!
+//! Between the steps of a training the first signal is a wish: the step under
+//! way is ended and a checkpoint written. At any other time, and at the second
+//! signal, the program ends at once. Nothing unfinished is left behind, and the
+//! last line says how to go on.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// The first signal that came; 0 for none.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// Whether steps are being taken, so that the end waits for a checkpoint.
+static BETWEEN_STEPS: AtomicBool = AtomicBool::new(false);
+
+/// The line that goes on with the work, once there is something to go on with.
+static GOES_ON: Mutex<Option<String>> = Mutex::new(None);
+
+/// Listens from now on.
+pub fn listen() {
+    let wanted = [SIGINT, SIGTERM, SIGHUP];
+    // Whoever started the program so that it does not hear of one (`nohup`) meant it.
+    let heard = wanted.into_iter().filter(|signal| !is_ignored(*signal));
+    let Ok(mut signals) = Signals::new(heard.collect::<Vec<_>>()) else {
+        return;
+    };
+    let listen = move || {
+        for signal in signals.forever() {
+            let first = SIGNAL
+                .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok();
+            if first && BETWEEN_STEPS.load(Ordering::SeqCst) {
+                let note = "stopping after this step, with a checkpoint; once more stops at once";
+                let _ = writeln!(io::stderr(), "\n{note}");
+                continue;
+            }
+            end();
+        }
+    };
+    let thread = std::thread::Builder::new().name("gradus-signals".into());
+    // Without it signals do what they always do.
+    let _ = thread.spawn(listen);
+}
+
+/// Whether a signal was ignored when the program began.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) >> (signal - 1) & 1 == 1
+}
+
+/// Whether somebody wants the program to stop.
+pub fn is_wanted() -> bool {
+    SIGNAL.load(Ordering::SeqCst) != 0
+}
+
+/// From now on steps are taken, each of which may be the last.
+pub fn takes_steps() {
+    BETWEEN_STEPS.store(true, Ordering::SeqCst);
+}
+
+/// From now on there is nothing to wait for. Ends the program if that was wanted
+/// meanwhile.
+pub fn takes_no_steps() {
+    BETWEEN_STEPS.store(false, Ordering::SeqCst);
+    if is_wanted() {
+        end();
+    }
+}
+
+/// Work has begun in `folder` with which a command can go on.
+pub fn goes_on_with(command: &str, folder: &Path) {
+    let folder = gradus::output::quoted(folder);
+    let line = format!("gradus {command} --resume {folder}");
+    *GOES_ON.lock().unwrap_or_else(|e| e.into_inner()) = Some(line);
+}
+
+/// Ends the program without waiting for anything.
+fn end() -> ! {
+    gradus::output::remove_unfinished();
+    let message = farewell("");
+    let _ = writeln!(io::stderr(), "\n{message}");
+    std::process::exit(code().into());
+}
+
+/// 128 and the signal's number, as shells have it.
+pub fn code() -> u8 {
+    let signal = SIGNAL.load(Ordering::SeqCst);
+    u8::try_from(128 + signal).unwrap_or(1)
+}
+
+/// What to say at the end; `when` follows the word "stopped".
+pub fn farewell(when: &str) -> String {
+    let name = match SIGNAL.load(Ordering::SeqCst) {
+        SIGINT => " by Ctrl-C",
+        SIGTERM => " by SIGTERM",
+        SIGHUP => " by SIGHUP",
+        _ => "",
+    };
+    let when = match when {
+        "" => String::new(),
+        when => format!(" {when}"),
+    };
+    let goes_on = GOES_ON.lock().unwrap_or_else(|e| e.into_inner());
+    match &*goes_on {
+        Some(line) => format!("stopped{name}{when}; this goes on:\n  {line}"),
+        None => format!("stopped{name}{when}"),
+    }
+}
