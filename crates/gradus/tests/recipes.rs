@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gradus::data::{Known, RowKind, Source};
 use gradus::objective::Facts;
 use gradus::sweep::{Axis, Grid};
 use gradus::train::{Recipe, parse_recipe};
@@ -128,4 +129,50 @@ fn every_command_of_the_pages_is_sound() {
         }
     }
     assert!(checked > 40, "only {checked}");
+}
+
+/// The names that `gradus pull` must be given for a source's data set.
+fn pulls(source: &Source) -> Option<&'static str> {
+    let known = Known::parse(source.dataset.as_deref()?).unwrap();
+    Some(match (known, source.rows) {
+        (Known::Nli | Known::NliTriplets, Some(RowKind::Triplets)) => "nli-triplets",
+        (Known::Nli | Known::AllNli, _) => "nli",
+        (Known::Wiki | Known::Wiki1m, _) => "wiki1m",
+        _ => "sts",
+    })
+}
+
+#[test]
+fn every_recipe_says_which_two_commands_carry_it_out() {
+    let root = root();
+    for path in files(&root.join("recipes"), ".toml") {
+        let recipe = check(&path, &[]);
+        let text = fs::read_to_string(&path).unwrap();
+        let head: Vec<&str> = text
+            .lines()
+            .take_while(|line| line.starts_with('#'))
+            .collect();
+        let sources = recipe.stages.iter().flat_map(|stage| &stage.train);
+        let mut names: Vec<_> = sources
+            .chain(&recipe.evaluation.dev)
+            .filter_map(pulls)
+            .collect();
+        for source in recipe.stages.iter().flat_map(|stage| &stage.train) {
+            assert!(
+                source.path.is_none(),
+                "{}: a file that nobody has",
+                path.display()
+            );
+        }
+        names.sort_by_key(|name| {
+            ["sts", "nli", "nli-triplets", "wiki1m"]
+                .iter()
+                .position(|n| n == name)
+        });
+        names.dedup();
+        let name = path.strip_prefix(&root).unwrap().display();
+        let pull = format!("#   gradus pull {}", names.join(" "));
+        let train = format!("#   gradus train {name}");
+        assert_eq!(head[head.len() - 2..], [pull, train], "{name}");
+    }
 }

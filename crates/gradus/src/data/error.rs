@@ -313,7 +313,7 @@ pub enum DataError {
         /// The files looked for, relative to the root.
         looked: Vec<PathBuf>,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
     },
 }
 
@@ -345,10 +345,7 @@ fn join_paths(paths: &[PathBuf]) -> String {
 
 /// The candidate nearest to `word` by edit distance, if it is near enough to
 /// be what was meant: at most a third of its letters differ (but one may).
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let word = word.to_lowercase();
     candidates
         .into_iter()

@@ -10,8 +10,9 @@ use crate::Result;
 ///
 /// Two layouts are understood under a [`DataRoot`](super::DataRoot): the files as released
 /// (`sts/STS12/MSRpar.tsv`, `stsb/sts-dev.csv`, `sick/SICK_train.txt`,
-/// `nli/nli_all.tsv`, `wiki/sentences.txt`), and the hub's `mteb/<name>/<split>.jsonl`. The first
-/// is taken where both are there.
+/// `nli/nli_all.tsv`, `wiki/sentences.txt`), and what `gradus pull` writes of the
+/// hub's copies (see [`HubSet`](super::HubSet)). The first is taken where both
+/// are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Known {
     /// SemEval 2012, task on semantic textual similarity: the test set, five subsets.
@@ -28,10 +29,23 @@ pub enum Known {
     StsB,
     /// SICK's relatedness scores, 1 to 5.
     SickR,
-    /// Public natural language inference sets, as classes; as triplets too.
+    /// Natural language inference, as classes; as triplets too. Where the data
+    /// root has no `nli/nli_all.tsv`, the training split of [`Known::AllNli`],
+    /// and [`Known::NliTriplets`].
     Nli,
-    /// Sentences of Wikipedia, one a line: texts, no pairs.
+    /// Sentences of Wikipedia, one a line: texts, no pairs. Where the data root
+    /// has no `wiki/sentences.txt`, [`Known::Wiki1m`].
     Wiki,
+    /// SNLI and MultiNLI together, as sentence-transformers publishes them.
+    AllNli,
+    /// SNLI, without the pairs on which annotators did not agree.
+    Snli,
+    /// MultiNLI; its dev split is the matched one.
+    MultiNli,
+    /// SimCSE's triplets of SNLI and MultiNLI.
+    NliTriplets,
+    /// SimCSE's million sentences of Wikipedia: texts, no pairs.
+    Wiki1m,
 }
 
 /// A part of a data set.
@@ -92,7 +106,7 @@ impl TextVariant {
 
 impl Known {
     /// All of them.
-    pub const ALL: [Known; 9] = [
+    pub const ALL: [Known; 14] = [
         Known::Sts12,
         Known::Sts13,
         Known::Sts14,
@@ -102,6 +116,11 @@ impl Known {
         Known::SickR,
         Known::Nli,
         Known::Wiki,
+        Known::AllNli,
+        Known::Snli,
+        Known::MultiNli,
+        Known::NliTriplets,
+        Known::Wiki1m,
     ];
 
     /// The seven whose test splits make the published tables, in their order.
@@ -127,6 +146,11 @@ impl Known {
             Known::SickR => "sickr",
             Known::Nli => "nli",
             Known::Wiki => "wiki",
+            Known::AllNli => "allnli",
+            Known::Snli => "snli",
+            Known::MultiNli => "multinli",
+            Known::NliTriplets => "nli-triplets",
+            Known::Wiki1m => "wiki1m",
         }
     }
 
@@ -142,6 +166,11 @@ impl Known {
             Known::SickR => "SICK-R",
             Known::Nli => "NLI",
             Known::Wiki => "Wiki",
+            Known::AllNli => "AllNLI",
+            Known::Snli => "SNLI",
+            Known::MultiNli => "MultiNLI",
+            Known::NliTriplets => "NLI triplets",
+            Known::Wiki1m => "Wiki 1M",
         }
     }
 
@@ -154,6 +183,8 @@ impl Known {
         let bare = match bare.as_str() {
             "stsbenchmark" => "stsb",
             "sick" => "sickr",
+            "mnli" => "multinli",
+            "nlitriplets" => "nli-triplets",
             other => other,
         };
         let found = Self::ALL.into_iter().find(|known| known.name() == bare);
@@ -170,19 +201,25 @@ impl Known {
     /// The splits it has.
     pub fn splits(self) -> &'static [Split] {
         match self {
-            Known::StsB | Known::SickR => &[Split::Train, Split::Dev, Split::Test],
-            Known::Nli | Known::Wiki => &[Split::Train],
+            Known::StsB | Known::SickR | Known::AllNli | Known::Snli => {
+                &[Split::Train, Split::Dev, Split::Test]
+            }
+            Known::Nli | Known::Wiki | Known::NliTriplets | Known::Wiki1m => &[Split::Train],
+            Known::MultiNli => &[Split::Train, Split::Dev],
+            Known::Sts12 => &[Split::Train, Split::Test],
             _ => &[Split::Test],
         }
     }
 
-    /// `split` if it exists; the only split if `None`.
+    /// `split` if it exists. If `None` the only split, and of the yearly STS tasks
+    /// the test split, whether or not that year had a training set.
     ///
     /// # Errors
     /// [`DataError::NoSuchSplit`].
     pub fn split(self, split: Option<Split>) -> Result<Split> {
         match (split, self.splits()) {
             (None, [only]) => Ok(*only),
+            (None, _) if self == Known::Sts12 => Ok(Split::Test),
             (Some(split), splits) if splits.contains(&split) => Ok(split),
             (split, splits) => Err(DataError::NoSuchSplit {
                 dataset: self.name(),
@@ -195,7 +232,7 @@ impl Known {
 
     /// Whether it holds pairs with grades or classes; else texts alone.
     pub fn has_pairs(self) -> bool {
-        self != Known::Wiki
+        !matches!(self, Known::Wiki | Known::Wiki1m)
     }
 
     /// How its labels are read unless a recipe says otherwise: scores on their
@@ -203,7 +240,9 @@ impl Known {
     /// [`LabelMap::nli`].
     pub fn labels(self) -> LabelMap {
         match self {
-            Known::Nli => LabelMap::nli(),
+            Known::Nli | Known::AllNli | Known::Snli | Known::MultiNli | Known::NliTriplets => {
+                LabelMap::nli()
+            }
             Known::SickR => LabelMap::scale(1.0, 5.0),
             _ => LabelMap::scale(0.0, 5.0),
         }
@@ -219,7 +258,7 @@ impl Known {
             Known::Sts16 => Some(1186),
             Known::StsB => Some(1379),
             Known::SickR => Some(4927),
-            Known::Nli | Known::Wiki => None,
+            _ => None,
         }
     }
 

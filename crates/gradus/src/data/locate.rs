@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair};
+use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair, HubRows};
 use super::{Known, LabelMap, PairFile, Split, TextVariant};
 use crate::Result;
 
@@ -14,7 +14,7 @@ use crate::Result;
 pub enum Layout {
     /// As released, with its subsets.
     Released,
-    /// As on the hub under `mteb/`: one unnamed subset.
+    /// As `gradus pull` writes what the hub has: one unnamed subset.
     Hub,
 }
 
@@ -37,7 +37,8 @@ pub struct Subset {
 }
 
 impl Known {
-    /// The files as released, relative to the root.
+    /// The files as released, relative to the root; none for what only the hub
+    /// has.
     fn released(self, split: Split, text: TextVariant) -> Vec<(String, PairFile)> {
         let tsv = |path: String, columns| {
             let mut file = PairFile::new(path, Format::Tsv);
@@ -68,6 +69,7 @@ impl Known {
                 let file = tsv("wiki/sentences.txt".into(), Columns::default());
                 vec![(String::new(), file)]
             }
+            _ if split != Split::Test => Vec::new(),
             _ => {
                 let folder = match text {
                     TextVariant::Original => "sts",
@@ -82,24 +84,39 @@ impl Known {
         }
     }
 
-    /// The hub's name, and the names that its file may have there.
-    fn hub(self, split: Split) -> Option<Vec<PathBuf>> {
-        let name = match self {
-            Known::Nli | Known::Wiki => return None,
-            Known::StsB => "stsbenchmark-sts".to_string(),
-            other => format!("{}-sts", other.name()),
+    /// What a pull writes for the split, relative to the root, and the names
+    /// that others may have given the file.
+    fn pulled(self, split: Split) -> Vec<PairFile> {
+        let Some(set) = self.on_hub() else {
+            return self
+                .stand_in()
+                .map_or_else(Vec::new, |other| other.pulled(split));
         };
-        let splits: &[_] = match split {
-            Split::Dev => &["validation", "dev"],
-            Split::Train => &["train"],
-            Split::Test => &["test"],
+        let Some(entry) = set.split(split) else {
+            return Vec::new();
         };
-        let path =
-            |split: &&str, end: &str| Path::new("mteb").join(&name).join(format!("{split}.{end}"));
-        let paths = splits
-            .iter()
-            .flat_map(|s| [path(s, "jsonl"), path(s, "jsonl.gz")]);
-        Some(paths.collect())
+        let folder = Path::new(set.repository);
+        let column = |name: &str| Some(Column::Name(name.into()));
+        let of_pairs = |file: String, label: &str| {
+            let mut file = PairFile::new(folder.join(file), Format::Jsonl);
+            file.columns.first = column("sentence1");
+            file.columns.second = column("sentence2");
+            file.columns.label = column(label);
+            file
+        };
+        match set.rows {
+            HubRows::Scores(..) => {
+                let names = std::iter::once(entry.file.trim_end_matches(".jsonl"));
+                let names = names.chain(entry.names.iter().copied());
+                names
+                    .flat_map(|name| [format!("{name}.jsonl"), format!("{name}.jsonl.gz")])
+                    .map(|file| of_pairs(file, "score"))
+                    .collect()
+            }
+            HubRows::Classes => vec![of_pairs(entry.file.into(), "label")],
+            HubRows::Triplets => vec![PairFile::new(folder.join(entry.file), Format::Csv)],
+            HubRows::Lines => vec![PairFile::new(folder.join(entry.file), Format::Tsv)],
+        }
     }
 
     /// Finds the files under `root`. `text` matters for STS12-16 alone.
@@ -108,7 +125,22 @@ impl Known {
     /// [`DataError::MissingDataset`], [`DataError::NoSuchSplit`].
     pub fn locate(self, root: &DataRoot, split: Split, text: TextVariant) -> Result<Located> {
         self.split(Some(split))?;
-        self.find(root, split, text, self.released(split, text))
+        let senteval = !self.subsets().is_empty() && text == TextVariant::SentEval;
+        let pulled = match senteval {
+            true => Vec::new(),
+            false => self.pulled(split),
+        };
+        let detail = match senteval {
+            true => format!("{}, senteval text", split.name()),
+            false => split.name().to_string(),
+        };
+        let remedy = match self {
+            _ if senteval => {
+                "set GRADUS_DATA to a folder that has it, or use the original text".to_string()
+            }
+            _ => self.remedy(),
+        };
+        self.find(root, self.released(split, text), pulled, detail, remedy)
     }
 
     /// Finds the triplets that a data set also comes in; `None` where it does
@@ -117,65 +149,61 @@ impl Known {
     /// # Errors
     /// [`DataError::MissingDataset`].
     pub fn locate_triplets(self, root: &DataRoot) -> Result<Option<PairFile>> {
-        if self != Known::Nli {
-            return Ok(None);
-        }
-        let file = PairFile::new("nli/nli_triplets.tsv", Format::Tsv);
-        let files = vec![(String::new(), file)];
-        let found = self.find(root, Split::Train, TextVariant::Original, files)?;
+        let released = match self {
+            Known::Nli => vec![PairFile::new("nli/nli_triplets.tsv", Format::Tsv)],
+            Known::NliTriplets => Vec::new(),
+            _ => return Ok(None),
+        };
+        let released = released.into_iter().map(|f| (String::new(), f)).collect();
+        let pulled = Known::NliTriplets.pulled(Split::Train);
+        let remedy = Known::NliTriplets.remedy();
+        let found = self.find(root, released, pulled, "triplets".into(), remedy)?;
         Ok(found.files.into_iter().next().map(|(_, file)| file))
     }
 
-    /// `files` under `root`, or what the hub has instead.
+    /// How to come by it.
+    fn remedy(self) -> String {
+        let name = match self {
+            _ if Known::SUITE.contains(&self) => "sts",
+            other => other.stand_in().unwrap_or(other).pull_name(),
+        };
+        format!("fetch it with `gradus pull {name}`, or set GRADUS_DATA to a folder that has it")
+    }
+
+    /// `released` under `root`, else the first of `pulled` that is there.
     fn find(
         self,
         root: &DataRoot,
-        split: Split,
-        text: TextVariant,
-        mut files: Vec<(String, PairFile)>,
+        mut released: Vec<(String, PairFile)>,
+        pulled: Vec<PairFile>,
+        detail: String,
+        remedy: String,
     ) -> Result<Located> {
-        let missing = files
+        let missing = released
             .iter()
             .map(|(_, file)| &file.path)
             .find(|path| !root.path().join(path).is_file());
-        let Some(missing) = missing else {
-            for (_, file) in &mut files {
+        if missing.is_none() && !released.is_empty() {
+            for (_, file) in &mut released {
                 file.path = root.path().join(&file.path);
             }
             let layout = Layout::Released;
-            return Ok(Located { layout, files });
-        };
-        let senteval = !self.subsets().is_empty() && text == TextVariant::SentEval;
-        let hub = self.hub(split).filter(|_| !senteval).unwrap_or_default();
-        let found = hub
-            .iter()
-            .map(|path| root.path().join(path))
-            .find(|p| p.is_file());
-        if let Some(path) = found {
-            let mut file = PairFile::new(path, Format::Jsonl);
-            let column = |name: &str| Some(Column::Name(name.into()));
-            file.columns.first = column("sentence1");
-            file.columns.second = column("sentence2");
-            file.columns.label = column("score");
-            let layout = Layout::Hub;
-            let files = vec![(String::new(), file)];
+            let files = released;
             return Ok(Located { layout, files });
         }
-        let mut looked = vec![missing.clone()];
-        looked.extend(hub.into_iter().take(1));
-        let remedy = match self {
-            Known::Nli | Known::Wiki => {
-                "set GRADUS_DATA to a folder that has it, or give a file of your own as `path`"
+        let mut looked: Vec<PathBuf> = missing.into_iter().cloned().collect();
+        looked.extend(pulled.first().map(|file| file.path.clone()));
+        for mut file in pulled {
+            file.path = root.path().join(&file.path);
+            if file.path.is_file() {
+                let layout = Layout::Hub;
+                let files = vec![(String::new(), file)];
+                return Ok(Located { layout, files });
             }
-            _ if senteval => "set GRADUS_DATA to a folder that has it, or use the original text",
-            _ => "fetch it with `gradus pull sts`, or set GRADUS_DATA to a folder that has it",
-        };
+        }
         Err(DataError::MissingDataset {
             dataset: self.name(),
-            detail: match senteval {
-                true => format!("{}, senteval text", split.name()),
-                false => split.name().to_string(),
-            },
+            detail,
             root: root.path().to_path_buf(),
             origin: root.origin().describe(),
             looked,

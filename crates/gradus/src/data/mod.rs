@@ -9,6 +9,7 @@
 //! source takes for two pairs each. [`Known`] names the public data sets and says where a
 //! [`DataRoot`] holds them.
 
+mod catalogue;
 mod columns;
 mod delimited;
 mod error;
@@ -32,9 +33,10 @@ mod triplet;
 mod unlabelled;
 
 pub use self::parquet::{ParquetFile, ParquetRows};
+pub use catalogue::{HubRows, HubSet, HubSplit};
 pub use columns::{Column, Columns};
 pub use delimited::{DelimitedReader, Dialect, Row};
-pub use error::{DataError, Place};
+pub use error::{DataError, Place, nearest};
 pub use file::{Format, PairFile};
 pub use foreign::Foreign;
 pub use graded::{Graded, GradedRows};

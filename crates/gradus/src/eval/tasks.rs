@@ -66,8 +66,12 @@ impl Task {
         }
         let published = known.test_pairs().filter(|_| split == Split::Test);
         if let Some(published) = published.filter(|n| *n != task.pairs()) {
+            let remedy = match located.layout {
+                Layout::Hub => format!("; `gradus pull {}` says why", known.name()),
+                Layout::Released => String::new(),
+            };
             task.notes.push(format!(
-                "{}: {} pairs where published tables have {published}; not comparable with them",
+                "{}: {} pairs where published tables have {published}; not comparable with them{remedy}",
                 task.name,
                 task.pairs()
             ));

@@ -227,29 +227,91 @@ pub enum HubError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A data set without files that can be read here.
+    /// A known data set's repository is not where it was.
     #[error(
-        "{what} offers {found}, none of it JSON lines: convert the splits to \
-         {{split}}.jsonl with the keys sentence1, sentence2 and score, and put them into {}",
+        "{name}: {what} is not on {endpoint} (any more); looked there for {wanted}; if it was \
+         moved, fetch it by hand, put its files into {} and set --data or GRADUS_DATA accordingly",
         folder.display()
     )]
-    NoJsonLines {
-        /// The data set.
+    SetGone {
+        /// The set's name here.
+        name: &'static str,
+        /// The repository.
         what: String,
-        /// The formats it has.
-        found: String,
-        /// Where converted files would be looked for.
+        /// The hub asked.
+        endpoint: String,
+        /// The files looked for.
+        wanted: String,
+        /// Where they would be looked for.
         folder: PathBuf,
     },
-    /// A row of a data set without what a row must have.
-    #[error("{file}, line {line}: {reason}; rows have sentence1, sentence2 (text), score (number)")]
-    BadRow {
-        /// The file.
+    /// A known data set's repository without files that could be the set.
+    #[error(
+        "{what} does not hold {name} as it did: {wanted}; it has {found}; name an older commit \
+         (gradus pull {name}@COMMIT), or write the splits by hand, one JSON object a line, to {}",
+        folder.display()
+    )]
+    NoTables {
+        /// The set's name here.
+        name: &'static str,
+        /// The repository.
+        what: String,
+        /// What was looked for, by split.
+        wanted: String,
+        /// The files it has.
+        found: String,
+        /// Where files by hand would be looked for.
+        folder: PathBuf,
+    },
+    /// A table that cannot be read, or is not what it was.
+    #[error(
+        "{file}: {reason}; its form has changed on the hub: name an older commit (NAME@COMMIT)"
+    )]
+    BadTable {
+        /// The repository and file.
         file: String,
-        /// The line, from 1.
-        line: usize,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A table without a column that it must have.
+    #[error(
+        "{file}: no column {looked}; it has {found}; its form has changed on the hub: name an \
+         older commit (NAME@COMMIT)"
+    )]
+    NoColumn {
+        /// The repository and file.
+        file: String,
+        /// The names looked for.
+        looked: String,
+        /// The names that exist.
+        found: String,
+    },
+    /// A row of a table that is not as rows must be.
+    #[error(
+        "{file}, row {line}: {reason}; nothing was written of this split; an older commit may \
+         have it right (NAME@COMMIT)"
+    )]
+    BadRow {
+        /// The repository and file.
+        file: String,
+        /// The row, from 1; of JSON lines and text the line.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another edition of a known data set.
+    #[error(
+        "{repository} holds another edition, with {difference}; what is measured on it is not \
+         comparable with published numbers: `gradus pull {name}` fetches the set and puts the \
+         released splits back"
+    )]
+    OtherEdition {
+        /// The repository.
+        repository: String,
+        /// How it differs.
+        difference: &'static str,
+        /// The set's name here.
+        name: &'static str,
     },
     /// A path that leads nowhere.
     #[error("\"{spec}\": no such folder; for a hub's model write org/name")]

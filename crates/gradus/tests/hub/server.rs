@@ -49,9 +49,21 @@ struct Stored {
     large: bool,
 }
 
+/// A revision of a repository.
+struct Revision {
+    repo: String,
+    name: String,
+    commit: String,
+    files: Vec<Stored>,
+}
+
 #[derive(Default)]
 struct State {
-    repos: HashMap<String, (String, bool, Vec<Stored>)>,
+    revisions: Vec<Revision>,
+    /// Repositories that want a token, with the status they answer without.
+    gated: HashMap<String, &'static str>,
+    /// Old names of repositories.
+    moved: HashMap<String, String>,
     faults: Faults,
     requests: Vec<Request>,
     content_bytes: usize,
@@ -98,22 +110,62 @@ impl Hub {
         config
     }
 
-    /// Publishes a commit of `repo` (`models/org/name`). Names that end in
-    /// `.safetensors` or `.gz` are large files.
+    /// Publishes a commit of `repo` (`models/org/name`) as its `main`. Names that
+    /// end as the hub's `.gitattributes` usually say are large files.
     pub fn publish(&self, repo: &str, commit: char, files: &[(&str, &[u8])]) -> String {
+        self.publish_at(repo, "main", commit, files)
+    }
+
+    /// As another branch or tag.
+    pub fn publish_at(
+        &self,
+        repo: &str,
+        revision: &str,
+        commit: char,
+        files: &[(&str, &[u8])],
+    ) -> String {
+        let large = [
+            ".safetensors",
+            ".gz",
+            ".parquet",
+            "_for_simcse.csv",
+            "_for_simcse.txt",
+        ];
         let stored = files.iter().map(|(name, bytes)| Stored {
             name: name.to_string(),
             bytes: bytes.to_vec(),
-            large: name.ends_with(".safetensors") || name.ends_with(".gz"),
+            large: large.iter().any(|end| name.ends_with(end)),
         });
         let commit = commit.to_string().repeat(40);
-        let entry = (commit.clone(), false, stored.collect());
-        self.state.lock().unwrap().repos.insert(repo.into(), entry);
+        let revisions = &mut self.state.lock().unwrap().revisions;
+        revisions.retain(|r| r.repo != repo || r.name != revision);
+        revisions.push(Revision {
+            repo: repo.into(),
+            name: revision.into(),
+            commit: commit.clone(),
+            files: stored.collect(),
+        });
         commit
     }
 
     pub fn gate(&self, repo: &str) {
-        self.state.lock().unwrap().repos.get_mut(repo).unwrap().1 = true;
+        self.refuse(repo, "401 Unauthorized");
+    }
+
+    /// Answers with this status to whoever has no token.
+    pub fn refuse(&self, repo: &str, status: &'static str) {
+        self.state.lock().unwrap().gated.insert(repo.into(), status);
+    }
+
+    /// Gives a repository another name; the old one redirects.
+    pub fn rename(&self, old: &str, new: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.moved.insert(old.into(), new.into());
+        for revision in &mut state.revisions {
+            if revision.repo == old {
+                revision.repo = new.into();
+            }
+        }
     }
 
     pub fn faults(&self, faults: Faults) {
@@ -192,19 +244,49 @@ fn answer(state: &mut State, request: &Request) -> Vec<u8> {
     if let Some(rest) = path.strip_prefix("/api/cached") {
         return small(state, rest, request);
     }
+    if let Some(elsewhere) = redirect(state, &request.path) {
+        return head(
+            "307 Temporary Redirect",
+            0,
+            &format!("Location: {elsewhere}\r\n"),
+        );
+    }
     if let Some(rest) = path.strip_prefix("/api/") {
-        let repo = rest.split("/revision/").next().unwrap();
-        return match state.repos.get(repo) {
-            None => head("401 Unauthorized", 0, "X-Error-Code: RepoNotFound\r\n"),
-            Some((commit, _, files)) => {
-                let names = files.iter().map(|f| listed(f, state.faults.no_checksums));
-                let names: Vec<_> = names.collect();
-                let json = format!(r#"{{"sha":"{commit}","siblings":[{}]}}"#, names.join(","));
-                [head("200 OK", json.len(), ""), json.into()].concat()
-            }
+        let (repo, revision) = rest.split_once("/revision/").unwrap();
+        let revision = revision.replace("%2F", "/");
+        let of_repo = |r: &&Revision| r.repo == repo;
+        let Some(any) = state.revisions.iter().find(of_repo) else {
+            return head("401 Unauthorized", 0, "X-Error-Code: RepoNotFound\r\n");
         };
+        let wanted = |r: &&Revision| of_repo(r) && (r.name == revision || r.commit == revision);
+        let Some(found) = state.revisions.iter().find(wanted) else {
+            return head("404 Not Found", 0, "X-Error-Code: RevisionNotFound\r\n");
+        };
+        let names = found.files.iter();
+        let names: Vec<_> = names
+            .map(|f| listed(f, state.faults.no_checksums))
+            .collect();
+        let id = any.repo.split_once('/').unwrap().1;
+        let (commit, names) = (&found.commit, names.join(","));
+        let json = format!(r#"{{"id":"{id}","sha":"{commit}","siblings":[{names}]}}"#);
+        return [head("200 OK", json.len(), ""), json.into()].concat();
     }
     resolve(state, path, request)
+}
+
+/// Where a repository's old name leads.
+fn redirect(state: &State, path: &str) -> Option<String> {
+    let under = |repo: &String| {
+        let bare = repo.strip_prefix("models/").unwrap_or(repo);
+        [format!("/api/{repo}/"), format!("/{bare}/")]
+    };
+    state.moved.iter().find_map(|(old, new)| {
+        let (old, new) = (under(old), under(new));
+        let places = old.iter().zip(new);
+        places
+            .filter_map(|(old, new)| Some(format!("{new}{}", path.strip_prefix(old)?)))
+            .next()
+    })
 }
 
 fn listed(file: &Stored, name_only: bool) -> String {
@@ -222,25 +304,27 @@ fn listed(file: &Stored, name_only: bool) -> String {
     }
 }
 
-fn find<'a>(state: &'a State, path: &str) -> Option<(&'a Stored, &'a str, bool)> {
+fn find<'a>(state: &'a State, path: &str) -> Option<(&'a Stored, &'a Revision)> {
     let (repo, rest) = path.trim_start_matches('/').split_once("/resolve/")?;
     let repo = if repo.starts_with("datasets/") {
         repo.into()
     } else {
         format!("models/{repo}")
     };
-    let (commit, gated, files) = state.repos.get(&repo)?;
-    let name = rest.split_once('/')?.1;
-    Some((files.iter().find(|file| file.name == name)?, commit, *gated))
+    let (revision, name) = rest.split_once('/')?;
+    let revision = revision.replace("%2F", "/");
+    let wanted = |r: &&Revision| r.repo == repo && (r.commit == revision || r.name == revision);
+    let found = state.revisions.iter().find(wanted)?;
+    Some((found.files.iter().find(|file| file.name == name)?, found))
 }
 
 /// A file on the hub's own host: always redirects, as the real one does.
 fn resolve(state: &State, path: &str, request: &Request) -> Vec<u8> {
-    let Some((file, commit, gated)) = find(state, path) else {
+    let Some((file, Revision { commit, repo, .. })) = find(state, path) else {
         return head("404 Not Found", 0, "X-Error-Code: EntryNotFound\r\n");
     };
-    if gated && !request.authorized {
-        return head("401 Unauthorized", 0, "X-Error-Code: GatedRepo\r\n");
+    if let Some(status) = state.gated.get(repo).filter(|_| !request.authorized) {
+        return head(status, 0, "X-Error-Code: GatedRepo\r\n");
     }
     let (port, oid) = (state.content_port, oid(&file.bytes, file.large));
     let (status, location) = if file.large {
@@ -263,7 +347,7 @@ fn resolve(state: &State, path: &str, request: &Request) -> Vec<u8> {
 }
 
 fn small(state: &State, path: &str, request: &Request) -> Vec<u8> {
-    let (file, ..) = find(state, path).unwrap();
+    let (file, _) = find(state, path).unwrap();
     let etag = match state.faults.no_etags {
         true => String::new(),
         false => format!("ETag: \"{}\"\r\n", oid(&file.bytes, false)),
@@ -278,7 +362,7 @@ fn small(state: &State, path: &str, request: &Request) -> Vec<u8> {
 
 /// A large file on the content host.
 fn content(state: &mut State, path: &str, request: &Request) -> Vec<u8> {
-    let files = state.repos.values().flat_map(|(_, _, files)| files);
+    let files = state.revisions.iter().flat_map(|r| &r.files);
     let mut found =
         files.filter(|f| f.large && oid(&f.bytes, true) == path.trim_start_matches('/'));
     let mut bytes = found.next().unwrap().bytes.clone();

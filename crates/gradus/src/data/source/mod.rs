@@ -192,10 +192,11 @@ impl Source {
         }
         let known = Known::parse(self.dataset.as_deref().unwrap_or_default())?;
         let split = known.split(self.split)?;
-        if self.rows == Some(RowKind::Triplets)
-            && let Some(file) = known.locate_triplets(root)?
-        {
-            return Ok(vec![file]);
+        if self.rows == Some(RowKind::Triplets) {
+            return match known.locate_triplets(root)? {
+                Some(file) => Ok(vec![file]),
+                None => self.bad("it holds no triplets", "`dataset = \"nli-triplets\"` does"),
+            };
         }
         let located = known.locate(root, split, TextVariant::Original)?;
         Ok(located.files.into_iter().map(|(_, file)| file).collect())
