@@ -83,6 +83,13 @@ impl Context {
         self.resolve(spec, &HubConfig::from_env()?)
     }
 
+    /// Loads the model in `folder` without a word on the precision, for commands
+    /// that are typed again and again.
+    pub fn load_silently(&self, folder: &Path) -> Result<SentenceEncoder<Cpu>, Failure> {
+        self.told.set(true);
+        self.load(folder)
+    }
+
     /// Loads the model in `folder`.
     pub fn load(&self, folder: &Path) -> Result<SentenceEncoder<Cpu>, Failure> {
         SentenceEncoder::load(folder, self.backend(Precision::Auto)?).map_err(Failure::Model)

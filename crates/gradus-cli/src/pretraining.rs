@@ -42,7 +42,7 @@ impl Observer for Narrator {
     fn step(&mut self, report: &StepReport) {
         stop::takes_steps();
         let told = format!(
-            "loss {:.3}, told {:.1} %, {:.0} tokens/s",
+            "loss {:.3}, masked-token accuracy {:.1} %, {:.0} tokens/s",
             report.loss,
             100.0 * report.masked_accuracy,
             report.tokens_per_second
@@ -57,7 +57,7 @@ impl Observer for Narrator {
 
     fn evaluated(&mut self, held_out: &HeldOut) {
         self.say(&format!(
-            "step {}: held out: loss {:.4}, told {:.2} % of {} masked tokens",
+            "step {}: held-out texts: loss {:.4}, masked-token accuracy {:.2} % ({} tokens)",
             held_out.step,
             held_out.loss,
             100.0 * held_out.masked_accuracy,
@@ -81,7 +81,7 @@ fn describe_plan(plan: &Plan) -> String {
     let origin = plan.from.as_deref().unwrap_or("a fresh BERT");
     let _ = writeln!(
         out,
-        "model      {origin} ({:.1} million parameters, {} pieces), on {}",
+        "model      {origin} ({:.1} million parameters, {} tokens in the vocabulary), on {}",
         plan.parameters as f64 / 1e6,
         HumanCount(plan.vocabulary as u64),
         plan.backend
@@ -89,7 +89,7 @@ fn describe_plan(plan: &Plan) -> String {
     if plan.from.is_some() && plan.fresh_head {
         let _ = writeln!(
             out,
-            "head       it has none that tells masked tokens: begun anew"
+            "head       the model has no masked-language-model head: a new one is trained"
         );
     }
     let _ = writeln!(
@@ -109,10 +109,10 @@ fn describe_plan(plan: &Plan) -> String {
     let _ = writeln!(out, "masked     {:.0} %{words}", 100.0 * plan.mask_rate);
     let time = plan
         .seconds
-        .map_or(String::new(), |s| format!(", laid out for {}", duration(s)));
+        .map_or(String::new(), |s| format!(", about {}", duration(s)));
     let _ = writeln!(
         out,
-        "steps      {} of {:.0} tokens ({:.2} epochs), scored every {}{time}",
+        "steps      {} of {:.0} tokens ({:.2} epochs), evaluated every {} steps{time}",
         plan.steps,
         plan.tokens as f64 / plan.steps_per_epoch as f64,
         plan.steps as f64 / plan.steps_per_epoch as f64,

@@ -1,8 +1,11 @@
 //! Telling people on standard error how work gets on: bars on a terminal, now
 //! and then a line elsewhere, nothing under `--quiet`.
 
+use crate::steps_shown::duration;
 use gradus::hub::Progress;
-use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{
+    DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -135,6 +138,26 @@ impl Counter {
         }
     }
 
+    /// So many are done in all.
+    pub fn reach(&self, done: u64) {
+        self.add(done.saturating_sub(self.done.get()));
+    }
+
+    /// Takes the bar off the terminal for a while.
+    pub fn hide(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+
+    /// Puts it back.
+    pub fn show(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.reset_eta();
+        }
+    }
+
     /// So many were done before this process began.
     pub fn skip(&self, count: u64) {
         self.done.set(self.done.get() + count);
@@ -165,8 +188,13 @@ impl Counter {
         let of = self
             .total
             .map_or(String::new(), |total| format!(" of {}", HumanCount(total)));
+        let left = self.total.map_or(String::new(), |total| {
+            let left = total.saturating_sub(self.done.get()) as f64;
+            let seconds = left * self.begun.elapsed().as_secs_f64() / self.done.get() as f64;
+            format!(", about {} left", duration(seconds))
+        });
         self.manner
-            .note(&format!("{}: {done}{of}, {rate}", self.what));
+            .note(&format!("{}: {done}{of}, {rate}{left}", self.what));
     }
 }
 

@@ -31,6 +31,32 @@ impl StepsShown {
         }
     }
 
+    /// Writes a line where there are no bars.
+    pub fn lines(&self, message: &str) {
+        if self.manner == Manner::Lines {
+            self.manner.note(message);
+        }
+    }
+
+    /// Counts something else, beside the steps.
+    pub fn counter(&self, what: &str, total: u64) -> Counter {
+        Counter::new(self.manner, what, Some(total))
+    }
+
+    /// Hides the bar while another is shown.
+    pub fn pause(&self) {
+        if let Some(bar) = &self.bar {
+            bar.hide();
+        }
+    }
+
+    /// Shows the bar again.
+    pub fn resume(&self) {
+        if let Some(bar) = &self.bar {
+            bar.show();
+        }
+    }
+
     /// Begins `what` at step `done` of `total`.
     pub fn begin(&mut self, what: &str, done: u64, total: u64) {
         if done > 0 {

@@ -1,9 +1,9 @@
 //! Telling people how a training run gets on.
 
-use crate::progress::Manner;
+use crate::progress::{Counter, Manner};
 use crate::steps_shown::{StepsShown, duration};
 use crate::stop;
-use gradus::train::{DevEvaluation, Observer, Plan, StepReport};
+use gradus::train::{DevEvaluation, EncodingPlan, Observer, Plan, StagePlan, Standing, StepReport};
 use indicatif::HumanCount;
 use std::fmt::Write;
 
@@ -12,6 +12,8 @@ pub struct Narrator {
     shown: StepsShown,
     /// The stages' names and steps.
     stages: Vec<(String, u64)>,
+    /// Something that is under way beside the steps, such as encoding.
+    counted: Option<Counter>,
 }
 
 impl Narrator {
@@ -20,12 +22,16 @@ impl Narrator {
         Self {
             shown: StepsShown::new(manner),
             stages: vec![],
+            counted: None,
         }
     }
 
     /// Writes a line.
     pub fn say(&self, message: &str) {
-        self.shown.say(message);
+        match &self.counted {
+            Some(counter) => counter.aside(message),
+            None => self.shown.say(message),
+        }
     }
 }
 
@@ -46,6 +52,21 @@ impl Observer for Narrator {
 
     fn note(&mut self, message: &str) {
         self.say(message);
+    }
+
+    fn progress(&mut self, what: &str, done: u64, total: u64) {
+        if done == 0 {
+            self.shown.pause();
+            let texts = HumanCount(total);
+            self.shown.lines(&format!("{what} {texts} texts once"));
+            self.counted = Some(self.shown.counter(what, total));
+        } else if let Some(counter) = &self.counted {
+            counter.reach(done);
+        }
+        if done == total {
+            self.counted = None;
+            self.shown.resume();
+        }
     }
 
     fn warn(&mut self, message: &str) {
@@ -71,7 +92,7 @@ impl Observer for Narrator {
             .step(steps, told, more, report.step == report.steps);
     }
 
-    fn evaluated(&mut self, e: &DevEvaluation, best: bool) {
+    fn evaluated(&mut self, e: &DevEvaluation, standing: Standing) {
         let percent = |c: gradus::eval::Correlation| {
             c.value()
                 .map_or("undefined".into(), |v| format!("{:.2}", 100.0 * v))
@@ -89,7 +110,11 @@ impl Observer for Narrator {
             e.step,
             e.dev,
             percent(e.spearman),
-            if best { " (best)" } else { "" }
+            match standing {
+                Standing::Best => " (best)",
+                Standing::BelowStart => " (below step 0)",
+                Standing::Other => "",
+            }
         ));
     }
 
@@ -101,6 +126,57 @@ impl Observer for Narrator {
     fn cancelled(&self) -> bool {
         stop::is_wanted()
     }
+}
+
+/// How long an example is, and what an example is.
+fn tokens_of_an_example(stage: &StagePlan) -> String {
+    let example = stage.unit.strip_suffix('s').unwrap_or(&stage.unit);
+    let texts = match (stage.unit.as_str(), stage.texts_per_example) {
+        ("texts", 2) => " (read twice)".to_owned(),
+        (_, 1) => String::new(),
+        (_, 2) => " (two texts)".to_owned(),
+        (_, texts) => format!(" ({texts} texts)"),
+    };
+    format!("{:.1} tokens per {example}{texts}", stage.tokens_per_pair)
+}
+
+/// What filters took, where they took something.
+fn left_out(stage: &StagePlan) -> String {
+    let parts = [
+        (stage.excluded, "shared with evaluation sets"),
+        (stage.skipped, "whose label is skipped"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{} {why}", HumanCount(*count as u64)))
+        .collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!("; left out: {}", parts.join(", ")),
+    }
+}
+
+/// Texts that are encoded once.
+fn describe_encoding(encoding: &EncodingPlan) -> String {
+    let count = |n: usize| HumanCount(n as u64);
+    let by = match &encoding.teacher {
+        Some(teacher) => format!("by the teacher {teacher}"),
+        None => "by the frozen encoder".to_owned(),
+    };
+    let found = match encoding.found {
+        Some(found) if found > 0 => format!(", {} of them by an earlier run", count(found)),
+        _ => String::new(),
+    };
+    let time = encoding
+        .seconds
+        .filter(|_| encoding.left() > 0)
+        .map_or(String::new(), |s| format!(", about {}", duration(s)));
+    format!(
+        "{} of {} texts once, {by}{found}{time}",
+        count(encoding.texts),
+        count(encoding.of)
+    )
 }
 
 /// A plan for people.
@@ -117,7 +193,7 @@ pub fn describe_plan(plan: &Plan) -> String {
         Some(dev) => writeln!(out, "selection  best Spearman of the cosine on {dev}"),
         None => writeln!(
             out,
-            "selection  none, the last model is kept: [evaluation] names no dev set"
+            "selection  none, the last model is taken: [evaluation] names no dev set"
         ),
     };
     for stage in &plan.stages {
@@ -133,9 +209,15 @@ pub fn describe_plan(plan: &Plan) -> String {
         };
         let _ = writeln!(
             out,
-            "  data     {} {}{}, {:.1} tokens each; left out: {} in evaluation sets, {} by label",
-            stage.pairs, stage.unit, labels, stage.tokens_per_pair, stage.excluded, stage.skipped
+            "  data     {} {}{labels}, {}{}",
+            HumanCount(stage.pairs as u64),
+            stage.unit,
+            tokens_of_an_example(stage),
+            left_out(stage)
         );
+        for encoding in &stage.encodings {
+            let _ = writeln!(out, "  encoding {}", describe_encoding(encoding));
+        }
         let _ = writeln!(
             out,
             "  steps    {} of {} {} ({:.2} epochs of {} steps), {} tokens",
@@ -159,7 +241,7 @@ pub fn describe_plan(plan: &Plan) -> String {
             100.0 * stage.warmup_steps as f64 / stage.steps as f64
         );
         if let Some(every) = stage.evaluate_every {
-            let _ = writeln!(out, "  scored   every {every} steps");
+            let _ = writeln!(out, "  dev set  evaluated every {every} steps");
         }
         let time = stage.seconds.map_or(String::new(), |s| {
             format!(", about {} without evaluations", duration(s))

@@ -282,6 +282,7 @@ fn batch_losses_and_their_gradients() {
             .map_or(vec![], |_| numbers(&case["teacher_weights"]));
         let facts = Facts {
             labels: &labels,
+            weights: &vec![1.0; labels.len()],
             columns,
             teachers: &weights,
         };

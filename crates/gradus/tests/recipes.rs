@@ -39,6 +39,7 @@ fn check(path: &Path, set: &[String]) -> Recipe {
     for stage in &recipe.stages {
         let facts = Facts {
             labels: &[0.0, 1.0, 2.0],
+            weights: &[1.0; 3],
             columns: 2,
             teachers: &stage.teachers.iter().map(|t| t.weight).collect::<Vec<_>>(),
         };

@@ -19,7 +19,7 @@ use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
-A share of the tokens of each text is masked, and the model learns to tell \
+A share of the tokens of each text is masked, and the model learns to predict \
 them. DIR gets the settings, metrics.jsonl, checkpoints, and in the end model/, \
 which `gradus train`, `gradus eval`, transformers and sentence-transformers load \
 as it is. A run that was stopped or killed goes on where it was, to the same bits.
@@ -85,7 +85,7 @@ pub struct Sizes {
     /// Take the tokenizer of a model; without it one is learned from the texts
     #[arg(long, value_name = "MODEL", conflicts_with = "vocab")]
     pub tokenizer: Option<String>,
-    /// Pieces of a tokenizer that is learned; few make a small model much
+    /// Tokens of a vocabulary that is learned; few make a small model much
     /// faster
     #[arg(long, value_name = "N", default_value = "8192")]
     pub vocab: usize,
@@ -107,10 +107,10 @@ pub struct Training {
     /// Cut texts to so many tokens; a fresh model never takes more
     #[arg(long, value_name = "N", default_value = "64")]
     pub max_tokens: usize,
-    /// The share of the tokens that are to be told
+    /// The share of the tokens that are masked and predicted
     #[arg(long, value_name = "SHARE", default_value = "0.15")]
     pub mask_rate: f64,
-    /// Mask all pieces of a word together
+    /// Mask all tokens of a word together
     #[arg(long)]
     pub whole_words: bool,
     /// Dropout; by default the model's own, 0.1 for a fresh one

@@ -159,7 +159,7 @@ struct Scorer {
 
 impl Scorer {
     fn new(model: String, folder: &Path, context: &Context) -> Result<Self, Failure> {
-        let encoder = context.load(folder)?;
+        let encoder = context.load_silently(folder)?;
         let calibration = Calibration::load(folder).map_err(Failure::Model)?;
         let by_head = |c: &Calibration| c.score == RawScore::Grade;
         if calibration.as_ref().is_some_and(by_head) && encoder.head().is_none() {

@@ -17,7 +17,7 @@ use gradus::data::Known;
 use gradus::eval::Suite;
 use gradus::output::{Claim, Existing, Held, Inputs, OutputError, RunKind, remove_owned};
 use gradus::sweep::{Axis, Grid, Outcome, Row, Table, TestScores};
-use gradus::train::{Recipe, RunFolder, TrainError, parse_recipe};
+use gradus::train::{Recipe, RunFolder, TrainError, exclude_each_other, parse_recipe};
 use saved::Saved;
 use source::Source;
 use std::path::{Path, PathBuf};
@@ -113,6 +113,19 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let sources = Source::all(&args, &saved)?;
     let axes = args.grid.iter().map(|axis| Axis::parse(axis));
     let axes = axes.collect::<Result<Vec<_>, _>>().map_err(Error::from)?;
+    for (i, axis) in axes.iter().enumerate() {
+        let set = args.set.iter().map(|set| ("--set", set.as_str()));
+        let grids = axes[..i].iter().map(|axis| ("--grid", axis.key.as_str()));
+        for (option, other) in set.chain(grids) {
+            let key = other.split('=').next().unwrap_or_default().trim();
+            if exclude_each_other(&axis.key, key) {
+                return Err(Failure::Usage(format!(
+                    "--grid {} and {option} {other} exclude each other; give one of them",
+                    axis.key
+                )));
+            }
+        }
+    }
     let seeds = match args.seeds.is_empty() {
         true => vec![sources[0].recipe.seed],
         false => args.seeds.clone(),

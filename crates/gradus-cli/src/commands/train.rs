@@ -107,6 +107,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (mut run, recipe) = prepare(recipe, base, context, &mut narrator)?;
     let folder = RunFolder::new(take(claim, context)?).with_recipe(&recipe, base)?;
     stop::goes_on_with("train", &root);
+    if run.encodes_many() {
+        run.estimate_encoding()?;
+    }
     finish(&mut run, &folder, &mut narrator)
 }
 
@@ -164,8 +167,12 @@ fn finish(run: &mut Run<Cpu>, folder: &RunFolder, narrator: &mut Narrator) -> Re
         let before = summary.initial.map_or(String::new(), |i| {
             format!(", before training {:.2}", 100.0 * i)
         });
+        let what = match summary.initial.is_some_and(|initial| best < initial) {
+            true => "highest after training on",
+            false => "best on",
+        };
         narrator.say(&format!(
-            "best on {dev}: {:.2} (Spearman x 100 of the cosine) at step {}{before}",
+            "{what} {dev}: {:.2} (Spearman x 100 of the cosine) at step {}{before}",
             100.0 * best,
             summary.best_step
         ));

@@ -386,7 +386,7 @@ fn overlap_with_evaluation_sets_is_said_written_and_filtered() {
         contains("overlap    the training data holds pairs of STS12 (15 of 20 pairs)")
             .and(contains("STS-B (3 of 4 pairs), pairs.tsv (3 of 3 pairs)"))
             .and(contains(
-                "scores there are not honest; not in the data folder: SICK-R",
+                "scores on these sets are inflated; not in the data folder: SICK-R",
             )),
     );
     let json = fs::read_to_string(place.path().join("runs/recipe/overlap.json")).unwrap();
@@ -424,7 +424,7 @@ fn overlap_with_evaluation_sets_is_said_written_and_filtered() {
     let table = stdout(&mut eval);
     for part in [
         "note: runs/recipe/model: trained with seed 777, chosen by the Spearman correlation of the cosines on pairs.tsv",
-        "STS-B (3 of 4 pairs), pairs.tsv (3 of 3 pairs): scores there are not honest",
+        "STS-B (3 of 4 pairs), pairs.tsv (3 of 3 pairs): scores on these sets are inflated",
     ] {
         assert!(table.contains(part), "{part} not in: {table}");
     }

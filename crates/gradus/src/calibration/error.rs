@@ -7,6 +7,38 @@ pub enum CalibrationError {
         "{0} graded pairs are too few to calibrate on; at least 2 are needed, and 100 or more for intervals that say something"
     )]
     TooFew(usize),
+    /// Grades that do not differ.
+    #[error(
+        "all {count} grades are {value}: a scale cannot be learned from one value; calibrate on pairs of different grades, and check which column is the grade"
+    )]
+    EqualGrades {
+        /// How many there are.
+        count: usize,
+        /// The grade of all of them.
+        value: f64,
+    },
+    /// Scores that do not differ.
+    #[error(
+        "the {what} of all {count} pairs is {value}: a model that gives every pair the same score cannot be calibrated"
+    )]
+    EqualScores {
+        /// The score or the grade of the head.
+        what: &'static str,
+        /// How many pairs there are.
+        count: usize,
+        /// The score of all of them.
+        value: f64,
+    },
+    /// Grades that fall with the score, or do not follow it at all.
+    #[error(
+        "the grades do not rise with the {what}: every pair would get the grade {value:.3}; check that the grades rise with similarity, and which column is the grade"
+    )]
+    Level {
+        /// The score or the grade of the head.
+        what: &'static str,
+        /// The one grade.
+        value: f64,
+    },
     /// Not one score for each grade.
     #[error("{scores} scores for {grades} grades; each pair needs both")]
     LengthMismatch {

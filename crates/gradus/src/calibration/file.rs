@@ -93,16 +93,20 @@ impl Calibration {
         let (low, high) = self.scale;
         let from: Vec<Option<f64>> = self.bands.iter().map(|band| band.from).collect();
         let ends = self.bands.iter().flat_map(|band| [band.low, band.high]);
-        if !(low.is_finite() && high.is_finite() && low <= high) {
-            Some("`scale` needs the lowest and the highest grade")
+        if !(low.is_finite() && high.is_finite() && low < high) {
+            Some("`scale` needs the lowest and the highest grade, which differ")
         } else if !(self.coverage > 0.0 && self.coverage < 1.0) {
             Some("`coverage` does not lie between 0 and 1")
         } else if from.first() != Some(&None) || !from.windows(2).all(|w| w[0] < w[1]) {
             Some("the `bands` do not follow each other")
         } else if ends.flatten().any(|end| !end.is_finite()) {
             Some("a band holds a value that is not finite")
+        } else if let Some(problem) = self.map.problem() {
+            Some(problem)
+        } else if self.map.level().is_some() {
+            Some("`map` gives every pair the same grade, as it was fitted on one value")
         } else {
-            self.map.problem()
+            None
         }
     }
 }

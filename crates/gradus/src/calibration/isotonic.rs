@@ -85,6 +85,12 @@ impl Isotonic {
         }
     }
 
+    /// The value of a map that gives every score the same.
+    pub fn level(&self) -> Option<f64> {
+        let (first, rest) = self.knots.split_first()?;
+        rest.iter().all(|k| k.1 == first.1).then_some(first.1)
+    }
+
     /// Where the map bends.
     pub fn knots(&self) -> &[(f64, f64)] {
         &self.knots

@@ -25,7 +25,7 @@ pub use cross_fit::FOLDS;
 pub use error::CalibrationError;
 pub use isotonic::Isotonic;
 
-use crate::eval::Judged;
+use crate::eval::{Judged, is_level};
 use crate::model::{Features, RegressionHead};
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,10 @@ impl Calibration {
         let residuals = || grades.iter().zip(&predicted).map(|(g, p)| g - p);
         let points = scores.iter().copied().zip(grades.iter().copied());
         let map = Isotonic::fit(points).ok_or(CalibrationError::TooFew(0))?;
+        if let Some(value) = map.level() {
+            let what = score.name();
+            return Err(CalibrationError::Level { what, value });
+        }
         Ok(Self {
             score,
             fitted_on: fitted_on.to_owned(),
@@ -140,16 +144,20 @@ impl Calibration {
     ) -> Result<Self, CalibrationError> {
         let fit =
             |score, scores: &[f64]| Self::fit(score, scores, grades, scale, coverage, fitted_on);
-        let by_cosine = fit(RawScore::Cosine, &judged.cosines)?;
+        let by_cosine = fit(RawScore::Cosine, &judged.cosines);
         // A head on the cosine alone can add nothing to it.
         let own = head.is_some_and(|head| head.features != Features::Cosine);
-        if let Some(predicted) = judged.grades.as_ref().filter(|_| own) {
-            let by_head = fit(RawScore::Grade, predicted)?;
-            if by_head.mean_absolute_error < by_cosine.mean_absolute_error {
-                return Ok(by_head);
+        let Some(predicted) = judged.grades.as_ref().filter(|_| own) else {
+            return by_cosine;
+        };
+        match (by_cosine, fit(RawScore::Grade, predicted)) {
+            (Ok(cosine), Ok(head)) if head.mean_absolute_error < cosine.mean_absolute_error => {
+                Ok(head)
             }
+            // One of them may say nothing where the other does.
+            (Err(_), Ok(head)) => Ok(head),
+            (by_cosine, _) => by_cosine,
         }
-        Ok(by_cosine)
     }
 
     /// The grade of a pair by its raw score. NaN has no grade but the interval
@@ -224,6 +232,15 @@ fn check(
             let value = values[index];
             return Err(CalibrationError::NotFinite { index, what, value });
         }
+    }
+    let count = grades.len();
+    if grades.iter().all(|grade| *grade == grades[0]) {
+        let value = grades[0];
+        return Err(CalibrationError::EqualGrades { count, value });
+    }
+    if is_level(scores) {
+        let (what, value) = (score.name(), scores[0]);
+        return Err(CalibrationError::EqualScores { what, count, value });
     }
     match grades.iter().position(|g| !(low..=high).contains(g)) {
         Some(index) => Err(CalibrationError::OutsideScale {

@@ -78,6 +78,17 @@ impl Correlation {
     }
 }
 
+/// Whether scores are all the same but for the rounding of f32 vectors: what order
+/// they have means nothing.
+pub fn is_level(scores: &[f64]) -> bool {
+    if scores.is_empty() || !scores.iter().all(|s| s.is_finite()) {
+        return false;
+    }
+    let low = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    high - low <= 1e-7 * high.abs().max(low.abs())
+}
+
 /// Pearson's correlation of two sides of equal length.
 ///
 /// Two passes in f64. Values of any finite size do: they are brought near 1

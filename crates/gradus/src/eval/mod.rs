@@ -17,7 +17,7 @@ mod tasks;
 mod text_table;
 
 pub use bootstrap::{Interval, paired_bootstrap, resampled_spearman};
-pub use correlation::{Correlation, Undefined, average_ranks, pearson, spearman};
+pub use correlation::{Correlation, Undefined, average_ranks, is_level, pearson, spearman};
 pub use embedder::Embedder;
 pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};
 pub use judged::Judged;

@@ -109,7 +109,7 @@ impl Provenance {
             };
             let chosen = match &run.selection {
                 Some(s) => format!("chosen by the {} on {}", s.metric, s.dev),
-                None => "the last model kept, none chosen".to_string(),
+                None => "the last model taken, none chosen".to_string(),
             };
             notes.push(format!("{who} with seed {}, {chosen}", run.seed));
             let shared = run.overlap.iter().filter(|set| set.shared_pairs > 0);
@@ -120,7 +120,7 @@ impl Provenance {
             if !shared.is_empty() {
                 let sets = shared.join(", ");
                 notes.push(format!(
-                    "its training data holds pairs of {sets}: scores there are not honest"
+                    "its training data holds pairs of {sets}: scores on these sets are inflated"
                 ));
             } else if !compared.is_empty() {
                 let sets = compared.join(", ");
@@ -171,8 +171,8 @@ mod tests {
         for part in [
             "trained with seed 2, chosen by the Spearman correlation of the cosines on stsb/dev",
             "its training data holds no pair of STS12",
-            "before that, from base, trained with seed 1, the last model kept",
-            "holds pairs of STS12 (1003 of 3108 pairs): scores there are not honest",
+            "before that, from base, trained with seed 1, the last model taken",
+            "holds pairs of STS12 (1003 of 3108 pairs): scores on these sets are inflated",
             "pairs of SICK-R is not known",
         ] {
             assert!(notes.contains(part), "{part} not in: {notes}");

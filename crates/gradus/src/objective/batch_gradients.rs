@@ -303,3 +303,87 @@ fn edges_of_batches_are_finite() {
         assert!(InfoNce::new(2, 0.05).unwrap().negative_weight(bad).is_err());
     }
 }
+
+/// The fewest examples that give a gradient are what each objective says.
+#[test]
+fn batches_below_the_least_have_no_gradient() {
+    let boxed = |views| -> Vec<Box<dyn Objective>> {
+        let mut all: Vec<Box<dyn Objective>> = vec![
+            Box::new(InfoNce::new(2, 0.2).unwrap()),
+            Box::new(InfoNce::new(2, 0.2).unwrap().symmetric()),
+            Box::new(Cosent::new(PairSimilarity::Cosine, 5.0).unwrap()),
+            Box::new(Cosent::new(PairSimilarity::Angle, 5.0).unwrap()),
+            Box::new(PearsonLoss),
+        ];
+        for include_self in [false, true] {
+            all.push(Box::new(Consistency::new(0.2, include_self).unwrap()));
+            for loss in [RankingLoss::ListNet, RankingLoss::ListMle] {
+                all.push(Box::new(distillation(loss, include_self).views(views)));
+            }
+        }
+        all.push(Box::new(EmbeddingMse::new(2, vec![1.0, 1.0]).unwrap()));
+        all
+    };
+    for objective in boxed(2) {
+        let least = objective.min_batch();
+        for n in 1..=4 {
+            let mut case = case(n, 5, 95);
+            case.labels = (0..n).map(|i| i as f64).collect();
+            let out = run(&*objective, &case, &case.values, &[]);
+            let most = out.embeddings.iter().fold(0f32, |m, g| m.max(g.abs()));
+            assert_eq!(most > 1e-6, n >= least, "{} at {n}", objective.describe());
+        }
+    }
+    let batch_norm = Projected::new(
+        Projection::BatchNorm,
+        Box::new(EmbeddingMse::new(1, vec![1.0]).unwrap()),
+    );
+    assert_eq!(batch_norm.min_batch(), 2);
+    let head = HeadForm::new(L1, Features::Concat, OutOfRange::None, (0.0, 5.0));
+    let sum = WeightedSum::new(vec![
+        (1.0, Box::new(head) as Box<dyn Objective>),
+        (0.0, Box::new(PearsonLoss)),
+    ]);
+    assert_eq!(sum.unwrap().min_batch(), 3);
+    let none: Vec<(f64, Box<dyn Objective>)> = vec![(0.0, Box::new(PearsonLoss))];
+    assert_eq!(WeightedSum::new(none).err(), Some(ObjectiveError::NoPart));
+}
+
+/// What the check of a stage's rows says is what happens in a batch of them all.
+#[test]
+fn rows_without_a_negative_are_found() {
+    let objective = InfoNce::new(2, 0.2).unwrap();
+    for (rows, learns) in [
+        (&[[0, 0], [0, 0], [0, 0]][..], false),
+        (&[[0, 1], [0, 1], [0, 1]], false),
+        (&[[0, 1], [1, 0], [0, 1]], false),
+        (&[[0, 0], [1, 1], [0, 0]], true),
+        (&[[0, 1], [0, 2], [0, 1]], true),
+        (&[[0, 1], [1, 1], [0, 0]], true),
+        (&[[0, 1], [2, 3], [4, 5]], true),
+    ] {
+        let found = objective.check_rows(Rows {
+            columns: 2,
+            texts: rows.as_flattened(),
+        });
+        assert_eq!(found.is_ok(), learns, "{rows:?}");
+        let mut case = case(3, 5, 97);
+        case.weights.fill(1.0);
+        let column = |c: usize| rows.iter().map(move |row| row[c]);
+        case.texts = column(0).chain(column(1)).collect();
+        let out = run(&objective, &case, &case.values, &[]);
+        let moves = out.embeddings.iter().any(|g| *g != 0.0);
+        assert_eq!(moves, learns, "{rows:?}");
+    }
+    let alone = Rows {
+        columns: 1,
+        texts: &[4, 4],
+    };
+    let none = Some(ObjectiveError::NoNegatives(2));
+    assert_eq!(objective.check_rows(alone).err(), none);
+    let triplets = Rows {
+        columns: 3,
+        texts: &[0, 1, 2, 0, 1, 2],
+    };
+    assert!(InfoNce::new(3, 0.2).unwrap().check_rows(triplets).is_ok());
+}

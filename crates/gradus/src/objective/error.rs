@@ -26,6 +26,14 @@ pub enum ObjectiveError {
         /// The loss or form.
         what: &'static str,
     },
+    /// The scale of sentence-transformers' losses.
+    #[error("`scale = {scale}` is `temperature = {temperature}` here, one over it")]
+    ScaleOfSimilarities {
+        /// What was set.
+        scale: f64,
+        /// One over it.
+        temperature: f64,
+    },
     /// Cross-entropy on the cosine.
     #[error("cross-entropy needs the head form: set `form = \"head\"`")]
     ClassesNeedHead,
@@ -45,8 +53,9 @@ pub enum ObjectiveError {
         /// Intercept.
         offset: f64,
     },
-    /// A temperature that is not positive.
-    #[error("temperature {0}: must be a positive number")]
+    /// A temperature so low that one text alone has all the weight, or so high that
+    /// all have the same, or no number.
+    #[error("temperature {0}: must lie in [{COLDEST}, {WARMEST}]; 0.05 is usual")]
     Temperature(f64),
     /// A weight of hard negatives that is not positive.
     #[error("negative_weight = {0}: must be a positive number")]
@@ -71,6 +80,29 @@ pub enum ObjectiveError {
     /// A single view of a text where two are compared.
     #[error("it compares two views of a text: set `views = 2`, or leave it out")]
     OneView,
+    /// Grades that do not differ.
+    #[error(
+        "all {count} training grades are {value}, so that there is nothing to learn from them; check the sources' `label` column and their `labels` map, or train without grades: `loss = \"info_nce\"` with `rows = \"pairs\"`"
+    )]
+    EqualGrades {
+        /// How many examples there are.
+        count: usize,
+        /// The grade of all of them.
+        value: f64,
+    },
+    /// Examples without weight.
+    #[error(
+        "the weight of all {0} training pairs is 0, so that nothing is learned; check the sources' `weight` column"
+    )]
+    NoWeight(usize),
+    /// Examples none of which has a negative.
+    #[error(
+        "none of the {0} examples has a negative: all texts are the same as its own; give it different texts"
+    )]
+    NoNegatives(usize),
+    /// Objectives none of which counts.
+    #[error("the `weight` of every objective is 0, so that nothing is learned")]
+    NoPart,
     /// Objectives that cannot be added up.
     #[error(
         "objectives that are summed must want as many texts an example, and have finite weights"
@@ -91,4 +123,18 @@ pub(super) fn check(k: f64, x0: f64, spacing: f64) -> Result<(), ObjectiveError>
         return Err(ObjectiveError::Buffer { x0, most });
     }
     Ok(())
+}
+
+/// The lowest temperature, at which cosines that differ by 0.001 differ by a
+/// factor of `e^10` in probability.
+const COLDEST: f64 = 1e-4;
+/// The highest, at which all cosines are as good as equal.
+const WARMEST: f64 = 1e4;
+
+/// Whether a temperature leaves something to learn.
+pub(super) fn temperature(value: f64) -> Result<(), ObjectiveError> {
+    match (COLDEST..=WARMEST).contains(&value) {
+        true => Ok(()),
+        false => Err(ObjectiveError::Temperature(value)),
+    }
 }

@@ -1,4 +1,4 @@
-use super::{Input, Objective, ObjectiveError, Output};
+use super::{Input, Objective, ObjectiveError, Output, Rows};
 use crate::Embeddings;
 use crate::model::RegressionHead;
 
@@ -37,6 +37,18 @@ impl Matryoshka {
 impl Objective for Matryoshka {
     fn columns(&self) -> usize {
         self.inner.columns()
+    }
+
+    fn min_batch(&self) -> usize {
+        self.inner.min_batch()
+    }
+
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        self.inner.check_rows(rows)
+    }
+
+    fn teachers(&self) -> usize {
+        self.inner.teachers()
     }
 
     fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32> {

@@ -105,6 +105,16 @@ impl Output {
 /// sees, in their layout: its value and its gradient.
 pub type Beside<'a> = &'a mut dyn FnMut(&Embeddings) -> (f64, Vec<f32>);
 
+/// The examples of a stage, as far as an objective must know them to say whether
+/// it can learn from them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// How many texts an example has.
+    pub columns: usize,
+    /// Which texts each example has, example after example.
+    pub texts: &'a [u32],
+}
+
 /// A loss over the embeddings of a batch.
 pub trait Objective: Send + Sync {
     /// How many texts an example has.
@@ -135,6 +145,21 @@ pub trait Objective: Send + Sync {
             *sum += g;
         }
         output
+    }
+
+    /// The fewest examples of a batch that it can learn from: with fewer its
+    /// gradient is zero, whatever the vectors.
+    fn min_batch(&self) -> usize {
+        1
+    }
+
+    /// Whether some batch of these examples can have a gradient.
+    ///
+    /// # Errors
+    /// [`ObjectiveError`] with the reason why none has.
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        let _ = rows;
+        Ok(())
     }
 
     /// How many teachers' vectors a batch must have.

@@ -1,4 +1,4 @@
-use super::{Input, Objective, ObjectiveError, Output};
+use super::{Input, Objective, ObjectiveError, Output, Rows};
 use crate::model::RegressionHead;
 
 /// Several objectives on the same batch, each with a weight.
@@ -10,11 +10,15 @@ impl WeightedSum {
     /// At least one objective; all must want as many texts an example.
     ///
     /// # Errors
-    /// [`ObjectiveError::Parts`].
+    /// [`ObjectiveError::Parts`]; [`ObjectiveError::NoPart`] where every weight
+    /// is 0.
     pub fn new(parts: Vec<(f64, Box<dyn Objective>)>) -> Result<Self, ObjectiveError> {
         let mut columns = parts.iter().map(|(_, part)| part.columns());
         let first = columns.next();
         let same = first.is_some() && columns.all(|c| Some(c) == first);
+        if same && parts.iter().all(|(w, _)| *w == 0.0) {
+            return Err(ObjectiveError::NoPart);
+        }
         match same && parts.iter().all(|(w, _)| w.is_finite()) {
             true => Ok(Self { parts }),
             false => Err(ObjectiveError::Parts),
@@ -37,6 +41,17 @@ impl WeightedSum {
 impl Objective for WeightedSum {
     fn columns(&self) -> usize {
         self.parts.first().map_or(2, |(_, part)| part.columns())
+    }
+
+    /// Every part must be able to learn.
+    fn min_batch(&self) -> usize {
+        let each = self.parts.iter().map(|(_, part)| part.min_batch());
+        each.max().unwrap_or(1)
+    }
+
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        let mut parts = self.parts.iter();
+        parts.try_for_each(|(_, part)| part.check_rows(rows))
     }
 
     fn teachers(&self) -> usize {

@@ -140,6 +140,14 @@ impl<B: Backend> Run<B> {
             }
         };
         run.lay_out(steps);
+        let rate = run.settings.learning_rate;
+        if !run.schedule.moves(rate, steps) {
+            let message = format!(
+                "the learning rate is 0 in all {steps} steps: nothing would be trained; take a smaller share to warm up, or more steps"
+            );
+            let stage = STAGE.to_owned();
+            return Err(TrainError::Stage { stage, message }.into());
+        }
         Ok(run)
     }
 

@@ -80,6 +80,11 @@ impl<B: Backend> Run<B> {
                 return Err(TrainError::Stopped(done).into());
             }
         }
+        if progress.state.zero_steps == steps {
+            observer.warn(&format!(
+                "the gradient was exactly zero in all {steps} steps, so that nothing was learned: no token of them was masked; mask a larger share"
+            ));
+        }
         // After the last checkpoint, so that a run that has ended does it again.
         let held_out = self.evaluate(progress, observer)?;
         progress.metrics.flush()?;
@@ -109,6 +114,7 @@ impl<B: Backend> Run<B> {
         let (backend, params) = self.model.encoder_mut().params_mut();
         optimizer.step(backend, params, grads, &mut vec![], &[], &rates, norm);
         progress.state.step += 1;
+        progress.state.zero_steps += u64::from(norm == 0.0);
         progress.tokens += tokens;
         let elapsed = progress.began.elapsed().as_secs_f64().max(1e-9);
         let done = progress.state.step - progress.first_step;

@@ -128,7 +128,7 @@ fn overlap(plan: &Plan) -> String {
         (_, []) => writeln!(out, "The training data holds no pair of these sets."),
         (_, sets) => writeln!(
             out,
-            "The training data holds pairs of {}: scores there are not honest.",
+            "The training data holds pairs of {}: scores on these sets are inflated.",
             sets.join(", ")
         ),
     };

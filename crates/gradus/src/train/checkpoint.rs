@@ -27,6 +27,12 @@ pub struct State {
     pub stale: u32,
     /// The dev score before the first stage.
     pub initial: Option<f64>,
+    /// The dev score before the stage under way.
+    #[serde(default)]
+    pub stage_initial: Option<f64>,
+    /// Steps of it whose gradient was exactly zero.
+    #[serde(default)]
+    pub zero_steps: u64,
     /// Length of `metrics.jsonl`.
     pub metrics_len: u64,
     /// Length of the events for TensorBoard; 0 where none were written.

@@ -47,6 +47,16 @@ pub enum TrainError {
     /// The observer wished for an end ([`super::Observer::cancelled`]).
     #[error("stopped {0}")]
     Stopped(String),
+    /// A dev set that no model can be chosen by.
+    #[error(
+        "dev set {dev}: {problem}, so that no model can be chosen by it; name pairs with different grades, or leave the dev set out to take the last model"
+    )]
+    Dev {
+        /// What it is called in logs.
+        dev: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A run folder without a run.
     #[error("{}: no run here: there is no {file}", root.display())]
     NoRun {

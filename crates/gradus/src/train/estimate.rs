@@ -10,13 +10,23 @@ use gradus_kernels::Backend;
 use std::time::Instant;
 
 impl<B: Backend> Run<B> {
+    /// Puts into the plan how long the stages take: what they encode once, and
+    /// their steps.
+    ///
+    /// # Errors
+    /// As [`estimate_encoding`](Self::estimate_encoding).
+    pub fn estimate(&mut self) -> Result<()> {
+        self.estimate_encoding()?;
+        self.estimate_steps()
+    }
+
     /// Times a few steps per stage at a rate of 0, which leaves the model as it
     /// is, and puts the stages' expected durations into the plan. A stage that
     /// needs more memory than is free is not tried.
     ///
     /// # Errors
     /// [`crate::Error::Io`].
-    pub fn estimate(&mut self) -> Result<()> {
+    pub fn estimate_steps(&mut self) -> Result<()> {
         const PASSES: u64 = 3;
         for s in 0..self.stages.len() {
             let stage = &self.stages[s];

@@ -1,7 +1,8 @@
+use super::TrainError;
 use crate::calibration::{COVERAGE, Calibration, CalibrationError};
 use crate::data::{GradedPair, Source};
-use crate::eval::{Correlation, Geometry, Judged, pearson, spearman};
-use crate::model::{EncodeOptions, RegressionHead, SentenceEncoder};
+use crate::eval::{Correlation, Geometry, Judged, Undefined, is_level, pearson, spearman};
+use crate::model::{EncodeOptions, Features, RegressionHead, SentenceEncoder};
 use crate::text::{TextCounts, Tokens};
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
@@ -31,7 +32,8 @@ pub struct DevEvaluation {
     pub spearman: Correlation,
     /// Of the cosines.
     pub pearson: Correlation,
-    /// Of the head's grades, where there is a head.
+    /// Of the head's grades, where there is a head that is more than a map of
+    /// the cosine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_spearman: Option<Correlation>,
     /// Of the head's grades.
@@ -39,6 +41,30 @@ pub struct DevEvaluation {
     pub head_pearson: Option<Correlation>,
     /// How the vectors are spread.
     pub geometry: Geometry,
+}
+
+/// Fewer pairs have no order worth following: two always correlate by 1 or -1.
+const LEAST_PAIRS: usize = 3;
+
+/// Whether a model can be chosen by these pairs.
+///
+/// # Errors
+/// [`TrainError::Dev`] where there are too few, or their grades do not differ.
+pub(super) fn check_dev(dev: &str, pairs: &[GradedPair]) -> Result<(), TrainError> {
+    let first = pairs.first().map_or(f64::NAN, |p| p.label);
+    let problem = if pairs.len() < LEAST_PAIRS {
+        let pairs = match pairs.len() {
+            1 => "1 pair".to_owned(),
+            n => format!("{n} pairs"),
+        };
+        format!("it has {pairs} and needs at least {LEAST_PAIRS}")
+    } else if pairs.iter().all(|p| p.label == first) {
+        format!("all its {} grades are {first}", pairs.len())
+    } else {
+        return Ok(());
+    };
+    let dev = dev.to_owned();
+    Err(TrainError::Dev { dev, problem })
 }
 
 impl DevSet {
@@ -117,6 +143,8 @@ impl DevSet {
         stage: &str,
         step: u64,
     ) -> DevEvaluation {
+        // A head on the cosine alone ranks pairs as the cosine does.
+        let head = head.filter(|head| head.features != Features::Cosine);
         let Judged { cosines, grades } = Judged::of_rows(embeddings, head, &self.pairs);
         let high = self.scale.0 + 0.8 * (self.scale.1 - self.scale.0);
         let positives: Vec<_> = self
@@ -126,12 +154,17 @@ impl DevSet {
             .filter(|(_, g)| **g >= high)
             .map(|(p, _)| *p)
             .collect();
+        let level = is_level(&cosines);
+        let of_cosines = |correlation: fn(&[f64], &[f64]) -> Correlation| match level {
+            true => Correlation::Undefined(Undefined::Constant),
+            false => correlation(&cosines, &self.grades),
+        };
         DevEvaluation {
             stage: stage.to_owned(),
             step,
             dev: self.name.clone(),
-            spearman: spearman(&cosines, &self.grades),
-            pearson: pearson(&cosines, &self.grades),
+            spearman: of_cosines(spearman),
+            pearson: of_cosines(pearson),
             head_spearman: grades.as_ref().map(|g| spearman(g, &self.grades)),
             head_pearson: grades.as_ref().map(|g| pearson(g, &self.grades)),
             geometry: Geometry::of(embeddings, &positives, 0),

@@ -24,6 +24,17 @@ pub struct StepReport {
     pub difference: Option<DifferenceReport>,
 }
 
+/// How a dev score compares with those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The stage's best so far, and no worse than before the stage and the run.
+    Best,
+    /// The highest of the stage's steps so far, but below the score at step 0.
+    BelowStart,
+    /// Neither, or nothing is selected here.
+    Other,
+}
+
 /// Is told what a run does. Every method does nothing by default.
 pub trait Observer {
     /// The run begins, or goes on from a checkpoint.
@@ -32,12 +43,15 @@ pub trait Observer {
     fn stage(&mut self, _index: usize, _step: u64) {}
     /// Something is under way that takes a while.
     fn note(&mut self, _message: &str) {}
+    /// So much is done of something that takes a while, such as texts encoded; `0`
+    /// of `total` as it begins, `total` as it ends.
+    fn progress(&mut self, _what: &str, _done: u64, _total: u64) {}
     /// Something is amiss, but the run goes on.
     fn warn(&mut self, _message: &str) {}
     /// A step was taken.
     fn step(&mut self, _report: &StepReport) {}
-    /// The dev set was scored; `best` says whether it is a new best.
-    fn evaluated(&mut self, _evaluation: &DevEvaluation, _best: bool) {}
+    /// The dev set was scored.
+    fn evaluated(&mut self, _evaluation: &DevEvaluation, _standing: Standing) {}
     /// The run or stage is over.
     fn end(&mut self) {}
     /// Whether the run is to stop. It is asked after every step, which is then

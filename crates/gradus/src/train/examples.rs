@@ -4,8 +4,8 @@ use super::evaluation::Unique;
 use super::overlap::Watch;
 use super::stage::Context;
 use super::{Stage, TrainError};
-use crate::Result;
-use crate::data::{GradedPair, RowKind, Source};
+use crate::data::{DataError, GradedPair, PairIndex, RowKind, Source};
+use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 
 /// The examples of a stage, before their texts are tokens.
@@ -59,7 +59,8 @@ impl Examples {
                 ));
             }
             let (base_dir, root) = (context.base_dir, context.data_root);
-            let loaded = source.load_without(&watch.held_out, base_dir, root)?;
+            let loaded = source.load_without(&watch.held_out, base_dir, root);
+            let loaded = loaded.map_err(|e| triplets_remedy(settings, source, context, e))?;
             let texts = loaded.pairs.iter().map(|p| [&*p.first, &*p.second]);
             watch.see(&settings.name, source, texts);
             skipped += loaded.skipped.values().sum::<usize>();
@@ -112,7 +113,8 @@ impl Examples {
         for source in &settings.train {
             refuse_graded(settings, source)?;
             let (base_dir, root) = (context.base_dir, context.data_root);
-            let found = source.unlabelled(&watch.held_out, base_dir, root)?;
+            let found = source.unlabelled(&watch.held_out, base_dir, root);
+            let found = found.map_err(|e| triplets_remedy(settings, source, context, e))?;
             if *kind.get_or_insert(found.kind) != found.kind {
                 return Err(fail(
                     settings,
@@ -172,6 +174,43 @@ impl Examples {
     }
 }
 
+/// The error of a source whose columns are unclear, or what to do where they can be
+/// read as triplets.
+fn triplets_remedy(
+    settings: &Stage,
+    source: &Source,
+    context: &Context<'_>,
+    error: Error,
+) -> Error {
+    let unclear = matches!(error, Error::Data(DataError::UnclearColumns { .. }));
+    if !unclear || source.rows.is_some_and(|rows| rows != RowKind::Graded) {
+        return error;
+    }
+    let as_triplets = Source {
+        rows: Some(RowKind::Triplets),
+        max_pairs: Some(1),
+        exclude: vec![],
+        ..source.clone()
+    };
+    let nothing = PairIndex::default();
+    match as_triplets.unlabelled(&nothing, context.base_dir, context.data_root) {
+        Err(_) => error,
+        Ok(_) => {
+            let objective = match settings.objectives().any(|o| o.loss.needs_labels()) {
+                true => "an objective without grades such as `loss = \"info_nce\"`, and ",
+                false => "",
+            };
+            fail(
+                settings,
+                format!(
+                    "{} has three columns of text and no grade. If they are triplets (a text, one that means the same, one that does not), set {objective}`rows = \"triplets\"` in the source",
+                    source.describe()
+                ),
+            )
+        }
+    }
+}
+
 fn refuse_graded(settings: &Stage, source: &Source) -> Result<()> {
     match source.rows {
         Some(RowKind::Graded) => Err(fail(
@@ -183,7 +222,7 @@ fn refuse_graded(settings: &Stage, source: &Source) -> Result<()> {
     }
 }
 
-fn fail(settings: &Stage, message: String) -> crate::Error {
+fn fail(settings: &Stage, message: String) -> Error {
     let stage = settings.name.clone();
     TrainError::Stage { stage, message }.into()
 }

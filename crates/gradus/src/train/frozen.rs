@@ -3,17 +3,16 @@
 use super::stage::Prepared;
 use super::{Observer, check_cancelled};
 use crate::model::{EncodeOptions, SentenceEncoder};
+use crate::text::Tokens;
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
-use std::time::{Duration, Instant};
 
-/// The vectors of every text of a stage.
+/// The vectors of the texts that a stage's steps will see.
 pub(super) struct Frozen {
     vectors: Embeddings,
+    /// The row of each text, by its number.
+    rows: Vec<u32>,
 }
-
-/// How often a long encoding tells how far it is.
-const BETWEEN_NOTES: Duration = Duration::from_secs(15);
 
 impl Frozen {
     pub fn new<B: Backend>(
@@ -21,26 +20,29 @@ impl Frozen {
         model: &SentenceEncoder<B>,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let total = stage.texts.len();
-        observer.note(&format!(
-            "encoding {total} texts once: the encoder is frozen"
-        ));
-        let mut values = Vec::with_capacity(total * model.dim());
-        let mut noted = Instant::now();
-        for chunk in stage.texts.chunks(1024) {
+        const WHAT: &str = "frozen encoder: encoding";
+        let total = stage.encoded.len() as u64;
+        let mut values = Vec::with_capacity(stage.encoded.len() * model.dim());
+        let mut rows = vec![u32::MAX; stage.texts.len()];
+        let mut done = 0;
+        observer.progress(WHAT, done, total);
+        for chunk in stage.encoded.chunks(1024) {
             check_cancelled(observer, "encoding the texts of a frozen stage")?;
-            let vectors = model.encode_tokens(chunk, EncodeOptions::default());
+            let tokens: Vec<Tokens> = chunk
+                .iter()
+                .map(|&text| stage.texts[text as usize].clone())
+                .collect();
+            let vectors = model.encode_tokens(&tokens, EncodeOptions::default());
             values.extend(vectors.into_vec());
-            if noted.elapsed() >= BETWEEN_NOTES {
-                noted = Instant::now();
-                observer.note(&format!(
-                    "encoded {} of {total}",
-                    values.len() / model.dim()
-                ));
+            for (&text, row) in chunk.iter().zip(done as u32..) {
+                rows[text as usize] = row;
             }
+            done += chunk.len() as u64;
+            observer.progress(WHAT, done, total);
         }
         Ok(Self {
             vectors: Embeddings::new(model.dim(), values),
+            rows,
         })
     }
 
@@ -48,7 +50,7 @@ impl Frozen {
     pub fn gather(&self, texts: &[u32]) -> Embeddings {
         let rows = texts
             .iter()
-            .flat_map(|&t| self.vectors.row(t as usize))
+            .flat_map(|&t| self.vectors.row(self.rows[t as usize] as usize))
             .copied();
         Embeddings::new(self.vectors.dim(), rows.collect())
     }

@@ -47,7 +47,7 @@ impl RunOverlap {
         if !shared.is_empty() {
             let sets = shared.join(", ");
             return format!(
-                "the training data holds pairs of {sets}: scores there are not honest{unknown}"
+                "the training data holds pairs of {sets}: scores on these sets are inflated{unknown}"
             );
         }
         let tests = self.run.tests.iter();
@@ -56,11 +56,14 @@ impl RunOverlap {
             return "not known: no test set is in the data folder".into();
         }
         let all = &self.run.all;
+        let sentences = match (all.shared_sentences.widest().test, all.sentences) {
+            (0, _) => "nor any single sentence of them".to_owned(),
+            (1, all) => format!("but 1 of their {all} single sentences"),
+            (shared, all) => format!("but {shared} of their {all} single sentences"),
+        };
         format!(
-            "the training data holds no pair of {}, and {} of their {} sentences{unknown}",
-            compared.join(", "),
-            all.shared_sentences.widest().test,
-            all.sentences,
+            "the training data holds no pair of {}, {sentences}{unknown}",
+            compared.join(", ")
         )
     }
 

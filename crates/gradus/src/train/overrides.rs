@@ -1,6 +1,7 @@
 //! Reading recipes, with `--set key=value` on top.
 
-use super::{Recipe, TrainError};
+use super::exclusive::{exclude_each_other, take_out_replaced};
+use super::{Recipe, TrainError, foreign};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -11,19 +12,20 @@ use toml::{Table, Value};
 /// [`TrainError::Recipe`] with the line, and a suggestion for an unknown key;
 /// [`TrainError::Override`].
 pub fn parse_recipe(path: &Path, text: &str, overrides: &[String]) -> Result<Recipe, TrainError> {
-    let fail = |message: String| TrainError::Recipe {
+    let with = |message: String, recipe: Option<&Table>| TrainError::Recipe {
         path: path.to_path_buf(),
-        message: with_suggestion(message.trim_end().to_owned()),
+        message: with_suggestion(message.trim_end().to_owned(), recipe),
     };
+    let fail = |message: String| with(message, None);
     let recipe: Recipe = if overrides.is_empty() {
         // Straight from the text, so that errors show the line.
-        toml::from_str(text).map_err(|e| fail(e.to_string()))?
+        toml::from_str(text).map_err(|e| with(e.to_string(), toml::from_str(text).ok().as_ref()))?
     } else {
         let mut table: Table = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
         apply_overrides(&mut table, overrides)?;
-        Value::Table(table)
+        Value::Table(table.clone())
             .try_into()
-            .map_err(|e: toml::de::Error| fail(e.to_string()))?
+            .map_err(|e: toml::de::Error| with(e.to_string(), Some(&table)))?
     };
     if recipe.stages.is_empty() {
         return Err(fail("there is no [[stage]]".into()));
@@ -51,12 +53,36 @@ pub fn parse_recipe(path: &Path, text: &str, overrides: &[String]) -> Result<Rec
     Ok(recipe)
 }
 
-/// Sets values in a table.
+/// Sets values in a table. What a value replaces, as `steps` replaces `epochs`,
+/// is taken out.
 ///
 /// # Errors
-/// [`TrainError::Override`] where an assignment has no `=`, or its path leads
-/// through something that is no table or list.
+/// [`TrainError::Override`] where an assignment has no `=`, its path leads
+/// through something that is no table or list, or two of them exclude each other.
 pub fn apply_overrides(table: &mut Table, overrides: &[String]) -> Result<(), TrainError> {
+    set_all(table, overrides)?;
+    let key = |assignment: &'_ String| -> String {
+        let key = assignment.split('=').next().unwrap_or_default();
+        key.trim().to_owned()
+    };
+    let keys: Vec<String> = overrides.iter().map(key).collect();
+    for (i, a) in keys.iter().enumerate() {
+        if let Some(j) = keys[..i].iter().position(|b| exclude_each_other(a, b)) {
+            return Err(TrainError::Override {
+                assignment: overrides[i].clone(),
+                message: format!(
+                    "it and {} exclude each other; set one of them",
+                    overrides[j]
+                ),
+            });
+        }
+    }
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    take_out_replaced(table, &keys);
+    Ok(())
+}
+
+fn set_all(table: &mut Table, overrides: &[String]) -> Result<(), TrainError> {
     for assignment in overrides {
         let fail = |message: &str| TrainError::Override {
             assignment: assignment.clone(),
@@ -119,8 +145,9 @@ fn parse_value(text: &str) -> Value {
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// Adds the nearest known name to serde's message about an unknown one.
-fn with_suggestion(message: String) -> String {
+/// Adds to serde's message about an unknown name what it is called here, or the
+/// nearest known name.
+fn with_suggestion(message: String, recipe: Option<&Table>) -> String {
     let quoted = |text: &str| -> Vec<String> {
         text.split('`')
             .skip(1)
@@ -136,6 +163,13 @@ fn with_suggestion(message: String) -> String {
         let Some((unknown, known)) = names.split_first() else {
             continue;
         };
+        let elsewhere = match kind {
+            "unknown field `" => foreign::key(unknown, recipe),
+            _ => foreign::loss(unknown),
+        };
+        if let Some(elsewhere) = elsewhere {
+            return format!("{message}\n{elsewhere}");
+        }
         let nearest = known
             .iter()
             .map(|k| (strsim::damerau_levenshtein(k, unknown), k))
@@ -144,6 +178,11 @@ fn with_suggestion(message: String) -> String {
         if let Some((_, nearest)) = nearest {
             return format!("{message}\nDid you mean `{nearest}`?");
         }
+    }
+    if message.contains("expected struct ObjectiveConfig") {
+        return format!(
+            "{message}\nWrite it as a table, such as `objective = {{ loss = \"cosent\" }}`."
+        );
     }
     message
 }
@@ -204,7 +243,20 @@ mod tests {
             (&["model.x=1"], "below a plain value"),
             (&["seed"], "expected key=value"),
             (&["stage.0.warmup=1.5"], "`warmup` is 1.5"),
-            (&["stage.0.steps=5"], "not both"),
+            (
+                &["stage.0.steps=5", "stage.0.epochs=1"],
+                "it and stage.0.steps=5 exclude each other",
+            ),
+            (&["stage.0.batch_size=8"], "Did you mean `batch = 8`"),
+            (
+                &["stage.0.objective.loss=MultipleNegativesRankingLoss"],
+                "Did you mean `loss = \"info_nce\"`",
+            ),
+            (&["stage.0.objective=cosent"], "objective = { loss = "),
+            (
+                &["stage.0.objective={loss=\"cosent\",scale=20}"],
+                "`temperature = 0.05`",
+            ),
             (&["stage.0.batch=0"], "`batch` is 0"),
             (&["stage.0.learning_rate=nan"], "`learning_rate` is NaN"),
         ] {
@@ -218,6 +270,37 @@ mod tests {
             error.contains("Did you mean `model`?") && error.contains("line 1"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_key_replaces_what_it_excludes() {
+        let recipe = parse(&["stage.0.steps=100"]).unwrap();
+        assert_eq!(
+            (recipe.stages[0].steps, recipe.stages[0].epochs),
+            (Some(100), None)
+        );
+        let with_steps = RECIPE.replace("epochs = 2", "steps = 7");
+        let set = ["stage.0.epochs=0.5".to_owned()];
+        let recipe = parse_recipe(Path::new("r.toml"), &with_steps, &set).unwrap();
+        assert_eq!(
+            (recipe.stages[0].steps, recipe.stages[0].epochs),
+            (None, Some(0.5))
+        );
+        // A file in place of a data set, and what belonged to that goes with it.
+        let known = RECIPE.replace("path = \"a.tsv\"", "dataset = \"stsb\", split = \"train\"");
+        let set = ["stage.0.train.0.path=b.tsv".to_owned()];
+        let recipe = parse_recipe(Path::new("r.toml"), &known, &set).unwrap();
+        let source = &recipe.stages[0].train[0];
+        assert_eq!((&source.dataset, source.split), (&None, None));
+        source.validate().unwrap();
+        // The split of a file that names each row's stays.
+        let split = RECIPE.replace("path = \"a.tsv\"", "path = \"a.tsv\", split = \"train\"");
+        let recipe = parse_recipe(Path::new("r.toml"), &split, &set).unwrap();
+        assert!(recipe.stages[0].train[0].split.is_some());
+        let pooled = format!("pooling = \"cls\"\n{RECIPE}");
+        let set = ["template=This: {} means [MASK].".to_owned()];
+        let recipe = parse_recipe(Path::new("r.toml"), &pooled, &set).unwrap();
+        assert!(recipe.pooling.is_none() && recipe.template.is_some());
     }
 
     #[test]

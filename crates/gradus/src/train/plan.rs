@@ -1,4 +1,4 @@
-use super::RunOverlap;
+use super::{EncodingPlan, RunOverlap};
 use crate::text::TextCounts;
 use serde::Serialize;
 
@@ -56,12 +56,16 @@ pub struct StagePlan {
     pub final_rate: f64,
     /// Optimizer steps between evaluations.
     pub evaluate_every: Option<u64>,
-    /// Tokens of both texts, averaged over pairs.
+    /// How many texts an example has: two of a pair, or two views of a text.
+    pub texts_per_example: usize,
+    /// Tokens of all texts of an example, averaged over examples.
     pub tokens_per_pair: f64,
     /// Tokens that the stage will process.
     pub tokens: u64,
     /// Of its different texts, those that are cut or hardly known.
     pub texts: TextCounts,
+    /// Texts that are encoded once, before the steps.
+    pub encodings: Vec<EncodingPlan>,
     /// Measured on a few batches that are not trained on, where asked for.
     pub seconds: Option<f64>,
     /// Parameters, gradients, moments and the activations of one batch.
@@ -108,9 +112,11 @@ mod tests {
             head_peak_rate: 1e-5,
             final_rate: 1e-5,
             evaluate_every: None,
+            texts_per_example: 2,
             tokens_per_pair: 9.0,
             tokens: 81,
             texts: TextCounts::default(),
+            encodings: vec![],
             seconds: None,
             memory_bytes,
         }

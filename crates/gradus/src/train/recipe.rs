@@ -269,6 +269,10 @@ impl Stage {
         let within = |name: &str, value: f64, low: f64, high: f64| {
             if (low..=high).contains(&value) {
                 Ok(())
+            } else if low == f64::MIN_POSITIVE {
+                Err(format!(
+                    "`{name}` is {value}, it must lie above 0 and not above {high}"
+                ))
             } else {
                 Err(format!(
                     "`{name}` is {value}, it must lie in [{low}, {high}]"
@@ -341,6 +345,7 @@ impl Stage {
         let weights: Vec<f64> = self.teachers.iter().map(|t| t.weight).collect();
         let facts = Facts {
             labels: &[0.0, 1.0],
+            weights: &[1.0, 1.0],
             columns: self.views,
             teachers: &weights,
         };

@@ -1,4 +1,4 @@
-use super::evaluation::DevSet;
+use super::evaluation::{DevSet, check_dev};
 use super::events::{Observer, check_cancelled};
 use super::overlap::Watch;
 use super::plan::shortages;
@@ -98,6 +98,7 @@ impl<B: Backend> Run<B> {
         observer.note("reading and tokenising the data");
         let mut hash = Sha256::new();
         let context = Context {
+            seed: recipe.seed,
             base_dir: &options.base_dir,
             data_root: &options.data_root,
             evaluate_every: recipe.evaluation.every,
@@ -109,7 +110,9 @@ impl<B: Backend> Run<B> {
                 let loaded = source.load(&options.base_dir, &options.data_root)?;
                 let what = format!("the dev set {}", source.describe());
                 inputs = inputs.with_pairs(&what, &loaded.pairs, loaded.scale);
-                Some((DevSet::name_of(source), loaded))
+                let name = DevSet::name_of(source);
+                check_dev(&name, &loaded.pairs)?;
+                Some((name, loaded))
             }
             None => None,
         };
@@ -128,6 +131,7 @@ impl<B: Backend> Run<B> {
         let stages = recipe
             .stages
             .iter()
+            .enumerate()
             .map(|stage| Prepared::new(stage, &model, &context, &mut watch, &mut hash))
             .collect::<Result<Vec<_>>>()?;
         let dev = match dev_pairs {
@@ -144,6 +148,9 @@ impl<B: Backend> Run<B> {
             for note in dev.counts().describe(most) {
                 observer.note(&format!("{}: {note}", dev.name));
             }
+        }
+        for warning in stages.iter().flat_map(|stage| &stage.warnings) {
+            observer.warn(warning);
         }
         let overlap = watch.finish();
         observer.note(&format!("overlap    {}", overlap.describe()));
@@ -243,7 +250,7 @@ impl<B: Backend> Run<B> {
     /// before.
     pub(super) fn ask_teachers(&mut self, s: usize, observer: &mut dyn Observer) -> Result<()> {
         let stage = &self.stages[s];
-        let texts: Vec<&str> = stage.for_teachers.iter().map(String::as_str).collect();
+        let texts = stage.asked();
         let mut taught = vec![];
         for teacher in &stage.settings.teachers {
             let backend = self.model.shared_backend();

@@ -48,6 +48,14 @@ impl Schedule {
         }
     }
 
+    /// Whether a rate, times its factor, is above 0 in f32 at some step.
+    pub fn moves(&self, rate: f64, steps: u64) -> bool {
+        // Rates rise and then fall: the highest is at the end of the warm-up, or
+        // at the last step of one that fills the run.
+        let highest = self.warmup.min(steps.saturating_sub(1));
+        (rate * self.factor(highest)) as f32 > 0.0
+    }
+
     /// Steps that warm up.
     pub fn warmup(&self) -> u64 {
         self.warmup
@@ -71,6 +79,29 @@ mod tests {
         assert!((cosine.factor(0) - 1.0).abs() < 1e-12 && (cosine.factor(2) - 0.5).abs() < 1e-12);
         assert!(cosine.factor(4).abs() < 1e-12);
         assert_eq!(Schedule::new(ScheduleKind::Constant, 1, 3).factor(2), 1.0);
+    }
+
+    #[test]
+    fn a_rate_that_is_never_above_zero_is_seen() {
+        for kind in [
+            ScheduleKind::Linear,
+            ScheduleKind::Cosine,
+            ScheduleKind::Constant,
+        ] {
+            for total in 1..6 {
+                for warmup in 0..=total {
+                    let schedule = Schedule::new(kind, warmup, total);
+                    let some = (0..total).any(|step| schedule.factor(step) > 0.0);
+                    assert_eq!(
+                        schedule.moves(1e-5, total),
+                        some,
+                        "{kind:?} {warmup} {total}"
+                    );
+                }
+            }
+        }
+        let plain = Schedule::new(ScheduleKind::Constant, 0, 3);
+        assert!(!plain.moves(1e-50, 3) && plain.moves(1e-40, 3));
     }
 
     #[test]

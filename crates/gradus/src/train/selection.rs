@@ -2,11 +2,12 @@
 //! handing it from stage to stage.
 
 use super::card::card;
-use super::events::Observer;
+use super::events::{Observer, Standing};
 use super::progress::Progress;
 use super::run::Run;
 use super::{Checkpoint, DevEvaluation, Freeze, NextFrom, RunFolder, State};
 use crate::Result;
+use crate::eval::Correlation;
 use crate::model::{Provenance, RegressionHead, Selection, TrainingRun};
 use gradus_kernels::Backend;
 use std::time::Instant;
@@ -32,28 +33,45 @@ impl<B: Backend> Run<B> {
             &stage.settings.name,
             progress.state.step,
         );
-        let score = evaluation.spearman.value();
-        let mut best = false;
-        if progress.state.step == 0 {
-            if s == 0 {
-                progress.state.initial = score;
+        let selects = stage.settings.freeze == Freeze::None;
+        let state = &mut progress.state;
+        let mut standing = Standing::Other;
+        match (state.step, evaluation.spearman) {
+            (0, spearman) => {
+                state.stage_initial = spearman.value();
+                if s == 0 {
+                    state.initial = spearman.value();
+                }
             }
-        } else if stage.settings.freeze == Freeze::None {
-            best = score.is_some_and(|score| progress.state.best.is_none_or(|b| score > b));
-            if best {
-                progress.state.best = score;
-                progress.state.best_step = progress.state.step;
-                progress.state.stale = 0;
-            } else {
-                progress.state.stale += 1;
+            (_, Correlation::Value(score)) if selects => {
+                if state.best.is_none_or(|best| score > best) {
+                    state.best = Some(score);
+                    state.best_step = state.step;
+                    state.stale = 0;
+                    let starts = [state.initial, state.stage_initial];
+                    standing = match starts.iter().flatten().any(|start| score < *start) {
+                        true => Standing::BelowStart,
+                        false => Standing::Best,
+                    };
+                } else {
+                    state.stale += 1;
+                }
             }
+            // A score that does not exist is no worse than the best.
+            _ => {}
         }
         self.log_evaluation(progress, &evaluation)?;
-        observer.evaluated(&evaluation, best);
+        observer.evaluated(&evaluation, standing);
+        if let (Correlation::Undefined(why), true) = (evaluation.spearman, selects) {
+            observer.warn(&format!(
+                "the score on {} at step {} is undefined, as {why}: nothing is selected by it",
+                evaluation.dev, evaluation.step
+            ));
+        }
         if let Some(warning) = evaluation.geometry.collapse_warning() {
             observer.warn(&warning);
         }
-        if best {
+        if standing != Standing::Other {
             self.save(progress, folder, observer)?;
         }
         Ok(())
@@ -116,6 +134,9 @@ impl<B: Backend> Run<B> {
     ) -> Result<()> {
         progress.auxiliary = None;
         let s = progress.state.stage;
+        if let Some(warning) = without_gradient(&self.stages[s].settings.name, &progress.state) {
+            observer.warn(&warning);
+        }
         let last = s + 1 == self.stages.len();
         let selected = progress.state.best.is_some();
         if selected {
@@ -139,8 +160,17 @@ impl<B: Backend> Run<B> {
                     progress.head = head.values.clone();
                 }
             }
-        } else if last {
-            self.save(progress, folder, observer)?;
+        } else {
+            let selects = self.stages[s].settings.freeze == Freeze::None;
+            if let (Some(dev), true) = (&self.dev, selects) {
+                observer.warn(&format!(
+                    "stage `{}`: no score on {} was defined, so that its last model is taken",
+                    self.stages[s].settings.name, dev.name
+                ));
+            }
+            if last {
+                self.save(progress, folder, observer)?;
+            }
         }
         if last {
             progress.state.stage += 1;
@@ -197,4 +227,21 @@ impl<B: Backend> Run<B> {
         progress.metrics.write("evaluation", evaluation)?;
         progress.metrics.flush().map(|_| ())
     }
+}
+
+/// What to say of a stage where all or most steps had a gradient of exactly zero.
+fn without_gradient(stage: &str, state: &State) -> Option<String> {
+    let (zero, steps) = (state.zero_steps, state.step);
+    if zero == 0 || 2 * zero < steps {
+        return None;
+    }
+    Some(if zero == steps {
+        format!(
+            "stage `{stage}`: the gradient was exactly zero in all {steps} steps, so that nothing was learned: every pair already lies where its loss is 0, or no batch holds examples that differ; look at the objective's settings and at the data"
+        )
+    } else {
+        format!(
+            "stage `{stage}`: the gradient was exactly zero in {zero} of {steps} steps, which taught nothing"
+        )
+    })
 }

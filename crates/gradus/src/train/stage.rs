@@ -1,7 +1,9 @@
 //! A stage made ready: data read and tokenised, objective built, steps counted.
 
 use super::batches::{epoch_key, order};
+use super::encoding::{EncodingPlan, seen, texts_of};
 use super::examples::Examples;
+use super::learnable::{check_batches, check_rates, check_texts, small_last_batch};
 use super::overlap::Watch;
 use super::plan::StagePlan;
 use super::prompting::Prompting;
@@ -28,17 +30,23 @@ pub(super) struct Prepared {
     pub labels: Vec<f64>,
     pub weights: Vec<f32>,
     pub tolerances: Vec<Option<f32>>,
-    /// The texts for the stage's teachers; none where there are none.
-    pub for_teachers: Vec<String>,
+    /// The texts that the stage's teachers are asked for, by their numbers: the
+    /// first of each example that a step will see.
+    pub for_teachers: Vec<(u32, String)>,
+    /// The texts that are encoded once, where the encoder is frozen.
+    pub encoded: Vec<u32>,
     /// What each teacher makes of them, once it was asked.
     pub teachers: Vec<TeacherVectors>,
     pub schedule: Schedule,
     pub groups: ParameterGroups,
     pub plan: StagePlan,
+    /// What may be amiss with it.
+    pub warnings: Vec<String>,
 }
 
 /// Where and what for pairs are loaded.
 pub(super) struct Context<'a> {
+    pub seed: u64,
     pub base_dir: &'a Path,
     pub data_root: &'a DataRoot,
     pub evaluate_every: Option<u64>,
@@ -46,8 +54,9 @@ pub(super) struct Context<'a> {
 }
 
 impl Prepared {
+    /// Stage `place` of a run.
     pub fn new<B: Backend>(
-        settings: &Stage,
+        (place, settings): (usize, &Stage),
         model: &SentenceEncoder<B>,
         context: &Context<'_>,
         watch: &mut Watch,
@@ -57,6 +66,17 @@ impl Prepared {
         let objective = build(settings, &examples, model.dim())?;
         let unique: Vec<&str> = examples.texts.iter().map(String::as_str).collect();
         let texts = model.tokenizer().encode(&unique)?;
+        let invalid = |message: String| TrainError::Stage {
+            stage: settings.name.clone(),
+            message,
+        };
+        let graded = settings.objectives().any(|o| o.loss.needs_labels());
+        let limit = model.tokenizer().max_tokens();
+        let few = check_texts(&examples, &texts, graded, limit).map_err(invalid)?;
+        let mut warnings: Vec<String> = few
+            .map(|few| format!("stage `{}`: {few}", settings.name))
+            .into_iter()
+            .collect();
         let prompting = Prompting::new(settings, model, &unique)?;
 
         let n = examples.len();
@@ -70,6 +90,10 @@ impl Prepared {
         };
         let warmup_steps = (settings.warmup * steps as f64).round() as u64;
         let schedule = Schedule::new(settings.schedule, warmup_steps, steps);
+        check_rates(settings, &schedule, steps).map_err(invalid)?;
+        if steps >= steps_per_epoch {
+            warnings.extend(small_last_batch(settings, n, &*objective));
+        }
         let len = |t: &u32| prompting.longest(&texts, *t);
         let lengths = examples.rows.chunks_exact(examples.columns);
         let lengths = lengths.map(|row| row.iter().map(len).sum::<usize>());
@@ -82,7 +106,30 @@ impl Prepared {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &y| {
                 (l.min(y), h.max(y))
             });
+        let drawn = (context.seed, place, settings.shuffle);
+        let seen = seen(n, (steps, effective_batch), drawn);
+        let seen_texts = |columns| texts_of(&examples.rows, examples.columns, columns, &seen);
+        let encoded = match frozen {
+            true => seen_texts(examples.columns),
+            false => vec![],
+        };
+        let asked = match settings.teachers.is_empty() {
+            true => vec![],
+            false => seen_texts(1),
+        };
+        let encoding = |teacher: Option<&str>, seen: &[u32]| EncodingPlan {
+            teacher: teacher.map(str::to_owned),
+            texts: seen.len(),
+            of: examples.texts.len(),
+            found: None,
+            seconds: None,
+        };
+        let teachers = settings.teachers.iter();
+        let teachers = teachers.map(|t| encoding(Some(&t.model), &asked));
+        let own = frozen.then(|| encoding(None, &encoded));
         let plan = StagePlan {
+            encodings: own.into_iter().chain(teachers).collect(),
+            texts_per_example: examples.columns,
             name: settings.name.clone(),
             objective: describe(settings, &*objective),
             encoder_frozen: frozen,
@@ -116,7 +163,8 @@ impl Prepared {
                     (settings.batch.min(n) * longest)
                         .min(settings.batch.min(n) * tokens / n * 2)
                         .min(settings.chunk_tokens.unwrap_or(usize::MAX).max(longest)),
-                ),
+                )
+                + 4 * (encoded.len() * model.dim()) as u64,
         };
         Ok(Self {
             groups: ParameterGroups::new(
@@ -133,13 +181,15 @@ impl Prepared {
             labels: examples.labels,
             weights: examples.weights,
             tolerances: examples.tolerances,
-            for_teachers: match settings.teachers.is_empty() {
-                true => vec![],
-                false => examples.texts,
+            for_teachers: {
+                let text = |n: u32| (n, examples.texts[n as usize].clone());
+                asked.into_iter().map(text).collect()
             },
+            encoded,
             teachers: vec![],
             schedule,
             plan,
+            warnings,
         })
     }
 
@@ -179,6 +229,7 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
     let weights: Vec<f64> = settings.teachers.iter().map(|t| t.weight).collect();
     let facts = Facts {
         labels: &examples.labels,
+        weights: &examples.weights,
         columns: examples.columns,
         teachers: &weights,
     };
@@ -213,13 +264,7 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
         )
         .into());
     }
-    let compares = settings.objectives().any(|o| o.loss.compares_texts());
-    if compares && settings.batch.min(examples.len()) < 2 {
-        return Err(invalid(
-            "its objective compares the texts of a batch: there must be at least two examples, and `batch` at least 2",
-        )
-        .into());
-    }
+    check_batches(settings, examples, &*objective).map_err(|why| invalid(&why))?;
     if objective.teachers() == 0 && !settings.teachers.is_empty() {
         return Err(invalid("no objective of it learns from `teachers`; remove them").into());
     }

@@ -164,6 +164,7 @@ impl<B: Backend> Run<B> {
             norm,
         );
         progress.state.step += 1;
+        progress.state.zero_steps += u64::from(norm == 0.0);
         *seen += examples.len();
         Ok(StepReport {
             stage: s,

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, publish_table};
 use crate::runs::take;
+use crate::steps_shown::duration;
 use crate::stop;
 use crate::training::Narrator;
 use gradus::Error;
@@ -17,8 +18,9 @@ use gradus::eval::{Correlation, Suite};
 use gradus::model::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, write_student};
 use gradus::output::{Claim, Held, RunKind};
 use gradus::text::Tokenizer;
-use gradus::train::{DevSet, Observer, RunFolder, RunOverlap, RunRecord};
+use gradus::train::{DevSet, Observer, RunFolder, RunOverlap, RunRecord, seconds_per_text};
 use gradus_kernels::cpu::Cpu;
+use indicatif::HumanCount;
 use std::path::{Path, PathBuf};
 
 /// A distillation under way.
@@ -76,6 +78,7 @@ impl Distillation<'_> {
             "training  {length} of {} texts; {a_pass} steps are a pass",
             self.settings.batch
         ))?;
+        output.line(&format!("encoding  {}", self.encoding(&texts)?))?;
         for student in &self.settings.students {
             let folder = self.root.join(student.label());
             let state = match (finished(&folder), RunFolder::is_taken(&folder)) {
@@ -86,6 +89,39 @@ impl Distillation<'_> {
             output.line(&format!("student   {}: {state}", folder.display()))?;
         }
         output.finish()
+    }
+
+    /// What the teacher encodes once: the texts that the steps of a student see,
+    /// and those held out.
+    fn encoding(&self, texts: &Texts) -> Result<String, Failure> {
+        let (all, batch) = (texts.train.len(), self.settings.batch.max(1));
+        let seen = match (self.settings.steps, self.settings.minutes) {
+            (Some(steps), _) => usize::try_from(steps)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(batch),
+            (None, Some(_)) => all,
+            (None, None) => {
+                let a_pass = all.div_ceil(batch) as f64;
+                let steps = (self.settings.epochs.unwrap_or(1.0) * a_pass).ceil();
+                (steps as usize).saturating_mul(batch)
+            }
+        };
+        let most = match self.settings.steps.or(self.settings.minutes.map(|_| 0)) {
+            Some(0) => "at most ",
+            _ => "",
+        };
+        let seen = seen.min(all);
+        let encoder = self.context.load(&self.teacher)?;
+        let sample: Vec<&str> = texts.train.iter().map(String::as_str).collect();
+        let a_text = seconds_per_text(&encoder, &sample).map_err(Failure::Model)?;
+        let seconds = a_text * (seen + texts.held_out.len()) as f64;
+        Ok(format!(
+            "{most}{} of {} texts once by the teacher, and {} held out, about {}",
+            HumanCount(seen as u64),
+            HumanCount(all as u64),
+            HumanCount(texts.held_out.len() as u64),
+            duration(seconds)
+        ))
     }
 
     /// Trains what is to be trained and writes the table.
@@ -242,7 +278,7 @@ impl Distillation<'_> {
                     prepare(recipe.clone(), root, self.context, narrator)?;
                 if let (None, Some(minutes)) = (self.settings.steps, self.settings.minutes) {
                     narrator.note("measuring the speed");
-                    run.estimate()?;
+                    run.estimate_steps()?;
                     let stage = &run.plan().stages[0];
                     let a_step = stage.seconds.unwrap_or(1.0) / stage.steps as f64;
                     let steps = (60.0 * minutes / a_step.max(1e-6)) as u64;

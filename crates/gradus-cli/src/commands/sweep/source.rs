@@ -42,7 +42,7 @@ impl Source {
                 .filter(|s| dev(&s.path, &s.recipe) != dev(path, &recipe));
             if let Some(first) = other {
                 return Err(Failure::Usage(format!(
-                    "{} and {} have different dev sets, so that nothing can tell which is better; --set evaluation.dev=... gives them one",
+                    "{} and {} have different dev sets, so that their scores cannot be compared; --set evaluation.dev=... gives them one",
                     first.shown.display(),
                     saved.shown.display()
                 )));

@@ -113,7 +113,7 @@ impl Finding {
         if let Some(near) = self.near {
             let _ = writeln!(
                 out,
-                "near: at least {near} of the letter trigrams (Jaccard); each column holds those before it"
+                "near: at least {near} of the letter trigrams (Jaccard); columns are cumulative: what is found exactly is also found by words and near"
             );
         }
         for (title, of) in [

@@ -20,10 +20,34 @@ use serde::{Deserialize, Serialize};
 pub struct Facts<'a> {
     /// All training labels.
     pub labels: &'a [f64],
+    /// The weight of each example.
+    pub weights: &'a [f32],
     /// How many texts an example has; a text alone has one or two views.
     pub columns: usize,
     /// The weight of each teacher.
     pub teachers: &'a [f64],
+}
+
+impl Facts<'_> {
+    /// Whether there is something to learn from the grades.
+    fn can_be_learned(&self) -> Result<(), ObjectiveError> {
+        let all = self.labels.iter().zip(self.weights);
+        let mut weighted = all.filter(|(_, w)| **w > 0.0).map(|(y, _)| *y);
+        let Some(value) = weighted.next() else {
+            return match self.labels.len() {
+                0 => Ok(()),
+                count => Err(ObjectiveError::NoWeight(count)),
+            };
+        };
+        let mut count = 1;
+        for label in weighted {
+            if label != value {
+                return Ok(());
+            }
+            count += 1;
+        }
+        Err(ObjectiveError::EqualGrades { count, value })
+    }
 }
 
 /// An objective as a recipe describes it.
@@ -101,6 +125,9 @@ impl ObjectiveConfig {
     /// for the chosen loss and form.
     pub fn build(&self, facts: Facts<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.refuse_unused()?;
+        if self.loss.needs_labels() {
+            facts.can_be_learned()?;
+        }
         if facts.columns < 2 && self.loss.needs_two_views() {
             return Err(ObjectiveError::OneView);
         }

@@ -61,11 +61,6 @@ impl LossName {
         self.needs_labels() || matches!(self, Self::InfoNce | Self::Consistency)
     }
 
-    /// Whether it compares the texts of a batch with each other.
-    pub fn compares_texts(self) -> bool {
-        !self.needs_labels() && self != Self::EmbeddingMse
-    }
-
     /// Whether it is computed from grades: the others need texts alone.
     pub fn needs_labels(self) -> bool {
         self.is_regression() || matches!(self, Self::Cosent | Self::Angle | Self::Pearson)

@@ -10,6 +10,7 @@ fn build(toml: &str) -> Result<Box<dyn Objective>, String> {
 fn facts(labels: &[f64]) -> Facts<'_> {
     Facts {
         labels,
+        weights: &[1.0; 8][..labels.len()],
         columns: 2,
         teachers: &[1.0],
     }
@@ -124,7 +125,7 @@ fn bad_settings_are_refused() {
         let config: ObjectiveConfig = toml::from_str(&format!("loss = '{loss}'")).unwrap();
         let one_view = Facts {
             columns: 1,
-            ..facts(&[0.0])
+            ..facts(&[0.0, 1.0])
         };
         let built = config.build(one_view);
         assert_eq!(built.is_ok(), allowed, "{loss}");
@@ -137,6 +138,74 @@ fn bad_settings_are_refused() {
     );
     assert_eq!(
         classes.build(facts(&[1.0, 1.0])).err(),
-        Some(ObjectiveError::ClassCount(1))
+        Some(ObjectiveError::EqualGrades {
+            count: 2,
+            value: 1.0
+        })
     );
+}
+
+#[test]
+fn grades_that_do_not_differ_are_refused_with_their_value() {
+    for loss in ["mse", "l1", "smooth_k2", "cosent", "angle", "pearson"] {
+        let config: ObjectiveConfig = toml::from_str(&format!("loss = '{loss}'")).unwrap();
+        let equal = ObjectiveError::EqualGrades {
+            count: 3,
+            value: 2.5,
+        };
+        assert_eq!(config.build(facts(&[2.5; 3])).err(), Some(equal));
+        // Those without weight do not count.
+        let weighted = |weights| Facts {
+            weights,
+            ..facts(&[2.5, 2.5, 4.0])
+        };
+        assert!(config.build(weighted(&[1.0, 1.0, 1.0])).is_ok(), "{loss}");
+        let two = ObjectiveError::EqualGrades {
+            count: 2,
+            value: 2.5,
+        };
+        assert_eq!(config.build(weighted(&[1.0, 0.5, 0.0])).err(), Some(two));
+        assert_eq!(
+            config.build(weighted(&[0.0; 3])).err(),
+            Some(ObjectiveError::NoWeight(3))
+        );
+    }
+    // A cosine's map that is given does not make something of them.
+    let fixed = "loss = 'mse'\nform = 'cosine'\nscale = 5.0\noffset = 0.0";
+    let config: ObjectiveConfig = toml::from_str(fixed).unwrap();
+    let error = config.build(facts(&[4.0; 8])).err().unwrap().to_string();
+    assert!(error.contains("all 8 training grades are 4"), "{error}");
+    // Texts without grades have none that could differ.
+    let free: ObjectiveConfig = toml::from_str("loss = 'info_nce'").unwrap();
+    assert!(free.build(facts(&[0.0; 3])).is_ok());
+}
+
+#[test]
+fn temperatures_have_bounds() {
+    for (temperature, fits) in [
+        ("1e-5", false),
+        ("1e-4", true),
+        ("0.05", true),
+        ("1e4", true),
+        ("1e5", false),
+        ("nan", false),
+        ("-0.05", false),
+        ("inf", false),
+    ] {
+        for loss in [
+            "info_nce",
+            "cosent",
+            "angle",
+            "list_net",
+            "list_mle",
+            "consistency",
+        ] {
+            let built = build(&format!("loss = '{loss}'\ntemperature = {temperature}"));
+            assert_eq!(built.is_ok(), fits, "{loss} {temperature}");
+        }
+        let built = build(&format!(
+            "loss = 'list_net'\nteacher_temperature = {temperature}"
+        ));
+        assert_eq!(built.is_ok(), fits, "{temperature}");
+    }
 }

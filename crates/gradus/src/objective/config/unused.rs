@@ -42,6 +42,10 @@ impl ObjectiveConfig {
         if let Some(setting) = first(&foreign) {
             return refuse(setting, "this loss");
         }
+        if let (Some(scale), true) = (self.scale.filter(|s| *s > 0.0), divides) {
+            let temperature = 1.0 / scale;
+            return Err(ObjectiveError::ScaleOfSimilarities { scale, temperature });
+        }
         if !self.loss.is_regression() {
             let given = [
                 ("features", self.features.is_some()),

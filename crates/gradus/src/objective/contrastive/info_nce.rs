@@ -1,5 +1,5 @@
 use crate::objective::directions::{Cosines, Directions};
-use crate::objective::{Input, Objective, ObjectiveError, Output};
+use crate::objective::{Input, Objective, ObjectiveError, Output, Rows, error};
 
 /// InfoNCE with the other texts of the batch as negatives (van den Oord et al.
 /// 2018; as in SimCSE, Gao et al. 2021, equations 1 and 5):
@@ -31,11 +31,9 @@ impl InfoNce {
     /// For examples of `columns` texts: anchor, positive, hard negatives.
     ///
     /// # Errors
-    /// [`ObjectiveError::Temperature`] unless it is positive and finite.
+    /// [`ObjectiveError::Temperature`] unless it lies within bounds.
     pub fn new(columns: usize, temperature: f64) -> Result<Self, ObjectiveError> {
-        if !(temperature > 0.0 && temperature.is_finite()) {
-            return Err(ObjectiveError::Temperature(temperature));
-        }
+        error::temperature(temperature)?;
         Ok(Self {
             columns: columns.max(2),
             temperature,
@@ -124,6 +122,34 @@ impl Side<'_> {
 impl Objective for InfoNce {
     fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// The negatives are the other examples' texts.
+    fn min_batch(&self) -> usize {
+        2
+    }
+
+    /// Some text must be a negative of some example: neither its anchor nor its
+    /// positive.
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        let all = || rows.texts.chunks_exact(rows.columns);
+        let mut candidates: Vec<u32> = Vec::new();
+        // With one view a text is its own positive.
+        for text in all().flat_map(|row| &row[1.min(row.len() - 1)..]) {
+            if !candidates.contains(text) {
+                candidates.push(*text);
+            }
+            if candidates.len() > 2 {
+                return Ok(());
+            }
+        }
+        let own = |row: &[u32], text: u32| row.iter().take(2).any(|t| *t == text);
+        let some = all().any(|row| candidates.iter().any(|&text| !own(row, text)));
+        if some {
+            Ok(())
+        } else {
+            Err(ObjectiveError::NoNegatives(all().len()))
+        }
     }
 
     fn initial_parameters(&self, _dim: usize, _seed: u64) -> Vec<f32> {

@@ -1,6 +1,6 @@
 use super::PairSimilarity;
 use super::pair_similarity::Similarities;
-use crate::objective::{Input, Objective, ObjectiveError, Output};
+use crate::objective::{Input, Objective, ObjectiveError, Output, error};
 
 /// CoSENT (Su 2022): of two pairs the one with the better grade should be more
 /// alike,
@@ -22,13 +22,11 @@ impl Cosent {
     /// `scale` is one over the temperature; 20 in the published form.
     ///
     /// # Errors
-    /// [`ObjectiveError::Temperature`] unless one over it is positive and
-    /// finite.
+    /// [`ObjectiveError::Temperature`] unless one over it is a temperature
+    /// within bounds.
     pub fn new(similarity: PairSimilarity, scale: f64) -> Result<Self, ObjectiveError> {
-        match scale > 0.0 && scale.is_finite() {
-            true => Ok(Self { similarity, scale }),
-            false => Err(ObjectiveError::Temperature(1.0 / scale)),
-        }
+        error::temperature(1.0 / scale)?;
+        Ok(Self { similarity, scale })
     }
 }
 
@@ -59,6 +57,11 @@ fn log_sums_before(order: &[usize], labels: &[f64], terms: &[f64]) -> Vec<f64> {
 
 impl Objective for Cosent {
     fn columns(&self) -> usize {
+        2
+    }
+
+    /// It compares pairs with each other.
+    fn min_batch(&self) -> usize {
         2
     }
 

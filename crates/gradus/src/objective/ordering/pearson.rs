@@ -32,6 +32,11 @@ impl Objective for PearsonLoss {
         2
     }
 
+    /// Two pairs always correlate by 1 or -1.
+    fn min_batch(&self) -> usize {
+        3
+    }
+
     fn evaluate(&self, _parameters: &[f32], input: &Input<'_>) -> Output {
         /// Cosines closer to each other than f32 tells apart.
         const LEAST: f64 = 1e-7;

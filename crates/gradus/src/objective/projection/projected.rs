@@ -1,6 +1,6 @@
 use super::{mlp, projector};
 use crate::Embeddings;
-use crate::objective::{Beside, Input, Objective, ObjectiveError, Output};
+use crate::objective::{Beside, Input, Objective, ObjectiveError, Output, Rows};
 use gradus_kernels::dropout::mix64;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,19 @@ fn normal(seed: u64, i: u64) -> f64 {
 impl Objective for Projected {
     fn columns(&self) -> usize {
         self.inner.columns()
+    }
+
+    /// Batch norm of a single row is zero.
+    fn min_batch(&self) -> usize {
+        let own = match self.projection {
+            Projection::Mlp => 1,
+            Projection::BatchNorm => 2usize.div_ceil(self.columns().max(1)),
+        };
+        own.max(self.inner.min_batch())
+    }
+
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        self.inner.check_rows(rows)
     }
 
     fn teachers(&self) -> usize {

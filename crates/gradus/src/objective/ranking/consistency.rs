@@ -1,6 +1,6 @@
 use super::lists::{Views, log_softmax, members, picked};
 use crate::objective::directions::Cosines;
-use crate::objective::{Input, Objective, ObjectiveError, Output};
+use crate::objective::{Input, Objective, ObjectiveError, Output, error};
 
 /// Ranking consistency (RankCSE, equation 5): the mean over texts of the
 /// Jensen-Shannon divergence
@@ -19,15 +19,13 @@ impl Consistency {
     /// `include_self`: whether a text stands in its own list.
     ///
     /// # Errors
-    /// [`ObjectiveError::Temperature`] unless it is positive and finite.
+    /// [`ObjectiveError::Temperature`] unless it lies within bounds.
     pub fn new(temperature: f64, include_self: bool) -> Result<Self, ObjectiveError> {
-        match temperature > 0.0 && temperature.is_finite() {
-            true => Ok(Self {
-                temperature,
-                include_self,
-            }),
-            false => Err(ObjectiveError::Temperature(temperature)),
-        }
+        error::temperature(temperature)?;
+        Ok(Self {
+            temperature,
+            include_self,
+        })
     }
 }
 
@@ -60,6 +58,11 @@ fn jensen_shannon(log_p: &[f64], log_q: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
 impl Objective for Consistency {
     fn columns(&self) -> usize {
         2
+    }
+
+    /// A list of one has one order.
+    fn min_batch(&self) -> usize {
+        if self.include_self { 2 } else { 3 }
     }
 
     fn evaluate(&self, _parameters: &[f32], input: &Input<'_>) -> Output {

@@ -1,6 +1,6 @@
 use super::lists::{Views, log_softmax, members, picked, teacher_cosines};
 use crate::objective::directions::Cosines;
-use crate::objective::{Input, Objective, ObjectiveError, Output};
+use crate::objective::{Input, Objective, ObjectiveError, Output, error};
 use gradus_kernels::dropout::mix64;
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +50,7 @@ impl RankingDistillation {
         include_self: bool,
     ) -> Result<Self, ObjectiveError> {
         for t in [temperature, teacher_temperature] {
-            if !(t > 0.0 && t.is_finite()) {
-                return Err(ObjectiveError::Temperature(t));
-            }
+            error::temperature(t)?;
         }
         let total: f64 = teachers.iter().sum();
         if !(total > 0.0 && total.is_finite() && teachers.iter().all(|w| *w > 0.0)) {
@@ -132,6 +130,11 @@ impl RankingDistillation {
 impl Objective for RankingDistillation {
     fn columns(&self) -> usize {
         self.views
+    }
+
+    /// A list of one has one order.
+    fn min_batch(&self) -> usize {
+        if self.include_self { 2 } else { 3 }
     }
 
     fn teachers(&self) -> usize {
