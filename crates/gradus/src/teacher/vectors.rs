@@ -176,6 +176,12 @@ impl Store {
         (texts, keys): (&[Numbered<'_>], &[[u8; KEY]]),
         observer: &mut dyn Observer,
     ) -> Result<()> {
+        if encoder.dim() != self.dim {
+            let (found, wanted) = (encoder.dim(), self.dim);
+            return Err(Error::Internal(format!(
+                "teacher {name}: vectors of {found} values where its files say {wanted}"
+            )));
+        }
         std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
         let (vectors_path, texts_path) = (self.vectors(), self.texts());
         let mut key_file = open(&texts_path)?;

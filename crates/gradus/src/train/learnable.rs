@@ -53,18 +53,29 @@ pub(super) fn check_batches(
             }
         ));
     }
-    if BatchSizes::of(settings, n).largest < least {
-        return Err(format!(
-            "{what} compares the examples of a batch: with `batch = {}` it learns nothing, as `accumulate` does not join batches; set `batch` to at least {least}",
-            settings.batch
-        ));
-    }
+    check_batch_size(settings, objective)?;
     let rows = Rows {
         columns: examples.columns,
         texts: &examples.rows,
     };
     let in_words = |e: ObjectiveError| format!("objective: {e}");
     objective.check_rows(rows).map_err(in_words)
+}
+
+/// Whether a full batch has as many examples as the objective compares.
+///
+/// # Errors
+/// How many it needs.
+pub(super) fn check_batch_size(settings: &Stage, objective: &dyn Objective) -> Result<(), String> {
+    let least = objective.min_batch();
+    if BatchSizes::of(settings, usize::MAX).largest >= least {
+        return Ok(());
+    }
+    Err(format!(
+        "{} compares the examples of a batch: with `batch = {}` it learns nothing, as `accumulate` does not join batches; set `batch` to at least {least}",
+        objective.describe(),
+        settings.batch
+    ))
 }
 
 /// What of the stage's epochs is lost, where the last batch is too small.

@@ -1,4 +1,4 @@
-use super::{AdamW, ScheduleKind, prompting};
+use super::{AdamW, ScheduleKind, learnable, prompting};
 use crate::Precision;
 use crate::data::Source;
 use crate::difference::DifferenceSettings;
@@ -351,7 +351,8 @@ impl Stage {
         };
         for objective in self.objectives() {
             let built = objective.build(facts);
-            built.map_err(|e| format!("objective: {e}"))?;
+            let built = built.map_err(|e| format!("objective: {e}"))?;
+            learnable::check_batch_size(self, &*built)?;
         }
         Ok(())
     }
