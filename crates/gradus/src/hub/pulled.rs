@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
-use crate::atomic::{Temporary, beside, write_bytes, write_file};
+use crate::atomic::{Unfinished, write_bytes, write_file};
 use crate::data::HubSet;
 use crate::{Error, Result};
 
@@ -80,18 +80,20 @@ impl Pulled {
         fill: impl FnOnce(&mut dyn std::io::Write) -> Result<usize>,
     ) -> Result<usize> {
         let target = folder.join(name);
-        let fresh = Temporary(beside(&target));
+        let fresh = Unfinished::beside(&target);
         let mut rows = 0;
-        write_file(&fresh.0, |out| {
+        write_file(fresh.path(), |out| {
             rows = fill(out)?;
             Ok(())
         })?;
-        let bytes = fs::metadata(&fresh.0).map_err(Error::io(&fresh.0))?.len();
+        let bytes = fs::metadata(fresh.path())
+            .map_err(Error::io(fresh.path()))?
+            .len();
         let ours = self.files.iter().any(|file| {
             let length = fs::metadata(&target).map(|m| m.len()).ok();
             file.name == name && length == Some(file.bytes)
         });
-        if !ours && target.exists() && !same(&target, &fresh.0)? {
+        if !ours && target.exists() && !same(&target, fresh.path())? {
             let aside = aside(&target);
             fs::rename(&target, &aside).map_err(Error::io(&aside))?;
             progress.note(&format!(
@@ -100,7 +102,7 @@ impl Pulled {
                 aside.display()
             ));
         }
-        fs::rename(&fresh.0, &target).map_err(Error::io(&target))?;
+        fresh.commit(&target).map_err(Error::io(&target))?;
         self.files.retain(|file| file.name != name);
         self.files.push(PulledFile {
             name: name.into(),
