@@ -6,10 +6,11 @@ use crate::progress::{Fetching, Manner};
 use gradus::Precision;
 use gradus::data::{DataRoot, RootOrigin};
 use gradus::hub::{HubConfig, resolve_model};
-use gradus::model::SentenceEncoder;
+use gradus::model::{PromptChoice, SentenceEncoder};
 use gradus::output::Marker;
 use gradus_kernels::cpu::Cpu;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The global options, understood.
@@ -25,6 +26,8 @@ pub struct Context {
     threads: usize,
     /// Whether the precision was told.
     told: Cell<bool>,
+    /// The notes on models that were shown.
+    noted: RefCell<BTreeSet<String>>,
 }
 
 impl Context {
@@ -44,6 +47,7 @@ impl Context {
             precision: global.precision,
             threads,
             told: Cell::new(false),
+            noted: RefCell::default(),
         }
     }
 
@@ -85,14 +89,47 @@ impl Context {
 
     /// Loads the model in `folder` without a word on the precision, for commands
     /// that are typed again and again.
-    pub fn load_silently(&self, folder: &Path) -> Result<SentenceEncoder<Cpu>, Failure> {
+    pub fn load_silently(
+        &self,
+        folder: &Path,
+        prompt: Option<PromptChoice>,
+    ) -> Result<SentenceEncoder<Cpu>, Failure> {
         self.told.set(true);
-        self.load(folder)
+        self.load_with_prompt(folder, prompt)
     }
 
     /// Loads the model in `folder`.
     pub fn load(&self, folder: &Path) -> Result<SentenceEncoder<Cpu>, Failure> {
-        SentenceEncoder::load(folder, self.backend(Precision::Auto)?).map_err(Failure::Model)
+        self.load_with_prompt(folder, None)
+    }
+
+    /// The same with a prompt before every text.
+    pub fn load_with_prompt(
+        &self,
+        folder: &Path,
+        prompt: Option<PromptChoice>,
+    ) -> Result<SentenceEncoder<Cpu>, Failure> {
+        let backend = self.backend(Precision::Auto)?;
+        let mut encoder = SentenceEncoder::load(folder, backend).map_err(Failure::Model)?;
+        let unchosen = match prompt {
+            Some(prompt) => {
+                encoder.set_prompt(prompt).map_err(Failure::Model)?;
+                None
+            }
+            None => encoder.folder().modules.prompts.note(),
+        };
+        let unchosen = unchosen.map(|note| format!("{note}; --prompt chooses one"));
+        for note in encoder.notes().map(str::to_owned).chain(unchosen) {
+            self.note_once(&format!("{}: {note}", folder.display()));
+        }
+        Ok(encoder)
+    }
+
+    /// Shows a note that was not shown yet.
+    pub fn note_once(&self, note: &str) {
+        if self.noted.borrow_mut().insert(note.to_owned()) {
+            self.manner.note(&format!("note: {note}"));
+        }
     }
 
     /// Notes how many texts a model read only in part, or not at all.

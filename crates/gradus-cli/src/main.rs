@@ -19,6 +19,7 @@ mod output;
 mod pair_options;
 mod pretraining;
 mod progress;
+mod prompt_options;
 mod runs;
 mod steps_shown;
 mod stop;

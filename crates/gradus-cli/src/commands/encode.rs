@@ -7,9 +7,10 @@ use crate::exit::Failure;
 use crate::npy;
 use crate::output::Output;
 use crate::progress::Counter;
+use crate::prompt_options::PromptOptions;
 use gradus::Embeddings;
 use gradus::data::{DataError, Format as DataFormat, JsonReader, JsonRow, Lines};
-use gradus::model::EncodeOptions;
+use gradus::model::{EncodeOptions, PromptChoice};
 use gradus::output::Inputs;
 use gradus::text::Tokens;
 use serde::Serialize;
@@ -32,6 +33,18 @@ Examples:
   gradus encode ./matryoshka --input texts.txt --dim 64 --normalize > vectors.jsonl
   gradus encode ./model --input posts.jsonl --field body > vectors.jsonl
   zcat texts.gz | gradus encode all-MiniLM-L6-v2 | head -n 3";
+
+const ROLES: &[(&str, Role)] = &[("query", Role::Query), ("document", Role::Document)];
+
+/// What texts are, as in sentence-transformers' `encode_query` and
+/// `encode_document`.
+#[derive(Debug, Clone, Copy)]
+pub enum Role {
+    /// What is searched with.
+    Query,
+    /// What is searched.
+    Document,
+}
 
 const FORMATS: &[(&str, Format)] = &[("jsonl", Format::Jsonl), ("npy", Format::Npy)];
 
@@ -75,6 +88,14 @@ pub struct Args {
     /// Divide each vector by its length
     #[arg(long)]
     pub normalize: bool,
+    /// Which prompt.
+    #[command(flatten)]
+    pub prompt: PromptOptions,
+    /// Put the model's prompt for queries or for documents before every text, as
+    /// encode_query and encode_document of sentence-transformers do
+    #[arg(long = "as", value_name = "ROLE", value_parser = one_of(ROLES))]
+    #[arg(conflicts_with_all = ["prompt", "prompt_text"])]
+    pub role: Option<Role>,
     /// Write to FILE, which appears when all is done
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -113,7 +134,23 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         true => open(&args, context)?,
         false => Chunks::read(move || Ok(texts.into_iter().map(Ok)))?,
     };
-    let encoder = context.load(&folder)?;
+    let prompt = args.role.map(|role| match role {
+        Role::Query => PromptChoice::Query,
+        Role::Document => PromptChoice::Document,
+    });
+    let prompt = prompt.or_else(|| args.prompt.choice());
+    let as_document = matches!(prompt, Some(PromptChoice::Document));
+    let encoder = context.load_with_prompt(&folder, prompt)?;
+    if as_document {
+        let prompts = &encoder.folder().modules.prompts.named;
+        let has = |name: &str| prompts.iter().any(|(known, _)| known == name);
+        let other = ["passage", "corpus"].into_iter().find(|name| has(name));
+        if let Some(other) = other.filter(|_| !has("document")) {
+            context.note_once(&format!(
+                "the model has no prompt `document`, so documents go without one, as in sentence-transformers; --prompt {other} takes its prompt `{other}`"
+            ));
+        }
+    }
     let width = match args.dim.map(|dim| dim as usize) {
         Some(dim) if dim > encoder.dim() => {
             return Err(Failure::Usage(format!(

@@ -7,6 +7,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::PairOptions;
 use crate::progress::{Counter, Manner};
+use crate::prompt_options::PromptOptions;
 use crate::training::Narrator;
 use gradus::Embeddings;
 use gradus::data::{Known, TextVariant};
@@ -93,6 +94,9 @@ pub struct Args {
     /// How to read pairs.
     #[command(flatten)]
     pub reading: PairOptions,
+    /// Which prompt.
+    #[command(flatten)]
+    pub prompt: PromptOptions,
     /// Write the report to FILE
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -119,7 +123,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     for (spec, folder) in args.models.iter().zip(&folders) {
         let training = Provenance::load(folder).map_err(Failure::Model)?;
         let what = format!("{spec}: encoding sentences");
-        let watched = Watched::new(context.load(folder)?, what, context.manner);
+        let watched = Watched::new(
+            context.load_with_prompt(folder, args.prompt.choice())?,
+            what,
+            context.manner,
+        );
         let scores = suite.evaluate(&watched).map_err(Failure::Model)?;
         report.push_trained(spec, scores, training);
         context.note_texts(watched.encoder());

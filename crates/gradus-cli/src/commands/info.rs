@@ -10,6 +10,7 @@ use gradus::model::{
 };
 use indicatif::{DecimalBytes, HumanCount};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const EXAMPLES: &str = "\
@@ -48,6 +49,10 @@ struct Info {
     max_tokens: usize,
     tokenizer: String,
     prompt: String,
+    prompts: BTreeMap<String, String>,
+    include_prompt: bool,
+    truncated_to: Option<usize>,
+    notes: Vec<String>,
     pooling: Vec<String>,
     template: Option<TemplateInfo>,
     modules_described: bool,
@@ -74,6 +79,7 @@ struct DenseInfo {
     output: usize,
     bias: bool,
     activation: String,
+    residual: bool,
 }
 
 #[derive(Serialize)]
@@ -139,7 +145,11 @@ impl Info {
             parameters: Layout::new(config, &modules.dense).len(),
             max_tokens: folder.max_tokens,
             tokenizer: tokenizer_kind(&folder.encoder)?,
-            prompt: modules.prompt.clone(),
+            prompt: modules.default_prompt(),
+            prompts: modules.prompts.named.iter().cloned().collect(),
+            include_prompt: modules.include_prompt,
+            truncated_to: modules.truncate,
+            notes: notes(&folder)?,
             pooling: modules.pooling.iter().map(snake).collect(),
             template: modules.template.as_ref().map(|t| TemplateInfo {
                 text: t.text.clone(),
@@ -154,6 +164,7 @@ impl Info {
                     output: d.out_width,
                     bias: d.bias,
                     activation: snake(d.activation),
+                    residual: d.residual,
                 })
                 .collect(),
             normalize: modules.normalize,
@@ -201,7 +212,13 @@ impl Info {
             ("max tokens", self.max_tokens.to_string()),
         ];
         if !self.prompt.is_empty() {
-            lines.push(("prompt", format!("{:?}", self.prompt)));
+            lines.push(("default prompt", format!("{:?}", self.prompt)));
+        }
+        for (name, text) in &self.prompts {
+            lines.push(("prompt", format!("{name}: {text:?}")));
+        }
+        if !self.include_prompt {
+            lines.push(("", "a prompt's tokens are not pooled".to_owned()));
         }
         let assumed = match self.modules_described {
             true => "",
@@ -218,11 +235,17 @@ impl Info {
         for dense in &self.dense {
             let bias = if dense.bias { "" } else { ", no bias" };
             let (input, output, activation) = (dense.input, dense.output, &dense.activation);
-            lines.push(("dense", format!("{input} to {output}, {activation}{bias}")));
+            let residual = if dense.residual { ", residual" } else { "" };
+            let dense = format!("{input} to {output}, {activation}{bias}{residual}");
+            lines.push(("dense", dense));
         }
         let normalize = if self.normalize { "yes" } else { "no" };
         lines.push(("normalised", normalize.to_owned()));
-        lines.push(("embedding", format!("{} values", self.embedding_size)));
+        let cut = match self.truncated_to {
+            Some(_) => " (`truncate_dim`)",
+            None => "",
+        };
+        lines.push(("embedding", format!("{} values{cut}", self.embedding_size)));
         lines.push((
             "regression head",
             self.regression_head
@@ -234,6 +257,7 @@ impl Info {
         if let Some(calibration) = &self.calibration {
             lines.push(("calibration", calibration.clone()));
         }
+        lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
         for file in &self.files {
             let size = DecimalBytes(file.bytes);
             lines.push(("file", format!("{} ({size})", file.name)));
@@ -293,6 +317,13 @@ fn tokenizer_kind(folder: &Path) -> gradus::Result<String> {
         .model
         .r#type
         .unwrap_or_else(|| "unnamed kind".to_owned()))
+}
+
+/// What a user should know of a model, its tokenizer included.
+fn notes(folder: &ModelFolder) -> gradus::Result<Vec<String>> {
+    let tokenizer = folder.tokenizer()?;
+    let all = folder.notes.iter().chain(tokenizer.notes());
+    Ok(all.cloned().chain(folder.modules.prompts.note()).collect())
 }
 
 /// The files under `folder`, by name.

@@ -9,6 +9,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::PairOptions;
 use crate::progress::Counter;
+use crate::prompt_options::PromptOptions;
 use answer::Answer;
 use clap::ArgAction;
 use gradus::calibration::{Calibration, RawScore};
@@ -74,6 +75,9 @@ pub struct Args {
     /// How to read pairs.
     #[command(flatten)]
     pub reading: PairOptions,
+    /// Which prompt.
+    #[command(flatten)]
+    pub prompt: PromptOptions,
     /// The form of the answers (json: an object a line); by default text on a
     /// terminal, else tsv
     #[arg(long, value_parser = one_of(FORMATS))]
@@ -95,13 +99,13 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let header = args.output_header && matches!(format, Format::Tsv);
     let folder = context.find(&args.model)?;
     if let Ok([first, second]) = <[String; 2]>::try_from(std::mem::take(&mut args.texts)) {
-        let scorer = Scorer::new(args.model, &folder, context)?;
+        let scorer = Scorer::new(args.model, &folder, &args.prompt, context)?;
         scorer.single((first, second), format, header)?;
         context.note_texts(&scorer.encoder);
         return Ok(());
     }
     let mut pairs = open(&args, context)?;
-    let scorer = Scorer::new(args.model, &folder, context)?;
+    let scorer = Scorer::new(args.model, &folder, &args.prompt, context)?;
     let mut output = open_output(header)?;
     let counter = Counter::new(context.manner.beside_results(), "scoring pairs", None);
     while let Some(chunk) = pairs.next_chunk()? {
@@ -158,8 +162,13 @@ struct Scorer {
 }
 
 impl Scorer {
-    fn new(model: String, folder: &Path, context: &Context) -> Result<Self, Failure> {
-        let encoder = context.load_silently(folder)?;
+    fn new(
+        model: String,
+        folder: &Path,
+        prompt: &PromptOptions,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let encoder = context.load_silently(folder, prompt.choice())?;
         let calibration = Calibration::load(folder).map_err(Failure::Model)?;
         let by_head = |c: &Calibration| c.score == RawScore::Grade;
         if calibration.as_ref().is_some_and(by_head) && encoder.head().is_none() {

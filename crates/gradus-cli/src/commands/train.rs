@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::prompt_options::PromptOptions;
 use crate::runs::{existing, inputs, take};
 use crate::stop;
 use crate::training::{Narrator, describe_plan};
@@ -37,6 +38,9 @@ pub struct Args {
     /// repeated
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
     pub set: Vec<String>,
+    /// Which prompt, in place of the recipe's.
+    #[command(flatten)]
+    pub prompt: PromptOptions,
     /// The run's folder; by default the recipe's `output`, else runs/NAME
     #[arg(long, short, value_name = "DIR", conflicts_with = "resume")]
     pub output: Option<PathBuf>,
@@ -75,7 +79,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let path = args.recipe.as_deref().unwrap_or(Path::new(""));
     let text = read_recipe(path)?;
-    let recipe = parse_recipe(path, &text, &args.set).map_err(Error::from)?;
+    let mut set = args.set.clone();
+    set.extend(args.prompt.recipe_keys());
+    let recipe = parse_recipe(path, &text, &set).map_err(Error::from)?;
     let base = base_of(path);
     if args.dry_run {
         let (mut run, _) = prepare(recipe, base, context, &mut narrator)?;

@@ -65,9 +65,9 @@ impl Calibration {
         if format != FORMAT {
             return Err(ModelError::Unsupported {
                 path,
-                what: "format of calibration",
+                what: "format of calibration".into(),
                 found: format.to_string(),
-                supported: "1",
+                supported: "1".into(),
             }
             .into());
         }

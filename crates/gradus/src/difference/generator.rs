@@ -44,9 +44,9 @@ impl<B: Backend> Generator<B> {
         if model.has_fresh_head() {
             return Err(ModelError::Unsupported {
                 path: root.to_path_buf(),
-                what: "generator",
+                what: "generator".into(),
                 found: "weights without the head that tells masked tokens".into(),
-                supported: "masked language models such as distilbert-base-uncased, and models of `gradus pretrain`",
+                supported: "masked language models such as distilbert-base-uncased, and models of `gradus pretrain`".into(),
             }
             .into());
         }

@@ -10,7 +10,8 @@ impl<B: Backend> SentenceEncoder<B> {
     /// `seed`. A head that came with the model was made for the vectors before
     /// it and goes.
     pub fn append_mlp(&mut self, seed: u64) {
-        let width = self.dim();
+        let modules = &self.folder.modules;
+        let width = modules.whole_width(self.folder.config.hidden_size);
         let dense = &mut self.folder.modules.dense;
         let number = 2 + dense.len();
         let names = (number..).map(|n| format!("{n}_Dense"));
@@ -22,6 +23,7 @@ impl<B: Backend> SentenceEncoder<B> {
             out_width: width,
             bias: true,
             activation: Activation::Tanh,
+            residual: false,
         });
         let known = self.layout.named().len();
         let mut arena = self.backend.read_arena(&self.params, 0..self.layout.len());

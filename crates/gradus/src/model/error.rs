@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// A model folder that cannot be loaded, or text that a model cannot take.
@@ -35,11 +36,32 @@ pub enum ModelError {
         /// The file that asks for it.
         path: PathBuf,
         /// The kind of thing.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// What was asked for.
         found: String,
         /// What there is.
-        supported: &'static str,
+        supported: Cow<'static, str>,
+    },
+    /// A key of a description that no list has.
+    #[error(
+        "{}: `{key}` is {value}; this version does not know the key, so neither whether it changes vectors; where it does not, take it out of the file",
+        path.display()
+    )]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// A prompt that a model does not have.
+    #[error("{}: {message}", folder.display())]
+    Prompt {
+        /// The model's folder.
+        folder: PathBuf,
+        /// What is wrong, and what there is.
+        message: String,
     },
     /// A template that the model's texts cannot be put into.
     #[error("template {template:?}: {message}")]

@@ -1,5 +1,7 @@
 use super::ModelError;
+use super::keys::{Keys, Problem};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Larger than any size in any encoder; keeps products of hostile ones small.
@@ -11,13 +13,66 @@ const LARGEST: usize = 1 << 24;
 pub(crate) struct Fields<'a> {
     path: &'a Path,
     object: &'a Map<String, Value>,
+    /// What is done with each key, where there is such a list.
+    keys: Option<Keys>,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of `value`, which was read from `path`.
+    /// The fields of `value`, which was read from `path`, where every key is one
+    /// of `keys` with a value that can be obeyed.
+    pub fn of(path: &'a Path, value: &'a Value, keys: Keys) -> Result<Self, ModelError> {
+        let mut fields = Self::new(path, value)?;
+        fields.keys = Some(keys);
+        for (key, value) in fields.object {
+            match keys.problem(key, value) {
+                None => {}
+                Some(Problem::Unknown) => return Err(fields.unknown(key, value)),
+                Some(Problem::Value(values, why)) => {
+                    return Err(fields.not_one_of(key, value, values, why));
+                }
+            }
+        }
+        Ok(fields)
+    }
+
+    fn unknown(&self, key: &str, value: &Value) -> ModelError {
+        ModelError::UnknownKey {
+            path: self.path.to_path_buf(),
+            key: shorten(key),
+            value: brief(value),
+        }
+    }
+
+    fn not_one_of(&self, key: &str, value: &Value, values: &[&str], why: &str) -> ModelError {
+        let flags = values.iter().any(|v| matches!(*v, "true" | "false"));
+        if flags && !value.is_boolean() {
+            let found = brief(value);
+            return self.error(format!("`{key}` is {found}, not true or false"));
+        }
+        let supported = match values {
+            [] => "a folder without it".to_owned(),
+            _ => values.join(", "),
+        };
+        let found = match value {
+            Value::Object(_) | Value::Array(_) => shorten(&value.to_string()),
+            _ => brief(value),
+        };
+        ModelError::Unsupported {
+            path: self.path.to_path_buf(),
+            what: Cow::Owned(key.to_owned()),
+            found: format!("{found} ({why})"),
+            supported: Cow::Owned(supported),
+        }
+    }
+
+    /// The fields of `value`, which was read from `path`, whatever its keys.
     pub fn new(path: &'a Path, value: &'a Value) -> Result<Self, ModelError> {
         match value {
-            Value::Object(object) => Ok(Self { path, object }),
+            Value::Object(object) => Ok(Self {
+                path,
+                object,
+                keys: None,
+            }),
             other => Err(ModelError::Config {
                 path: path.to_path_buf(),
                 message: format!("an object is expected, not {}", brief(other)),
@@ -26,8 +81,8 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields of an object among these.
-    pub fn within(&self, value: &'a Value) -> Result<Self, ModelError> {
-        Self::new(self.path, value)
+    pub fn within(&self, value: &'a Value, keys: Keys) -> Result<Self, ModelError> {
+        Self::of(self.path, value, keys)
     }
 
     /// An error that names the file.
@@ -47,14 +102,18 @@ impl<'a> Fields<'a> {
     ) -> ModelError {
         ModelError::Unsupported {
             path: self.path.to_path_buf(),
-            what,
+            what: what.into(),
             found,
-            supported,
+            supported: supported.into(),
         }
     }
 
     /// The field as it stands.
     pub fn get(&self, key: &str) -> Option<&'a Value> {
+        debug_assert!(
+            self.keys.is_none_or(|keys| keys.is_read(key)),
+            "`{key}` is read, but its list says otherwise"
+        );
         self.object.get(key).filter(|v| !v.is_null())
     }
 
@@ -114,7 +173,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A value for an error message, which a hostile file must not fill.
-pub(super) fn brief(value: &Value) -> String {
+pub(crate) fn brief(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".into(),
         Value::Object(_) => "an object".into(),
@@ -124,7 +183,7 @@ pub(super) fn brief(value: &Value) -> String {
 }
 
 /// The beginning of a name or text for an error message.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     const MOST: usize = 80;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -1,12 +1,12 @@
 //! Model folders for encoders that have learned nothing yet.
 
 use super::initial::initial_values;
-use super::save::{carry_tokenizer, write, write_json, write_modules, write_weights};
+use super::save::{carry_tokenizer_across, write, write_json, write_modules, write_weights};
+use super::transformer::TransformerSettings;
 use super::{EncoderConfig, Layout, ModelError, ModelFolder, Modules};
 use crate::Result;
 use crate::output::replace_folder;
 use crate::text::Tokenizer;
-use gradus_kernels::Pooling;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -64,9 +64,12 @@ fn fill(
     tokenizer: &TokenizerFiles,
     seed: u64,
 ) -> Result<()> {
+    let mut transformer = TransformerSettings::default();
     match tokenizer {
         TokenizerFiles::Of(root) => {
-            carry_tokenizer(&ModelFolder::open(root)?.encoder, folder)?;
+            let source = ModelFolder::open(root)?;
+            carry_tokenizer_across(&source, folder)?;
+            transformer.tokenizer.lower_case = source.transformer.tokenizer.lower_case;
         }
         TokenizerFiles::Json(text) => {
             write(&folder.join("tokenizer.json"), text)?;
@@ -106,13 +109,11 @@ fn fill(
         root: folder.to_path_buf(),
         encoder: folder.to_path_buf(),
         modules: Modules {
-            pooling: vec![Pooling::Mean],
-            template: None,
-            dense: vec![],
-            normalize: false,
-            prompt: String::new(),
             described: true,
+            ..Modules::assumed()
         },
+        notes: Vec::new(),
+        transformer,
         max_tokens: parsed.max_tokens(),
         config: parsed,
     };

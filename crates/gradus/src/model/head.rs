@@ -186,9 +186,9 @@ impl RegressionHead {
         if format != 1 {
             return Err(ModelError::Unsupported {
                 path,
-                what: "format of regression head",
+                what: "format of regression head".into(),
                 found: format.to_string(),
-                supported: "1",
+                supported: "1".into(),
             }
             .into());
         }

@@ -1,109 +1,112 @@
 //! The modules behind the transformer, as sentence-transformers describes them.
 
-use super::fields::{Fields, brief, shorten};
-use super::files::{is_plain_name, is_there, read_json, require};
+use super::dense::{Dense, read_dense};
+use super::fields::{Fields, shorten};
+use super::files::{is_plain_name, is_there, read_json};
+use super::keys::{MODULE, NORMALIZE};
+use super::pooling::read_pooling;
+use super::prompts::{self, Prompts};
 use super::{ModelError, TemplateSettings};
 use crate::Result;
-use gradus_kernels::{Activation, Pooling};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use gradus_kernels::Pooling;
 use std::path::{Path, PathBuf};
-
-/// A linear layer on the pooled vector.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dense {
-    /// Its folder's name, such as `2_Dense`.
-    pub folder: String,
-    /// Width in.
-    pub in_width: usize,
-    /// Width out.
-    pub out_width: usize,
-    /// Whether a bias is added.
-    pub bias: bool,
-    /// Applied to the result.
-    pub activation: Activation,
-}
 
 /// Pooling, Dense layers, normalisation, and prompts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Modules {
     /// Pooling modes, concatenated in this order.
     pub pooling: Vec<Pooling>,
+    /// Whether the tokens of a prompt are pooled too.
+    pub include_prompt: bool,
     /// What every text is put into, where the vector is that of its mask.
     pub template: Option<TemplateSettings>,
     /// Dense layers in their order.
     pub dense: Vec<Dense>,
     /// Whether vectors are divided by their length at the end.
     pub normalize: bool,
-    /// Text put before every input: the model's default prompt.
-    pub prompt: String,
+    /// Of the vectors, after all else, only so many values are given.
+    pub truncate: Option<usize>,
+    /// The folder's prompts.
+    pub prompts: Prompts,
     /// Whether the folder described its modules; if not, these are the
     /// conventional ones: mean pooling alone.
     pub described: bool,
 }
 
-/// Pooling modes in the order in which their vectors are concatenated, with
-/// their old and new configuration keys.
-pub(super) const POOLINGS: [(&str, &str, Pooling); 6] = [
-    ("pooling_mode_cls_token", "cls", Pooling::Cls),
-    ("pooling_mode_max_tokens", "max", Pooling::Max),
-    ("pooling_mode_mean_tokens", "mean", Pooling::Mean),
-    (
-        "pooling_mode_mean_sqrt_len_tokens",
-        "mean_sqrt_len_tokens",
-        Pooling::MeanSqrtLen,
-    ),
-    (
-        "pooling_mode_weightedmean_tokens",
-        "weightedmean",
-        Pooling::WeightedMean,
-    ),
-    ("pooling_mode_lasttoken", "lasttoken", Pooling::LastToken),
-];
-
-/// A single way of pooling, by the name that sentence-transformers has for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PoolingMode(pub Pooling);
-
-impl TryFrom<String> for PoolingMode {
-    type Error = String;
-
-    fn try_from(name: String) -> std::result::Result<Self, String> {
-        let found = POOLINGS.iter().find(|(_, known, _)| *known == name);
-        found.map(|(_, _, mode)| Self(*mode)).ok_or_else(|| {
-            let known = POOLINGS.map(|(_, name, _)| name).join(", ");
-            format!("`{name}` is no pooling; there are {known}")
-        })
-    }
+/// The kinds of modules.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Transformer,
+    Pooling,
+    Dense,
+    Normalize,
+    Template,
 }
 
-impl From<PoolingMode> for String {
-    fn from(mode: PoolingMode) -> Self {
-        let found = POOLINGS.iter().find(|(_, _, known)| *known == mode.0);
-        found.map_or("", |(_, name, _)| name).to_owned()
+/// What the types of modules are called: where their classes are defined in
+/// sentence-transformers, or were. A type of another name is code that is not run
+/// here, whatever its last word.
+fn kind_of(name: &str) -> Option<Kind> {
+    if name == "gradus.Template" {
+        return Some(Kind::Template);
     }
+    let (path, class) = name
+        .strip_prefix("sentence_transformers.")?
+        .rsplit_once('.')?;
+    let (kind, file) = match class {
+        "Transformer" => (Kind::Transformer, "transformer"),
+        "Pooling" => (Kind::Pooling, "pooling"),
+        "Dense" => (Kind::Dense, "dense"),
+        "Normalize" => (Kind::Normalize, "normalize"),
+        _ => return None,
+    };
+    let known = match path {
+        "models" | "sentence_transformer.modules" => true,
+        "base.modules" => kind != Kind::Pooling,
+        "sparse_encoder.modules" | "cross_encoder.modules" => {
+            matches!(kind, Kind::Transformer | Kind::Dense)
+        }
+        _ => match path.rsplit_once('.') {
+            // The file of the class.
+            Some(("models", module)) => module == class || module == file,
+            Some(("sentence_transformer.modules" | "base.modules", module)) => module == file,
+            _ => false,
+        },
+    };
+    known.then_some(kind)
 }
 
 impl Modules {
-    /// Reads `modules.json` and what it names; also returns the transformer's
-    /// folder. Without `modules.json`: mean pooling, as sentence-transformers
-    /// assumes.
-    pub(super) fn read(root: &Path) -> Result<(Self, PathBuf)> {
-        let mut modules = Self {
-            pooling: vec![],
+    /// Mean pooling alone, as sentence-transformers assumes where nothing is
+    /// described.
+    pub(super) fn assumed() -> Self {
+        Self {
+            pooling: vec![Pooling::Mean],
+            include_prompt: true,
             template: None,
             dense: vec![],
             normalize: false,
-            prompt: default_prompt(root)?,
-            described: true,
-        };
+            truncate: None,
+            prompts: Prompts::default(),
+            described: false,
+        }
+    }
+
+    /// Reads `modules.json` and what it names; also returns the transformer's
+    /// folder.
+    pub(super) fn read(root: &Path) -> Result<(Self, PathBuf)> {
         let path = root.join("modules.json");
         if !is_there(&path)? {
-            modules.pooling.push(Pooling::Mean);
-            modules.described = false;
-            return Ok((modules, root.to_path_buf()));
+            return Ok((Self::assumed(), root.to_path_buf()));
         }
+        let (prompts, truncate) = prompts::read(root)?;
+        let mut modules = Self {
+            pooling: vec![],
+            truncate,
+            prompts,
+            described: true,
+            ..Self::assumed()
+        };
         let list = read_json(&path)?;
         let Some(list) = list.as_array() else {
             return Err(config_error(&path, "a list of modules is expected"));
@@ -111,7 +114,7 @@ impl Modules {
         let mut encoder = None;
         let mut folders: Vec<&str> = vec![];
         for (i, module) in list.iter().enumerate() {
-            let module = Fields::new(&path, module)?;
+            let module = Fields::of(&path, module, MODULE)?;
             let kind = module.required("type", module.string("type")?)?;
             let folder = module.required("path", module.string("path")?)?;
             // Only the transformer may lie in the root.
@@ -126,25 +129,34 @@ impl Modules {
             }
             folders.push(folder);
             let config = root.join(folder).join("config.json");
-            match kind.rsplit('.').next().unwrap_or_default() {
+            match kind_of(kind) {
                 // Joining an empty name would end messages' paths in a slash.
-                "Transformer" if folder.is_empty() => encoder = Some(root.to_path_buf()),
-                "Transformer" if i == 0 => encoder = Some(root.join(folder)),
-                "Pooling" if i == 1 => modules.pooling = read_pooling(&config, &modules.prompt)?,
-                "Template" if i == 1 => {
+                Some(Kind::Transformer) if folder.is_empty() => encoder = Some(root.to_path_buf()),
+                Some(Kind::Transformer) if i == 0 => encoder = Some(root.join(folder)),
+                Some(Kind::Pooling) if i == 1 => {
+                    (modules.pooling, modules.include_prompt) = read_pooling(&config)?;
+                }
+                Some(Kind::Template) if i == 1 => {
                     modules.template = Some(TemplateSettings::read(&config)?);
                     modules.pooling.push(Pooling::Marked);
                 }
-                "Dense" if i >= 2 && !modules.normalize => {
+                Some(Kind::Dense) if i >= 2 && !modules.normalize => {
                     modules.dense.push(read_dense(&config, folder)?);
                 }
-                "Normalize" if i >= 2 => modules.normalize = true,
-                _ => {
+                Some(Kind::Normalize) if i >= 2 => {
+                    read_normalize(&config)?;
+                    modules.normalize = true;
+                }
+                found => {
+                    let what = match found {
+                        Some(_) => "",
+                        None => ", a type of unknown code,",
+                    };
                     return Err(ModelError::Unsupported {
                         path: path.clone(),
-                        what: "module",
-                        found: format!("`{}` at place {i}", shorten(kind)),
-                        supported: "Transformer, Pooling (or Template), then Dense and a final Normalize",
+                        what: "module".into(),
+                        found: format!("`{}`{what} at place {i}", shorten(kind)),
+                        supported: "sentence_transformers' Transformer, Pooling (or gradus.Template), then Dense and a final Normalize".into(),
                     }
                     .into());
                 }
@@ -175,10 +187,30 @@ impl Modules {
 
     /// The width of a sentence vector over an encoder of width `hidden`.
     pub fn out_width(&self, hidden: usize) -> usize {
+        let whole = self.whole_width(hidden);
+        self.truncate.map_or(whole, |most| most.min(whole))
+    }
+
+    /// The same before vectors are truncated.
+    pub(super) fn whole_width(&self, hidden: usize) -> usize {
         self.dense
             .last()
             .map_or(hidden * self.pooling.len(), |d| d.out_width)
     }
+
+    /// The text put before every input where none is chosen.
+    pub fn default_prompt(&self) -> String {
+        let chosen = self.prompts.choose(&super::PromptChoice::Default);
+        chosen.unwrap_or_default()
+    }
+}
+
+/// Whether a Normalize module does what it did before it had a description.
+fn read_normalize(path: &Path) -> Result<()> {
+    if is_there(path)? {
+        Fields::of(path, &read_json(path)?, NORMALIZE)?;
+    }
+    Ok(())
 }
 
 fn config_error(path: &Path, message: &str) -> crate::Error {
@@ -189,112 +221,51 @@ fn config_error(path: &Path, message: &str) -> crate::Error {
     .into()
 }
 
-fn default_prompt(root: &Path) -> Result<String> {
-    let path = root.join("config_sentence_transformers.json");
-    if !is_there(&path)? {
-        return Ok(String::new());
-    }
-    let config = read_json(&path)?;
-    let config = Fields::new(&path, &config)?;
-    let Some(name) = config.string("default_prompt_name")? else {
-        return Ok(String::new());
-    };
-    let prompts = config.get("prompts").unwrap_or(&Value::Null);
-    match prompts.get(name).and_then(Value::as_str) {
-        Some(prompt) => Ok(prompt.to_owned()),
-        None => {
-            let name = shorten(name);
-            let message =
-                format!("`default_prompt_name` is `{name}`, which `prompts` does not have");
-            Err(config_error(&path, &message))
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn read_pooling(path: &Path, prompt: &str) -> Result<Vec<Pooling>> {
-    require(
-        path,
-        "modules.json names this pooling module; fetch the whole folder",
-    )?;
-    let config = read_json(path)?;
-    let config = Fields::new(path, &config)?;
-    let unsupported = |what, found: String, supported| ModelError::Unsupported {
-        path: path.to_path_buf(),
-        what,
-        found,
-        supported,
-    };
-    if config.flag("include_prompt")? == Some(false) && !prompt.is_empty() {
-        let found = "`include_prompt: false` with a default prompt".into();
-        return Err(unsupported("pooling option", found, "pooling over all tokens").into());
-    }
-    let named = |name: &Value| {
-        let found = POOLINGS.iter().find(|p| name.as_str() == Some(p.1));
-        found.map(|p| p.2).ok_or_else(|| {
-            let supported = "cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken";
-            unsupported("pooling mode", brief(name), supported)
-        })
-    };
-    let mut modes = vec![];
-    match config.get("pooling_mode") {
-        Some(Value::Array(names)) => {
-            for name in names {
-                let mode = named(name)?;
-                if modes.contains(&mode) {
-                    let message = format!("`pooling_mode` has {} twice", brief(name));
-                    return Err(config.error(message).into());
-                }
-                modes.push(mode);
-            }
-            if modes.is_empty() {
-                return Err(config.error("`pooling_mode` is empty".into()).into());
-            }
+    #[test]
+    fn types_are_known_by_their_whole_names() {
+        for (name, kind) in [
+            (
+                "sentence_transformers.models.Transformer",
+                Kind::Transformer,
+            ),
+            ("sentence_transformers.models.Pooling", Kind::Pooling),
+            (
+                "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
+                Kind::Pooling,
+            ),
+            (
+                "sentence_transformers.base.modules.transformer.Transformer",
+                Kind::Transformer,
+            ),
+            (
+                "sentence_transformers.base.modules.dense.Dense",
+                Kind::Dense,
+            ),
+            (
+                "sentence_transformers.sentence_transformer.modules.normalize.Normalize",
+                Kind::Normalize,
+            ),
+            ("gradus.Template", Kind::Template),
+        ] {
+            assert_eq!(kind_of(name), Some(kind), "{name}");
         }
-        Some(name) => modes.push(named(name)?),
-        None => {
-            for (key, _, mode) in POOLINGS {
-                if config.flag(key)? == Some(true) {
-                    modes.push(mode);
-                }
-            }
-            if modes.is_empty() {
-                modes.push(Pooling::Mean);
-            }
+        for name in [
+            "Transformer",
+            "custom_st.Transformer",
+            "modeling_x.Pooling",
+            "sentence_transformers.Transformer",
+            "sentence_transformers.models.WeightedLayerPooling",
+            "sentence_transformers.models.custom.Transformer",
+            "sentence_transformers.sparse_encoder.modules.Pooling",
+            "x.sentence_transformers.models.Pooling",
+            "gradus.Pooling",
+            "Template",
+        ] {
+            assert_eq!(kind_of(name), None, "{name}");
         }
     }
-    Ok(modes)
-}
-
-fn read_dense(path: &Path, folder: &str) -> Result<Dense> {
-    require(
-        path,
-        "modules.json names this Dense module; fetch the whole folder",
-    )?;
-    let config = read_json(path)?;
-    let config = Fields::new(path, &config)?;
-    let named = config.string("activation_function")?;
-    let named = named.unwrap_or("torch.nn.modules.linear.Identity");
-    let activation = match named.rsplit('.').next().unwrap_or_default() {
-        "Identity" => Activation::Identity,
-        "Tanh" => Activation::Tanh,
-        "ReLU" => Activation::Relu,
-        "GELU" => Activation::Gelu,
-        _ => {
-            return Err(ModelError::Unsupported {
-                path: path.to_path_buf(),
-                what: "activation function",
-                found: format!("`{}`", shorten(named)),
-                supported: "Identity, Tanh, ReLU, GELU",
-            }
-            .into());
-        }
-    };
-    let width = |key| config.required(key, config.size(key)?);
-    Ok(Dense {
-        folder: folder.to_owned(),
-        in_width: width("in_features")?,
-        out_width: width("out_features")?,
-        bias: config.flag("bias")?.unwrap_or(true),
-        activation,
-    })
 }

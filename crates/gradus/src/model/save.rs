@@ -1,14 +1,17 @@
 //! Writing a model folder that Gradus and sentence-transformers load as it is.
 
+use super::files::read_json;
 use super::language_head::{encoder_prefix, is_of_language_head};
-use super::modules::POOLINGS;
+use super::pooling::POOLINGS;
 use super::weights::{Spare, shape_of};
-use super::{Dense, Layout, ModelFolder, Provenance, SentenceEncoder};
+use super::{Dense, Layout, ModelFolder, PromptChoice, Provenance, SentenceEncoder};
+use super::{prompts, transformer};
 use crate::atomic::copy_content;
 use crate::output::{Replacement, replace_folder};
 use crate::tensor_writer::{self, Tensor};
+use crate::text::TokenizerSettings;
 use crate::{Error, Result};
-use gradus_kernels::{Activation, Backend};
+use gradus_kernels::Backend;
 use std::path::{Path, PathBuf};
 
 /// A folder that [`SentenceEncoder::save`] wrote.
@@ -25,12 +28,6 @@ const TOKENIZER: [&str; 8] = [
     "merges.txt",
     "sentencepiece.bpe.model",
 ];
-
-/// Files that describe the model and do too.
-const DESCRIPTION: [&str; 2] = ["config.json", "sentence_bert_config.json"];
-
-/// The file with a model's prompts.
-const PROMPTS: [&str; 1] = ["config_sentence_transformers.json"];
 
 impl<B: Backend> SentenceEncoder<B> {
     /// Writes the model to `target` in sentence-transformers' layout, with the
@@ -78,8 +75,9 @@ impl<B: Backend> SentenceEncoder<B> {
     fn write(&self, target: &Path, card: &str) -> Result<()> {
         let folder = &self.folder;
         carry(&TOKENIZER, &folder.encoder, target)?;
-        carry(&DESCRIPTION, &folder.encoder, target)?;
-        carry(&PROMPTS, &folder.root, target)?;
+        carry(&["config.json"], &folder.encoder, target)?;
+        carry_description(folder, target)?;
+        write_prompt(target, folder, &self.prompt)?;
         write_modules(target, folder)?;
         let arena = self.backend.read_arena(&self.params, 0..self.layout.len());
         write_weights(target, folder, &self.layout, &arena, &self.spare)?;
@@ -95,10 +93,63 @@ pub(super) fn carry_tokenizer(from: &Path, to: &Path) -> Result<()> {
     carry(&TOKENIZER, from, to)
 }
 
+/// The same for a model of another family, whose own tokenizer class would be
+/// another: the class is named.
+pub(super) fn carry_tokenizer_across(from: &ModelFolder, to: &Path) -> Result<()> {
+    const FILE: &str = "tokenizer_config.json";
+    carry_tokenizer(&from.encoder, to)?;
+    let settings = TokenizerSettings::read(&from.encoder, &from.transformer.tokenizer)?;
+    write_json(to, FILE, &settings.with_class())
+}
+
 /// Copies what says how texts are prepared: prompts, and the limit on tokens.
 pub(super) fn carry_description(from: &ModelFolder, to: &Path) -> Result<()> {
-    carry(&PROMPTS, &from.root, to)?;
-    carry(&["sentence_bert_config.json"], &from.encoder, to)
+    // Without a modules.json they were not read, and beside the new one they
+    // would be.
+    if from.modules.described {
+        carry(&[prompts::FILE], &from.root, to)?;
+    }
+    let file = from.transformer.file.as_ref().and_then(|f| f.file_name());
+    match file.and_then(|name| name.to_str()) {
+        Some(name) => carry(&[name], &from.encoder, to),
+        None => Ok(()),
+    }
+}
+
+/// Makes the prompt that a model was used with its default.
+fn write_prompt(target: &Path, folder: &ModelFolder, choice: &PromptChoice) -> Result<()> {
+    let name = match choice {
+        PromptChoice::Default => return Ok(()),
+        PromptChoice::Named(name) => name.clone(),
+        PromptChoice::Query => "query".to_owned(),
+        PromptChoice::Document => "document".to_owned(),
+        PromptChoice::Text(_) => {
+            let known = &folder.modules.prompts.named;
+            let taken = |name: &String| known.iter().any(|(known, _)| known == name);
+            let names = (1..).map(|n| match n {
+                1 => "trained".to_owned(),
+                n => format!("trained-{n}"),
+            });
+            names.into_iter().find(|n| !taken(n)).unwrap_or_default()
+        }
+    };
+    let path = target.join(prompts::FILE);
+    let mut json = match path.is_file() {
+        true => read_json(&path)?,
+        false => serde_json::json!({}),
+    };
+    if !json["prompts"].is_object() {
+        json["prompts"] = serde_json::json!({});
+    }
+    match choice {
+        PromptChoice::Text(text) => json["prompts"][&name] = text.as_str().into(),
+        PromptChoice::Query | PromptChoice::Document if json["prompts"].get(&name).is_none() => {
+            json["prompts"][&name] = "".into();
+        }
+        _ => {}
+    }
+    json["default_prompt_name"] = name.into();
+    write_json(target, prompts::FILE, &json)
 }
 
 /// Copies those of some files that are there.
@@ -151,28 +202,27 @@ pub(super) fn write_modules(target: &Path, folder: &ModelFolder) -> Result<()> {
     }
     write_json(target, "modules.json", &serde_json::Value::Array(list))?;
     // A folder without a stated limit keeps the one it was used with.
-    if !target.join("sentence_bert_config.json").is_file() {
-        let limit =
-            serde_json::json!({ "max_seq_length": folder.max_tokens, "do_lower_case": false });
-        write_json(target, "sentence_bert_config.json", &limit)?;
+    if !transformer::FILES.iter().any(|f| target.join(f).is_file()) {
+        let limit = serde_json::json!({
+            "max_seq_length": folder.max_tokens,
+            "do_lower_case": folder.transformer.tokenizer.lower_case,
+        });
+        write_json(target, transformer::FILES[0], &limit)?;
     }
     Ok(())
 }
 
 /// Describes a Dense module that training added.
 fn write_dense(folder: &Path, dense: &Dense) -> Result<()> {
-    let activation = match dense.activation {
-        Activation::Tanh => "torch.nn.modules.activation.Tanh",
-        Activation::Relu => "torch.nn.modules.activation.ReLU",
-        Activation::Gelu => "torch.nn.modules.activation.GELU",
-        Activation::Identity => "torch.nn.modules.linear.Identity",
-        other => return Err(Error::Internal(format!("a Dense module with {other:?}"))),
-    };
+    let activation = dense.activation_name();
+    let activation = activation
+        .ok_or_else(|| Error::Internal(format!("a Dense module with {:?}", dense.activation)))?;
     let config = serde_json::json!({
         "in_features": dense.in_width,
         "out_features": dense.out_width,
         "bias": dense.bias,
         "activation_function": activation,
+        "use_residual": dense.residual,
     });
     write_json(folder, "config.json", &config)
 }
@@ -197,6 +247,9 @@ fn write_pooling(target: &Path, folder: &ModelFolder) -> Result<()> {
             .iter()
             .filter_map(|m| POOLINGS.iter().find(|p| p.2 == *m));
         pooling.insert("pooling_mode".into(), names.map(|p| p.1).collect());
+    }
+    if !modules.include_prompt {
+        pooling.insert("include_prompt".into(), false.into());
     }
     let pooling = serde_json::Value::Object(pooling);
     write_json(&target.join("1_Pooling"), "config.json", &pooling)

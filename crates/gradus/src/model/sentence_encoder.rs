@@ -1,13 +1,15 @@
 use super::encoder::{Activations, Encoder};
 use super::initial::initial_values;
 use super::language_head::{is_known, is_of_language_head};
-use super::layout::Layout;
+use super::layout::{DenseViews, Layout};
 use super::weights::{self, Spare};
-use super::{Batch, EncoderConfig, ModelError, ModelFolder, PoolingMode, RegressionHead};
+use super::{
+    Batch, Dense, EncoderConfig, ModelError, ModelFolder, PoolingMode, PromptChoice, RegressionHead,
+};
 use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
 use gradus_kernels::dropout::Dropout;
-use gradus_kernels::{Activation, Backend, Linear, Packed, Sequence};
+use gradus_kernels::{Backend, Packed, Sequence};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +24,10 @@ pub struct SentenceEncoder<B: Backend> {
     pub(super) params: B::Arena,
     pub(super) spare: Vec<Spare>,
     pub(super) head: Option<RegressionHead>,
+    /// The prompt before every text.
+    pub(super) prompt: PromptChoice,
+    /// So many tokens at the beginning of every text are not pooled.
+    pub(super) unpooled: usize,
 }
 
 /// How [`SentenceEncoder::encode`] goes about its work; its result does not
@@ -89,9 +95,9 @@ impl<B: Backend> SentenceEncoder<B> {
         if !is_known(folder.config.architecture) {
             let unsupported = ModelError::Unsupported {
                 path: root.to_path_buf(),
-                what: "family for predicting masked tokens",
+                what: "family for predicting masked tokens".into(),
                 found: folder.config.architecture.name().to_owned(),
-                supported: "BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet",
+                supported: "BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet".into(),
             };
             return Err(unsupported.into());
         }
@@ -109,13 +115,7 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 
     fn assemble(folder: ModelFolder, layout: Layout, backend: Arc<B>) -> Result<(Self, bool)> {
-        let mut tokenizer = Tokenizer::load(
-            &folder.encoder,
-            folder.max_tokens,
-            folder.config.vocab_size,
-            folder.config.type_vocab_size,
-        )?;
-        tokenizer.set_prompt(folder.modules.prompt.as_str());
+        let tokenizer = folder.tokenizer()?;
         let described = folder.modules.template.clone();
         let loaded = weights::load(&folder, &layout)?;
         let width = folder.modules.out_width(folder.config.hidden_size);
@@ -129,7 +129,10 @@ impl<B: Backend> SentenceEncoder<B> {
             tokenizer,
             layout,
             head,
+            prompt: PromptChoice::Default,
+            unpooled: 0,
         };
+        model.set_prompt(PromptChoice::Default)?;
         if let Some(template) = described {
             model.set_template(template)?;
         }
@@ -156,6 +159,13 @@ impl<B: Backend> SentenceEncoder<B> {
     /// The description the model was loaded from.
     pub fn folder(&self) -> &ModelFolder {
         &self.folder
+    }
+
+    /// What a user should know of the model: where its folder is not what it
+    /// seems, and what that does to vectors.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        let all = self.folder.notes.iter().chain(self.tokenizer.notes());
+        all.map(String::as_str)
     }
 
     /// The encoder's configuration.
@@ -292,27 +302,56 @@ impl<B: Backend> SentenceEncoder<B> {
             let batch = self.pack_as_used(batch.iter().map(|t| (t, 0)));
             backend.enter(|| backend.read(&self.infer(backend, &batch)))
         });
-        Embeddings::new(self.dim(), vectors.concat())
+        Embeddings::new(self.dim(), self.truncated(vectors.concat()))
     }
 
     fn infer(&self, b: &B, batch: &Batch) -> B::Tensor {
         let p = &self.params;
         let hidden = self.encoder.infer(b, p, &batch.packed);
-        let pooled = b.pool(&self.folder.modules.pooling, &batch.packed, &hidden);
+        let pooled = self.pool(b, &batch.packed, &hidden);
         let mut x = batch.subtract(b, pooled);
-        for (layer, activation) in self.dense() {
-            x = b.activated(p, layer, activation, &x);
+        for (dense, views) in self.dense() {
+            let out = b.activated(p, &views.linear, dense.activation, &x);
+            x = match (dense.residual, &views.residual) {
+                (false, _) => out,
+                (true, None) => b.add(out, &x),
+                (true, Some(second)) => b.add(out, &b.linear(p, second, &x)),
+            };
         }
         if self.folder.modules.normalize {
-            b.normalize(&x)
-        } else {
-            x
+            x = b.normalize(&x);
         }
+        x
     }
 
-    fn dense(&self) -> impl DoubleEndedIterator<Item = (&Linear, Activation)> + ExactSizeIterator {
-        let modules = self.folder.modules.dense.iter();
-        self.layout.dense.iter().zip(modules.map(|d| d.activation))
+    /// The values of vectors, each cut to the model's width.
+    fn truncated(&self, vectors: Vec<f32>) -> Vec<f32> {
+        let modules = &self.folder.modules;
+        let (whole, most) = (
+            modules.whole_width(self.folder.config.hidden_size),
+            self.dim(),
+        );
+        if most == whole {
+            return vectors;
+        }
+        let rows = vectors.chunks_exact(whole);
+        rows.flat_map(|row| &row[..most]).copied().collect()
+    }
+
+    /// The gradient of whole vectors, given that of truncated ones.
+    fn truncated_backward(&self, gradient: &[f32]) -> Vec<f32> {
+        let modules = &self.folder.modules;
+        let whole = modules.whole_width(self.folder.config.hidden_size);
+        let mut wide = Vec::with_capacity(gradient.len() / self.dim().max(1) * whole);
+        for row in gradient.chunks_exact(self.dim()) {
+            wide.extend_from_slice(row);
+            wide.resize(wide.len() + whole - row.len(), 0.0);
+        }
+        wide
+    }
+
+    fn dense(&self) -> impl DoubleEndedIterator<Item = (&Dense, &DenseViews)> + ExactSizeIterator {
+        self.folder.modules.dense.iter().zip(&self.layout.dense)
     }
 
     /// A forward pass for training, with dropout where it is given.
@@ -324,21 +363,26 @@ impl<B: Backend> SentenceEncoder<B> {
     fn forward_here(&self, batch: Batch, dropout: Option<Dropout>) -> Passed<B> {
         let (b, p) = (&*self.backend, &self.params);
         let tokens = self.encoder.forward(b, p, &batch.packed, dropout);
-        let modes = &self.folder.modules.pooling;
-        let pooled = b.pool(modes, &batch.packed, tokens.output());
+        let pooled = self.pool(b, &batch.packed, tokens.output());
         let mut x = batch.subtract(b, pooled);
-        let mut dense = vec![];
-        for (layer, activation) in self.dense() {
-            let (pre, out) = b.linear_activated(p, layer, activation, &x);
-            dense.push((std::mem::replace(&mut x, out), pre));
+        let mut saved = vec![];
+        for (dense, views) in self.dense() {
+            let (pre, out) = b.linear_activated(p, &views.linear, dense.activation, &x);
+            let out = match (dense.residual, &views.residual) {
+                (false, _) => out,
+                (true, None) => b.add(out, &x),
+                (true, Some(second)) => b.add(out, &b.linear(p, second, &x)),
+            };
+            saved.push((std::mem::replace(&mut x, out), pre));
         }
-        let (pooled, embeddings) = if self.folder.modules.normalize {
+        let dense = saved;
+        let (pooled, values) = if self.folder.modules.normalize {
             let unit = b.normalize(&x);
             (Some(x), b.read(&unit))
         } else {
             (None, b.read(&x))
         };
-        let embeddings = Embeddings::new(self.dim(), embeddings);
+        let embeddings = Embeddings::new(self.dim(), self.truncated(values));
         Passed {
             batch,
             tokens,
@@ -364,17 +408,33 @@ impl<B: Backend> SentenceEncoder<B> {
             pooled,
             embeddings,
         } = passed;
-        let mut d = b.tensor(embeddings.rows(), embeddings.dim(), gradient);
+        let modules = &self.folder.modules;
+        let whole = modules.whole_width(self.folder.config.hidden_size);
+        let mut d = match embeddings.dim() == whole {
+            true => b.tensor(embeddings.rows(), whole, gradient),
+            false => b.tensor(embeddings.rows(), whole, &self.truncated_backward(gradient)),
+        };
         if let Some(pooled) = &pooled {
             d = b.normalize_backward(pooled, &d);
         }
-        for ((layer, activation), (x, pre)) in self.dense().zip(&dense).rev() {
-            let slope = b.activation_backward(activation, pre, d);
-            d = b.linear_backward(p, layer, x, &slope, grads);
+        for ((layer, views), (x, pre)) in self.dense().zip(&dense).rev() {
+            let beside = match (layer.residual, &views.residual) {
+                (false, _) => None,
+                (true, None) => {
+                    let rows: Vec<u32> = (0..embeddings.rows() as u32).collect();
+                    Some(b.gather(&d, &rows))
+                }
+                (true, Some(second)) => Some(b.linear_backward(p, second, x, &d, grads)),
+            };
+            let slope = b.activation_backward(layer.activation, pre, d);
+            d = b.linear_backward(p, &views.linear, x, &slope, grads);
+            if let Some(beside) = beside {
+                d = b.add(d, &beside);
+            }
         }
         let d = batch.subtract_backward(b, d);
-        let (modes, batch) = (&self.folder.modules.pooling, &batch.packed);
-        let d = b.pool_backward(modes, batch, tokens.output(), &d);
+        let batch = &batch.packed;
+        let d = self.pool_backward(b, batch, tokens.output(), d);
         self.encoder.backward(b, p, batch, tokens, d, grads);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::fields::Fields;
 use super::files::{read_json, require};
+use super::keys::TEMPLATE;
 use super::save::write_json;
 use super::{ModelError, Positions, SentenceEncoder};
 use crate::Result;
@@ -25,7 +26,7 @@ impl TemplateSettings {
         let remedy = "modules.json names this template; fetch the whole folder";
         require(path, remedy)?;
         let config = read_json(path)?;
-        let config = Fields::new(path, &config)?;
+        let config = Fields::of(path, &config, TEMPLATE)?;
         let text = config.required("template", config.string("template")?)?;
         Ok(Self {
             text: text.to_owned(),

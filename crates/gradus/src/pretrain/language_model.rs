@@ -97,9 +97,9 @@ impl<B: Backend> LanguageModel<B> {
         if encoder.folder().has_own_decoder()? {
             return Err(ModelError::Unsupported {
                 path: encoder.folder().encoder.join("config.json"),
-                what: "decoder",
+                what: "decoder".into(),
                 found: "`tie_word_embeddings: false`".into(),
-                supported: "one that shares its weight with the embedding of words",
+                supported: "one that shares its weight with the embedding of words".into(),
             }
             .into());
         }

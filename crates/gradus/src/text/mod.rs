@@ -1,10 +1,14 @@
 //! From text to token ids.
 
 mod batches;
+mod building;
 mod charsmap;
+mod class;
 mod coverage;
 mod guard;
 mod pieces;
+mod settings;
+mod special_tokens;
 mod template;
 mod tokenizer;
 mod word_piece_training;
@@ -13,6 +17,7 @@ mod word_pieces;
 pub(crate) use batches::batches;
 pub use coverage::{Coverage, TextCounts};
 pub use pieces::Pieces;
+pub(crate) use settings::{TokenizerOverrides, TokenizerSettings};
 pub use template::{Frame, Template};
 pub use tokenizer::{Tokenizer, Tokens};
 pub use word_piece_training::train_word_pieces;

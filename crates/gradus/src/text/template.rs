@@ -3,7 +3,6 @@ use super::{Tokenizer, Tokens};
 use crate::Result;
 use crate::model::ModelError;
 use std::ops::Range;
-use tokenizers::utils::truncation::TruncationDirection;
 use tokenizers::{Encoding, PostProcessor};
 
 /// Where the text goes in a template.
@@ -163,7 +162,7 @@ impl Tokenizer {
             let room = self.room_within(template, self.max_tokens())?;
             let truncated = text.len() > room;
             if truncated {
-                text.truncate(room, 0, TruncationDirection::Right);
+                text.truncate(room, 0, self.direction);
                 drop(text.take_overflowing());
             }
             let coverage = self.cover(&text, None, truncated);

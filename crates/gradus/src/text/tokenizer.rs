@@ -1,21 +1,17 @@
-use super::charsmap::check_charsmaps;
+use super::building::build;
 use super::coverage::{Counters, Coverage, KnownTokens, TextCounts};
 use super::guard::guarded;
-use super::word_pieces::{BertOptions, word_pieces};
+use super::settings::TokenizerOverrides;
 use super::{Frame, Pieces, Template};
 use crate::Result;
 use crate::model::ModelError;
-use crate::model::files::{is_there, read_text};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
+use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, truncate_encodings};
 use tokenizers::{EncodeInput, Encoding, PostProcessor, PostProcessorWrapper};
-
-/// No tokenizer's file is larger: a quarter of a million pieces take 17 MB.
-const MAX_FILE: u64 = 256 << 20;
 
 /// One input's token ids and segments, special tokens included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,6 +36,11 @@ pub struct Tokenizer {
     path: PathBuf,
     vocabulary: usize,
     segments: usize,
+    /// Whether texts by themselves have the segments that the tokenizer gives.
+    gives_segments: bool,
+    special_ids: Vec<u32>,
+    /// The side that is cut off.
+    pub(super) direction: TruncationDirection,
     /// The model's own limit.
     most_tokens: usize,
     /// The limit in force.
@@ -52,6 +53,7 @@ pub struct Tokenizer {
     known: KnownTokens,
     /// What was seen of inputs so far.
     counters: Arc<Counters>,
+    notes: Vec<String>,
 }
 
 impl Tokenizer {
@@ -66,53 +68,44 @@ impl Tokenizer {
         vocabulary: usize,
         segments: usize,
     ) -> Result<Self> {
-        let json = folder.join("tokenizer.json");
-        let vocab = folder.join("vocab.txt");
-        let (path, loaded) = if is_there(&json)? {
-            let text = read_text(&json, MAX_FILE)?;
-            let parse = || {
-                check_charsmaps(&text)?;
-                text.parse::<tokenizers::Tokenizer>()
-                    .map_err(|e| e.to_string())
-            };
-            (json, guarded(parse))
-        } else if is_there(&vocab)? {
-            let text = read_text(&vocab, MAX_FILE)?;
-            let options = BertOptions::read(folder)?;
-            (vocab, guarded(|| word_pieces(&text, &options)))
-        } else {
-            let remedy = "a tokenizer.json or a BERT vocab.txt is needed; fetch the whole model";
-            return Err(ModelError::MissingFile { path: json, remedy }.into());
-        };
-        let mut inner = loaded.map_err(|message| ModelError::Tokenizer {
-            path: path.clone(),
-            message,
-        })?;
-        // Padding and truncation stored with the tokenizer are some trainer's;
-        // batches are packed, and the model states its own limit.
-        inner.with_padding(None);
-        // Nor does the library truncate, see `finish`.
-        let processor = inner.get_post_processor().cloned();
-        inner.with_post_processor(None::<PostProcessorWrapper>);
-        inner
-            .with_truncation(None)
-            .map_err(|e| ModelError::Tokenizer {
-                path: path.clone(),
-                message: e.to_string(),
-            })?;
-        let mut tokenizer = Self {
-            known: guarded(|| Ok(KnownTokens::new(&inner))).unwrap_or_default(),
-            inner,
-            processor,
-            path,
+        Self::load_with(
+            folder,
+            &TokenizerOverrides::default(),
+            max_tokens,
             vocabulary,
             segments,
+        )
+    }
+
+    /// The same, with what the model's own description adds.
+    pub(crate) fn load_with(
+        folder: &Path,
+        overrides: &TokenizerOverrides,
+        max_tokens: usize,
+        vocabulary: usize,
+        segments: usize,
+    ) -> Result<Self> {
+        let built = build(folder, overrides)?;
+        let mut tokenizer = Self {
+            known: guarded(|| Ok(KnownTokens::new(&built.inner))).unwrap_or_default(),
+            inner: built.inner,
+            processor: built.processor,
+            path: built.path,
+            vocabulary,
+            segments,
+            gives_segments: built.gives_segments,
+            special_ids: built.special_ids,
+            direction: match built.cuts_beginnings {
+                true => TruncationDirection::Left,
+                false => TruncationDirection::Right,
+            },
             most_tokens: max_tokens,
             max_tokens,
             prompt: String::new(),
             prompt_coverage: Coverage::default(),
             template: None,
             counters: Arc::default(),
+            notes: built.notes,
         };
         // What every text gets is wrong here or never.
         tokenizer.run(vec![("".into(), None)])?;
@@ -128,6 +121,23 @@ impl Tokenizer {
             |_| Coverage::default(),
             |prompt| self.known.coverage(&prompt),
         );
+    }
+
+    /// How many tokens at the beginning of an input are the prompt's, by itself,
+    /// as sentence-transformers counts them: with the special tokens before it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub(crate) fn prompt_length(&self) -> Result<usize> {
+        // It is no text, and not to be counted as one.
+        let apart = Self {
+            counters: Arc::default(),
+            ..self.clone()
+        };
+        let prompt = apart.run(vec![(self.prompt.as_str().into(), None)])?;
+        let ids = prompt.first().map_or(&[][..], |t| &t.ids);
+        let special = ids.last().is_some_and(|id| self.special_ids.contains(id));
+        Ok(ids.len() - usize::from(special))
     }
 
     /// Cuts inputs to at most `max_tokens` tokens from now on; never to more
@@ -150,6 +160,11 @@ impl Tokenizer {
     /// The most tokens of an input, special ones included.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    /// What a user should know of it.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// How many inputs so far, of this tokenizer and its clones, were cut to
@@ -238,7 +253,12 @@ impl Tokenizer {
         self.each(inputs, |(first, second)| {
             let first = self.bare(first)?;
             let second = second.map(|text| self.bare(text)).transpose()?;
-            self.finish(first, second)
+            let single = second.is_none();
+            let mut tokens = self.finish(first, second)?;
+            if single && !self.gives_segments {
+                tokens.segments.clear();
+            }
+            Ok(tokens)
         })
     }
 
@@ -297,6 +317,7 @@ impl Tokenizer {
         let mut second = second;
         let params = TruncationParams {
             max_length: self.room(self.max_tokens, second.is_some())?,
+            direction: self.direction,
             ..TruncationParams::default()
         };
         let whole = first.len() + second.as_ref().map_or(0, Encoding::len);

@@ -1,7 +1,7 @@
 //! Learning a WordPiece vocabulary from text.
 
 use super::guard::guarded;
-use super::word_pieces::{BertOptions, word_pieces};
+use super::word_pieces::word_pieces;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
@@ -61,7 +61,7 @@ pub fn train_word_pieces(texts: &[&str], vocabulary: usize) -> Result<String, St
         let by_id: BTreeMap<u32, String> =
             model.get_vocab().into_iter().map(|(w, i)| (i, w)).collect();
         let list: String = by_id.values().map(|w| format!("{w}\n")).collect();
-        let tokenizer = word_pieces(&list, &BertOptions::default())?;
+        let tokenizer = word_pieces(&list)?;
         tokenizer.to_string(true).map_err(|e| e.to_string())
     })
 }

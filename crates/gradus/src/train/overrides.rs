@@ -35,6 +35,11 @@ pub fn parse_recipe(path: &Path, text: &str, overrides: &[String]) -> Result<Rec
             "`pooling` and `template` both say what the vector is: keep one".into(),
         ));
     }
+    if recipe.prompt.is_some() && recipe.prompt_text.is_some() {
+        return Err(fail(
+            "`prompt` and `prompt_text` both say what goes before texts: keep one".into(),
+        ));
+    }
     for (i, stage) in recipe.stages.iter().enumerate() {
         if recipe.stages[..i].iter().any(|s| s.name == stage.name) {
             return Err(fail(format!("two stages are called `{}`", stage.name)));

@@ -1,11 +1,33 @@
 //! Texts in templates, as a recipe asks for them (PromptBERT; Jiang et al.
 //! 2022).
 
-use super::{Freeze, Recipe, Stage, TrainError};
+use super::{Freeze, Observer, Recipe, Stage, TrainError};
 use crate::Result;
-use crate::model::{SentenceEncoder, TemplateSettings};
+use crate::model::{PromptChoice, SentenceEncoder, TemplateSettings};
 use crate::text::Tokens;
 use gradus_kernels::Backend;
+
+/// Puts the recipe's prompt before the model's texts, and says what a user should
+/// know of the model.
+pub(super) fn set_prompt<B: Backend>(
+    recipe: &Recipe,
+    model: &mut SentenceEncoder<B>,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let mut unchosen = None;
+    match (&recipe.prompt, &recipe.prompt_text) {
+        (Some(name), _) => model.set_prompt(PromptChoice::Named(name.clone()))?,
+        (None, Some(text)) => model.set_prompt(PromptChoice::Text(text.clone()))?,
+        (None, None) => unchosen = model.folder().modules.prompts.note(),
+    }
+    let unchosen = unchosen.map(|note| format!("{note}; `prompt` in the recipe chooses one"));
+    let notes = model.notes().map(str::to_owned).chain(unchosen);
+    for note in notes {
+        let folder = model.folder().root.display();
+        observer.note(&format!("note: {folder}: {note}"));
+    }
+    Ok(())
+}
 
 /// Puts the model's texts into the recipe's template.
 pub(super) fn set_template<B: Backend>(

@@ -25,6 +25,14 @@ pub struct Recipe {
     /// Inputs are cut to this many tokens; default: the model's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
+    /// The model's prompt of this name goes before every text, in training and by
+    /// default in the saved model; default: the model's default prompt, where it
+    /// has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// This text does, in place of a prompt of the model; an empty one for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_text: Option<String>,
     /// Whether sentence vectors are divided by their length, in training and in
     /// the saved model; default: as the model does. Cosines do not depend on
     /// it, but a head does: the head form was published on vectors as pooling

@@ -2,7 +2,7 @@ use super::evaluation::{DevSet, check_dev};
 use super::events::{Observer, check_cancelled};
 use super::overlap::Watch;
 use super::plan::shortages;
-use super::prompting::set_template;
+use super::prompting::{set_prompt, set_template};
 use super::stage::{Context, Prepared};
 use super::{Plan, Recipe, RunFolder, RunInputs, Stage, TrainError};
 use crate::Result;
@@ -88,6 +88,7 @@ impl<B: Backend> Run<B> {
         if let Some(pooling) = recipe.pooling {
             model.set_pooling(pooling)?;
         }
+        set_prompt(&recipe, &mut model, observer)?;
         set_template(&recipe, &mut model)?;
         if let Some(normalize) = recipe.normalize {
             model.set_normalize(normalize);

@@ -95,6 +95,7 @@ fn kind_of(error: &Error) -> &'static str {
             ModelError::NotAFile(_) => "NotAFile",
             ModelError::Config { .. } => "Config",
             ModelError::Unsupported { .. } => "Unsupported",
+            ModelError::UnknownKey { .. } => "UnknownKey",
             ModelError::Weights { .. } => "Weights",
             ModelError::MissingTensor { .. } => "MissingTensor",
             ModelError::UnknownTensor { .. } => "UnknownTensor",

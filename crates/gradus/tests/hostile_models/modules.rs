@@ -57,7 +57,7 @@ fn lists_that_are_no_pipeline() {
         (
             json!([module("CLIPModel", "")]),
             "Unsupported",
-            "CLIPModel` at place 0",
+            "CLIPModel`, a type of unknown code, at place 0",
         ),
         // A module that follows itself.
         (
@@ -210,11 +210,11 @@ fn prompts_that_are_not_there() {
         (json!({"default_prompt_name": "x"}), "`x`, which `prompts`"),
         (
             json!({"default_prompt_name": "x", "prompts": {"x": 5}}),
-            "`x`, which `prompts`",
+            "prompt `x` is 5, not a text",
         ),
         (
             json!({"default_prompt_name": "x", "prompts": "x"}),
-            "`x`, which `prompts`",
+            "`prompts` is `x`, not an object",
         ),
         (
             json!({"default_prompt_name": 5}),

@@ -3,6 +3,7 @@
 use super::{Architecture, DEEPEST, EncoderConfig, FeedForward, Positions};
 use crate::model::ModelError;
 use crate::model::fields::{Fields, brief, shorten};
+use crate::model::keys;
 use gradus_kernels::{Activation, GateOrder, Rotary};
 
 /// What a family calls the settings that all have.
@@ -73,8 +74,8 @@ impl Names {
     }
 }
 
-/// What all families have, under a family's names; positions from 0, as many
-/// segments as BERT has, a plain feed-forward part.
+/// What all families have, under a family's names; positions from 0, no
+/// segments, a plain feed-forward part.
 fn common(
     fields: &Fields<'_>,
     architecture: Architecture,
@@ -92,8 +93,12 @@ fn common(
         positions: Positions::Learned,
         max_positions: size("max_position_embeddings")?,
         first_position: 0,
-        type_vocab_size: fields.size("type_vocab_size")?.unwrap_or(2),
-        layer_norm_eps: epsilon(fields, "layer_norm_eps")?,
+        type_vocab_size: 0,
+        // Not a setting in DistilBERT.
+        layer_norm_eps: match architecture {
+            Architecture::DistilBert => 1e-12,
+            _ => epsilon(fields, "layer_norm_eps")?,
+        },
         feed_forward: FeedForward::Plain,
         activation: activation(fields, names.activation)?,
         hidden_dropout: probability(fields, names.hidden_dropout)?,
@@ -101,20 +106,23 @@ fn common(
     })
 }
 
-/// BERT, and RoBERTa in its sizes; Jina BERT calls itself BERT too.
+/// Rows of the segment table.
+fn segments(fields: &Fields<'_>) -> Result<usize, ModelError> {
+    Ok(fields.size("type_vocab_size")?.unwrap_or(2))
+}
+
+/// BERT, and RoBERTa in its sizes.
 pub(super) fn bert(
     fields: &Fields<'_>,
     architecture: Architecture,
 ) -> Result<EncoderConfig, ModelError> {
-    let kind = fields.string("position_embedding_type")?;
-    if architecture == Architecture::Bert && kind == Some("alibi") {
-        return jina_bert(fields);
-    }
     let mut config = common(fields, architecture, &BERT)?;
+    config.type_vocab_size = segments(fields)?;
     if architecture != Architecture::Bert {
         let padding = fields.index("pad_token_id")?.unwrap_or(1);
         config.first_position = padding.saturating_add(1);
     }
+    let kind = fields.string("position_embedding_type")?;
     only(fields, "position_embedding_type", kind, "absolute")?;
     let kind = fields.string("feed_forward_type")?;
     only(fields, "feed_forward_type", kind, "original")?;
@@ -123,18 +131,21 @@ pub(super) fn bert(
 
 /// DistilBERT, as transformers writes it.
 pub(super) fn distilbert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
-    let config = common(fields, Architecture::DistilBert, &DISTILBERT)?;
-    Ok(EncoderConfig {
-        type_vocab_size: 0,
-        // Not a setting in this family.
-        layer_norm_eps: 1e-12,
-        ..config
-    })
+    // transformers knows three of its settings by BERT's names too.
+    for (own, other) in [
+        (DISTILBERT.hidden_size, BERT.hidden_size),
+        (DISTILBERT.layers, BERT.layers),
+        (DISTILBERT.heads, BERT.heads),
+    ] {
+        let values = (fields.index(own)?, fields.index(other)?);
+        either(fields, (own, values.0), (other, values.1))?;
+    }
+    common(fields, Architecture::DistilBert, &DISTILBERT)
 }
 
 /// Jina BERT as in the published files of jina-embeddings-v2. A variant with norms
 /// of queries and keys has the same settings; the name of its code tells it.
-fn jina_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
+pub(super) fn jina_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
     let code = [fields.get("_name_or_path"), fields.get("auto_map")];
     let mut code = code.into_iter().flatten().map(|v| v.to_string());
     let (architecture, order) = match code.any(|c| c.contains("qk-post-norm")) {
@@ -151,6 +162,7 @@ fn jina_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
         }
     };
     Ok(EncoderConfig {
+        type_vocab_size: segments(fields)?,
         positions: Positions::Alibi,
         feed_forward: FeedForward::Gated {
             order,
@@ -176,7 +188,6 @@ pub(super) fn mpnet(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
             max_distance: 128,
         },
         first_position: 2,
-        type_vocab_size: 0,
         ..common(fields, Architecture::MpNet, &BERT)?
     })
 }
@@ -272,20 +283,6 @@ pub(super) fn nomic_bert(fields: &Fields<'_>) -> Result<EncoderConfig, ModelErro
 
 /// What Nomic BERT's code could also be told to do.
 fn refuse_other_nomic(fields: &Fields<'_>) -> Result<(), ModelError> {
-    for key in [
-        "prenorm",
-        "parallel_block",
-        "use_rms_norm",
-        "causal",
-        "qkv_proj_bias",
-        "mlp_fc1_bias",
-        "mlp_fc2_bias",
-        "rotary_emb_interleaved",
-    ] {
-        if fields.flag(key)? == Some(true) {
-            return Err(fields.unsupported(key, "true".into(), "false"));
-        }
-    }
     let experts = "moe_every_n_layers";
     if let Some(n) = fields.index(experts)?.filter(|n| *n > 0) {
         return Err(fields.unsupported(experts, n.to_string(), "0: no mixture of experts"));
@@ -317,7 +314,7 @@ fn rotary_base(fields: &Fields<'_>) -> Result<f32, ModelError> {
     let other = match fields.get("rope_parameters") {
         None => None,
         Some(parameters) => {
-            let parameters = fields.within(parameters)?;
+            let parameters = fields.within(parameters, keys::ROPE)?;
             let kind = parameters.string("rope_type")?;
             only(&parameters, "rope_type", kind, "default")?;
             parameters.number(OTHER)?

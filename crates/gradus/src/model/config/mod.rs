@@ -6,6 +6,7 @@ mod families;
 use super::ModelError;
 use super::fields::{Fields, shorten};
 use super::files::parse_json;
+use super::keys;
 use gradus_kernels::{Activation, GateOrder, Rotary};
 use std::path::Path;
 
@@ -151,21 +152,34 @@ impl EncoderConfig {
     /// [`ModelError::Unsupported`] for what this version cannot run.
     pub fn parse(path: &Path, json: &str) -> Result<Self, ModelError> {
         let value = parse_json(path, json)?;
-        let fields = Fields::new(path, &value)?;
         // The family first: another family's file may lack our fields.
-        let config = match fields.string("model_type")? {
-            Some("bert") => families::bert(&fields, Architecture::Bert)?,
-            Some("roberta" | "camembert") => families::bert(&fields, Architecture::Roberta)?,
-            Some("xlm-roberta") => families::bert(&fields, Architecture::XlmRoberta)?,
-            Some("distilbert") => families::distilbert(&fields)?,
-            Some("nomic_bert") => families::nomic_bert(&fields)?,
-            Some("mpnet") => families::mpnet(&fields)?,
+        let outer = Fields::new(path, &value)?;
+        let architecture = match outer.string("model_type")? {
+            Some("bert") if outer.string("position_embedding_type")? == Some("alibi") => {
+                Architecture::JinaBert
+            }
+            Some("bert") => Architecture::Bert,
+            Some("roberta" | "camembert") => Architecture::Roberta,
+            Some("xlm-roberta") => Architecture::XlmRoberta,
+            Some("distilbert") => Architecture::DistilBert,
+            Some("nomic_bert") => Architecture::NomicBert,
+            Some("mpnet") => Architecture::MpNet,
             other => {
                 let found = other.map_or("no `model_type`".into(), |t| format!("`{}`", shorten(t)));
                 let supported =
                     "bert, roberta, camembert, xlm-roberta, distilbert, nomic_bert, mpnet";
-                return Err(fields.unsupported("architecture", found, supported));
+                return Err(outer.unsupported("architecture", found, supported));
             }
+        };
+        let fields = Fields::of(path, &value, keys::config_of(architecture))?;
+        let config = match architecture {
+            Architecture::JinaBert | Architecture::JinaBertQkNorm => families::jina_bert(&fields)?,
+            Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => {
+                families::bert(&fields, architecture)?
+            }
+            Architecture::DistilBert => families::distilbert(&fields)?,
+            Architecture::NomicBert => families::nomic_bert(&fields)?,
+            Architecture::MpNet => families::mpnet(&fields)?,
         };
         config.check(&fields)?;
         Ok(config)
@@ -202,9 +216,6 @@ impl EncoderConfig {
             return Err(fields.error(format!(
                 "heads of {head} values cannot be turned in pairs, as rotary positions do"
             )));
-        }
-        if fields.flag("is_decoder")? == Some(true) {
-            return Err(fields.unsupported("mode", "`is_decoder`".into(), "encoders"));
         }
         if self.first_position >= self.max_positions {
             return Err(fields.error(format!(

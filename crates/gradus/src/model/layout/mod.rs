@@ -44,6 +44,14 @@ pub(super) struct LayerViews {
     pub out_norm: LayerNorm,
 }
 
+/// A Dense module's places in the arena.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DenseViews {
+    pub linear: Linear,
+    /// Leads the input to the result, where that has another width.
+    pub residual: Option<Linear>,
+}
+
 /// Where every parameter of a sentence encoder lies in its arena.
 ///
 /// Queries, keys and values of a layer are adjacent, so that one product
@@ -56,7 +64,7 @@ pub struct Layout {
     pub(super) embedding_norm: LayerNorm,
     pub(super) distance_bias: Option<DistanceBias>,
     pub(super) layers: Vec<LayerViews>,
-    pub(super) dense: Vec<Linear>,
+    pub(super) dense: Vec<DenseViews>,
     /// Where it is to be trained.
     pub(crate) language_head: Option<LanguageHead>,
 }
@@ -183,12 +191,14 @@ impl Layout {
         let dense = dense
             .iter()
             .map(|d| {
-                b.linear(
-                    &format!("{}/linear", d.folder),
-                    d.out_width,
-                    d.in_width,
-                    d.bias,
-                )
+                let (out, width) = (d.out_width, d.in_width);
+                let linear = b.linear(&format!("{}/linear", d.folder), out, width, d.bias);
+                let name = format!("{}/residual", d.folder);
+                let second = d.has_second_matrix();
+                DenseViews {
+                    linear,
+                    residual: second.then(|| b.linear(&name, out, width, false)),
+                }
             })
             .collect();
         Self {

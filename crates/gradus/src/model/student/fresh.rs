@@ -3,7 +3,7 @@
 use super::principal::{Basis, principal_directions};
 use crate::Result;
 use crate::model::initial::initial_values;
-use crate::model::save::{carry_description, carry_tokenizer, write_json};
+use crate::model::save::{carry_description, carry_tokenizer_across, write_json};
 use crate::model::save::{write_modules, write_weights};
 use crate::model::weights;
 use crate::model::{Dense, EncoderConfig, Layout, ModelFolder, Modules};
@@ -33,7 +33,7 @@ pub(super) fn fill(
     seed: u64,
 ) -> Result<()> {
     let described = describe(folder, teacher, sizes, same_width)?;
-    carry_tokenizer(&teacher.encoder, folder)?;
+    carry_tokenizer_across(teacher, folder)?;
     carry_description(teacher, folder)?;
     write_modules(folder, &described)?;
 
@@ -61,7 +61,7 @@ pub(super) fn fill(
         project(from, 0, to);
     }
     if let Some(dense) = layout.dense.first() {
-        back(&basis, teacher, dense.weight, &mut arena);
+        back(&basis, teacher, dense.linear.weight, &mut arena);
     }
     write_weights(folder, &described, &layout, &arena, &[])
 }
@@ -104,13 +104,14 @@ fn describe(
     let parsed = EncoderConfig::parse(&config_path, &config.to_string())?;
     write_json(folder, "config.json", &config)?;
     let pooled = sizes.hidden * teacher.modules.pooling.len();
-    let wanted = teacher.modules.out_width(of_teacher.hidden_size);
+    let wanted = teacher.modules.whole_width(of_teacher.hidden_size);
     let dense = (same_width && pooled != wanted).then(|| Dense {
         folder: DENSE.to_owned(),
         in_width: pooled,
         out_width: wanted,
         bias: true,
         activation: Activation::Identity,
+        residual: false,
     });
     Ok(ModelFolder {
         root: folder.to_path_buf(),
@@ -122,5 +123,7 @@ fn describe(
         },
         max_tokens,
         config: parsed,
+        notes: Vec::new(),
+        transformer: teacher.transformer.clone(),
     })
 }
