@@ -62,6 +62,7 @@ impl Context {
         Self {
             data,
             told: self.told.clone(),
+            noted: self.noted.clone(),
             ..*self
         }
     }
