@@ -309,8 +309,8 @@ def ours(binary, folder, options):
 def train(binary, folder, work, options):
     """A folder that gradus saved after two steps, with the same prompt."""
     pairs = work / "pairs.tsv"
-    rows = [f"{a}\t{b}\t{i % 6}" for i, (a, b) in enumerate(zip(TEXTS[2:8], TEXTS[3:9]))]
-    pairs.write_text("sentence1\tsentence2\tscore\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    rows = [f"{i % 6}\t{a}\t{b}" for i, (a, b) in enumerate(zip(TEXTS[2:8], TEXTS[3:9]))]
+    pairs.write_text("\n".join(rows) + "\n", encoding="utf-8")
     recipe = work / "recipe.toml"
     prompt = ""
     if options and options[0] in ("--prompt", "--prompt-text"):
@@ -318,8 +318,7 @@ def train(binary, folder, work, options):
         prompt = f"{key} = {json.dumps(options[1])}\n"
     recipe.write_text(
         f'model = "{folder}"\nprecision = "f32"\n{prompt}[[stage]]\nname = "s"\nsteps = 2\nbatch = 3\n'
-        f'learning_rate = 1e-3\n[[stage.data]]\npath = "{pairs}"\nheader = true\n[stage.objective]\n'
-        'loss = "mse"\nform = "cosine"\n',
+        f"learning_rate = 1e-3\ntrain = [{{ path = '{pairs}' }}]\nobjective = {{ loss = 'mse', form = 'cosine' }}\n",
         encoding="utf-8",
     )
     output = work / "run"

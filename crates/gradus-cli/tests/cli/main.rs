@@ -15,6 +15,7 @@ mod learnable;
 mod outputs;
 mod precision;
 mod pretrain;
+mod prompts;
 mod pull;
 mod report;
 mod score;
