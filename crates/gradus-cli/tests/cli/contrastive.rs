@@ -169,11 +169,11 @@ fn what_does_not_fit_is_refused() {
         ),
         (
             format!("{INFO_NCE}{texts}").replace("info_nce", "infonce"),
-            "Did you mean `info_nce`?",
+            "Did you mean `loss = \"info_nce\"`?",
         ),
         (
             format!("{INFO_NCE}train = [{{ path = 'texts.txt', max_pairs = 1 }}]\n"),
-            "at least two examples",
+            "it needs at least 2, and there is 1 example",
         ),
         (
             format!("{INFO_NCE}freeze = 'encoder'\n{texts}"),

@@ -234,3 +234,27 @@ fn some_of_the_test_sets_can_be_named() {
         .code(2)
         .stderr(contains("give --tasks STS12, or another --output"));
 }
+
+#[test]
+fn keys_that_exclude_each_other_replace_the_recipes_but_not_each_other() {
+    let place = workplace();
+    // The recipe has steps.
+    let epochs = ["--grid", "stage.0.epochs=0.05,0.1", "--dry-run"];
+    let listed = stdout(&mut sweep(place.path(), &epochs));
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    for (arguments, part) in [
+        (
+            ["--grid", "stage.0.epochs=1,2", "--set", "stage.0.steps=3"],
+            "--grid stage.0.epochs and --set stage.0.steps=3 exclude each other",
+        ),
+        (
+            ["--grid", "stage.0.epochs=1,2", "--grid", "stage.0.steps=3"],
+            "--grid stage.0.steps and --grid stage.0.epochs exclude each other",
+        ),
+    ] {
+        sweep(place.path(), &arguments)
+            .assert()
+            .code(2)
+            .stderr(contains(part));
+    }
+}
