@@ -132,6 +132,7 @@ fn train_code(e: &TrainError) -> u8 {
         | TrainError::Grid { .. }
         | TrainError::Stage { .. }
         | TrainError::Objective { .. }
+        | TrainError::Dev { .. }
         | TrainError::NoRun { .. } => USAGE,
         _ => OTHER,
     }

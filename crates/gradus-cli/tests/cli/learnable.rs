@@ -205,10 +205,12 @@ fn triplets_get_the_remedy_that_reads_them() {
 #[test]
 fn texts_that_the_model_cannot_tell_apart_are_refused() {
     let place = workplace("objective = { loss = 'info_nce' }\ntrain = [{ path = 'texts.txt' }]\n");
+    let starts = "a dog\na cat\na man\na woman\na river\n";
+    fs::write(place.path().join("starts.txt"), starts).unwrap();
     refused(
         place.path(),
-        &["max_tokens=2"],
-        &["texts are the same to the model", "`max_tokens`"],
+        &["max_tokens=3", "stage.0.train.0.path=starts.txt"],
+        &["all 5 texts are the same to the model", "`max_tokens`"],
     );
     // All rows the same: every candidate is an anchor's own.
     let copies = [
@@ -363,7 +365,7 @@ fn best_is_never_said_below_the_start() {
         "--set",
         "stage.0.steps=20",
         "--set",
-        "stage.0.learning_rate=1e-2",
+        "stage.0.learning_rate=3e-3",
     ];
     let assert = train(place.path(), &arguments).assert().success();
     let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
