@@ -164,7 +164,7 @@ fn grades_that_do_not_differ_are_named_with_their_value() {
         &mapped,
         &["all 20 training grades are 0", "`labels` map"],
     );
-    let weightless = ["stage.0.train.0.path=weightless.tsv"];
+    let weightless = ["stage.0.train=[{path=\"weightless.tsv\",header=true}]"];
     refused(
         place.path(),
         &weightless,
@@ -255,7 +255,7 @@ fn settings_that_train_nothing_are_refused() {
         (&["stage.0.epochs=0"], "`epochs` is 0"),
         (
             &["stage.0.objective.temperature=1e-9"],
-            "temperature 0.000000001: must lie in [0.0001, 10000]",
+            "must lie in [0.0001, 10000]",
         ),
         (
             &["stage.0.objective.temperature=1e30"],
