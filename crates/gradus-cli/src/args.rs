@@ -96,9 +96,9 @@ pub enum Command {
     Report(report::Args),
     /// Score models on the seven STS tasks and on pairs of your own
     Eval(eval::Args),
-    /// Say how alike texts are: the cosine, and the grade of a regression head
+    /// Score how similar pairs of texts are: first the number to use
     Score(score::Args),
-    /// Teach a model the scale of your own grades
+    /// Map a model's scores to the scale of your own grades
     Calibrate(calibrate::Args),
     /// Turn texts into vectors
     Encode(encode::Args),

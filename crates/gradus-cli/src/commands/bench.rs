@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
-Encodes a text several times and tells the median: sentences and tokens a \
-second, how long a single query takes, how much of the time goes into \
-tokenising, and the most memory in use. Loading the model is not counted, and \
+Encodes a text several times and prints the median: sentences and tokens a \
+second, how long a single query takes, the share of tokenising, and the peak \
+memory. Loading the model is not counted, and \
 what other programs do at the same time is not subtracted. Without --text it \
 encodes the demonstration pairs that come with Gradus, sentences and short \
 paragraphs.
@@ -60,7 +60,7 @@ pub struct Args {
     /// The model
     pub model: String,
     /// Encode the sentences in FILE, one a line; .gz is unpacked, empty lines
-    /// are passed over
+    /// are skipped
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
     /// At most N sentences: the first ones

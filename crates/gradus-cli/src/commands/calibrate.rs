@@ -13,10 +13,10 @@ use gradus::output::Inputs;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
-Learns from graded pairs what grades go with which scores, and leaves that as \
-calibration.json in the model's folder. `gradus score` then also tells the \
-grade on your scale and an interval that holds the grades of four in five such \
-pairs. Some hundred pairs are enough; those that the model was trained on give \
+Fits a map from a model's scores to the grades of some pairs, and saves it as \
+calibration.json in the model's folder. `gradus score` then puts a grade on your \
+scale first, with an interval that holds the grades of four in five such pairs. \
+A few hundred pairs are enough; pairs that the model was trained on give \
 intervals that are too narrow. `gradus train` does this with its dev set.
 
 Examples:
@@ -67,7 +67,7 @@ pub struct Args {
     /// write
     #[arg(long, conflicts_with = "output")]
     pub overwrite: bool,
-    /// Tell the calibration as JSON
+    /// Print the calibration as JSON
     #[arg(long)]
     pub json: bool,
 }

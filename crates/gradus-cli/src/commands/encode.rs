@@ -118,7 +118,7 @@ struct Encoded<'a> {
 /// Runs the command.
 pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     if args.format == Format::Npy && args.output.is_none() {
-        let message = "--format npy needs --output FILE: its header tells the number of rows, which is known last";
+        let message = "--format npy needs --output FILE: its header holds the number of rows, which is known last";
         return Err(Failure::Usage(message.into()));
     }
     let folder = context.find(&args.model)?;

@@ -1,4 +1,4 @@
-//! `gradus score`: how alike pairs of texts are.
+//! `gradus score`: how similar pairs of texts are.
 
 mod answer;
 
@@ -66,7 +66,7 @@ pub struct Args {
     /// The two texts
     #[arg(num_args = 2, action = ArgAction::Set, value_names = ["TEXT1", "TEXT2"])]
     pub texts: Vec<String>,
-    /// Read pairs from FILE (tsv, csv, jsonl); labels in it are passed over
+    /// Read pairs from FILE (tsv, csv, jsonl); labels in it are ignored
     #[arg(long, value_name = "FILE", conflicts_with = "texts")]
     pub pairs: Option<PathBuf>,
     /// Read JSON objects, one a line: short for --pairs-format jsonl

@@ -17,7 +17,13 @@ pub(super) fn summary(run: &Run, suite: Option<&Suite>, graded: Option<&Graded>)
     let mut tiles: Vec<(String, String)> = Vec::new();
     let (initial, best) = dev_scores(run);
     if let Some(best) = best {
-        let before = initial.map_or(String::new(), |i| format!(", {} before", percent(Some(i))));
+        let better = initial.is_none_or(|initial| best > initial);
+        let before = match (initial, better) {
+            (None, _) => String::new(),
+            (Some(i), true) => format!(", {} before", percent(Some(i))),
+            (Some(i), false) => format!(", no better than {} before", percent(Some(i))),
+        };
+        let which = if better { "best" } else { "after training" };
         let dev = run
             .metrics
             .evaluations
@@ -25,7 +31,7 @@ pub(super) fn summary(run: &Run, suite: Option<&Suite>, graded: Option<&Graded>)
             .map_or("dev", |e| e.dev.as_str());
         tiles.push((
             percent(Some(best)),
-            format!("best on {dev}, Spearman x 100{before}"),
+            format!("{which} on {dev}, Spearman x 100{before}"),
         ));
     }
     if let (Some(suite), Some(after)) = (suite, &run.after)
