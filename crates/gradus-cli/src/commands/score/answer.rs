@@ -102,7 +102,7 @@ impl<'a> Answer<'a> {
     ) -> Result<(), Failure> {
         let line = match (self.calibrated, calibration, head) {
             (Some(c), Some(by), _) => format!(
-                "grade  {:6.2} on {} to {}, {:.0} % within {:.2} to {:.2} (calibrated by {} pairs of {})",
+                "grade   {:.2} on {} to {}, {:.0} % within {:.2} to {:.2} (calibrated by {} pairs of {})",
                 c.grade,
                 by.scale.0,
                 by.scale.1,
