@@ -302,6 +302,16 @@ fn mistakes_are_named_before_any_work() {
         (&["--resume", "nowhere"], 2, "no pretrain.toml"),
         (&["--resume", "x", "lines.txt"], 2, "cannot be used with"),
         (
+            &["--resume", "x", "--mask-rate", "0.2"],
+            2,
+            "cannot be used with",
+        ),
+        (
+            &["--resume", "x", "--layers", "2"],
+            2,
+            "cannot be used with",
+        ),
+        (
             &[
                 "lines.txt",
                 "--output",
