@@ -23,3 +23,4 @@ mod signals;
 mod support;
 mod sweep;
 mod train;
+mod unknown;
