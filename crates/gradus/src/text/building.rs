@@ -96,6 +96,9 @@ pub(super) fn build(folder: &Path, overrides: &TokenizerOverrides) -> Result<Bui
         of_file.extend(added.iter().map(|(id, token)| (*id, token.clone())));
     }
     let tokens = SpecialTokens::gather(&settings, &of_file)?;
+    // What is wrong with its description is an error of that file.
+    settings.class.parts(&settings, None)?;
+    settings.config()?.flag("split_special_tokens")?;
     let mut maker = Maker {
         settings: &settings,
         tokens: &tokens,
