@@ -112,6 +112,28 @@ pub enum Command {
     Data(data::Args),
 }
 
+impl Command {
+    /// The words that call it.
+    pub fn path(&self) -> &'static [&'static str] {
+        match self {
+            Self::Quickstart(_) => &["quickstart"],
+            Self::Pretrain(_) => &["pretrain"],
+            Self::Distill(_) => &["distill"],
+            Self::Train(_) => &["train"],
+            Self::Sweep(_) => &["sweep"],
+            Self::Report(_) => &["report"],
+            Self::Eval(_) => &["eval"],
+            Self::Score(_) => &["score"],
+            Self::Calibrate(_) => &["calibrate"],
+            Self::Encode(_) => &["encode"],
+            Self::Bench(_) => &["bench"],
+            Self::Info(_) => &["info"],
+            Self::Pull(_) => &["pull"],
+            Self::Data(_) => &["data", "overlap"],
+        }
+    }
+}
+
 /// A parser for one of some words, each with its value.
 pub fn one_of<T: Copy + Send + Sync + 'static>(
     choices: &'static [(&'static str, T)],

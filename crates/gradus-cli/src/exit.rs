@@ -1,5 +1,6 @@
 //! From failures to messages and exit codes: the one place.
 
+use crate::remedies::FrontEnd;
 use crate::stop;
 use gradus::Error;
 use gradus::data::DataError;
@@ -80,23 +81,10 @@ impl Failure {
         }
     }
 
-    /// What the message of the library, which speaks to writers of recipes,
-    /// means on the command line.
-    fn hint(&self) -> Option<&'static str> {
-        let (Failure::Input(e) | Failure::Library(e)) = self else {
-            return None;
-        };
-        match e {
-            Error::Data(DataError::UnclearColumns { .. } | DataError::UnknownColumn { .. }) => {
-                Some(
-                    "columns are named by --columns FIRST,SECOND[,LABEL]; --header and --no-header \
-                     say whether the first row holds names",
-                )
-            }
-            Error::Data(DataError::MissingColumn { .. }) => Some(
-                "a tab stands between the columns of a pair; --pairs-format csv or jsonl reads \
-                 other forms",
-            ),
+    /// What is wrong with data, if that is why.
+    fn data(&self) -> Option<&DataError> {
+        match self {
+            Failure::Input(Error::Data(e)) | Failure::Library(Error::Data(e)) => Some(e),
             _ => None,
         }
     }
@@ -138,8 +126,9 @@ fn train_code(e: &TrainError) -> u8 {
     }
 }
 
-/// Tells the user of a failure and returns the exit code.
-pub fn report(result: Result<(), Failure>) -> ExitCode {
+/// Tells the user of a failure, in the words of the command that was called,
+/// and returns the exit code.
+pub fn report(result: Result<(), Failure>, command: &[&'static str]) -> ExitCode {
     let failure = match result {
         Err(failure) if !failure.is_reader_gone() => failure,
         _ => return ExitCode::SUCCESS,
@@ -158,8 +147,9 @@ pub fn report(result: Result<(), Failure>) -> ExitCode {
         }
         cause = e.source();
     }
-    if let Some(hint) = failure.hint() {
-        message += &format!("hint: {hint}\n");
+    if let Some(data) = failure.data() {
+        let front = FrontEnd::of(command);
+        message = data.reworded(&message, &|remedy| front.say(remedy));
     }
     // Where even this cannot be written there is nobody left to tell.
     let _ = io::stderr().write_all(message.as_bytes());

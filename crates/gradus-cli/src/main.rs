@@ -20,6 +20,7 @@ mod pair_options;
 mod pretraining;
 mod progress;
 mod prompt_options;
+mod remedies;
 mod runs;
 mod steps_shown;
 mod stop;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    let path = cli.command.path();
     stop::listen();
-    exit::report(commands::run(cli))
+    exit::report(commands::run(cli), path)
 }

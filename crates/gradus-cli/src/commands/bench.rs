@@ -8,7 +8,8 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::progress::{Counter, Manner};
 use gradus::Error;
-use gradus::data::Lines;
+use crate::pair_options::{FormOptions, TextOptions};
+use gradus::data::TextFile;
 use gradus::model::{EncodeOptions, SentenceEncoder};
 use gradus::output::Inputs;
 use gradus_kernels::Backend;
@@ -59,10 +60,16 @@ pub enum Format {
 pub struct Args {
     /// The model
     pub model: String,
-    /// Encode the sentences in FILE, one a line; .gz is unpacked, empty lines
-    /// are skipped
+    /// Encode the sentences in FILE: its lines, or a column of a .csv, .tsv,
+    /// .jsonl, .json or .parquet file; empty ones are skipped
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
+    /// Where the texts are.
+    #[command(flatten)]
+    pub column: TextOptions,
+    /// What the rows look like.
+    #[command(flatten)]
+    pub form: FormOptions,
     /// At most N sentences: the first ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub sentences: Option<u64>,
@@ -114,7 +121,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     // What can be wrong shows before the model is loaded.
     let most = args.sentences.map_or(usize::MAX, |n| n as usize);
     let texts = match &args.text {
-        Some(path) => read(path, most)?,
+        Some(path) => read(&args.column.file(path, &args.form)?, most)?,
         None => built_in(most),
     };
     let folder = context.find(&args.model)?;
@@ -141,18 +148,19 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 /// The first sentences of a file.
-fn read(path: &Path, most: usize) -> Result<Vec<String>, Failure> {
-    let mut lines = Lines::open(path).map_err(Failure::Input)?;
+fn read(file: &TextFile, most: usize) -> Result<Vec<String>, Failure> {
     let mut texts = Vec::new();
-    while texts.len() < most {
-        match lines.next_line().map_err(Failure::Input)? {
-            None => break,
-            Some(line) if line.trim().is_empty() => {}
-            Some(line) => texts.push(line.to_owned()),
+    for row in file.rows().map_err(Failure::Input)? {
+        let text = row.map_err(Failure::Input)?.text;
+        if !text.trim().is_empty() {
+            texts.push(text);
+        }
+        if texts.len() == most {
+            break;
         }
     }
     match texts.is_empty() {
-        true => Err(Failure::NoSentences(path.to_path_buf())),
+        true => Err(Failure::NoSentences(file.path.clone())),
         false => Ok(texts),
     }
 }

@@ -5,7 +5,7 @@ use crate::args::one_of;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::pair_options::PairOptions;
+use crate::pair_options::{LabelOptions, PairOptions};
 use gradus::Error;
 use gradus::calibration::{COVERAGE, Calibration, RawScore};
 use gradus::eval::{Judged, Task};
@@ -45,11 +45,14 @@ pub enum Choice {
 pub struct Args {
     /// The model: a folder that may be written into, or any model with --output
     pub model: String,
-    /// Graded pairs (tsv, csv, jsonl)
+    /// Graded pairs (tsv, csv, jsonl, json, parquet)
     pub pairs: PathBuf,
     /// How to read pairs.
     #[command(flatten)]
     pub reading: PairOptions,
+    /// How labels become numbers.
+    #[command(flatten)]
+    pub labels: LabelOptions,
     /// The lowest and the highest grade there can be; by default those found
     #[arg(long, value_name = "LOW,HIGH", value_parser = parse_scale, allow_hyphen_values = true)]
     pub scale: Option<(f64, f64)>,
@@ -100,7 +103,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             pairs.check_file(&path, "--output", overwrite)?;
         }
     }
-    let source = args.reading.source(&args.pairs)?;
+    let source = args.reading.graded(&args.pairs, &args.labels)?;
     let task = Task::from_source("pairs", &source, Path::new(""), &context.data);
     let task = task.map_err(Failure::Input)?;
     let folder = context.find(&args.model)?;

@@ -7,7 +7,7 @@ use crate::args::one_of;
 use crate::context::Context;
 use crate::course_options::CourseOptions;
 use crate::exit::Failure;
-use crate::pair_options::PairOptions;
+use crate::pair_options::{LabelOptions, PairOptions, TextOptions};
 use crate::stop;
 use asked::settings;
 use carried_out::{Distillation, Place};
@@ -85,6 +85,12 @@ pub struct Args {
     /// How files of pairs are read
     #[command(flatten)]
     pub pairs: PairOptions,
+    /// Where texts are that come alone
+    #[command(flatten)]
+    pub column: TextOptions,
+    /// How the labels of --dev become numbers
+    #[command(flatten)]
+    pub labels: LabelOptions,
 }
 
 /// What students are like.

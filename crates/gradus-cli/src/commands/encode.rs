@@ -9,19 +9,21 @@ use crate::output::Output;
 use crate::progress::Counter;
 use crate::prompt_options::PromptOptions;
 use gradus::Embeddings;
-use gradus::data::{DataError, Format as DataFormat, JsonReader, JsonRow, Lines};
+use crate::pair_options::{FormOptions, TextOptions};
+use gradus::data::{Format as DataFormat, Lines};
 use gradus::model::{EncodeOptions, PromptChoice};
 use gradus::output::Inputs;
 use gradus::text::Tokens;
 use serde::Serialize;
-use serde_json::Value;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Texts are read one a line, from standard input unless there are TEXTs or \
 --input; an empty line is an empty text, so that vectors and lines stay in \
-step. What bad input interrupts leaves no --output file.
+step. Of .csv, .tsv, .jsonl, .json and .parquet a column is read, and each row \
+gives a vector, but for a first row of names; a blank line between the rows of a \
+.csv or .tsv is an error. What bad input interrupts leaves no --output file.
 
 In JSON lines `truncated` says that the text was cut to the model's limit, \
 `unknown` that it is empty or mostly unknown to the model's vocabulary, so that \
@@ -31,7 +33,8 @@ Examples:
   gradus encode all-MiniLM-L6-v2 \"A plane is taking off.\"
   gradus encode all-MiniLM-L6-v2 --input texts.txt --format npy --output texts.npy
   gradus encode ./matryoshka --input texts.txt --dim 64 --normalize > vectors.jsonl
-  gradus encode ./model --input posts.jsonl --field body > vectors.jsonl
+  gradus encode ./model --input posts.jsonl --column body > vectors.jsonl
+  gradus encode ./model --input reviews.csv --column review --format npy --output reviews.npy
   zcat texts.gz | gradus encode all-MiniLM-L6-v2 | head -n 3";
 
 const ROLES: &[(&str, Role)] = &[("query", Role::Query), ("document", Role::Document)];
@@ -66,15 +69,19 @@ pub struct Args {
     /// The texts
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
-    /// Read texts from FILE, one a line; .gz is unpacked
+    /// Read texts from FILE: its lines, or a column of a .csv, .tsv, .jsonl,
+    /// .json or .parquet file
     #[arg(long, short, value_name = "FILE", conflicts_with = "texts")]
     pub input: Option<PathBuf>,
-    /// Lines are JSON objects; so by default for a .jsonl file
-    #[arg(long, conflicts_with = "texts")]
+    /// Lines are JSON objects: short for --pairs-format jsonl
+    #[arg(long, conflicts_with_all = ["texts", "pairs_format"])]
     pub jsonl: bool,
-    /// The key of the text in JSON objects; by default `text`
-    #[arg(long, value_name = "KEY", conflicts_with = "texts")]
-    pub field: Option<String>,
+    /// Where the texts are.
+    #[command(flatten)]
+    pub column: TextOptions,
+    /// What the rows look like.
+    #[command(flatten)]
+    pub form: FormOptions,
     /// jsonl: {"text": ..., "embedding": [...], "truncated": false, "unknown":
     /// false} a line; npy: a float32 array of
     /// shape (texts, width), which needs --output
@@ -120,6 +127,11 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     if args.format == Format::Npy && args.output.is_none() {
         let message = "--format npy needs --output FILE: its header holds the number of rows, which is known last";
         return Err(Failure::Usage(message.into()));
+    }
+    // A column alone, of standard input, is a key.
+    if args.jsonl || (args.input.is_none() && args.column.column.is_some()) {
+        let format = &mut args.form.pairs_format;
+        *format = format.or(Some(DataFormat::Jsonl));
     }
     let folder = context.find(&args.model)?;
     let mut inputs = Inputs::new().with("the model", &folder);
@@ -184,49 +196,31 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn open(args: &Args, context: &Context) -> Result<Chunks<String>, Failure> {
-    let named = |path: &PathBuf| DataFormat::of(path) == Some(DataFormat::Jsonl);
-    let jsonl = args.jsonl || args.field.is_some() || args.input.as_ref().is_some_and(named);
-    let lines = match &args.input {
-        Some(path) => Lines::open(path).map_err(Failure::Input)?,
-        None => {
-            if io::stdin().is_terminal() {
-                context
-                    .manner
-                    .note("reading texts from standard input, one a line; Ctrl-D ends");
-            }
-            Lines::new(io::stdin(), Path::new("standard input")).map_err(Failure::Input)?
+    if let Some(path) = &args.input {
+        let file = args.column.file(path, &args.form)?;
+        // Opened here, so that what is wrong shows before the model is loaded.
+        let rows = file.rows().map_err(Failure::Input)?;
+        if rows.has_header() && args.column.column.is_none() && !args.form.header {
+            context.manner.note(HEADER);
         }
-    };
-    if jsonl {
-        let field = args.field.clone().unwrap_or_else(|| "text".into());
-        return Chunks::read(move || {
-            let reader = JsonReader::new(lines);
-            let path = reader.path().to_path_buf();
-            Ok(reader.map(move |row| row.and_then(|row| text_of(row, &field, &path))))
-        });
+        return Chunks::read(move || Ok(rows.map(|row| row.map(|row| row.text))));
     }
-    let mut lines = lines;
-    let next = move || match lines.next_line() {
-        Ok(line) => line.map(|line| Ok(line.to_owned())),
-        Err(e) => Some(Err(e)),
-    };
-    Chunks::read(move || Ok(std::iter::from_fn(next)))
+    if io::stdin().is_terminal() {
+        context
+            .manner
+            .note("reading texts from standard input, one a line; Ctrl-D ends");
+    }
+    let file = args.column.file(Path::new("standard input"), &args.form)?;
+    Chunks::read(move || {
+        let lines = Lines::new(io::stdin(), &file.path)?;
+        let rows = file.rows_from(lines)?;
+        Ok(rows.map(|row| row.map(|row| row.text)))
+    })
 }
 
-fn text_of(mut row: JsonRow, field: &str, path: &Path) -> gradus::Result<String> {
-    let problem = match row.object.get_mut(field) {
-        Some(Value::String(text)) => return Ok(std::mem::take(text)),
-        Some(_) => "not a string",
-        None => "missing",
-    };
-    Err(DataError::BadKey {
-        at: gradus::data::Place::new(path, row.line),
-        key: field.to_owned(),
-        problem,
-        expected: "a string (--field names another key)",
-    }
-    .into())
-}
+/// What is said of a row that gets no vector.
+const HEADER: &str = "the first row holds the columns' names and gets no vector; --no-header \
+                      reads it as data";
 
 /// Writes vectors in one of the forms.
 struct Writer {

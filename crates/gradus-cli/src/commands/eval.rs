@@ -5,7 +5,7 @@ use crate::chunks::CHUNK;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::pair_options::PairOptions;
+use crate::pair_options::{LabelOptions, PairOptions};
 use crate::progress::{Counter, Manner};
 use crate::prompt_options::PromptOptions;
 use crate::training::Narrator;
@@ -94,6 +94,9 @@ pub struct Args {
     /// How to read pairs.
     #[command(flatten)]
     pub reading: PairOptions,
+    /// How labels become numbers.
+    #[command(flatten)]
+    pub labels: LabelOptions,
     /// Which prompt.
     #[command(flatten)]
     pub prompt: PromptOptions,
@@ -164,7 +167,7 @@ fn suite(args: &Args, context: &Context) -> Result<Suite, Failure> {
         if taken(&name) {
             return Err(Failure::Usage(format!("--pairs {name} is given twice")));
         }
-        let source = args.reading.source(path)?;
+        let source = args.reading.graded(path, &args.labels)?;
         let task = Task::from_source(name, &source, Path::new(""), &context.data);
         suite.tasks.push(task.map_err(Failure::Input)?);
     }

@@ -4,12 +4,12 @@ use crate::context::Context;
 use crate::course_options::CourseOptions;
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::pair_options::PairOptions;
+use crate::pair_options::{PairOptions, TextOptions};
 use crate::pretraining::Narrator;
 use crate::runs::{add_model, existing, take};
 use crate::stop;
 use gradus::Precision;
-use gradus::data::{Format, Source};
+use gradus::data::{Format, RowKind, Source};
 use gradus::model::{FreshModel, TokenizerFiles, write_fresh};
 use gradus::output::{Claim, Inputs, RunKind, Unfinished};
 use gradus::pretrain::{Run, Settings, read_texts};
@@ -64,6 +64,9 @@ pub struct Args {
     /// How files of pairs are read
     #[command(flatten)]
     pub pairs: PairOptions,
+    /// Where texts are that come alone
+    #[command(flatten)]
+    pub column: TextOptions,
 }
 
 /// A fresh model.
@@ -195,7 +198,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
     let (sizes, training) = (&args.sizes, &args.training);
     let course = &training.course;
     let usual = Settings::default();
-    let sources = args.texts.iter().map(|path| source(path, &args.pairs));
+    let sources = args.texts.iter().map(|path| source(path, &args.pairs, &args.column));
     let fresh = args.from.is_none().then(|| FreshModel {
         layers: sizes.layers,
         hidden: sizes.hidden,
@@ -232,12 +235,24 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
     })
 }
 
-/// A file of pairs by its name, or by an option where that says nothing; else
-/// of lines.
-pub(super) fn source(path: &Path, pairs: &PairOptions) -> Result<Source, Failure> {
+/// A file of pairs or of a column by its name, or by an option where that says
+/// nothing; else of lines.
+pub(super) fn source(
+    path: &Path,
+    pairs: &PairOptions,
+    column: &TextOptions,
+) -> Result<Source, Failure> {
     let plain = Source::file(path);
-    let by_option = Format::of(path).is_none() && pairs.pairs_format.is_some();
+    let by_option = Format::of(path).is_none() && pairs.form.pairs_format.is_some();
     match plain.is_of_pairs() || by_option {
+        true if column.column.is_some() && pairs.columns.is_some() => Err(Failure::Usage(
+            "--column names the one text of a row, and --columns two; give one of them".into(),
+        )),
+        true if column.column.is_some() => Ok(Source {
+            rows: Some(RowKind::Texts),
+            text: column.column.clone(),
+            ..pairs.source(path)?
+        }),
         true => pairs.source(path),
         false => Ok(plain),
     }

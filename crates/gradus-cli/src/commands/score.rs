@@ -13,7 +13,7 @@ use crate::prompt_options::PromptOptions;
 use answer::Answer;
 use clap::ArgAction;
 use gradus::calibration::{Calibration, RawScore};
-use gradus::data::{DataError, Format as DataFormat, LabelMap, Lines, RawPair};
+use gradus::data::{DataError, Format as DataFormat, LabelMap, Lines, PairRows, Remedy, Step};
 use gradus::model::{EncodeOptions, ModelError, RegressionHead, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use std::io::{self, IsTerminal};
@@ -21,8 +21,13 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Without texts or --pairs, pairs are read from standard input: text1<TAB>text2 \
-a line, or JSON objects with --jsonl. Answers come in the order of the pairs. \
-Bad input stops the command, after the answers to what came before it.
+a line, or JSON objects with --jsonl. Answers come in the order of the pairs, a \
+line each. A blank line is answered by a blank line, so that answers stay in \
+step with lines. A first row of usual names (sentence1, sentence2; premise, \
+hypothesis; query, document; ...) is no pair: it has no answer unless \
+--output-header answers it with names. A row with more or fewer columns than the \
+first is an error. Bad input stops the command, after the answers to what came \
+before it.
 
 The first number is the one to use: the calibrated grade where the model has a \
 calibration (see `gradus calibrate`), else the grade of its regression head, \
@@ -38,7 +43,8 @@ Examples:
   gradus score all-MiniLM-L6-v2 \"A plane is taking off.\" \"An air plane takes off.\"
   gradus score ./model --pairs reviews.csv --columns review,product --format json
   gradus score all-MiniLM-L6-v2 < pairs.tsv | cut -f 4 > cosines.txt
-  gradus score all-MiniLM-L6-v2 < pairs.tsv | paste - pairs.tsv | sort -rg | head";
+  gradus score all-MiniLM-L6-v2 < pairs.tsv | paste - pairs.tsv | sort -rg | head
+  gradus score all-MiniLM-L6-v2 --output-header < named.tsv | paste - named.tsv";
 
 const FORMATS: &[(&str, Format)] = &[
     ("text", Format::Text),
@@ -66,7 +72,8 @@ pub struct Args {
     /// The two texts
     #[arg(num_args = 2, action = ArgAction::Set, value_names = ["TEXT1", "TEXT2"])]
     pub texts: Vec<String>,
-    /// Read pairs from FILE (tsv, csv, jsonl); labels in it are ignored
+    /// Read pairs from FILE (tsv, csv, jsonl, json, parquet); labels in it are
+    /// ignored
     #[arg(long, value_name = "FILE", conflicts_with = "texts")]
     pub pairs: Option<PathBuf>,
     /// Read JSON objects, one a line: short for --pairs-format jsonl
@@ -94,7 +101,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         false => Format::Tsv,
     });
     if args.jsonl {
-        args.reading.pairs_format = Some(DataFormat::Jsonl);
+        args.reading.form.pairs_format = Some(DataFormat::Jsonl);
     }
     let header = args.output_header && matches!(format, Format::Tsv);
     let folder = context.find(&args.model)?;
@@ -109,12 +116,29 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let mut output = open_output(header)?;
     let counter = Counter::new(context.manner.beside_results(), "scoring pairs", None);
     while let Some(chunk) = pairs.next_chunk()? {
-        let chunk: Vec<_> = chunk.into_iter().map(|p| (p.first, p.second)).collect();
-        for answer in scorer.score(&chunk)? {
-            answer.write(&mut output, format)?;
+        // Where answers stand among blank lines.
+        let mut blank = Vec::with_capacity(chunk.len());
+        let mut pairs = Vec::with_capacity(chunk.len());
+        for step in chunk {
+            match step {
+                Step::Header if header => {}
+                Step::Header => context.manner.note(HEADER),
+                Step::Blank => blank.push(true),
+                Step::Pair(pair) => {
+                    blank.push(false);
+                    pairs.push((pair.first, pair.second));
+                }
+            }
+        }
+        let mut answers = scorer.score(&pairs)?.into_iter();
+        for blank in blank {
+            match if blank { None } else { answers.next() } {
+                Some(answer) => answer.write(&mut output, format)?,
+                None => output.line("")?,
+            }
         }
         output.flush()?;
-        counter.add(chunk.len() as u64);
+        counter.add(pairs.len() as u64);
     }
     output.finish()?;
     context.note_texts(&scorer.encoder);
@@ -130,15 +154,19 @@ fn open_output(header: bool) -> Result<Output, Failure> {
     Ok(output)
 }
 
-fn open(args: &Args, context: &Context) -> Result<Chunks<RawPair>, Failure> {
+/// What is said of a row that gets no answer.
+const HEADER: &str = "the first row holds the columns' names and is not answered (--output-header \
+                      answers it with names, --no-header reads it as a pair)";
+
+fn open(args: &Args, context: &Context) -> Result<Chunks<Step>, Failure> {
     if let Some(path) = &args.pairs {
         let file = args.reading.file(path, None)?;
         // Opened here, so that a wrong path shows before the model is loaded.
         let rows = match file.rows(&LabelMap::default()) {
             Err(gradus::Error::Data(DataError::Empty { .. })) => None,
-            rows => Some(rows.map_err(Failure::Input)?),
+            rows => Some(rows.and_then(pairs_alone).map_err(Failure::Input)?),
         };
-        return Chunks::read(move || Ok(rows.into_iter().flatten()));
+        return Chunks::read(move || Ok(rows.into_iter().flat_map(steps)));
     }
     if io::stdin().is_terminal() {
         context
@@ -150,8 +178,27 @@ fn open(args: &Args, context: &Context) -> Result<Chunks<RawPair>, Failure> {
         .file(Path::new("standard input"), Some(DataFormat::Tsv))?;
     Chunks::read(move || {
         let lines = Lines::new(io::stdin(), &file.path)?;
-        file.rows_from(lines, &LabelMap::default())
+        let rows = file.rows_from(lines, &LabelMap::default())?;
+        Ok(steps(pairs_alone(rows)?))
     })
+}
+
+fn steps(mut rows: PairRows) -> impl Iterator<Item = gradus::Result<Step>> {
+    std::iter::from_fn(move || rows.next_step())
+}
+
+/// Refuses triplets, of which a row would get two answers.
+fn pairs_alone(rows: PairRows) -> gradus::Result<PairRows> {
+    if !rows.has_triplets() {
+        return Ok(rows);
+    }
+    let unclear = DataError::UnclearColumns {
+        path: rows.place(0).path,
+        role: "sentence pair",
+        reason: "each row holds three texts".into(),
+        remedies: vec![Remedy::Columns],
+    };
+    Err(unclear.into())
 }
 
 /// A model that scores pairs.

@@ -88,6 +88,14 @@ impl Columns {
         }
     }
 
+    /// Whether no column is named, so that two of one name do no harm.
+    pub(super) fn are_places(&self) -> bool {
+        let all = [&self.first, &self.second, &self.label, &self.negative];
+        let rest = [&self.weight, &self.tolerance];
+        let named = |c: &&Option<Column>| matches!(c, Some(Column::Name(_)));
+        self.first.is_some() && !all.iter().chain(&rest).any(named)
+    }
+
     /// Whether neither texts nor label are given, so that they are to be found.
     pub(super) fn are_usual(&self) -> bool {
         [&self.first, &self.second, &self.label, &self.negative]
@@ -110,6 +118,26 @@ const PAIR_NAMES: [(&str, &str); 9] = [
     ("first", "second"),
 ];
 
+/// Names that stand for a pair where there is none of the above.
+const MORE_PAIR_NAMES: [(&str, &str); 16] = [
+    ("anchor", "positive"),
+    ("query", "document"),
+    ("query", "passage"),
+    ("query", "positive"),
+    ("question", "answer"),
+    ("source", "target"),
+    ("sentence", "paraphrase"),
+    ("sent1", "sent2"),
+    ("sent_1", "sent_2"),
+    ("sent_a", "sent_b"),
+    ("text_1", "text_2"),
+    ("texta", "textb"),
+    ("sentencea", "sentenceb"),
+    ("question_1", "question_2"),
+    ("string1", "string2"),
+    ("s1", "s2"),
+];
+
 /// Names under which published files keep the label.
 pub(super) const LABEL_NAMES: [&str; 9] = [
     "score",
@@ -128,7 +156,7 @@ pub(super) const LABEL_NAMES: [&str; 9] = [
 pub(super) enum Unclear {
     /// This name is not there.
     Unknown(String),
-    /// This name is there more than once.
+    /// This name is there more than once, or with another case.
     Twice(String),
     /// No usual pair of names, or several.
     Pair(String),
@@ -174,24 +202,27 @@ impl Columns {
                 }
             }
         };
-        let usual = |usual: &str| {
-            let place = |n: &&str| n.eq_ignore_ascii_case(usual);
-            names.iter().position(place)
+        let usual = |usual: &str| match *places(names, usual) {
+            [] => Ok(None),
+            [only] => Ok(Some(only)),
+            [first, ..] => Err(Unclear::Twice(names[first].to_string())),
         };
         let optional = |column: &Option<Column>, name: &str| match column {
             Some(column) => given(column).map(Some),
-            None => Ok(usual(name)),
+            None => usual(name),
         };
 
         let (first, second) = match (&self.first, &self.second) {
             (Some(first), Some(second)) => (given(first)?, given(second)?),
             (None, None) => {
-                let found: Vec<_> = PAIR_NAMES
-                    .iter()
-                    .filter_map(|(a, b)| Some((usual(a)?, usual(b)?)))
-                    .collect();
+                let found = usual_pairs(names);
                 match found[..] {
-                    [pair] => pair,
+                    [(first, second)] => {
+                        for place in [first, second] {
+                            usual(names[place].trim())?;
+                        }
+                        (first, second)
+                    }
                     [] => return Err(Unclear::Pair("no usual names".into())),
                     _ => {
                         let list: Vec<_> = found
@@ -210,7 +241,8 @@ impl Columns {
             // A row of three texts has no label.
             None if negative.is_some() => None,
             None => {
-                let found: Vec<_> = LABEL_NAMES.iter().filter_map(|n| usual(n)).collect();
+                let found: Result<Vec<_>, _> = LABEL_NAMES.iter().map(|n| usual(n)).collect();
+                let found: Vec<usize> = found?.into_iter().flatten().collect();
                 if found.len() > 1 {
                     let list: Vec<_> = found.iter().map(|&i| names[i]).collect();
                     return Err(Unclear::Label(format!("it has {}", list.join(", "))));
@@ -276,10 +308,39 @@ impl Columns {
     }
 }
 
+/// Where a usual name stands, whatever its case and the blanks around it.
+fn places(names: &[&str], usual: &str) -> Vec<usize> {
+    let is = |name: &&str| name.trim().eq_ignore_ascii_case(usual);
+    let found = names.iter().enumerate().filter(|(_, name)| is(name));
+    found.map(|(place, _)| place).collect()
+}
+
+/// Where usual names of pairs stand.
+fn usual_pairs(names: &[&str]) -> Vec<(usize, usize)> {
+    let pairs = |of: &[(&str, &str)]| -> Vec<(usize, usize)> {
+        let pair = |(a, b): &(&str, &str)| {
+            let first = |name| places(names, name).first().copied();
+            Some((first(a)?, first(b)?))
+        };
+        of.iter().filter_map(pair).collect()
+    };
+    let found = pairs(&PAIR_NAMES);
+    if found.is_empty() {
+        return pairs(&MORE_PAIR_NAMES);
+    }
+    found
+}
+
 /// Whether `cells` read like a header: they hold a usual pair of names.
-pub(super) fn looks_like_header(cells: &[String]) -> bool {
-    let names: Vec<&str> = cells.iter().map(String::as_str).collect();
-    Columns::default().find(&names).is_ok()
+pub(super) fn looks_like_header(cells: &[&str]) -> bool {
+    !usual_pairs(cells).is_empty()
+}
+
+/// A name that two of `names` have.
+pub(super) fn duplicate<'a>(names: &[&'a str]) -> Option<&'a str> {
+    let mut seen = std::collections::HashSet::new();
+    let mut names = names.iter().copied();
+    names.find(|name| !name.is_empty() && !seen.insert(*name))
 }
 
 #[cfg(test)]
@@ -331,6 +392,37 @@ mod tests {
         };
         let both = ["sentence1", "sentence2", "score", "label"];
         assert_eq!(named.find(&both), Ok(slots(0, 1, Some(3))));
+    }
+
+    #[test]
+    fn headers_of_two_columns_are_known() {
+        for names in [
+            ["sentence1", "sentence2"],
+            ["Premise", "Hypothesis"],
+            ["text_a", " text_b"],
+            ["anchor", "positive"],
+            ["query", "document"],
+        ] {
+            assert!(looks_like_header(&names), "{names:?}");
+            assert_eq!(Columns::default().find(&names), Ok(slots(0, 1, None)));
+        }
+        assert!(!looks_like_header(&["sentence1", "hypothesis"]));
+        // The more usual names come first.
+        let names = ["source", "target", "sentence1", "sentence2"];
+        assert_eq!(Columns::default().find(&names), Ok(slots(2, 3, None)));
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_found() {
+        assert_eq!(duplicate(&["a", "", "b", "", "a"]), Some("a"));
+        assert_eq!(duplicate(&["a", "A", ""]), None);
+        let twice = |names: &[&str]| {
+            let found = Columns::default().find(names);
+            matches!(found, Err(Unclear::Twice(_)))
+        };
+        assert!(twice(&["sentence1", "Sentence1", "sentence2"]));
+        assert!(twice(&["sentence1", "sentence2", "score", "SCORE"]));
+        assert!(twice(&["sentence1", "sentence2", "weight", "Weight"]));
     }
 
     #[test]

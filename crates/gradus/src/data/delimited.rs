@@ -7,7 +7,8 @@
 
 use std::path::Path;
 
-use super::{DataError, Lines, MAX_LINE, Place};
+use super::quoting::Evidence;
+use super::{DataError, Lines, MAX_LINE, Place, Quoting};
 use crate::Result;
 
 /// How cells are told apart.
@@ -15,9 +16,8 @@ use crate::Result;
 pub struct Dialect {
     /// Stands between cells.
     pub delimiter: char,
-    /// Whether a cell that begins with `"` ends at the next single `"`
-    /// (RFC 4180). If not, quotes are text like any other.
-    pub quoting: bool,
+    /// Whether a cell that begins with `"` ends at the next single `"`.
+    pub quoting: Quoting,
 }
 
 /// One row.
@@ -29,11 +29,20 @@ pub struct Row {
     pub cells: Vec<String>,
 }
 
-/// Reads rows; blank lines are passed over. Ends after the first error.
+/// Reads rows; blank lines are passed over, and counted. Ends after the first
+/// error.
 pub struct DelimitedReader {
     lines: Lines,
     dialect: Dialect,
+    /// What rows showed of quotes, where that is open.
+    evidence: Evidence,
+    blanks: usize,
     done: bool,
+}
+
+/// Whether there is nothing but white space, and some of it.
+fn is_blank(cell: &str) -> bool {
+    cell.trim().is_empty()
 }
 
 /// Where the parser stands within a quoted record.
@@ -50,8 +59,21 @@ impl DelimitedReader {
         Self {
             lines,
             dialect,
+            evidence: Evidence::default(),
+            blanks: 0,
             done: false,
         }
+    }
+
+    /// How cells are told apart, as far as that is known by now.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// How many blank lines came since this was last called: before the row
+    /// read last, or at the end.
+    pub(super) fn take_blanks(&mut self) -> usize {
+        std::mem::take(&mut self.blanks)
     }
 
     /// The file that errors name.
@@ -65,9 +87,9 @@ impl DelimitedReader {
         let text = loop {
             match self.lines.next_line()? {
                 None => return Ok(None),
-                Some(text) if blank(text) => continue,
+                Some(text) if blank(text) => self.blanks += 1,
                 // Copied so that a quoted record can go on reading lines.
-                Some(text) if self.dialect.quoting => break text.to_string(),
+                Some(text) if self.dialect.quoting != Quoting::Off => break text.to_string(),
                 Some(text) => {
                     let cells = text.split(delimiter).map(String::from).collect();
                     let line = self.lines.place().line;
@@ -75,7 +97,25 @@ impl DelimitedReader {
                 }
             }
         };
-        self.read_quoted(text).map(Some)
+        if self.dialect.quoting == Quoting::On {
+            return self.read_quoted(text).map(Some);
+        }
+        let line = self.lines.place().line;
+        self.evidence.add(line, &text, delimiter, None);
+        match self.evidence.verdict(false) {
+            Some(Quoting::On) if text.contains('"') => self.read_quoted(text).map(Some),
+            Some(verdict) => {
+                if verdict == Quoting::Off {
+                    self.dialect.quoting = Quoting::Off;
+                }
+                let cells = text.split(delimiter).map(String::from).collect();
+                Ok(Some(Row { line, cells }))
+            }
+            None => {
+                let at = self.lines.place();
+                Err(DataError::UnclearQuotes { at }.into())
+            }
+        }
     }
 
     fn read_quoted(&mut self, mut text: String) -> Result<Row> {
@@ -106,6 +146,10 @@ impl DelimitedReader {
                     State::Quoted | State::QuoteInQuoted => {
                         cell.push(c);
                         State::Quoted
+                    }
+                    State::Plain if c == '"' && is_blank(&cell) => {
+                        let at = self.lines.place();
+                        return Err(DataError::SpaceBeforeQuote { at }.into());
                     }
                     State::CellStart | State::Plain => {
                         cell.push(c);
@@ -151,6 +195,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(bytes: &[u8], delimiter: char, quoting: bool) -> Vec<Result<Row>> {
+        let quoting = if quoting { Quoting::On } else { Quoting::Off };
+        read_as(bytes, delimiter, quoting)
+    }
+
+    fn read_as(bytes: &[u8], delimiter: char, quoting: Quoting) -> Vec<Result<Row>> {
         let Ok(lines) = Lines::new(std::io::Cursor::new(bytes.to_vec()), Path::new("f")) else {
             return Vec::new();
         };
@@ -207,14 +256,48 @@ mod tests {
         assert!(error.starts_with("f:1: text after"), "{error}");
     }
 
+    #[test]
+    fn a_space_before_a_quote_is_refused() {
+        let got = read(b"a,b\nc, \"d, e\"\n", ',', true);
+        let error = got[1].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("f:2: a space before a quote"), "{error}");
+        let got = rows("a, 5\" pipe\n", ',', true);
+        assert_eq!(got, [row(1, &["a", " 5\" pipe"])]);
+    }
+
+    #[test]
+    fn quotes_of_a_stream_are_what_its_rows_show() {
+        let auto = |text: &str| -> Vec<Result<Vec<String>>> {
+            let rows = read_as(text.as_bytes(), '\t', Quoting::Auto);
+            rows.into_iter().map(|r| r.map(|r| r.cells)).collect()
+        };
+        let cells = |text: &str| -> Vec<Vec<String>> {
+            let rows = auto(text).into_iter();
+            rows.map(|cells| cells.unwrap()).collect()
+        };
+        let said = cells("a, b\tc\n\"say \"\"x\"\"\"\td\n\"e\"\tf\n");
+        assert_eq!(said, [["a, b", "c"], ["say \"x\"", "d"], ["e", "f"]]);
+        let text = cells("\"Yes,\" he said\ta\n\"b\"\t\"c\"\n\"d \"\"e\"\"\"\tf\n");
+        assert_eq!(text[1], ["\"b\"", "\"c\""]);
+        assert_eq!(text[2][0], "\"d \"\"e\"\"\"");
+        // The same row is clear after a text with a comma and no quotes.
+        assert!(auto("\"A, b.\"\tc\n")[0].is_err());
+        assert_eq!(cells("a, b\tc\n\"A, b.\"\tc\n")[1][0], "\"A, b.\"");
+        // Contradictions are errors, not two ways of reading.
+        let both = auto("\"say \"\"x\"\"\"\td\n5\" pipe\te\n");
+        let error = both[1].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("f:2: "), "{error}");
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(
             bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b','), Just(b'\n')], 0..200),
-            quoting: bool,
+            quoting in prop_oneof![Just(Quoting::On), Just(Quoting::Off), Just(Quoting::Auto)],
         ) {
-            let lines = bytes.iter().filter(|&&b| b == b'\n').count() + 1;
-            let rows = read(&bytes, ',', quoting);
+            // Where no line ends in one, lone carriage returns do.
+            let lines = bytes.iter().filter(|&&b| b == b'\n' || b == b'\r').count() + 1;
+            let rows = read_as(&bytes, ',', quoting);
             prop_assert!(rows.len() <= lines);
             for row in rows.into_iter().flatten() {
                 prop_assert!(row.line as usize <= lines && !row.cells.is_empty());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::foreign::{Foreign, beside, quoted};
 use super::input::Packing;
+use super::remedy::{Remedy, sentence};
 
 /// A line of a file, or a row of one that has no lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub enum DataError {
     },
     /// A line, or a quoted record, beyond [`MAX_LINE`](super::MAX_LINE).
     #[error(
-        "{at}: longer than {limit} bytes; check that the file is text with one pair a line, and that its quotes are closed"
+        "{at}: longer than {limit} bytes; check that the file is text with a row a line, and that its quotes are closed"
     )]
     LineTooLong {
         /// Where it begins.
@@ -89,20 +90,56 @@ pub enum DataError {
         limit: usize,
     },
     /// A quoted cell that the file's end cuts off.
-    #[error(
-        "{at}: the quote opened in this record is never closed; close it, or set `quoting = false` if quotes are text"
-    )]
+    #[error("{at}: the quote opened in this record is never closed; {}", self.said())]
     UnclosedQuote {
         /// Where the record begins.
         at: Place,
     },
     /// Text between a closing quote and the next delimiter.
-    #[error(
-        "{at}: text after a closing quote; double the quotes inside a quoted cell, or set `quoting = false` if quotes are text"
-    )]
+    #[error("{at}: text after a closing quote; {}", self.said())]
     TextAfterQuote {
         /// Where.
         at: Place,
+    },
+    /// White space between a delimiter and a quote.
+    #[error("{at}: a space before a quote, which would make the quote part of the text; {}", self.said())]
+    SpaceBeforeQuote {
+        /// Where.
+        at: Place,
+    },
+    /// Quotes that may enclose cells, or be text.
+    #[error("{at}: it cannot be told whether the double quotes enclose cells or are text; {}", self.said())]
+    UnclearQuotes {
+        /// Where.
+        at: Place,
+    },
+    /// A first row that may hold names, or data.
+    #[error("{}: it cannot be told whether the first row holds names: {reason}; {}", path.display(), self.said())]
+    UnclearHeader {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The names of the columns in the middle of a file.
+    #[error("{at}: the names of the columns again, as where two files were joined; remove the row")]
+    HeaderAgain {
+        /// Where.
+        at: Place,
+    },
+    /// A blank line where rows have to keep their step.
+    #[error("{at}: a blank line between rows; remove it")]
+    BlankLine {
+        /// Where.
+        at: Place,
+    },
+    /// Two columns of one name.
+    #[error("{}: two columns are named {column:?}; {}", path.display(), self.said())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
     },
     /// A line of JSON Lines that is not one JSON object.
     #[error(
@@ -150,10 +187,8 @@ pub enum DataError {
         /// How many there must be.
         least: usize,
     },
-    /// A row that lacks a column.
-    #[error(
-        "{at}: no {column}: the row has {found} columns; check the row, the delimiter and `quoting`"
-    )]
+    /// A column beyond those that rows have.
+    #[error("{at}: no {column}: the row has {found} columns, counted from 0; {}", self.said())]
     MissingColumn {
         /// Where.
         at: Place,
@@ -174,18 +209,20 @@ pub enum DataError {
         /// What must stand there.
         expected: &'static str,
     },
-    /// A row with more columns than the layout allows, so that text may have
+    /// A row with more or fewer columns than the others, so that text may have
     /// slipped into the wrong one.
-    #[error("{at}: {found} columns where {expected} were expected; {remedy}")]
-    ExtraColumns {
+    #[error("{at}: {found} columns where the first row has {}; {}", range(*least, *most), self.said())]
+    RowWidth {
         /// Where.
         at: Place,
         /// How many columns the row has.
         found: usize,
-        /// How many it should have.
-        expected: usize,
+        /// How many it should have at least.
+        least: usize,
+        /// How many it should have at most.
+        most: usize,
         /// What to do.
-        remedy: &'static str,
+        remedies: Vec<Remedy>,
     },
     /// A column that the header does not name.
     #[error("{}: no column {column:?}{}; it has: {}", path.display(), hint(suggestion), known.join(", "))]
@@ -200,16 +237,16 @@ pub enum DataError {
         known: Vec<String>,
     },
     /// It is not plain which columns hold the pair.
-    #[error("{}: cannot tell which column is the {role}: {reason}; set {remedy}", path.display())]
+    #[error("{}: cannot tell which column is the {role}: {reason}; {}", path.display(), self.said())]
     UnclearColumns {
         /// The file.
         path: PathBuf,
-        /// `"sentence pair"` or `"label"`.
+        /// `"sentence pair"`, `"label"`, `"negative"` or `"text"`.
         role: &'static str,
         /// Why.
         reason: String,
         /// What to do.
-        remedy: String,
+        remedies: Vec<Remedy>,
     },
     /// A sentence without a visible character.
     #[error("{at}: the sentence in {column} is empty; fill it in or remove the row")]
@@ -220,7 +257,7 @@ pub enum DataError {
         column: String,
     },
     /// A label, weight or tolerance that is not a number, or not a usable one.
-    #[error("{at}: {column} is {text:?}; it must be {expected}")]
+    #[error("{at}: {column} is {text:?}; it must be {expected}: {}", self.said())]
     BadNumber {
         /// Where.
         at: Place,
@@ -228,13 +265,13 @@ pub enum DataError {
         column: String,
         /// What stands there.
         text: String,
-        /// What must stand there, and what to do if it should not.
+        /// What must stand there.
         expected: &'static str,
+        /// What to do.
+        remedies: Vec<Remedy>,
     },
     /// A label outside the scale that the source declares.
-    #[error(
-        "{at}: the label {label} is outside {low}..{high}; correct it, or the `from` of the label map"
-    )]
+    #[error("{at}: the label {label} is outside {low}..{high}; {}", self.said())]
     LabelOutOfRange {
         /// Where.
         at: Place,
@@ -246,7 +283,7 @@ pub enum DataError {
         high: f64,
     },
     /// A class that the label map does not name.
-    #[error("{at}: unknown class {class:?}{}; the label map knows: {}; add it to `classes`, or to `skip` to leave its pairs out", hint(suggestion), known.join(", "))]
+    #[error("{at}: unknown class {class:?}{}; known: {}; {}", hint(suggestion), known.join(", "), self.said())]
     UnknownClass {
         /// Where.
         at: Place,
@@ -270,14 +307,14 @@ pub enum DataError {
         split: String,
     },
     /// A source description that contradicts itself or lacks something.
-    #[error("data source {source_name}: {problem}; {remedy}")]
+    #[error("data source {source_name}: {problem}; {}", self.said())]
     BadSource {
         /// The source's path or data set.
         source_name: String,
         /// What is wrong.
         problem: String,
         /// What to do.
-        remedy: String,
+        remedies: Vec<Remedy>,
     },
     /// A data set name that is not known.
     #[error("unknown data set {name:?}{}; known: {}; for a file give its path with its extension", hint(suggestion), known.join(", "))]
@@ -315,6 +352,67 @@ pub enum DataError {
         /// What to do.
         remedy: String,
     },
+}
+
+impl DataError {
+    /// What to do about it, as far as front ends say it differently.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            Self::UnclosedQuote { .. } => vec!["close it".into(), Remedy::Quoting(false)],
+            Self::TextAfterQuote { .. } => {
+                let double = "double the quotes inside a quoted cell";
+                vec![double.into(), Remedy::Quoting(false)]
+            }
+            Self::SpaceBeforeQuote { .. } => {
+                vec!["remove the space".into(), Remedy::Quoting(false)]
+            }
+            Self::UnclearQuotes { .. } => vec![Remedy::Quoting(true), Remedy::Quoting(false)],
+            Self::UnclearHeader { .. } => vec![
+                "write a row of names above it".into(),
+                Remedy::Header(true),
+                Remedy::Header(false),
+            ],
+            Self::DuplicateColumn { .. } => vec!["rename one".into(), Remedy::Columns],
+            Self::MissingColumn { .. } => vec!["correct the row".into(), Remedy::Columns],
+            Self::LabelOutOfRange { .. } => vec!["correct it".into(), Remedy::Range],
+            Self::UnknownClass { class, .. } => {
+                let skip = Remedy::Skip(class.clone());
+                vec!["correct it".into(), Remedy::Classes, skip]
+            }
+            Self::RowWidth { remedies, .. }
+            | Self::UnclearColumns { remedies, .. }
+            | Self::BadNumber { remedies, .. }
+            | Self::BadSource { remedies, .. } => remedies.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The remedies as recipes say them.
+    fn said(&self) -> String {
+        sentence(&self.remedies(), &|remedy| Some(remedy.as_key()))
+    }
+
+    /// A message that holds this error's, with the remedies as another front
+    /// end says them: `say` has no words for what does not exist there.
+    pub fn reworded(&self, message: &str, say: &dyn Fn(&Remedy) -> Option<String>) -> String {
+        let usual = self.said();
+        if usual.is_empty() {
+            return message.to_string();
+        }
+        let remedies = self.remedies();
+        let said = match sentence(&remedies, say) {
+            none if none.is_empty() => sentence(&remedies, &Remedy::without_option),
+            said => said,
+        };
+        message.replace(&usual, &said)
+    }
+}
+
+fn range(least: usize, most: usize) -> String {
+    match least == most {
+        true => least.to_string(),
+        false => format!("{least} to {most}"),
+    }
 }
 
 /// The command that makes a file UTF-8, as far as can be told.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::finite;
+use super::labels::{finite, not_a_number};
 use super::published::{GOLD_LABEL, NO_GOLD_LABEL};
-use super::{DataError, GradedPair, LabelMap, PairFile, PairRows, RawPair};
+use super::{DataError, GradedPair, LabelMap, PairFile, PairRows, RawPair, Remedy};
 use crate::Result;
 
 /// What became of a row.
@@ -44,7 +44,7 @@ impl PairFile {
                 path: self.path.clone(),
                 role: "label",
                 reason: "no column has a usual name for it".into(),
-                remedy: "`label` to its column (with `first` and `second`)".into(),
+                remedies: vec![Remedy::Label],
             })?
             .to_string();
         Ok(GradedRows {
@@ -97,11 +97,9 @@ impl GradedRows {
             let value = finite(text.trim()).map(|v| v as f32);
             value
                 .filter(|v| v.is_finite() && *v >= 0.0)
-                .ok_or_else(|| DataError::BadNumber {
-                    at: at.clone(),
-                    column: column.to_string(),
-                    text,
-                    expected: "a finite number, at least 0",
+                .ok_or_else(|| {
+                    let expected = "a finite number, at least 0";
+                    not_a_number(&at, column, &text, expected, &[])
                 })
         };
         let weight = match raw.weight {

@@ -1,36 +1,58 @@
-//! JSON Lines: one object a line.
+//! JSON objects: one a line, or all in one array.
 
 use std::path::Path;
 
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::json_array::ArrayReader;
 use super::{DataError, Lines, Place};
 use crate::Result;
 
 /// One object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonRow {
-    /// The line, counted from 1.
+    /// The line on which it begins, counted from 1; where the file has no
+    /// lines, the row.
     pub line: u64,
     /// Its keys and values, in the file's order.
     pub object: Map<String, Value>,
 }
 
-/// Reads objects; blank lines are passed over. Ends after the first error.
+/// Reads objects: of JSON Lines, where blank lines are passed over and counted,
+/// or of one array, where the text begins with `[`. Ends after the first error.
 pub struct JsonReader {
-    lines: Lines,
+    form: Form,
+    blanks: usize,
     done: bool,
+}
+
+enum Form {
+    /// Nothing was read yet.
+    Unread(Lines),
+    Lines(Lines),
+    Array(ArrayReader),
+    /// While it changes from one to the other.
+    Changing,
 }
 
 impl JsonReader {
     /// Reads objects from `lines`.
     pub fn new(lines: Lines) -> Self {
-        Self { lines, done: false }
+        Self {
+            form: Form::Unread(lines),
+            blanks: 0,
+            done: false,
+        }
     }
 
     /// The file that errors name.
     pub fn path(&self) -> &Path {
-        self.lines.path()
+        match &self.form {
+            Form::Unread(lines) | Form::Lines(lines) => lines.path(),
+            Form::Array(array) => array.path(),
+            Form::Changing => Path::new(""),
+        }
     }
 
     /// Line `line` of this file, as a place for errors.
@@ -38,24 +60,85 @@ impl JsonReader {
         Place::new(self.path(), line)
     }
 
+    /// How many blank lines came since this was last called.
+    pub(super) fn take_blanks(&mut self) -> usize {
+        std::mem::take(&mut self.blanks)
+    }
+
     fn read(&mut self) -> Result<Option<JsonRow>> {
+        if let Form::Unread(_) = self.form
+            && let Form::Unread(mut lines) = std::mem::replace(&mut self.form, Form::Changing)
+        {
+            self.form = match lines.begins_with(b'[')? {
+                true => Form::Array(ArrayReader::new(lines)),
+                false => Form::Lines(lines),
+            };
+        }
+        let lines = match &mut self.form {
+            Form::Lines(lines) => lines,
+            Form::Array(array) => return array.read(),
+            Form::Unread(_) | Form::Changing => return Ok(None),
+        };
         let parsed = loop {
-            match self.lines.next_line()? {
+            match lines.next_line()? {
                 None => return Ok(None),
-                Some(text) if text.trim().is_empty() => continue,
-                Some(text) => break serde_json::from_str(text),
+                Some(text) if text.trim().is_empty() => self.blanks += 1,
+                Some(text) => break parse(text),
             }
         };
-        let at = self.lines.place();
-        let message = match parsed {
-            Ok(Value::Object(object)) => {
+        let at = lines.place();
+        match parsed {
+            Ok(object) => {
                 let line = at.line;
-                return Ok(Some(JsonRow { line, object }));
+                Ok(Some(JsonRow { line, object }))
             }
-            Ok(other) => format!("it is {}", kind(&other)),
-            Err(error) => error.to_string(),
-        };
-        Err(DataError::BadJson { at, message }.into())
+            Err(message) => Err(DataError::BadJson { at, message }.into()),
+        }
+    }
+}
+
+/// An object whose keys differ; else what is wrong.
+pub(super) fn parse(text: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(text) {
+        Ok(Object(object)) => Ok(object),
+        Err(error) => Err(match serde_json::from_str::<Value>(text) {
+            Ok(other @ (Value::Null | Value::Bool(_) | Value::Number(_))) => is(&other),
+            Ok(other @ (Value::String(_) | Value::Array(_))) => is(&other),
+            _ => error.to_string(),
+        }),
+    }
+}
+
+fn is(value: &Value) -> String {
+    format!("it is {}", kind(value))
+}
+
+/// `serde_json` takes the last of two values under one key.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
+                let mut object = Map::new();
+                while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+                    if object.contains_key(&key) {
+                        let message = format!("the key {key:?} is there twice");
+                        return Err(A::Error::custom(message));
+                    }
+                    object.insert(key, value);
+                }
+                Ok(Object(object))
+            }
+        }
+        deserializer.deserialize_map(Keys)
     }
 }
 
@@ -109,6 +192,10 @@ mod tests {
     fn other_values_are_refused_with_their_line() {
         for (text, what) in [
             ("{}\n[1]\n", "f.jsonl:2: not a JSON object: it is an array"),
+            (
+                "{}\n{\"a\": 1, \"b\": {\"a\": 2}, \"a\": 1}\n",
+                "f.jsonl:2: not a JSON object: the key \"a\" is there twice",
+            ),
             ("{}\n{\"a\":\n", "f.jsonl:2: not a JSON object: EOF"),
             ("{}\n{\"a\": 1e999}", "f.jsonl:2: not a JSON object: number"),
         ] {
@@ -122,8 +209,8 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let lines = bytes.iter().filter(|&&b| b == b'\n').count() + 1;
-            prop_assert!(read(&bytes).len() <= lines);
+            // Lines may end in `\r`, and objects of an array need no lines.
+            prop_assert!(read(&bytes).len() <= bytes.len() + 1);
         }
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::nearest;
-use super::{DataError, Place};
+use super::rows::is_number;
+use super::{DataError, Place, Remedy};
 use crate::Result;
 
 /// How a mapped label is rounded.
@@ -155,11 +156,9 @@ impl LabelMap {
                 suggestion: nearest(text, classes.keys().map(String::as_str)),
                 known: classes.keys().cloned().collect(),
             })?,
-            None => finite(text).ok_or_else(|| DataError::BadNumber {
-                at: at.clone(),
-                column: column.to_string(),
-                text: text.to_string(),
-                expected: "a finite number; for classes set `labels.classes`, to leave such rows out name the label in `labels.skip`",
+            None => finite(text).ok_or_else(|| {
+                let remedies = [Remedy::Classes, Remedy::Skip(text.to_string())];
+                not_a_number(at, column, text, "a finite number", &remedies)
             })?,
         };
         let number = match (self.from, self.to) {
@@ -201,6 +200,36 @@ impl LabelMap {
             (low.min(v), high.max(v))
         });
         Some((low, high))
+    }
+}
+
+/// The error of a text that is no number, with what it might be.
+pub(super) fn not_a_number(
+    at: &Place,
+    column: &str,
+    text: &str,
+    expected: &'static str,
+    others: &[Remedy],
+) -> DataError {
+    let comma = text.trim().split_once(',').is_some_and(|(a, b)| is_number(a, b));
+    let thousands = text.contains(',') && text.replace(',', "").parse::<f64>().is_ok();
+    let mut remedies = Vec::new();
+    if comma {
+        remedies.push(Remedy::DecimalComma);
+    }
+    if thousands {
+        remedies.push("write it without a separator of thousands".into());
+    }
+    if remedies.is_empty() {
+        remedies.push("correct it".into());
+        remedies.extend_from_slice(others);
+    }
+    DataError::BadNumber {
+        at: at.clone(),
+        column: column.to_string(),
+        text: text.to_string(),
+        expected,
+        remedies,
     }
 }
 

@@ -70,6 +70,26 @@ impl Lines {
         Place::new(&self.path, self.line)
     }
 
+    /// Whether the first character that is no white space is this. Looks as far
+    /// as what is read at once.
+    pub(super) fn begins_with(&mut self, byte: u8) -> Result<bool> {
+        let read = self.reader.fill_buf();
+        let part = match read {
+            Ok(part) => part,
+            Err(e) => {
+                let error = self.broken(e);
+                return Err(error);
+            }
+        };
+        let first = part.iter().find(|b| !b.is_ascii_whitespace());
+        Ok(first == Some(&byte))
+    }
+
+    /// The reader behind it, the file, and how many lines were read.
+    pub(super) fn into_parts(self) -> (Box<dyn BufRead + Send>, PathBuf, u64) {
+        (self.reader, self.path, self.line)
+    }
+
     /// The next line without its end, or `None` after the last.
     ///
     /// # Errors
@@ -122,15 +142,16 @@ impl Lines {
             false => reader.read_until(b'\n', &mut self.buffer).map(|_| ()),
             true => read_until_either(&mut reader, &mut self.buffer),
         };
-        match read {
-            Ok(()) => Ok(()),
-            Err(e) if self.packing != Packing::None || e.kind() == io::ErrorKind::InvalidData => {
-                let at = Place::new(&self.path, self.line + 1);
-                let message = e.to_string();
-                Err(DataError::Broken { at, message }.into())
-            }
-            Err(e) => Err(Error::io(&self.path)(e)),
+        read.map_err(|e| self.broken(e))
+    }
+
+    fn broken(&self, e: io::Error) -> Error {
+        if self.packing == Packing::None && e.kind() != io::ErrorKind::InvalidData {
+            return Error::io(&self.path)(e);
         }
+        let at = Place::new(&self.path, self.line + 1);
+        let message = e.to_string();
+        DataError::Broken { at, message }.into()
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair, HubRows};
-use super::{Known, LabelMap, PairFile, Split, TextVariant};
+use super::published::STSB_WIDTH;
+use super::{Known, LabelMap, PairFile, Quoting, Split, TextVariant};
 use crate::Result;
 
 /// How a data set is stored.
@@ -43,12 +44,17 @@ impl Known {
         let tsv = |path: String, columns| {
             let mut file = PairFile::new(path, Format::Tsv);
             file.columns = columns;
+            // In all of them quotes are text, and none has a header unless set.
+            file.dialect.quoting = Quoting::Off;
+            file.header = Some(false);
             file
         };
         match self {
             Known::StsB => {
                 let path = format!("stsb/sts-{}.csv", split.name());
-                vec![(String::new(), tsv(path, Columns::at(5, 6, 4)))]
+                let mut file = tsv(path, Columns::at(5, 6, 4));
+                file.width = Some(STSB_WIDTH);
+                vec![(String::new(), file)]
             }
             Known::SickR => {
                 let name = match split {
@@ -150,7 +156,11 @@ impl Known {
     /// [`DataError::MissingDataset`].
     pub fn locate_triplets(self, root: &DataRoot) -> Result<Option<PairFile>> {
         let released = match self {
-            Known::Nli => vec![PairFile::new("nli/nli_triplets.tsv", Format::Tsv)],
+            Known::Nli => {
+                let mut file = PairFile::new("nli/nli_triplets.tsv", Format::Tsv);
+                file.dialect.quoting = Quoting::Off;
+                vec![file]
+            }
             Known::NliTriplets => Vec::new(),
             _ => return Ok(None),
         };

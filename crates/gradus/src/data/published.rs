@@ -52,6 +52,20 @@ impl Published {
         found.map(Self::Triplets)
     }
 
+    /// The least and the most columns of a row: the last columns of SNLI and
+    /// MultiNLI hold what single annotators said, as far as there were any.
+    pub(super) fn width(self, names: &[&str]) -> (usize, usize) {
+        let all = names.len();
+        let annotator = |name: &&&str| {
+            let number = name.strip_prefix("label");
+            number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        };
+        match self {
+            Self::Nli => (all - names.iter().rev().take_while(annotator).count(), all),
+            _ => (all, all),
+        }
+    }
+
     /// Where its columns are. `given` adds weight and tolerance.
     pub(super) fn slots(self, given: &Columns, names: &[&str]) -> Result<Slots, Unclear> {
         let (first, second, label, negative) = match self {
@@ -77,9 +91,30 @@ impl Published {
     }
 }
 
+/// The least and the most columns of the STS Benchmark as released: some rows
+/// end with two columns about licences.
+pub(super) const STSB_WIDTH: (usize, usize) = (7, 9);
+
+/// Whether a first row is one of the STS Benchmark as released: genre, file,
+/// year, id, score, the two sentences.
+pub(super) fn is_stsb(cells: &[&str]) -> bool {
+    let (least, most) = STSB_WIDTH;
+    (least..=most).contains(&cells.len())
+        && cells[0].starts_with("main-")
+        && cells[4].parse::<f64>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_may_lack_what_single_annotators_said() {
+        let names = ["gold_label", "sentence1", "sentence2", "label1", "label2"];
+        assert_eq!(Published::Nli.width(&names), (3, 5));
+        let names = ["label1", "gold_label", "sentence1", "sentence2", "labels"];
+        assert_eq!(Published::Nli.width(&names), (5, 5));
+    }
 
     #[test]
     fn forms_are_known_by_all_their_names() {

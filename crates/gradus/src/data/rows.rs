@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::columns::Slots;
 use super::jsonl::kind;
-use super::{DataError, DelimitedReader, JsonRow, Place, Row, Split};
+use super::{DataError, DelimitedReader, Dialect, JsonReader, JsonRow, ParquetRows, Place};
+use super::{Quoting, Remedy, Row, Split};
 use crate::Result;
 
 /// A pair as it stands in the file.
@@ -24,6 +26,51 @@ pub struct RawPair {
     pub weight: Option<String>,
     /// The tolerance's text, if the row has one.
     pub tolerance: Option<String>,
+}
+
+/// What a row of a file is, where answers keep step with rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The names of the columns.
+    Header,
+    /// A blank line.
+    Blank,
+    /// A pair.
+    Pair(RawPair),
+}
+
+/// How numbers are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decimal {
+    /// `3.5`.
+    #[default]
+    Point,
+    /// `3,5`.
+    Comma,
+}
+
+impl Decimal {
+    /// A number as it is written here in its usual form; other texts as they
+    /// are. `None` for a number that is written the other way.
+    pub(super) fn usual(self, text: &str) -> Option<String> {
+        if self == Self::Point {
+            return Some(text.to_string());
+        }
+        let bare = text.trim();
+        match bare.split_once(',') {
+            None if bare.contains('.') && bare.parse::<f64>().is_ok() => None,
+            Some((whole, part)) if is_number(whole, part) => Some(format!("{whole}.{part}")),
+            _ => Some(text.to_string()),
+        }
+    }
+}
+
+/// Whether these are the two sides of a decimal comma.
+pub(super) fn is_number(whole: &str, part: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let whole = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    !whole.is_empty() && !part.is_empty() && digits(whole) && digits(part)
 }
 
 /// A row: a pair, or a triplet where there is a negative.
@@ -74,40 +121,109 @@ pub struct PairRows {
     names: Names,
     rows: Rows,
     split: Option<Split>,
+    decimal: Decimal,
     /// The second pair of a triplet.
     ahead: Option<RawPair>,
+    steps: Steps,
     other_splits: usize,
     done: bool,
 }
 
+/// What is answered before the next pair.
+#[derive(Default)]
+struct Steps {
+    begun: bool,
+    blanks: usize,
+    next: Option<Step>,
+}
+
 /// What the rows come from.
 pub(super) enum Rows {
-    Delimited {
-        first_row: Option<Row>,
-        reader: DelimitedReader,
-        slots: Slots,
-        /// The most columns a row may have, and what to do if it has more.
-        width: Option<(usize, &'static str)>,
-    },
-    /// Objects, of JSON or of columns with names.
-    Objects {
+    Delimited(Box<Delimited>),
+    Json {
         first_row: Option<JsonRow>,
-        reader: Box<dyn Iterator<Item = Result<JsonRow>> + Send>,
-        /// Whether they have lines, and not only a number.
-        of_lines: bool,
+        reader: Box<JsonReader>,
     },
+    Parquet(Box<ParquetRows>),
+}
+
+/// Rows of cells.
+pub(super) struct Delimited {
+    /// The first row, if it is data.
+    pub first_row: Option<Row>,
+    /// The names of the columns, if the first row holds them.
+    pub header: Option<Vec<String>>,
+    pub reader: DelimitedReader,
+    pub slots: Slots,
+    /// The least and the most columns of a row.
+    pub width: (usize, usize),
+}
+
+impl Rows {
+    fn take_blanks(&mut self) -> usize {
+        match self {
+            Self::Delimited(rows) => rows.reader.take_blanks(),
+            Self::Json { reader, .. } => reader.take_blanks(),
+            Self::Parquet(_) => 0,
+        }
+    }
 }
 
 impl PairRows {
-    pub(super) fn new(path: &Path, names: Names, rows: Rows, split: Option<Split>) -> Self {
+    pub(super) fn new(path: &Path, names: Names, rows: Rows) -> Self {
         Self {
             path: path.to_path_buf(),
             names,
             rows,
-            split,
+            split: None,
+            decimal: Decimal::Point,
             ahead: None,
+            steps: Steps::default(),
             other_splits: 0,
             done: false,
+        }
+    }
+
+    /// The same, but only rows of `split`, with numbers as `decimal` says.
+    pub(super) fn with(mut self, split: Option<Split>, decimal: Decimal) -> Self {
+        (self.split, self.decimal) = (split, decimal);
+        self
+    }
+
+    /// Whether the first row was taken for the names of the columns, in a file
+    /// whose rows are cells.
+    pub fn has_header(&self) -> bool {
+        match &self.rows {
+            Rows::Delimited(rows) => rows.header.is_some(),
+            _ => false,
+        }
+    }
+
+    /// The next row in step with the file's: the names of its columns, blank
+    /// lines and pairs, each where it stands. Of a triplet both pairs come.
+    pub fn next_step(&mut self) -> Option<Result<Step>> {
+        loop {
+            if !self.steps.begun {
+                self.steps.begun = true;
+                self.steps.blanks = self.rows.take_blanks();
+                self.steps.next = self.has_header().then_some(Step::Header);
+            }
+            if self.steps.blanks > 0 {
+                self.steps.blanks -= 1;
+                return Some(Ok(Step::Blank));
+            }
+            if let Some(step) = self.steps.next.take() {
+                return Some(Ok(step));
+            }
+            let pair = self.next();
+            self.steps.blanks = self.rows.take_blanks();
+            match pair {
+                Some(Ok(pair)) => self.steps.next = Some(Step::Pair(pair)),
+                // The blank lines before an error are answered by the error.
+                Some(Err(error)) => return Some(Err(error)),
+                None if self.steps.blanks == 0 => return None,
+                None => {}
+            }
         }
     }
 
@@ -129,9 +245,7 @@ impl PairRows {
     /// Line `line` of this file, as a place for errors.
     pub fn place(&self, line: u64) -> Place {
         match self.rows {
-            Rows::Objects {
-                of_lines: false, ..
-            } => Place::row(&self.path, line),
+            Rows::Parquet(_) => Place::row(&self.path, line),
             _ => Place::new(&self.path, line),
         }
     }
@@ -155,26 +269,56 @@ impl PairRows {
 
     fn read_row(&mut self) -> Option<Result<RawRow>> {
         let row = match &mut self.rows {
-            Rows::Delimited {
-                first_row,
-                reader,
-                slots,
-                width,
-            } => match first_row.take().map(Ok).or_else(|| reader.next())? {
-                Ok(row) => pair_of_cells(row, slots, &self.names, *width, &self.path),
+            Rows::Delimited(rows) => match rows.next()? {
+                Ok(row) => pair_of_cells(row, rows, &self.names, &self.path),
                 Err(error) => return Some(Err(error)),
             },
-            Rows::Objects {
-                first_row, reader, ..
-            } => match first_row.take().map(Ok).or_else(|| reader.next())? {
+            Rows::Json { first_row, reader } => {
+                match first_row.take().map(Ok).or_else(|| reader.next())? {
+                    Ok(row) => {
+                        let at = Place::new(&self.path, row.line);
+                        pair_of_object(row, &self.names, at)
+                    }
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            Rows::Parquet(reader) => match reader.next()? {
                 Ok(row) => {
-                    let at = self.place(row.line);
+                    let at = Place::row(&self.path, row.line);
                     pair_of_object(row, &self.names, at)
                 }
                 Err(error) => return Some(Err(error)),
             },
         };
-        Some(row.map_err(Into::into))
+        Some(row.and_then(|row| self.with_numbers(row)).map_err(Into::into))
+    }
+
+    /// Numbers in their usual form.
+    fn with_numbers(&self, mut row: RawRow) -> Result<RawRow, DataError> {
+        if self.decimal == Decimal::Point {
+            return Ok(row);
+        }
+        let pair = &mut row.pair;
+        for (text, column) in [
+            (&mut pair.label, self.names.label.as_deref()),
+            (&mut pair.weight, Some(self.weight_name())),
+            (&mut pair.tolerance, Some(self.tolerance_name())),
+        ] {
+            let Some(text) = text else { continue };
+            *text = match self.decimal.usual(text) {
+                Some(usual) => usual,
+                None => {
+                    return Err(DataError::BadNumber {
+                        at: self.place(pair.line),
+                        column: column.unwrap_or("the label").to_string(),
+                        text: text.clone(),
+                        expected: "a number with a decimal comma",
+                        remedies: vec![Remedy::DecimalPoint],
+                    });
+                }
+            };
+        }
+        Ok(row)
     }
 
     /// The next row of the split.
@@ -264,23 +408,56 @@ impl Iterator for PairRows {
     }
 }
 
+impl Delimited {
+    fn next(&mut self) -> Option<Result<Row>> {
+        self.first_row.take().map(Ok).or_else(|| self.reader.next())
+    }
+
+    /// Refuses a row of another width, and the names of the columns again, as
+    /// files put one after another have them.
+    fn check(&self, row: &Row, path: &Path) -> Result<(), DataError> {
+        let (found, (least, most)) = (row.cells.len(), self.width);
+        let at = || Place::new(path, row.line);
+        if !(least..=most).contains(&found) {
+            let Dialect { delimiter, quoting } = self.reader.dialect();
+            let quote = row.cells.iter().any(|cell| cell.starts_with('"'));
+            let mut remedies = vec![match (quoting, delimiter) {
+                (Quoting::On, _) => "put cells that hold the delimiter in double quotes".into(),
+                (_, '\t') => "take tabs and line ends out of the texts".into(),
+                _ => "take the delimiter and line ends out of the texts".into(),
+            }];
+            if quote && quoting != Quoting::On {
+                remedies.push(Remedy::Quoting(true));
+            }
+            return Err(DataError::RowWidth {
+                at: at(),
+                found,
+                least,
+                most,
+                remedies,
+            });
+        }
+        let bare = |cell: &String| cell.trim_start_matches('\u{feff}').to_string();
+        let again = |header: &Vec<String>| {
+            header.iter().eq(&row.cells) || header.iter().eq(&row.cells.iter().map(bare).collect::<Vec<_>>())
+        };
+        match &self.header {
+            Some(header) if again(header) => Err(DataError::HeaderAgain { at: at() }),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn pair_of_cells(
     mut row: Row,
-    slots: &Slots,
+    rows: &Delimited,
     names: &Names,
-    width: Option<(usize, &'static str)>,
     path: &Path,
 ) -> Result<RawRow, DataError> {
+    rows.check(&row, path)?;
+    let slots = &rows.slots;
     let found = row.cells.len();
     let at = || Place::new(path, row.line);
-    if let Some((expected, remedy)) = width.filter(|(width, _)| found > *width) {
-        return Err(DataError::ExtraColumns {
-            at: at(),
-            found,
-            expected,
-            remedy,
-        });
-    }
     let needed = [
         (Some(slots.first), Some(&names.first)),
         (Some(slots.second), Some(&names.second)),

@@ -1,8 +1,9 @@
 //! Triplets: a text, one that means the same, and one that does not.
 
+use super::columns::looks_like_header;
 use super::published::Published;
 use super::{Column, Columns, DataError, DelimitedReader, Format, LabelMap};
-use super::{Lines, PairFile, PairRows};
+use super::{Lines, PairFile, PairRows, Remedy};
 use crate::Result;
 
 /// A text with one like it and one unlike it, as SimCSE makes them of natural
@@ -56,7 +57,7 @@ impl PairFile {
                 path: self.path.clone(),
                 role: "negative",
                 reason: "no column has a usual name for it".into(),
-                remedy: "`first`, `second` and `negative`".into(),
+                remedies: vec![Remedy::Triplet],
             };
             return Err(unclear.into());
         }
@@ -74,12 +75,12 @@ impl PairFile {
             }
             (_, Some(false)) => Ok(true),
             (Format::Tsv, None) => {
-                let mut rows = DelimitedReader::new(Lines::open(&self.path)?, self.dialect);
+                let mut rows = DelimitedReader::new(Lines::open(&self.path)?, self.resolved()?);
                 let Some(row) = rows.next().transpose()? else {
                     return Ok(false);
                 };
                 let names: Vec<&str> = row.cells.iter().map(String::as_str).collect();
-                Ok(Published::recognise(&names).is_none())
+                Ok(Published::recognise(&names).is_none() && !looks_like_header(&names))
             }
         }
     }

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::overlap::PairIndex;
-use super::{DataError, DataRoot, LabelMap, Lines, PairFile, Source};
-use crate::Result;
+use super::file::extension;
+use super::{DataError, DataRoot, LabelMap, Lines, PairFile, Source, TextFile};
+use crate::{Error, Result};
 
 /// What a row of a source stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,15 +99,11 @@ impl Source {
         kind: RowKind,
         add: &mut impl FnMut(Vec<String>) -> bool,
     ) -> Result<()> {
-        if kind == RowKind::Texts && holds_lines(file)? {
-            let mut lines = Lines::open(&file.path)?;
-            while let Some(line) = lines.next_line()? {
-                let line = line.trim();
-                if !line.is_empty() && !add(vec![line.to_owned()]) {
-                    break;
-                }
-            }
-            return Ok(());
+        if kind == RowKind::Texts {
+            let lines = holds_lines(file)?;
+            return self.each_text(file, lines, &mut |text| {
+                add(vec![if lines { text.trim().into() } else { text }])
+            });
         }
         if kind == RowKind::Triplets {
             for triplet in file.triplets()? {
@@ -121,11 +118,49 @@ impl Source {
         self.check_split(&rows)?;
         for row in rows {
             let row = row?;
-            let more = match kind {
-                RowKind::Texts => add(vec![row.first]) && add(vec![row.second]),
-                _ => add(vec![row.first, row.second]),
-            };
-            if !more {
+            if !add(vec![row.first, row.second]) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the texts of a file on until `add` says that it is enough: its
+    /// lines that are not blank, the column that the source names, both texts of
+    /// pairs, or the one column that holds texts.
+    pub(crate) fn each_text(
+        &self,
+        file: &PairFile,
+        lines: bool,
+        add: &mut impl FnMut(String) -> bool,
+    ) -> Result<()> {
+        let mut texts = TextFile::new(&file.path, (!lines).then_some(file.format));
+        texts.header = file.header;
+        texts.dialect = file.dialect;
+        texts.column.clone_from(&self.text);
+        if !lines && self.text.is_none() {
+            match file.rows(&self.labels) {
+                Ok(rows) => {
+                    self.check_split(&rows)?;
+                    for row in rows {
+                        let row = row?;
+                        if !add(row.first) || !add(row.second) {
+                            break;
+                        }
+                    }
+                    return Ok(());
+                }
+                // No pairs: a column of texts?
+                Err(Error::Data(DataError::UnclearColumns {
+                    role: "sentence pair",
+                    ..
+                })) if file.columns.first.is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for row in texts.rows()? {
+            let text = row?.text;
+            if !text.trim().is_empty() && !add(text) {
                 break;
             }
         }
@@ -150,9 +185,7 @@ impl Source {
 
 /// Whether a file is plain text: named so, and without tabs in its first line.
 fn holds_lines(file: &PairFile) -> Result<bool> {
-    let name = file.path.to_string_lossy().to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name).to_owned();
-    if !name.ends_with(".txt") {
+    if extension(&file.path).is_none_or(|end| end != "txt") {
         return Ok(false);
     }
     let mut lines = Lines::open(&file.path)?;
@@ -194,6 +227,18 @@ mod tests {
             (found.kind, rows(&found)),
             (RowKind::Triplets, vec![vec!["a", "b", "c"]])
         );
+    }
+
+    #[test]
+    fn texts_may_stand_in_one_column() {
+        let texts = |name: &str, text: &str| read(name, text, Some(RowKind::Texts));
+        let found = texts("a.csv", "id,text\n1,a\n2,b\n").unwrap();
+        assert_eq!(rows(&found), [["a"], ["b"]]);
+        let found = texts("a.json", "[{\"sentence\": \"a\", \"id\": 3}]").unwrap();
+        assert_eq!(rows(&found), [["a"]]);
+        let error = texts("a.csv", "id,name\n1,a\n").unwrap_err().to_string();
+        assert!(error.contains("first row holds names"), "{error}");
+        assert!(error.contains("header = true"), "{error}");
     }
 
     #[test]

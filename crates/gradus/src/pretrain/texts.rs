@@ -1,5 +1,5 @@
 use crate::Result;
-use crate::data::{DataError, Lines, Source};
+use crate::data::{DataError, Source};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -12,20 +12,12 @@ use std::path::Path;
 pub fn read_texts(sources: &[Source], base_dir: &Path) -> Result<Vec<String>> {
     let mut texts: Vec<String> = Vec::new();
     for source in sources {
-        if source.is_of_pairs() {
-            for pair in source.raw_pairs(base_dir)? {
-                let pair = pair?;
-                texts.push(pair.first);
-                texts.push(pair.second);
-            }
-        } else if let Some(path) = &source.path {
-            let mut lines = Lines::open(&base_dir.join(path))?;
-            while let Some(line) = lines.next_line()? {
-                if !line.trim().is_empty() {
-                    texts.push(line.to_owned());
-                }
-            }
-        }
+        let lines = !source.is_of_pairs();
+        let mut add = |text| {
+            texts.push(text);
+            true
+        };
+        source.texts_of_file(base_dir, lines, &mut add)?;
     }
     if texts.is_empty() {
         let path = sources.first().map(Source::describe).unwrap_or_default();

@@ -7,7 +7,8 @@ use crate::progress::Counter;
 use gradus::data::overlap::{
     HeldOut, Hits, RowWatch, Tally, TestSet, TrainSet, clean, parse_test, parse_train,
 };
-use gradus::data::{Format, PairFile};
+use crate::pair_options::{PairOptions, TextOptions};
+use gradus::data::PairFile;
 use gradus::output::Inputs;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -40,9 +41,15 @@ pub struct Args {
     /// Test sets
     #[arg(long, value_name = "TEST", num_args = 1..)]
     pub with: Vec<String>,
-    /// The training sets are files with a sentence a line
+    /// The training sets are files of texts: a sentence a line, or a column
     #[arg(long)]
     pub sentences: bool,
+    /// How files that are named without braces are read
+    #[command(flatten)]
+    pub reading: PairOptions,
+    /// Where the texts are, with --sentences
+    #[command(flatten)]
+    pub column: TextOptions,
     /// Texts that share so much of their trigrams are near (Jaccard, 0 to 1)
     #[arg(long, value_name = "SHARE", default_value = "0.8", value_parser = parse_near)]
     pub near: f64,
@@ -155,17 +162,21 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// The training sets, and the sources of the test sets.
 fn sets(args: &Args) -> Result<(Vec<TrainSet>, Vec<gradus::data::Source>), Failure> {
     let suite = ["sts".to_string()];
+    let reading = args.reading.template();
     let (train, test) = match (&args.sets[..], &args.with[..]) {
         (all, [_, ..]) => (all, &args.with[..]),
         ([train], []) => (std::slice::from_ref(train), &suite[..]),
         (all, []) => all.split_at(1),
     };
     let train = train.iter().map(|text| match args.sentences {
-        true => Ok(TrainSet::Sentences(PathBuf::from(text))),
-        false => parse_train(text),
+        true => {
+            let file = args.column.file(Path::new(text), &args.reading.form)?;
+            Ok(TrainSet::Sentences(Box::new(file)))
+        }
+        false => parse_train(text, &reading).map_err(usage),
     });
-    let train = train.collect::<Result<_, _>>().map_err(usage)?;
-    let test = test.iter().map(|text| parse_test(text));
+    let train = train.collect::<Result<_, Failure>>()?;
+    let test = test.iter().map(|text| parse_test(text, &reading));
     let test = test.collect::<Result<Vec<_>, _>>().map_err(usage)?;
     Ok((train, test.concat()))
 }
@@ -196,9 +207,10 @@ fn cleanable(
         files.extend(set.files(base, root).map_err(Failure::Input)?);
     }
     if let [file] = &files[..]
-        && file.format == Format::Parquet
+        && !file.has_lines().map_err(Failure::Input)?
     {
-        let message = "--write-clean copies lines of text, and Parquet has none";
+        let message = "--write-clean copies lines, and in Parquet and JSON arrays rows have none \
+                       of their own";
         return Err(Failure::Usage(message.into()));
     }
     match files.len() {

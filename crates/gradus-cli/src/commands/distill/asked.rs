@@ -4,7 +4,7 @@ use super::{Args, Shape};
 use crate::commands::pretrain::source;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::pair_options::PairOptions;
+use crate::pair_options::{PairOptions, TextOptions};
 use gradus::Error;
 use gradus::data::{Known, Source, Split};
 use gradus::distill::Settings;
@@ -16,7 +16,7 @@ pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failu
     let teacher = args.teacher.clone().unwrap_or_default();
     let folder = ModelFolder::open(context.find(&teacher)?).map_err(Failure::Model)?;
     let (training, course) = (&args.training, &args.training.course);
-    let texts = args.texts.iter().map(|text| named(text, &args.pairs));
+    let texts = args.texts.iter().map(|text| named(text, &args.pairs, &args.column));
     let length = (course.steps, course.minutes);
     if course.minutes.is_some_and(|m| !(m > 0.0 && m <= 1e6)) {
         return Err(Failure::Usage(
@@ -38,11 +38,7 @@ pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failu
         evaluate_every: training.evaluate_every,
         checkpoint_seconds: course.checkpoint_seconds,
         checkpoint_steps: course.checkpoint_steps,
-        dev: args
-            .dev
-            .as_ref()
-            .map(|dev| named(dev, &args.pairs))
-            .transpose()?,
+        dev: args.dev.as_ref().map(|dev| graded(dev, args)).transpose()?,
         no_tests: args.no_tests,
         texts: texts.collect::<Result<_, _>>()?,
         students: students(&args.shape, &folder)?,
@@ -107,8 +103,20 @@ fn usual_heads(hidden: usize) -> usize {
         .unwrap_or(1)
 }
 
+/// Graded pairs: a file, or a known data set.
+fn graded(name: &str, args: &Args) -> Result<Source, Failure> {
+    let source = named(name, &args.pairs, &TextOptions::default())?;
+    Ok(match source.path {
+        Some(_) => Source {
+            labels: args.labels.map(),
+            ..source
+        },
+        None => source,
+    })
+}
+
 /// A file, or a known data set where there is no such file.
-fn named(name: &str, pairs: &PairOptions) -> Result<Source, Failure> {
+fn named(name: &str, pairs: &PairOptions, column: &TextOptions) -> Result<Source, Failure> {
     let path = Path::new(name);
     let (set, split) = match name.split_once('/') {
         Some((set, split)) => (set, Split::parse(split)),
@@ -116,7 +124,7 @@ fn named(name: &str, pairs: &PairOptions) -> Result<Source, Failure> {
     };
     let known = Known::parse(set).is_ok() && (split.is_some() || !name.contains('/'));
     if path.is_file() || !known {
-        return source(path, pairs);
+        return source(path, pairs, column);
     }
     Ok(Source {
         dataset: Some(set.to_owned()),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::Result;
-use crate::data::{DelimitedReader, Format, Lines, PairFile};
+use crate::data::{DelimitedReader, Lines, PairFile, Quoting};
 
 /// Copies the lines of a file, but not the rows that begin on a line of
 /// `dropped`; a header and blank lines stay. Each line goes to `write` without
@@ -17,9 +17,10 @@ pub fn clean<E: From<crate::Error>>(
     mut write: impl FnMut(&str) -> Result<(), E>,
 ) -> Result<(), E> {
     // A quoted row may run over several lines, which go with it.
-    let quoted = file.format != Format::Jsonl && file.dialect.quoting;
+    let dialect = file.resolved()?;
+    let quoted = file.format.has_cells() && dialect.quoting == Quoting::On;
     let mut rows = match quoted {
-        true => Some(DelimitedReader::new(Lines::open(&file.path)?, file.dialect)),
+        true => Some(DelimitedReader::new(Lines::open(&file.path)?, dialect)),
         false => None,
     };
     let mut next_row = next_line(&mut rows)?;
@@ -53,6 +54,7 @@ fn next_line(rows: &mut Option<DelimitedReader>) -> Result<Option<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Format;
 
     fn cleaned(name: &str, text: &str, dropped: &[u64]) -> String {
         let folder = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
 //! Training and test sets as a command line names them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{HeldOut, Hits, Tally};
 use crate::Result;
-use crate::data::{DataError, DataRoot, Format, Known, LabelMap, Lines, PairFile, Place};
-use crate::data::{Source, Split};
+use crate::data::{DataError, DataRoot, Format, Known, LabelMap, PairFile, Place, Quoting};
+use crate::data::{Remedy, Source, Split, TextFile};
 
 /// The pairs of a test set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,23 +21,24 @@ pub struct TestSet {
 pub enum TrainSet {
     /// Pairs, as a recipe's source describes them.
     Pairs(Box<Source>),
-    /// A file with a sentence a line.
-    Sentences(PathBuf),
+    /// A file with a sentence a row.
+    Sentences(Box<TextFile>),
 }
 
 /// A training set by what a user types: a known data set (`stsb:train`, with a
 /// split where it has several), a file (`AllNLI.tsv.gz:train`), or a source as
 /// recipes write it (`{ path = "a.csv", first = "x", second = "y" }`). A data
-/// set's split is `train` where none is named and there is one.
+/// set's split is `train` where none is named and there is one. Files that are
+/// not in braces are read as `reading` says.
 ///
 /// # Errors
 /// [`DataError::BadSource`], [`DataError::UnknownDataset`],
 /// [`DataError::NoSuchSplit`].
-pub fn parse_train(text: &str) -> Result<TrainSet> {
+pub fn parse_train(text: &str, reading: &Source) -> Result<TrainSet> {
     let first = |known: Known| known.splits().first().copied();
     // A year's task means its test set, though one year has more.
     let usual = |known: Known| known.split(None).ok().or(first(known));
-    Ok(TrainSet::Pairs(Box::new(parse(text, &usual)?)))
+    Ok(TrainSet::Pairs(Box::new(parse(text, &usual, reading)?)))
 }
 
 /// Test sets by what a user types: as [`parse_train`], but of a data set the
@@ -45,20 +46,24 @@ pub fn parse_train(text: &str) -> Result<TrainSet> {
 ///
 /// # Errors
 /// As [`parse_train`].
-pub fn parse_test(text: &str) -> Result<Vec<Source>> {
+pub fn parse_test(text: &str, reading: &Source) -> Result<Vec<Source>> {
     if text == "sts" {
         let suite = Known::SUITE.map(|known| Source::dataset(known, Split::Test));
         return Ok(suite.to_vec());
     }
     let usual = |known: Known| known.splits().last().copied();
-    Ok(vec![parse(text, &usual)?])
+    Ok(vec![parse(text, &usual, reading)?])
 }
 
-fn parse(text: &str, usual: &dyn Fn(Known) -> Option<Split>) -> Result<Source> {
+fn parse(
+    text: &str,
+    usual: &dyn Fn(Known) -> Option<Split>,
+    reading: &Source,
+) -> Result<Source> {
     let bad = |problem: String, remedy: &str| DataError::BadSource {
         source_name: text.to_string(),
         problem,
-        remedy: remedy.to_string(),
+        remedies: vec![Remedy::Plain(remedy.to_string().into())],
     };
     if text.trim_start().starts_with('{') {
         let table = format!("source = {text}");
@@ -87,8 +92,11 @@ fn parse(text: &str, usual: &dyn Fn(Known) -> Option<Split>) -> Result<Source> {
         })?),
     };
     if Format::of(Path::new(name)).is_some() || Path::new(name).is_file() {
-        let mut source = Source::file(name);
-        source.split = parsed;
+        let mut source = Source {
+            path: Some(name.into()),
+            ..reading.clone()
+        };
+        source.split = parsed.or(source.split);
         source.validate()?;
         return Ok(source);
     }
@@ -159,7 +167,7 @@ impl TrainSet {
     pub fn name(&self) -> String {
         match self {
             Self::Pairs(source) => source.describe(),
-            Self::Sentences(path) => path.display().to_string(),
+            Self::Sentences(file) => file.path.display().to_string(),
         }
     }
 
@@ -170,7 +178,15 @@ impl TrainSet {
     pub fn files(&self, base_dir: &Path, root: &DataRoot) -> Result<Vec<PairFile>> {
         match self {
             Self::Pairs(source) => source.files(base_dir, root),
-            Self::Sentences(path) => Ok(vec![PairFile::new(base_dir.join(path), Format::Tsv)]),
+            Self::Sentences(file) => {
+                let format = file.format.unwrap_or(Format::Tsv);
+                let mut pairs = PairFile::new(base_dir.join(&file.path), format);
+                pairs.dialect = file.dialect;
+                if file.format.is_none() {
+                    pairs.dialect.quoting = Quoting::Off;
+                }
+                Ok(vec![pairs])
+            }
         }
     }
 
@@ -201,13 +217,15 @@ impl TrainSet {
                         count(row.line, &row.first, Some(&row.second));
                     }
                 }
-                Self::Sentences(path) => {
-                    let mut lines = Lines::open(&base_dir.join(path))?;
-                    let mut number = 0;
-                    while let Some(line) = lines.next_line()? {
-                        number += 1;
-                        if !line.trim().is_empty() {
-                            count(number, line, None);
+                Self::Sentences(texts) => {
+                    let texts = TextFile {
+                        path: base_dir.join(&texts.path),
+                        ..TextFile::clone(texts)
+                    };
+                    for row in texts.rows()? {
+                        let row = row?;
+                        if !row.text.trim().is_empty() {
+                            count(row.line, &row.text, None);
                         }
                     }
                 }
@@ -223,7 +241,7 @@ mod tests {
 
     #[test]
     fn sets_are_named_as_people_name_them() {
-        let train = |text: &str| match parse_train(text).map(|set| set.name()) {
+        let train = |text: &str| match parse_train(text, &Source::default()).map(|set| set.name()) {
             Ok(name) => name,
             Err(error) => format!("error: {error}"),
         };
@@ -246,7 +264,7 @@ mod tests {
             assert!(train(text).contains(part), "{text}: {}", train(text));
         }
         let test = |text: &str| -> Vec<String> {
-            let sources = parse_test(text).unwrap();
+            let sources = parse_test(text, &Source::default()).unwrap();
             sources.iter().map(TestSet::name_of).collect()
         };
         let seven = "STS12 STS13 STS14 STS15 STS16 STS-B SICK-R";

@@ -94,7 +94,8 @@ impl Source {
                 "no pair is left: {skipped} skipped by label, {} excluded",
                 loaded.excluded
             );
-            return self.bad(problem, "check `labels.skip` and `exclude`");
+            let check = "check which labels are left out, and which pairs excluded";
+            return self.bad_with(problem, vec![check.into()]);
         }
         let path = files.into_iter().next().map(|f| f.path).unwrap_or_default();
         Err(DataError::Empty { path }.into())

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Columns, DataError, DataRoot, Format, Known, LabelMap};
-use super::{Matching, PairFile, PairRows, RowKind, Split, TextVariant};
+use super::file::extension;
+use super::{Column, Columns, DataError, DataRoot, Decimal, Dialect, Format, Known, LabelMap};
+use super::{Matching, PairFile, PairRows, Quoting, Remedy, RowKind, Split, TextVariant};
 use crate::Result;
 
 /// Where pairs come from and how they are read.
@@ -36,8 +37,8 @@ use crate::Result;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Source {
-    /// The file; a relative path starts at the recipe's folder. A name that
-    /// ends in `.gz` is unpacked while it is read.
+    /// The file; a relative path starts at the recipe's folder. What gzip or
+    /// zstd packed is unpacked while it is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Or a known data set: see [`Known`].
@@ -60,6 +61,12 @@ pub struct Source {
     /// What stands between cells; by default a tab or a comma.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
+    /// How numbers are written; by default with a point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
+    /// The column of the texts, where a row is one: with `rows = "texts"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Column>,
     /// The column of the first text, by name or by index counted from 0. By
     /// default columns are found by usual names: see [`PairFile`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,12 +145,20 @@ impl Source {
     pub(in crate::data) fn bad<T>(
         &self,
         problem: impl Into<String>,
-        remedy: impl Into<String>,
+        key: &'static str,
+    ) -> Result<T> {
+        self.bad_with(problem, vec![Remedy::Key(key.into())])
+    }
+
+    pub(in crate::data) fn bad_with<T>(
+        &self,
+        problem: impl Into<String>,
+        remedies: Vec<Remedy>,
     ) -> Result<T> {
         Err(DataError::BadSource {
             source_name: self.describe(),
             problem: problem.into(),
-            remedy: remedy.into(),
+            remedies,
         }
         .into())
     }
@@ -163,10 +178,22 @@ impl Source {
         let by_name = || Format::of(self.path.as_deref()?);
         match self.format.or_else(by_name) {
             Some(format) => Ok(format),
-            None => self.bad(
-                "the extension does not tell the format",
-                "set `format` to tsv, csv, jsonl or parquet",
-            ),
+            None => {
+                let formats = [Format::Tsv, Format::Csv, Format::Jsonl, Format::Parquet];
+                let remedies = formats.map(Remedy::Format).to_vec();
+                self.bad_with("the extension does not tell the format", remedies)
+            }
+        }
+    }
+
+    pub(in crate::data) fn dialect(&self, usual: Dialect) -> Dialect {
+        Dialect {
+            delimiter: self.delimiter.unwrap_or(usual.delimiter),
+            quoting: match self.quoting {
+                Some(true) => Quoting::On,
+                Some(false) => Quoting::Off,
+                None => usual.quoting,
+            },
         }
     }
 
@@ -174,8 +201,8 @@ impl Source {
         let mut file = PairFile::new(base_dir.join(path), self.format()?);
         file.header = self.header;
         file.split = self.split;
-        file.dialect.quoting = self.quoting.unwrap_or(file.dialect.quoting);
-        file.dialect.delimiter = self.delimiter.unwrap_or(file.dialect.delimiter);
+        file.dialect = self.dialect(file.dialect);
+        file.decimal = self.decimal.unwrap_or_default();
         file.columns = self.columns();
         Ok(file)
     }
@@ -207,11 +234,11 @@ impl Source {
         match (rows.has_splits(), self.split, &self.path) {
             (true, None, Some(_)) => {
                 let problem = "each row names its split, and `split` is not set";
-                self.bad(problem, "set `split` to train, dev or test")
+                self.bad_with(problem, vec![Remedy::Split])
             }
             (false, Some(_), Some(_)) => {
                 let problem = "`split` is set for a file without a column of splits";
-                self.bad(problem, "remove it: such a file is one split")
+                self.bad_with(problem, vec![Remedy::NoSplit])
             }
             _ => Ok(()),
         }
@@ -220,23 +247,33 @@ impl Source {
     /// Whether this is a file of pairs; others are texts, one a line.
     pub fn is_of_pairs(&self) -> bool {
         let plain = |path: &Path| {
-            let name = path.to_string_lossy().to_ascii_lowercase();
-            let name = name.strip_suffix(".gz").unwrap_or(&name);
-            name.ends_with(".txt") || Format::of(path).is_none()
+            extension(path).is_some_and(|end| end == "txt") || Format::of(path).is_none()
         };
         self.format.is_some() || !self.path.as_deref().is_some_and(plain)
     }
 
-    /// Reads the pairs of a file without looking at their labels.
-    pub(crate) fn raw_pairs(&self, base_dir: &Path) -> Result<PairRows> {
-        self.validate()?;
-        match &self.path {
-            Some(path) => {
-                let rows = self.pair_file(path, base_dir)?.rows(&self.labels)?;
-                self.check_split(&rows)?;
-                Ok(rows)
+    /// Hands the texts of a file on until `add` says that it is enough: its
+    /// lines, or what its columns hold.
+    pub(crate) fn texts_of_file(
+        &self,
+        base_dir: &Path,
+        lines: bool,
+        add: &mut impl FnMut(String) -> bool,
+    ) -> Result<()> {
+        let Some(path) = &self.path else {
+            return self.bad("there is no `path`", "name a file");
+        };
+        let file = match lines {
+            true => PairFile::new(base_dir.join(path), Format::Tsv),
+            false => {
+                let texts = Self {
+                    rows: Some(RowKind::Texts),
+                    ..self.clone()
+                };
+                texts.validate()?;
+                self.pair_file(path, base_dir)?
             }
-            None => self.bad("there is no `path`", "name a file"),
-        }
+        };
+        self.each_text(&file, lines, add)
     }
 }

@@ -31,10 +31,12 @@ impl Source {
                     || self.header.is_some()
                     || self.quoting.is_some()
                     || self.delimiter.is_some()
+                    || self.decimal.is_some()
+                    || self.text.is_some()
                     || self.columns() != Columns::default()
                 {
                     let problem = "a known data set has its own format and columns";
-                    let remedy = "remove format, header, quoting, delimiter and the columns, or give its file as `path`";
+                    let remedy = "remove format, header, quoting, delimiter, decimal and the columns, or give its file as `path`";
                     return self.bad(problem, remedy);
                 }
             }
@@ -44,7 +46,7 @@ impl Source {
             return self.bad("`max_pairs` is 0", "set at least 1, or remove it");
         }
         if let Some((problem, remedy)) = self.labels.problem() {
-            return self.bad(problem, remedy);
+            return self.bad_with(problem, vec![remedy.into()]);
         }
         Ok(())
     }
@@ -52,12 +54,19 @@ impl Source {
     fn validate_file(&self) -> Result<()> {
         let format = self.format()?;
         let tabular = self.header.is_some() || self.quoting.is_some() || self.delimiter.is_some();
-        if matches!(format, Format::Jsonl | Format::Parquet) && tabular {
+        if !format.has_cells() && tabular {
             let problem = "header, quoting and delimiter mean nothing for jsonl and parquet";
             return self.bad(problem, "remove them");
         }
         if let Some(c @ ('"' | '\n' | '\r')) = self.delimiter {
             return self.bad(format!("{c:?} cannot be the delimiter"), "choose another");
+        }
+        if self.text.is_some() && self.rows != Some(RowKind::Texts) {
+            let remedy = "set `rows = \"texts\"`, or name `first` and `second`";
+            return self.bad("`text` is set for rows that are not texts", remedy);
+        }
+        if self.text.is_some() && self.first.is_some() {
+            return self.bad("`text` and `first` are both set", "keep one");
         }
         if self.first.is_some() != self.second.is_some() {
             return self.bad("only one of `first` and `second` is set", "set both");
@@ -82,7 +91,7 @@ impl Source {
         match &self.dataset {
             Some(name) if !Known::parse(name)?.has_pairs() => {
                 let problem = "it holds texts, and pairs are needed here";
-                self.bad(problem, "name a data set or a file of pairs")
+                self.bad_with(problem, vec!["name a data set or a file of pairs".into()])
             }
             _ => Ok(()),
         }
