@@ -1,7 +1,7 @@
 //! Tab- and comma-separated rows. The first byte chooses the dialect.
 #![no_main]
 
-use gradus::data::{DelimitedReader, Dialect, Lines};
+use gradus::data::{DelimitedReader, Dialect, Lines, Quoting};
 use libfuzzer_sys::fuzz_target;
 use std::io::Cursor;
 use std::path::Path;
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let dialect = Dialect {
         delimiter: if choice & 1 == 0 { ',' } else { '\t' },
-        quoting: choice & 2 == 0,
+        quoting: [Quoting::On, Quoting::Off, Quoting::Auto][usize::from(choice >> 1) % 3],
     };
     let Ok(lines) = Lines::new(Cursor::new(text.to_vec()), Path::new("fuzz")) else {
         return;

@@ -312,7 +312,13 @@ mod tests {
 
     #[test]
     fn delimiters_and_classes_are_written_as_people_write_them() {
-        for (text, c) in [(";", ';'), ("tab", '\t'), ("\\t", '\t'), ("\t", '\t'), ("|", '|')] {
+        for (text, c) in [
+            (";", ';'),
+            ("tab", '\t'),
+            ("\\t", '\t'),
+            ("\t", '\t'),
+            ("|", '|'),
+        ] {
             assert_eq!(parse_delimiter(text), Ok(c));
         }
         for bad in ["", "\"", "\n", ";;", "tabs"] {

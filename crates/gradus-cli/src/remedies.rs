@@ -59,7 +59,8 @@ impl FrontEnd {
             true => value,
             false => format!(" {value}"),
         };
-        self.has(option).then(|| format!("add --{option}{value}{why}"))
+        self.has(option)
+            .then(|| format!("add --{option}{value}{why}"))
     }
 
     fn has(&self, option: &str) -> bool {
@@ -139,7 +140,13 @@ mod tests {
             &["data", "overlap"],
         ] {
             let front = FrontEnd::of(path);
-            for option in ["columns", "header", "no-header", "pairs-format", "delimiter"] {
+            for option in [
+                "columns",
+                "header",
+                "no-header",
+                "pairs-format",
+                "delimiter",
+            ] {
                 assert!(front.has(option), "{path:?}: --{option}");
             }
             for option in ["quoting", "decimal", "split"] {
@@ -148,7 +155,14 @@ mod tests {
         }
         for path in [&["encode"][..], &["bench"]] {
             let front = FrontEnd::of(path);
-            for option in ["column", "header", "no-header", "pairs-format", "delimiter", "quoting"] {
+            for option in [
+                "column",
+                "header",
+                "no-header",
+                "pairs-format",
+                "delimiter",
+                "quoting",
+            ] {
                 assert!(front.has(option), "{path:?}: --{option}");
             }
         }

@@ -6,9 +6,9 @@ use crate::commands::quickstart;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::pair_options::{FormOptions, TextOptions};
 use crate::progress::{Counter, Manner};
 use gradus::Error;
-use crate::pair_options::{FormOptions, TextOptions};
 use gradus::data::TextFile;
 use gradus::model::{EncodeOptions, SentenceEncoder};
 use gradus::output::Inputs;
@@ -17,7 +17,7 @@ use gradus_kernels::cpu::Cpu;
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 const EXAMPLES: &str = "\

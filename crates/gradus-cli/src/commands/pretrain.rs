@@ -198,7 +198,10 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
     let (sizes, training) = (&args.sizes, &args.training);
     let course = &training.course;
     let usual = Settings::default();
-    let sources = args.texts.iter().map(|path| source(path, &args.pairs, &args.column));
+    let sources = args
+        .texts
+        .iter()
+        .map(|path| source(path, &args.pairs, &args.column));
     let fresh = args.from.is_none().then(|| FreshModel {
         layers: sizes.layers,
         hidden: sizes.hidden,

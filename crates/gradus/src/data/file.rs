@@ -75,7 +75,9 @@ impl Format {
 /// A file name's extension in lower case, under that of a packing.
 pub(super) fn extension(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let packed = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
+    let packed = [".gz", ".zst", ".zstd"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
     let (_, extension) = packed.unwrap_or(&name).rsplit_once('.')?;
     Some(extension.to_string())
 }
@@ -384,7 +386,10 @@ impl PairFile {
         let mut remedies = Vec::new();
         // What another delimiter or form would make of the first row.
         let other = |c: &char| *c != self.dialect.delimiter && names.iter().any(|n| n.contains(*c));
-        let first = names.first().map(|name| name.trim_start()).unwrap_or_default();
+        let first = names
+            .first()
+            .map(|name| name.trim_start())
+            .unwrap_or_default();
         if cells && first.starts_with("{\"") {
             reason = "the first line is a JSON object".into();
             remedies.push(Remedy::Format(Format::Jsonl));
@@ -393,7 +398,11 @@ impl PairFile {
             && names.len() < 3
             && role == "sentence pair"
         {
-            let what = if *found == '\t' { "tabs".into() } else { format!("{found:?}") };
+            let what = if *found == '\t' {
+                "tabs".into()
+            } else {
+                format!("{found:?}")
+            };
             reason = format!("{reason}, and the first line holds {what}");
             remedies.push(match found {
                 '\t' => Remedy::Format(Format::Tsv),

@@ -95,12 +95,10 @@ impl GradedRows {
         let positive = |text: String, column: &str| {
             // Checked as f32, in which it is kept: 1e300 is not finite there.
             let value = finite(text.trim()).map(|v| v as f32);
-            value
-                .filter(|v| v.is_finite() && *v >= 0.0)
-                .ok_or_else(|| {
-                    let expected = "a finite number, at least 0";
-                    not_a_number(&at, column, &text, expected, &[])
-                })
+            value.filter(|v| v.is_finite() && *v >= 0.0).ok_or_else(|| {
+                let expected = "a finite number, at least 0";
+                not_a_number(&at, column, &text, expected, &[])
+            })
         };
         let weight = match raw.weight {
             Some(text) => positive(text, self.rows.weight_name())?,

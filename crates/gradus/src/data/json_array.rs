@@ -173,11 +173,20 @@ mod tests {
             ("[{},\n3]", "f.json:2: not a JSON object: it is a number"),
             ("[\n{},]", "f.json:2: not a JSON object: EOF"),
             ("[{} {}]", "f.json:1: not a JSON object: trailing"),
-            ("[{},", "f.json:1: not a JSON object: the array is not closed"),
-            ("[{}", "f.json:1: not a JSON object: the array is not closed"),
+            (
+                "[{},",
+                "f.json:1: not a JSON object: the array is not closed",
+            ),
+            (
+                "[{}",
+                "f.json:1: not a JSON object: the array is not closed",
+            ),
             ("[{\"a\": ", "f.json:1: not a JSON object: EOF"),
             ("[{}]\n{}", "f.json:2: not a JSON object: text after"),
-            ("[{\"a\": 1, \"a\": 2}]", "f.json:1: not a JSON object: the key \"a\""),
+            (
+                "[{\"a\": 1, \"a\": 2}]",
+                "f.json:1: not a JSON object: the key \"a\"",
+            ),
             ("[[1]]", "f.json:1: not a JSON object: it is an array"),
         ] {
             let error = read(text).pop().unwrap().unwrap_err().to_string();

@@ -211,7 +211,10 @@ pub(super) fn not_a_number(
     expected: &'static str,
     others: &[Remedy],
 ) -> DataError {
-    let comma = text.trim().split_once(',').is_some_and(|(a, b)| is_number(a, b));
+    let comma = text
+        .trim()
+        .split_once(',')
+        .is_some_and(|(a, b)| is_number(a, b));
     let thousands = text.contains(',') && text.replace(',', "").parse::<f64>().is_ok();
     let mut remedies = Vec::new();
     if comma {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair, HubRows};
 use super::published::STSB_WIDTH;
+use super::{Column, Columns, DataError, DataRoot, Format, Graded, GradedPair, HubRows};
 use super::{Known, LabelMap, PairFile, Quoting, Split, TextVariant};
 use crate::Result;
 

@@ -202,7 +202,12 @@ pub(super) fn decide(mut lines: Lines, delimiter: char) -> Result<Quoting> {
         ahead = next(&mut lines)?;
         let open = row.contains('"') && matches!(strict(&row, delimiter), Strict::Open);
         let before = seen.rows;
-        seen.add(number, &row, delimiter, ahead.as_ref().map(|(_, row)| row.as_str()));
+        seen.add(
+            number,
+            &row,
+            delimiter,
+            ahead.as_ref().map(|(_, row)| row.as_str()),
+        );
         // A quote that stays open may close on a later line.
         if open && !seen.literal {
             let mut whole = row;
@@ -281,7 +286,10 @@ mod tests {
             ("\"say \"\"x\"\"\"\ta\nb\tc\n", on),
             ("a\tb\n\"tab\tin it\"\tc\n", on),
             ("a\tb\n\"two\nlines\"\tc\n", on),
-            ("\"sentence1\"\t\"sentence2\"\t\"score\"\n\"a\"\t\"b\"\t3.5\n", on),
+            (
+                "\"sentence1\"\t\"sentence2\"\t\"score\"\n\"a\"\t\"b\"\t3.5\n",
+                on,
+            ),
             // A question.
             ("\"Well, yes.\"\tA dog.\n", None),
             ("\"a\"\t\"b\"\n", None),

@@ -290,7 +290,10 @@ impl PairRows {
                 Err(error) => return Some(Err(error)),
             },
         };
-        Some(row.and_then(|row| self.with_numbers(row)).map_err(Into::into))
+        Some(
+            row.and_then(|row| self.with_numbers(row))
+                .map_err(Into::into),
+        )
     }
 
     /// Numbers in their usual form.
@@ -439,7 +442,10 @@ impl Delimited {
         }
         let bare = |cell: &String| cell.trim_start_matches('\u{feff}').to_string();
         let again = |header: &Vec<String>| {
-            header.iter().eq(&row.cells) || header.iter().eq(&row.cells.iter().map(bare).collect::<Vec<_>>())
+            header.iter().eq(&row.cells)
+                || header
+                    .iter()
+                    .eq(&row.cells.iter().map(bare).collect::<Vec<_>>())
         };
         match &self.header {
             Some(header) if again(header) => Err(DataError::HeaderAgain { at: at() }),

@@ -228,12 +228,13 @@ impl TextFile {
         let known: Vec<String> = names.iter().map(|n| format!("{n:?}")).collect();
         let (wanted, found) = match &self.column {
             Some(Column::Name(name)) => (name.clone(), names.iter().position(|n| n == name)),
-            Some(Column::Index(place)) => {
-                (format!("column {place}"), (*place < names.len()).then_some(*place))
-            }
+            Some(Column::Index(place)) => (
+                format!("column {place}"),
+                (*place < names.len()).then_some(*place),
+            ),
             None => {
-                return match (usual_places(names)[..], names) {
-                    ([only], _) => Ok(only),
+                return match (&usual_places(names)[..], names) {
+                    (&[only], _) => Ok(only),
                     ([], [_]) => Ok(0),
                     ([], []) => Err(self.unclear("there are no columns".into())),
                     ([], _) => Err(self.unclear(format!(
@@ -380,7 +381,10 @@ mod tests {
 
     #[test]
     fn lines_are_texts_where_there_are_no_columns() {
-        assert_eq!(texts("a.txt", "a\tb\n\nc", None).unwrap(), ["a\tb", "", "c"]);
+        assert_eq!(
+            texts("a.txt", "a\tb\n\nc", None).unwrap(),
+            ["a\tb", "", "c"]
+        );
         assert_eq!(texts("a", "text\nb\n", None).unwrap(), ["text", "b"]);
     }
 
@@ -399,15 +403,50 @@ mod tests {
     #[test]
     fn what_is_unclear_is_a_question() {
         for (file, text, column, what) in [
-            ("a.tsv", "a\tb\n", None, "which column is the text: 2 columns and no header"),
-            ("a.csv", "q,r\na,b\n", None, "whether the first row holds names"),
+            (
+                "a.tsv",
+                "a\tb\n",
+                None,
+                "which column is the text: 2 columns and no header",
+            ),
+            (
+                "a.csv",
+                "q,r\na,b\n",
+                None,
+                "whether the first row holds names",
+            ),
             ("a.csv", "A dog.\nA cat.\n", None, "it is \"A dog.\""),
-            ("a.csv", "text,body\na,b\n", None, "several have usual names"),
-            ("a.csv", "text,text\na,b\n", None, "two columns are named \"text\""),
-            ("a.csv", "text,a\na,b\n", name("txt"), "did you mean \"text\"?"),
-            ("a.csv", "text,a\na,b\n\nc,d\n", None, "a.csv:3: a blank line"),
+            (
+                "a.csv",
+                "text,body\na,b\n",
+                None,
+                "several have usual names",
+            ),
+            (
+                "a.csv",
+                "text,text\na,b\n",
+                None,
+                "two columns are named \"text\"",
+            ),
+            (
+                "a.csv",
+                "text,a\na,b\n",
+                name("txt"),
+                "did you mean \"text\"?",
+            ),
+            (
+                "a.csv",
+                "text,a\na,b\n\nc,d\n",
+                None,
+                "a.csv:3: a blank line",
+            ),
             ("a.csv", "text,a\na,b,c\n", None, "a.csv:2: 3 columns where"),
-            ("a.jsonl", "{\"q\": 1, \"r\": 2}", None, "none has a usual name"),
+            (
+                "a.jsonl",
+                "{\"q\": 1, \"r\": 2}",
+                None,
+                "none has a usual name",
+            ),
             ("a.jsonl", "{\"text\": 1}", None, "\"text\" is a number"),
             ("a.jsonl", "{}", None, "there are no columns"),
             ("a.tsv", "a\tb\n", Some(Column::Index(2)), "no column 2"),

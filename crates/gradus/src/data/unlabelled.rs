@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::overlap::PairIndex;
 use super::file::extension;
+use super::overlap::PairIndex;
 use super::{DataError, DataRoot, LabelMap, Lines, PairFile, Source, TextFile};
 use crate::{Error, Result};
 

@@ -248,5 +248,8 @@ fn sentences_are_no_pairs() {
         let error = source.unlabelled(&index, Path::new(""), &root).unwrap_err();
         assert!(error.to_string().contains("pairs are needed"), "{error}");
     }
-    assert!(parse_train("wiki").is_err() && parse_test("wiki").is_err());
+    assert!(
+        parse_train("wiki", &Source::default()).is_err()
+            && parse_test("wiki", &Source::default()).is_err()
+    );
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use gradus::data::DataRoot;
 use gradus::data::overlap::{
     Finding, HeldOut, Hits, RowWatch, Tally, TestSet, parse_test, parse_train,
 };
+use gradus::data::{DataRoot, Source};
 
 use crate::support::real_data;
 
@@ -23,14 +23,16 @@ impl RowWatch for Lines {
 
 fn overlap(train: &str, tests: &[&str], near: Option<f64>, root: &DataRoot) -> (Finding, Vec<u64>) {
     let here = (Path::new(""), root);
-    let sources = tests.iter().flat_map(|test| parse_test(test).unwrap());
+    let sources = tests
+        .iter()
+        .flat_map(|test| parse_test(test, &Source::default()).unwrap());
     let sets: Vec<TestSet> = sources
         .map(|source| TestSet::read(&source, here.0, here.1).unwrap())
         .collect();
     let mut held = HeldOut::new(&sets, near);
     let mut tally = Tally::new(&held, 2);
     let mut lines = Lines::default();
-    parse_train(train)
+    parse_train(train, &Source::default())
         .unwrap()
         .look_up(here, &mut held, &mut tally, &mut lines)
         .unwrap();

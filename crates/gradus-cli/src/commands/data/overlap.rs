@@ -3,12 +3,12 @@
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::pair_options::{PairOptions, TextOptions};
 use crate::progress::Counter;
+use gradus::data::PairFile;
 use gradus::data::overlap::{
     HeldOut, Hits, RowWatch, Tally, TestSet, TrainSet, clean, parse_test, parse_train,
 };
-use crate::pair_options::{PairOptions, TextOptions};
-use gradus::data::PairFile;
 use gradus::output::Inputs;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

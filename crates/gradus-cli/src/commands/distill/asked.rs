@@ -16,7 +16,10 @@ pub(super) fn settings(args: &Args, context: &Context) -> Result<Settings, Failu
     let teacher = args.teacher.clone().unwrap_or_default();
     let folder = ModelFolder::open(context.find(&teacher)?).map_err(Failure::Model)?;
     let (training, course) = (&args.training, &args.training.course);
-    let texts = args.texts.iter().map(|text| named(text, &args.pairs, &args.column));
+    let texts = args
+        .texts
+        .iter()
+        .map(|text| named(text, &args.pairs, &args.column));
     let length = (course.steps, course.minutes);
     if course.minutes.is_some_and(|m| !(m > 0.0 && m <= 1e6)) {
         return Err(Failure::Usage(

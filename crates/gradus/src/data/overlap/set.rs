@@ -55,11 +55,7 @@ pub fn parse_test(text: &str, reading: &Source) -> Result<Vec<Source>> {
     Ok(vec![parse(text, &usual, reading)?])
 }
 
-fn parse(
-    text: &str,
-    usual: &dyn Fn(Known) -> Option<Split>,
-    reading: &Source,
-) -> Result<Source> {
+fn parse(text: &str, usual: &dyn Fn(Known) -> Option<Split>, reading: &Source) -> Result<Source> {
     let bad = |problem: String, remedy: &str| DataError::BadSource {
         source_name: text.to_string(),
         problem,

@@ -2,7 +2,7 @@
 
 use super::Source;
 use crate::Result;
-use crate::data::{Columns, Format, Known, RowKind};
+use crate::data::{Columns, Known, RowKind};
 
 impl Source {
     /// Checks the description itself, without touching a file.
