@@ -1,4 +1,4 @@
-//! One JSON object a line.
+//! JSON objects: one a line, or in an array.
 #![no_main]
 
 use gradus::data::{JsonReader, Lines};
@@ -7,13 +7,12 @@ use std::io::Cursor;
 use std::path::Path;
 
 fuzz_target!(|bytes: &[u8]| {
-    let last = bytes.iter().filter(|&&b| b == b'\n').count() as u64 + 1;
     let Ok(lines) = Lines::new(Cursor::new(bytes.to_vec()), Path::new("fuzz")) else {
         return;
     };
     let mut before = 0;
     for row in JsonReader::new(lines).flatten() {
-        assert!(before < row.line && row.line <= last);
+        assert!(before <= row.line);
         before = row.line;
     }
 });

@@ -13,7 +13,9 @@ use crate::prompt_options::PromptOptions;
 use answer::Answer;
 use clap::ArgAction;
 use gradus::calibration::{Calibration, RawScore};
-use gradus::data::{DataError, Format as DataFormat, LabelMap, Lines, PairRows, Remedy, Step};
+use gradus::data::{
+    DataError, Format as DataFormat, LabelMap, Lines, PairFile, PairRows, Remedy, Step,
+};
 use gradus::model::{EncodeOptions, ModelError, RegressionHead, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use std::io::{self, IsTerminal};
@@ -111,7 +113,12 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         context.note_texts(&scorer.encoder);
         return Ok(());
     }
-    let mut pairs = open(&args, context)?;
+    let stdin = args.pairs.is_none().then_some(DataFormat::Tsv);
+    let path = args.pairs.as_deref().unwrap_or(Path::new("standard input"));
+    let file = args.reading.file(path, stdin)?;
+    // A header that was not announced.
+    let note_header = file.header.is_none() && file.format == DataFormat::Tsv && !header;
+    let mut pairs = open(file, stdin.is_some(), context)?;
     let scorer = Scorer::new(args.model, &folder, &args.prompt, context)?;
     let mut output = open_output(header)?;
     let counter = Counter::new(context.manner.beside_results(), "scoring pairs", None);
@@ -121,8 +128,8 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         let mut pairs = Vec::with_capacity(chunk.len());
         for step in chunk {
             match step {
-                Step::Header if header => {}
-                Step::Header => context.manner.note(HEADER),
+                Step::Header if note_header => context.manner.note(HEADER),
+                Step::Header => {}
                 Step::Blank => blank.push(true),
                 Step::Pair(pair) => {
                     blank.push(false);
@@ -158,9 +165,8 @@ fn open_output(header: bool) -> Result<Output, Failure> {
 const HEADER: &str = "the first row holds the columns' names and is not answered (--output-header \
                       answers it with names, --no-header reads it as a pair)";
 
-fn open(args: &Args, context: &Context) -> Result<Chunks<Step>, Failure> {
-    if let Some(path) = &args.pairs {
-        let file = args.reading.file(path, None)?;
+fn open(file: PairFile, stdin: bool, context: &Context) -> Result<Chunks<Step>, Failure> {
+    if !stdin {
         // Opened here, so that a wrong path shows before the model is loaded.
         let rows = match file.rows(&LabelMap::default()) {
             Err(gradus::Error::Data(DataError::Empty { .. })) => None,
@@ -173,9 +179,6 @@ fn open(args: &Args, context: &Context) -> Result<Chunks<Step>, Failure> {
             .manner
             .note("reading pairs from standard input, text1<TAB>text2 a line; Ctrl-D ends");
     }
-    let file = args
-        .reading
-        .file(Path::new("standard input"), Some(DataFormat::Tsv))?;
     Chunks::read(move || {
         let lines = Lines::new(io::stdin(), &file.path)?;
         let rows = file.rows_from(lines, &LabelMap::default())?;

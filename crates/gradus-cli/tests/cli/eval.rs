@@ -121,9 +121,8 @@ fn pairs_without_a_label_or_known_columns() {
     fs::write(&path, "a\tb\nc\td\n").unwrap();
     let args = ["eval", &model("bert-small"), "--only-pairs", "--pairs"];
     let mut command = gradus();
-    let says = predicate::str::contains("which column is the label").and(predicate::str::contains(
-        "hint: columns are named by --columns",
-    ));
+    let says = predicate::str::contains("which column is the label")
+        .and(predicate::str::contains("add --columns FIRST,SECOND,LABEL"));
     command.args(args).arg(&path).assert().code(3).stderr(says);
     let other = folder.path().join("pairs.data");
     fs::copy(&path, &other).unwrap();

@@ -18,6 +18,7 @@ mod pretrain;
 mod prompts;
 mod pull;
 mod report;
+mod rows;
 mod score;
 mod signals;
 mod support;

@@ -287,7 +287,11 @@ impl Columns {
                 }
             },
             _ => {
-                let why = format!("{} columns and no header", cells.len());
+                let count = match cells.len() {
+                    1 => "one column".to_string(),
+                    n => format!("{n} columns"),
+                };
+                let why = format!("{count} and no header");
                 return Err(Unclear::Pair(why));
             }
         };

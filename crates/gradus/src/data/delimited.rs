@@ -141,7 +141,7 @@ impl DelimitedReader {
                     }
                     State::QuoteInQuoted if c != '"' => {
                         let at = self.lines.place();
-                        return Err(DataError::TextAfterQuote { at }.into());
+                        return Err(DataError::TextAfterQuote { at, found: c }.into());
                     }
                     State::Quoted | State::QuoteInQuoted => {
                         cell.push(c);

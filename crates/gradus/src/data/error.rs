@@ -100,6 +100,8 @@ pub enum DataError {
     TextAfterQuote {
         /// Where.
         at: Place,
+        /// The first character of it.
+        found: char,
     },
     /// White space between a delimiter and a quote.
     #[error("{at}: a space before a quote, which would make the quote part of the text; {}", self.said())]
@@ -188,7 +190,7 @@ pub enum DataError {
         least: usize,
     },
     /// A column beyond those that rows have.
-    #[error("{at}: no {column}: the row has {found} columns, counted from 0; {}", self.said())]
+    #[error("{at}: no {column}: the row has {}, counted from 0; {}", columns(*found), self.said())]
     MissingColumn {
         /// Where.
         at: Place,
@@ -211,7 +213,7 @@ pub enum DataError {
     },
     /// A row with more or fewer columns than the others, so that text may have
     /// slipped into the wrong one.
-    #[error("{at}: {found} columns where the first row has {}; {}", range(*least, *most), self.said())]
+    #[error("{at}: {} where the first row has {}; {}", columns(*found), range(*least, *most), self.said())]
     RowWidth {
         /// Where.
         at: Place,
@@ -359,6 +361,9 @@ impl DataError {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             Self::UnclosedQuote { .. } => vec!["close it".into(), Remedy::Quoting(false)],
+            Self::TextAfterQuote { found, .. } if ";\t|,".contains(*found) => {
+                vec![Remedy::Delimiter(*found), Remedy::Quoting(false)]
+            }
             Self::TextAfterQuote { .. } => {
                 let double = "double the quotes inside a quoted cell";
                 vec![double.into(), Remedy::Quoting(false)]
@@ -405,6 +410,13 @@ impl DataError {
             said => said,
         };
         message.replace(&usual, &said)
+    }
+}
+
+fn columns(count: usize) -> String {
+    match count {
+        1 => "1 column".into(),
+        n => format!("{n} columns"),
     }
 }
 

@@ -324,9 +324,10 @@ impl PairFile {
             && headed
             && self.header.is_none()
             && !looks_like_header(&names)
-            && knows(names[label])
+            && let Some(cell) = names.get(label)
+            && knows(cell)
         {
-            let reason = format!("the first row has {:?} for a label", names[label]);
+            let reason = format!("the first row has {cell:?} for a label");
             return Err(DataError::UnclearHeader {
                 path: self.path.clone(),
                 reason,
@@ -416,7 +417,12 @@ impl PairFile {
         if headed {
             reason = format!("{reason}; it has: {}", known.join(", "));
         }
-        remedies.push(remedy);
+        if cells && names.len() == 1 && remedies.is_empty() {
+            let put = "put the delimiter (a tab, in csv a comma) between the two texts";
+            remedies.push(put.into());
+        } else {
+            remedies.push(remedy);
+        }
         if headed && cells {
             remedies.push(Remedy::Header(false));
         }

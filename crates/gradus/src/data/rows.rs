@@ -416,6 +416,11 @@ impl Delimited {
         self.first_row.take().map(Ok).or_else(|| self.reader.next())
     }
 
+    fn first_name(&self) -> &str {
+        let header = self.header.as_deref().unwrap_or_default();
+        header.first().map_or("", String::as_str)
+    }
+
     /// Refuses a row of another width, and the names of the columns again, as
     /// files put one after another have them.
     fn check(&self, row: &Row, path: &Path) -> Result<(), DataError> {
@@ -440,12 +445,10 @@ impl Delimited {
                 remedies,
             });
         }
-        let bare = |cell: &String| cell.trim_start_matches('\u{feff}').to_string();
-        let again = |header: &Vec<String>| {
-            header.iter().eq(&row.cells)
-                || header
-                    .iter()
-                    .eq(&row.cells.iter().map(bare).collect::<Vec<_>>())
+        // Of a file that was appended, with its byte order mark.
+        let bare = |cell: &str| cell.trim_start_matches('\u{feff}') == self.first_name();
+        let again = |header: &[String]| {
+            row.cells.first().is_some_and(|cell| bare(cell)) && header[1..] == row.cells[1..]
         };
         match &self.header {
             Some(header) if again(header) => Err(DataError::HeaderAgain { at: at() }),

@@ -266,13 +266,21 @@ impl TextFile {
     }
 }
 
+/// Where usual names stand: `text` alone where it is there.
 fn usual_places(names: &[&str]) -> Vec<usize> {
-    let usual = |name: &str| {
-        let is = |usual: &&str| name.trim().eq_ignore_ascii_case(usual);
-        TEXT_NAMES.iter().any(|usual| is(&usual))
+    let places = |usual: &[&str]| -> Vec<usize> {
+        let is = |name: &str| {
+            usual
+                .iter()
+                .any(|usual| name.trim().eq_ignore_ascii_case(usual))
+        };
+        let found = names.iter().enumerate().filter(|(_, name)| is(name));
+        found.map(|(place, _)| place).collect()
     };
-    let found = names.iter().enumerate().filter(|(_, name)| usual(name));
-    found.map(|(place, _)| place).collect()
+    match places(&TEXT_NAMES[..1]) {
+        none if none.is_empty() => places(&TEXT_NAMES[1..]),
+        found => found,
+    }
 }
 
 impl TextRows {

@@ -138,7 +138,7 @@ fn damaged_files_name_line_and_remedy() {
             MNLI_TEXT.to_string(),
             [
                 "data source snli.txt",
-                "remove it: such a file is one split",
+                "remove `split`: such a file is one split",
             ],
         ),
         (
@@ -151,13 +151,13 @@ fn damaged_files_name_line_and_remedy() {
             train,
             "AllNLI.tsv",
             ALL_NLI.replace("\tentailment", ""),
-            ["AllNLI.tsv:4: no label", "5 columns"],
+            ["AllNLI.tsv:4: 5 columns", "where the first row has 6"],
         ),
         (
             "",
             "snli.jsonl",
             SNLI_JSONL.replace("\"entailment\",", "\"entailed\","),
-            ["snli.jsonl:3: unknown class \"entailed\"", "or to `skip`"],
+            ["snli.jsonl:3: unknown class \"entailed\"", "labels.skip"],
         ),
         (
             "",
@@ -223,7 +223,7 @@ fn a_triplet_gives_an_entailment_and_a_contradiction() {
         (
             "",
             csv.replace("b,c,d", "b,c"),
-            "a.csv:3: no hard_neg: the row has 2 columns",
+            "a.csv:3: 2 columns where the first row has 3",
         ),
         (
             "negative = \"hard_neg\"",

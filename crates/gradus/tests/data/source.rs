@@ -141,8 +141,8 @@ fn errors_name_the_line_and_what_to_do() {
             "",
             "a.tsv",
             "a\tb\t1\nc\td\n",
-            "a.tsv:2: no column 2: the row has 2",
-            "delimiter",
+            "a.tsv:2: 2 columns where the first row has 3",
+            "take tabs",
         ),
         (
             "",
@@ -162,8 +162,8 @@ fn errors_name_the_line_and_what_to_do() {
             "",
             "a.tsv",
             "a\tb\t1\nc\td\te\t2\n",
-            "a.tsv:2: 4 columns where 3",
-            "name the columns",
+            "a.tsv:2: 4 columns where the first row has 3",
+            "out of the texts",
         ),
         ("", "a.tsv", "", "a.tsv: holds no pairs", ""),
         ("", "a.tsv", "\n\r\n", "a.tsv: holds no pairs", ""),
@@ -175,11 +175,60 @@ fn errors_name_the_line_and_what_to_do() {
             "",
         ),
         (
-            "",
+            "header = false",
             "a.tsv",
             "sentence1\tsentence2\tscore\na\tb\t1\n",
             "a.tsv: cannot tell",
             "`header = true`",
+        ),
+        (
+            indexed,
+            "a.csv",
+            "a,b,1\nc,d,2\n",
+            "a.csv: it cannot be told whether the first row holds names",
+            "`header = false`",
+        ),
+        (
+            "",
+            "a.csv",
+            "first;second;score\na;b;1\n",
+            "a.csv: cannot tell",
+            "`delimiter = \";\"`",
+        ),
+        (
+            "",
+            "a.tsv",
+            "{\"first\": \"a\"}\n",
+            "a.tsv: cannot tell",
+            "`format = \"jsonl\"`",
+        ),
+        (
+            "",
+            "a.tsv",
+            "a\tb\t1,5\nc\td\t2\n",
+            "a.tsv: cannot tell which column is the label",
+            "`label`",
+        ),
+        (
+            "decimal = \"comma\"",
+            "a.tsv",
+            "a\tb\t1,5\nc\td\t2.5\n",
+            "a.tsv:2: column 2 is \"2.5\"; it must be a number with a decimal comma",
+            "`decimal = \"point\"`",
+        ),
+        (
+            "",
+            "a.tsv",
+            "a\tb\t1\nc\td\t1,250.5\n",
+            "a.tsv:2: column 2 is \"1,250.5\"",
+            "separator of thousands",
+        ),
+        (
+            "",
+            "a.tsv",
+            "a\tb\t1\nc\td\t2,5\n",
+            "a.tsv:2: column 2 is \"2,5\"",
+            "`decimal = \"comma\"`",
         ),
         (
             "",
@@ -220,7 +269,7 @@ fn errors_name_the_line_and_what_to_do() {
             "",
             "a.csv",
             "sentence1,sentence2,score\na,b, and more,1\n",
-            "a.csv:2: 4 columns where 3",
+            "a.csv:2: 4 columns where the first row has 3",
             "double quotes",
         ),
         (
@@ -256,7 +305,7 @@ fn errors_name_the_line_and_what_to_do() {
             "a.jsonl",
             "{\"a\":\"b\"}\n",
             "a.jsonl: cannot tell",
-            "key's name",
+            "`first` and `second`",
         ),
         (
             "labels.from = [0, 5]",
@@ -357,4 +406,47 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn numbers_may_have_a_decimal_comma() {
+    let recipe = "delimiter = \";\"\ndecimal = \"comma\"";
+    let text = "sentence1;sentence2;score;weight\na;b;3,5;0,25\nc;d;-1;\n";
+    let loaded = load(recipe, "a.csv", text);
+    let found: Vec<_> = loaded.pairs.iter().map(|p| (p.label, p.weight)).collect();
+    assert_eq!(found, [(3.5, 0.25), (-1.0, 1.0)]);
+}
+
+#[test]
+fn the_header_of_tab_separated_files_is_known() {
+    let text = "sentence1\tsentence2\tscore\na\tb\t1\n";
+    for recipe in ["", "first = 0\nsecond = 1\nlabel = 2"] {
+        let loaded = load(recipe, "a.tsv", text);
+        assert_eq!(loaded.pairs.len(), 1, "{recipe}");
+    }
+}
+
+#[test]
+fn the_sts_benchmark_is_read_by_its_path_too() {
+    let row = |id: u32, more: &str| {
+        format!("main-captions\tMSRvid\t2012test\t{id}\t2.5\tA \"cat\".\t\"A dog.\"{more}\n")
+    };
+    let text = row(1, "") + &row(2, "\tlicence\turl") + &row(3, "");
+    for recipe in [
+        "format = \"tsv\"",
+        "format = \"tsv\"\nfirst = 5\nsecond = 6\nlabel = 4",
+    ] {
+        let loaded = load(recipe, "sts-dev.csv", &text);
+        assert_eq!(loaded.pairs.len(), 3, "{recipe}");
+        assert_eq!(loaded.pairs[0].second, "\"A dog.\"");
+    }
+    let error = error(
+        "format = \"tsv\"",
+        "a.csv",
+        &(row(1, "") + &row(2, "\ta\tb\tc")),
+    );
+    assert!(
+        error.contains(":2: 10 columns where the first row has 7 to 9"),
+        "{error}"
+    );
 }

@@ -5,6 +5,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{PairOptions, TextOptions};
 use crate::progress::Counter;
+use crate::remedies::FrontEnd;
 use gradus::data::PairFile;
 use gradus::data::overlap::{
     HeldOut, Hits, RowWatch, Tally, TestSet, TrainSet, clean, parse_test, parse_train,
@@ -173,17 +174,27 @@ fn sets(args: &Args) -> Result<(Vec<TrainSet>, Vec<gradus::data::Source>), Failu
             let file = args.column.file(Path::new(text), &args.reading.form)?;
             Ok(TrainSet::Sentences(Box::new(file)))
         }
-        false => parse_train(text, &reading).map_err(usage),
+        false => parse_train(text, &reading).map_err(|e| usage(text, e)),
     });
     let train = train.collect::<Result<_, Failure>>()?;
-    let test = test.iter().map(|text| parse_test(text, &reading));
-    let test = test.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    let test = test
+        .iter()
+        .map(|text| parse_test(text, &reading).map_err(|e| usage(text, e)));
+    let test = test.collect::<Result<Vec<_>, _>>()?;
     Ok((train, test.concat()))
 }
 
-/// What was typed cannot be understood.
-fn usage(error: gradus::Error) -> Failure {
-    Failure::Usage(error.to_string())
+/// What was typed cannot be understood: remedies are keys within braces, and
+/// options outside.
+fn usage(text: &str, error: gradus::Error) -> Failure {
+    let message = error.to_string();
+    Failure::Usage(match error {
+        gradus::Error::Data(data) if !text.trim_start().starts_with('{') => {
+            let front = FrontEnd::of(&["data", "overlap"]);
+            data.reworded(&message, &|remedy| front.say(remedy))
+        }
+        _ => message,
+    })
 }
 
 /// The one file that --write-clean copies.
