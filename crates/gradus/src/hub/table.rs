@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::HubError;
 use super::split_files::TableFormat;
-use crate::data::{DelimitedReader, Dialect, Lines, ParquetFile};
+use crate::data::{DelimitedReader, Dialect, Lines, ParquetFile, Quoting};
 use crate::{Error, Result};
 
 /// A table that is being read.
@@ -193,7 +193,10 @@ fn delimited(path: &Path, format: TableFormat, shown: &str) -> Result<(Vec<Strin
         } else {
             '\t'
         },
-        quoting: format == TableFormat::Csv,
+        quoting: match format {
+            TableFormat::Csv => Quoting::On,
+            _ => Quoting::Off,
+        },
     };
     let mut reader = DelimitedReader::new(lines, dialect);
     let header = reader.next().transpose().map_err(|e| broken(&name, e))?;
