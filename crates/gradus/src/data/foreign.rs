@@ -249,7 +249,8 @@ fn is_text(head: &[u8]) -> bool {
 
 /// Text of two bytes a character shows zeros at every other place.
 fn wide(head: &[u8]) -> Option<Foreign> {
-    if head.len() < 4 {
+    // What has a byte order mark is known by it.
+    if head.len() < 4 || encoding_rs::Encoding::for_bom(head).is_some() {
         return None;
     }
     let zeros = |from: usize| {

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::ops::Range;
 use std::path::Path;
 
 use encoding_rs::{DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 
-use super::DataError;
 use super::foreign::{Foreign, HEAD};
+use super::{DataError, Place};
 use crate::{Error, Result};
 
 /// What a text was packed by.
@@ -58,7 +59,13 @@ pub(super) fn text(reader: impl Read + Send + 'static, path: &Path) -> Result<Te
 }
 
 fn unpacked(reader: impl Read + Send + 'static, path: &Path) -> Result<Box<dyn BufRead + Send>> {
-    let (head, reader) = peek(reader, path)?;
+    let (head, reader) = peek(reader, path).map_err(|error| match error {
+        Error::Io { source, .. } => {
+            let (at, message) = (Place::new(path, 1), source.to_string());
+            DataError::Broken { at, message }.into()
+        }
+        other => other,
+    })?;
     if let [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] = head.as_slice() {
         return Err(foreign(path, Foreign::PackedTwice));
     }
@@ -115,7 +122,10 @@ struct Wide<R> {
     decoder: encoding_rs::Decoder,
     read: Vec<u8>,
     /// What of `read` is not decoded yet.
-    rest: std::ops::Range<usize>,
+    rest: Range<usize>,
+    decoded: Vec<u8>,
+    /// What of `decoded` is not handed on yet.
+    ready: Range<usize>,
     ended: bool,
 }
 
@@ -127,38 +137,47 @@ impl<R: Read> Wide<R> {
             decoder: encoding.new_decoder_with_bom_removal(),
             read: vec![0; CHUNK],
             rest: 0..0,
+            decoded: vec![0; CHUNK],
+            ready: 0..0,
             ended: false,
+        }
+    }
+
+    /// Decodes some more; whether there may be more after it.
+    fn decode(&mut self) -> io::Result<bool> {
+        if self.rest.is_empty() && !self.ended {
+            let n = self.reader.read(&mut self.read)?;
+            (self.rest, self.ended) = (0..n, n == 0);
+        }
+        let source = &self.read[self.rest.clone()];
+        let out = &mut self.decoded;
+        let (result, read, written) = self
+            .decoder
+            .decode_to_utf8_without_replacement(source, out, self.ended);
+        self.rest.start += read;
+        self.ready = 0..written;
+        match result {
+            DecoderResult::Malformed(..) => {
+                let message = "half a character of UTF-16, which is damaged or cut off";
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
+            DecoderResult::InputEmpty => Ok(!self.ended),
+            DecoderResult::OutputFull => Ok(true),
         }
     }
 }
 
 impl<R: Read> Read for Wide<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if self.rest.is_empty() && !self.ended {
-                let n = self.reader.read(&mut self.read)?;
-                (self.rest, self.ended) = (0..n, n == 0);
-            }
-            let source = &self.read[self.rest.clone()];
-            let (result, read, written) = self
-                .decoder
-                .decode_to_utf8_without_replacement(source, out, self.ended);
-            self.rest.start += read;
-            match result {
-                DecoderResult::Malformed(..) => {
-                    let message = "half a character of UTF-16, which is damaged or cut off";
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-                }
-                _ if written > 0 => return Ok(written),
-                DecoderResult::InputEmpty if self.ended => return Ok(0),
-                // Less room than a character takes, which a buffered reader
-                // does not give.
-                DecoderResult::OutputFull if source.len() == read || out.len() < 4 => {
-                    return Err(io::Error::other("no room for a character"));
-                }
-                _ => {}
-            }
+        let mut more = true;
+        while self.ready.is_empty() && more {
+            // After the end the decoder must not be called again.
+            more = !(self.ended && self.rest.is_empty()) && self.decode()?;
         }
+        let n = out.len().min(self.ready.len());
+        out[..n].copy_from_slice(&self.decoded[self.ready.start..self.ready.start + n]);
+        self.ready.start += n;
+        Ok(n)
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Evidence {
     weak_comma: bool,
     /// A cell that needed its quotes.
     strong: bool,
+    /// A row that reads neither way.
+    unclear: bool,
     /// A cell that quoting does not write.
     literal: bool,
     /// The first line with a quoted cell.
@@ -120,13 +122,24 @@ impl Evidence {
             Strict::Wrong => self.literal = true,
             Strict::Escaped => {
                 self.line.get_or_insert(line);
-                (self.weak, self.weak_comma, self.plain) = (true, true, true);
+                self.unclear = true;
             }
             Strict::Cells(cells) => {
-                // A tab within quotes would be one cell less than the others have.
-                if cells.len() != width && width == self.width && self.rows > 1 {
-                    self.literal = true;
-                    return;
+                // A delimiter within quotes: the other rows show whether it is one.
+                if cells.len() != width {
+                    let count = |row: &str| row.matches(delimiter).count() + 1;
+                    let other = match self.rows {
+                        1 => next.map(count),
+                        _ => Some(self.width),
+                    };
+                    if other == Some(width) {
+                        self.literal = true;
+                        return;
+                    }
+                    self.unclear |= other != Some(cells.len());
+                    if self.rows == 1 {
+                        self.width = cells.len();
+                    }
                 }
                 for (cell, quoted) in &cells {
                     if !quoted {
@@ -172,6 +185,7 @@ impl Evidence {
         match () {
             () if self.literal && self.strong && !whole => None,
             () if self.literal => Some(Quoting::Off),
+            () if self.unclear => None,
             () if self.strong => Some(Quoting::On),
             () if !self.weak => Some(Quoting::Auto),
             // Quotes around every text, in more than one row.

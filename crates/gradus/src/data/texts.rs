@@ -426,7 +426,7 @@ mod tests {
             ("a.csv", "A dog.\nA cat.\n", None, "it is \"A dog.\""),
             (
                 "a.csv",
-                "text,body\na,b\n",
+                "sentence,body\na,b\n",
                 None,
                 "several have usual names",
             ),

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(train("{ path = \"a.dat\", format = \"tsv\" }"), "a.dat");
         for (text, part) in [
             ("stsb:val", "\"val\" after the colon is no split"),
-            ("sts12:train", "no split \"train\"; it has: test"),
+            ("sts13:train", "no split \"train\"; it has: test"),
             ("stsx", "did you mean \"stsb\""),
             ("{ path = \"a.tsv\", max_pairs = 3 }", "mean nothing here"),
             ("{ pat = 3 }", "unknown field"),
