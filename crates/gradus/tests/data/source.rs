@@ -48,12 +48,12 @@ fn every_form_gives_the_same_pairs() {
         (
             "header = true",
             "a.tsv",
-            "x\tscore\tsentence_A\tsentence_B\n1\t4.5\tA \"b\".\tC, d\n2\t0\te\tf\textra\tcells\n",
+            "x\tscore\tsentence_A\tsentence_B\n1\t4.5\tA \"b\".\tC, d\n2\t0\te\tf\n",
         ),
         (
             "first = 1\nsecond = 2\nlabel = 3",
             "a.tsv",
-            "x\tA \"b\".\tC, d\t4.5\nx\te\tf\t0\tlicence\n",
+            "x\tA \"b\".\tC, d\t4.5\nx\te\tf\t0\n",
         ),
         (
             "format = \"tsv\"\ndelimiter = \"|\"",
