@@ -45,7 +45,7 @@ impl FrontEnd {
             Remedy::Text => ("column", "NAME".into(), ""),
             Remedy::Format(format) => ("pairs-format", format.name().into(), ""),
             Remedy::Split => ("split", "train".into(), " (or dev, test)"),
-            Remedy::NoSplit => return self.has("split").then(|| "leave --split out".into()),
+            Remedy::NoSplit => return self.has("split").then(|| "leave out --split".into()),
             Remedy::Skip(label) => {
                 let value = format!("'{}'", label.replace('\'', r"'\''"));
                 ("skip-label", value, " to leave such pairs out")
