@@ -133,10 +133,7 @@ fn a_json_line_without_the_key_is_named() {
     let args = ["encode", &model("bert-small"), "--jsonl"];
     for (line, says) in [
         ("{\"body\": \"a\"}", "standard input:2: \"text\" is missing"),
-        (
-            "{\"text\": 3}",
-            "standard input:2: \"text\" is not a string",
-        ),
+        ("{\"text\": 3}", "standard input:2: \"text\" is a number"),
         ("[]", "standard input:2: not a JSON object"),
     ] {
         let mut command = gradus();

@@ -185,7 +185,7 @@ impl Foreign {
         let encoding =
             |name: &str| format!("convert it with `iconv -f {name} -t UTF-8 {from} > {text}`");
         match self {
-            Self::Parquet => "name it with the extension .parquet".into(),
+            Self::Parquet => "read it from a file whose name ends in .parquet".into(),
             Self::Workbook | Self::OldWorkbook => {
                 let saved = "save the sheet as CSV (UTF-8) in the spreadsheet program";
                 format!("{saved}, or {}", pandas("read_excel"))
