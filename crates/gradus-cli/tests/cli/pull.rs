@@ -59,7 +59,7 @@ fn names_that_are_nothing_are_answered_with_what_there_is() {
     for (name, near) in [
         ("stss", "sts"),
         ("nli-triplet", "nli-triplets"),
-        ("wiki1", "wiki1m"),
+        ("wikim1", "wiki1m"),
     ] {
         let mut command = gradus();
         command.args(["pull", name, "--data"]).arg(root.path());
