@@ -5,6 +5,9 @@ use clap::{CommandFactory, Parser};
 use std::collections::HashSet;
 use std::fs;
 
+/// Stands before a quoted character that would part commands.
+const QUOTED: char = '\u{fdd0}';
+
 /// The words of a command line as a shell makes them; `None` where a quote is
 /// not closed.
 fn words(line: &str) -> Option<Vec<String>> {
@@ -13,6 +16,8 @@ fn words(line: &str) -> Option<Vec<String>> {
     for c in line.chars() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
+            // No separator of commands where it is quoted.
+            (Some(_), ';' | '|' | '&') => word.get_or_insert_default().extend([QUOTED, c]),
             (None, '\'' | '"') => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -51,7 +56,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             match word.as_str() {
                 "<" | ">" | "2>" => drop(rest.next()),
                 "#" => break,
-                _ => command.push(word.clone()),
+                _ => command.push(word.replace(QUOTED, "")),
             }
         }
         found.push(command);
@@ -208,6 +213,7 @@ fn commands_are_cut_from_lines() {
         [vec!["gradus", "score", "m"], vec!["gradus", "pull", "a b"]]
     );
     let words = |line: &str| commands(line).remove(0);
+    assert_eq!(words("gradus eval m --delimiter ';'")[4], ";");
     assert!(wrong(&words("gradus eval m --taskz STS12"), false).is_some());
     assert!(wrong(&words("gradus eval"), false).is_some());
     assert!(wrong(&words("gradus eval"), true).is_none());
