@@ -156,10 +156,9 @@ impl PairOptions {
     /// What the options say of files, for one that is not named yet.
     pub fn template(&self) -> Source {
         let columns = self.columns.clone().unwrap_or_default();
-        let named = matches!(columns.first, Some(Column::Name(_)));
         Source {
             format: self.form.pairs_format,
-            header: self.form.header().or(named.then_some(true)),
+            header: self.form.header(),
             quoting: self.form.quoting,
             delimiter: self.form.delimiter,
             decimal: self.decimal,

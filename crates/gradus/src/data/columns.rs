@@ -96,6 +96,11 @@ impl Columns {
         self.first.is_some() && !all.iter().chain(&rest).any(named)
     }
 
+    /// Whether the texts are named, which only a header can do.
+    pub(super) fn are_names(&self) -> bool {
+        matches!(self.first, Some(Column::Name(_)))
+    }
+
     /// Whether neither texts nor label are given, so that they are to be found.
     pub(super) fn are_usual(&self) -> bool {
         [&self.first, &self.second, &self.label, &self.negative]

@@ -264,13 +264,13 @@ pub enum DataError {
         /// Where.
         at: Place,
         /// The column.
-        column: String,
+        column: Box<str>,
         /// What stands there.
         text: String,
         /// What must stand there.
         expected: &'static str,
         /// What to do.
-        remedies: Vec<Remedy>,
+        remedies: Box<[Remedy]>,
     },
     /// A label outside the scale that the source declares.
     #[error("{at}: the label {label} is outside {low}..{high}; {}", self.said())]
@@ -344,7 +344,7 @@ pub enum DataError {
         /// The data set.
         dataset: &'static str,
         /// Split and text variant.
-        detail: String,
+        detail: Box<str>,
         /// The data root.
         root: PathBuf,
         /// How the data root was chosen.
@@ -386,8 +386,8 @@ impl DataError {
             }
             Self::RowWidth { remedies, .. }
             | Self::UnclearColumns { remedies, .. }
-            | Self::BadNumber { remedies, .. }
             | Self::BadSource { remedies, .. } => remedies.clone(),
+            Self::BadNumber { remedies, .. } => remedies.to_vec(),
             _ => Vec::new(),
         }
     }
@@ -409,7 +409,10 @@ impl DataError {
             none if none.is_empty() => sentence(&remedies, &Remedy::without_option),
             said => said,
         };
-        message.replace(&usual, &said)
+        match said.is_empty() {
+            false => message.replace(&usual, &said),
+            true => message.replace(&format!("; {usual}"), ""),
+        }
     }
 }
 

@@ -285,7 +285,7 @@ impl PairFile {
         let names: Vec<&str> = row.cells.iter().map(String::as_str).collect();
         let published = self.published(&names);
         let usual = self.format == Format::Csv || looks_like_header(&names) || published.is_some();
-        let headed = self.header.unwrap_or(usual);
+        let headed = self.header.unwrap_or(usual || self.columns.are_names());
         let knows = |cell: &str| {
             let usual = self.decimal.usual(cell);
             usual.is_some_and(|cell| labels.knows(&cell))

@@ -229,10 +229,10 @@ pub(super) fn not_a_number(
     }
     DataError::BadNumber {
         at: at.clone(),
-        column: column.to_string(),
+        column: column.into(),
         text: text.to_string(),
         expected,
-        remedies,
+        remedies: remedies.into(),
     }
 }
 

@@ -213,7 +213,7 @@ impl Known {
         }
         Err(DataError::MissingDataset {
             dataset: self.name(),
-            detail,
+            detail: detail.into(),
             root: root.path().to_path_buf(),
             origin: root.origin().describe(),
             looked,

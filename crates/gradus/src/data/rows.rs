@@ -313,10 +313,10 @@ impl PairRows {
                 None => {
                     return Err(DataError::BadNumber {
                         at: self.place(pair.line),
-                        column: column.unwrap_or("the label").to_string(),
+                        column: column.unwrap_or("the label").into(),
                         text: text.clone(),
                         expected: "a number with a decimal comma",
-                        remedies: vec![Remedy::DecimalPoint],
+                        remedies: [Remedy::DecimalPoint].into(),
                     });
                 }
             };

@@ -147,7 +147,11 @@ impl Source {
         problem: impl Into<String>,
         key: &'static str,
     ) -> Result<T> {
-        self.bad_with(problem, vec![Remedy::Key(key.into())])
+        let remedy = match key.contains('`') {
+            true => Remedy::Key(key.into()),
+            false => key.into(),
+        };
+        self.bad_with(problem, vec![remedy])
     }
 
     pub(in crate::data) fn bad_with<T>(
