@@ -18,8 +18,15 @@ mod pretrain;
 mod prompts;
 mod pull;
 mod report;
+mod road;
 mod rows;
 mod score;
+#[allow(dead_code, reason = "the library's tests use the rest")]
+#[path = "../../../gradus/tests/hub/server.rs"]
+mod server;
+#[allow(dead_code, reason = "the library's tests use the rest")]
+#[path = "../../../gradus/tests/hub/shapes.rs"]
+mod shapes;
 mod signals;
 mod support;
 mod sweep;
