@@ -1,6 +1,6 @@
 //! Training that cannot learn is refused, or says so at its end.
 
-use crate::support::{gradus, model, stdout};
+use crate::support::{gradus, model, stdout, with_head};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -395,17 +395,7 @@ fn best_is_never_said_below_the_start() {
 #[test]
 fn one_grade_is_no_scale_to_calibrate_on() {
     let place = workplace(GRADED);
-    fs::create_dir(place.path().join("model")).unwrap();
-    for file in fs::read_dir(model("bert-small")).unwrap() {
-        let file = file.unwrap();
-        if file.path().is_file() {
-            fs::copy(
-                file.path(),
-                place.path().join("model").join(file.file_name()),
-            )
-            .unwrap();
-        }
-    }
+    with_head(&place.path().join("model"));
     let calibrate = |pairs: &str| {
         let mut command = gradus();
         command.current_dir(place.path());
