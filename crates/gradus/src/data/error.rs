@@ -352,7 +352,7 @@ pub enum DataError {
         /// The files looked for, relative to the root.
         looked: Vec<PathBuf>,
         /// What to do.
-        remedy: String,
+        remedy: Box<str>,
     },
 }
 

@@ -217,7 +217,7 @@ impl Known {
             root: root.path().to_path_buf(),
             origin: root.origin().describe(),
             looked,
-            remedy,
+            remedy: remedy.into(),
         }
         .into())
     }

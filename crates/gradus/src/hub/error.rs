@@ -237,11 +237,11 @@ pub enum HubError {
         /// The set's name here.
         name: &'static str,
         /// The repository.
-        what: String,
+        what: Box<str>,
         /// The hub asked.
-        endpoint: String,
+        endpoint: Box<str>,
         /// The files looked for.
-        wanted: String,
+        wanted: Box<str>,
         /// Where they would be looked for.
         folder: PathBuf,
     },
@@ -255,11 +255,11 @@ pub enum HubError {
         /// The set's name here.
         name: &'static str,
         /// The repository.
-        what: String,
+        what: Box<str>,
         /// What was looked for, by split.
-        wanted: String,
+        wanted: Box<str>,
         /// The files it has.
-        found: String,
+        found: Box<str>,
         /// Where files by hand would be looked for.
         folder: PathBuf,
     },

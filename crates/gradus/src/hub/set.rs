@@ -119,9 +119,9 @@ impl<'a> Found<'a> {
         let gone = |e: Error| match e {
             Error::Hub(HubError::NotFound { what, endpoint, .. }) => HubError::SetGone {
                 name: set.known.name(),
-                what,
-                endpoint,
-                wanted: wanted(set),
+                what: what.into(),
+                endpoint: endpoint.into(),
+                wanted: wanted(set).into(),
                 folder: folder.into(),
             }
             .into(),
@@ -140,9 +140,9 @@ impl<'a> Found<'a> {
         let reasons: Vec<&str> = first.absent.iter().map(|(_, why)| why.as_str()).collect();
         Err(HubError::NoTables {
             name: set.known.name(),
-            what: first.pull.repo.label(),
-            wanted: reasons.join("; "),
-            found: some(&first.listing.names()),
+            what: first.pull.repo.label().into(),
+            wanted: reasons.join("; ").into(),
+            found: some(&first.listing.names()).into(),
             folder: folder.into(),
         }
         .into())

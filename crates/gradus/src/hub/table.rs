@@ -21,6 +21,9 @@ pub(super) struct Table {
     rows: Rows,
 }
 
+/// Takes a row's number and its values.
+pub(super) type EachRow<'a> = dyn FnMut(u64, &Map<String, Value>) -> Result<()> + 'a;
+
 type Objects = Box<dyn Iterator<Item = Result<(u64, Map<String, Value>)>>>;
 
 enum Rows {
@@ -69,11 +72,7 @@ impl Table {
 
     /// Hands on row after row, with its number from 1 (of JSON lines and text
     /// the line), as the values of `columns`.
-    pub(super) fn each(
-        self,
-        columns: &[&str],
-        row: &mut dyn FnMut(u64, &Map<String, Value>) -> Result<()>,
-    ) -> Result<()> {
+    pub(super) fn each(self, columns: &[&str], row: &mut EachRow<'_>) -> Result<()> {
         match self.rows {
             Rows::Objects(objects) => {
                 for object in objects {

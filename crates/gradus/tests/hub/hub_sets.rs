@@ -14,6 +14,9 @@ use crate::shapes::{
     Cells, gzip, json_lines, names, parquet, parquet_of, publish_training, released,
 };
 
+/// Names and contents.
+type Files = Vec<(&'static str, Vec<u8>)>;
+
 const STS13: &str = "datasets/mteb/sts13-sts";
 
 fn set(known: Known) -> &'static HubSet {
@@ -62,7 +65,7 @@ fn every_form_of_a_task_gives_the_same_file() {
     let parts = [parquet_of(first, false), parquet_of(second, false)];
     let main = "main";
     let converted = "refs/convert/parquet";
-    let forms: Vec<(&str, Vec<(&str, Vec<u8>)>)> = vec![
+    let forms: Vec<(&str, Files)> = vec![
         (main, vec![("test.jsonl.gz", gzip(&text))]),
         (
             main,

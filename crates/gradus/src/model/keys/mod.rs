@@ -63,7 +63,7 @@ impl Keys {
             Some(Treatment::Only(values, why)) => {
                 let is =
                     |text: &&str| serde_json::from_str::<Value>(text).is_ok_and(|v| v == *value);
-                (!values.iter().any(|text| is(text))).then_some(Problem::Value(values, why))
+                (!values.iter().any(is)).then_some(Problem::Value(values, why))
             }
             Some(Treatment::Obeyed | Treatment::NoEffect(_)) => None,
         }
