@@ -406,7 +406,7 @@ impl PairFile {
             };
             reason = format!("{reason}, and the first line holds {what}");
             remedies.push(match found {
-                '\t' => Remedy::Format(Format::Tsv),
+                '\t' if self.format == Format::Csv => Remedy::Format(Format::Tsv),
                 ',' if self.format == Format::Tsv => Remedy::Format(Format::Csv),
                 found => Remedy::Delimiter(*found),
             });
