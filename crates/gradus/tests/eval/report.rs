@@ -73,7 +73,7 @@ model   STS12  STS-B   Avg.    own
 before  70.00  60.00  65.00  50.00
 after   82.35  72.35  77.35  62.35
 
-note: Avg. is over STS12, STS-B
+note: Avg. is over STS12, STS-B alone, not the seven tasks of published averages
 note: a note
 ";
     assert_eq!(text, want);
@@ -103,7 +103,7 @@ correlation: Pearson's x 100; similarity: cosine; aggregation: mean (of the subs
 | STS-B/q | 10 | 30.50 | 36.67 |
 | own | 10 | 25.00 | 31.17 |
 
-- Avg. is over STS12, STS-B
+- Avg. is over STS12, STS-B alone, not the seven tasks of published averages
 - a note
 ";
     assert_eq!(markdown, want);
