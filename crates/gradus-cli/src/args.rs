@@ -6,7 +6,7 @@ use crate::commands::{
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use gradus::Precision;
+use gradus::{Device, Precision};
 use std::path::PathBuf;
 
 const PRECISIONS: &[(&str, Precision)] = &[
@@ -64,6 +64,17 @@ pub struct Global {
     )]
     #[arg(value_parser = one_of(PRECISIONS))]
     pub precision: Option<Precision>,
+    /// Run models on this device: auto, cpu, cuda or cuda:N. This build has the
+    /// processor alone
+    #[arg(
+        long,
+        global = true,
+        value_name = "DEVICE",
+        default_value = "auto",
+        hide_default_value = true,
+        help_heading = "Global options"
+    )]
+    pub device: Device,
     /// The folder of the public data sets; by default $GRADUS_DATA, else
     /// gradus/data in the user's cache folder
     #[arg(

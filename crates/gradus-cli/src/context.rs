@@ -3,11 +3,11 @@
 use crate::args::Global;
 use crate::exit::Failure;
 use crate::progress::{Fetching, Manner};
-use gradus::Precision;
 use gradus::data::{DataRoot, RootOrigin};
 use gradus::hub::{HubConfig, resolve_model};
 use gradus::model::{PromptChoice, SentenceEncoder};
 use gradus::output::Marker;
+use gradus::{Device, Precision};
 use gradus_kernels::cpu::Cpu;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -22,6 +22,8 @@ pub struct Context {
     pub data: DataRoot,
     /// The precision asked for, if any.
     pub precision: Option<Precision>,
+    /// What models run on.
+    device: Device,
     /// Number of threads; 0 for one per core.
     threads: usize,
     /// Whether the precision was told.
@@ -45,6 +47,7 @@ impl Context {
             manner: Manner::choose(global.quiet),
             data: DataRoot::resolve(global.data.as_deref()),
             precision: global.precision,
+            device: global.device,
             threads,
             told: Cell::new(false),
             noted: RefCell::default(),
@@ -71,7 +74,7 @@ impl Context {
     /// command line has another; says what it chose where that was left to us.
     pub fn backend(&self, recipe: Precision) -> Result<Cpu, Failure> {
         let precision = self.precision.unwrap_or(recipe);
-        let (backend, why) = precision.backend(self.threads)?;
+        let (backend, why) = self.device.backend(precision, self.threads)?;
         if let Some(why) = why.filter(|_| !self.told.replace(true)) {
             self.manner.note(&format!("precision  {why}"));
         }

@@ -2,11 +2,10 @@
 
 use crate::remedies::FrontEnd;
 use crate::stop;
-use gradus::Error;
 use gradus::data::DataError;
 use gradus::hub::HubError;
 use gradus::train::TrainError;
-use gradus_kernels::cpu::Unavailable;
+use gradus::{DeviceError, Error};
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -27,9 +26,9 @@ pub enum Failure {
     /// The model cannot be used.
     #[error(transparent)]
     Model(Error),
-    /// The processor does not have what was asked for.
+    /// The machine does not have the device, or it has not the instructions.
     #[error(transparent)]
-    Unavailable(#[from] Unavailable),
+    Device(#[from] DeviceError),
     /// The model gave a vector that is no use.
     #[error(
         "{model}: the vector of {text:?} is not finite; the weights may come from a run that diverged"
@@ -66,7 +65,7 @@ pub const CODES: [u8; 6] = [0, OTHER, USAGE, BAD_DATA, BAD_MODEL, NOT_FETCHED];
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Failure::Usage(_) | Failure::Unavailable(_) => USAGE,
+            Failure::Usage(_) | Failure::Device(_) => USAGE,
             Failure::Input(_) | Failure::NoSentences(_) => BAD_DATA,
             Failure::Model(Error::Io { .. }) | Failure::NotFinite { .. } => BAD_MODEL,
             Failure::Output { .. } => OTHER,

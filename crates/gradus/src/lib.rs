@@ -3,6 +3,7 @@
 mod atomic;
 pub mod calibration;
 pub mod data;
+mod device;
 pub mod difference;
 pub mod distill;
 mod embeddings;
@@ -22,6 +23,7 @@ pub mod tensorboard;
 pub mod text;
 pub mod train;
 
+pub use device::{Device, DeviceError};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use precision::Precision;

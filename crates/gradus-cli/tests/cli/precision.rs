@@ -68,6 +68,25 @@ fn what_cannot_be_had_is_refused() {
 }
 
 #[test]
+fn a_device_is_the_processor_or_refused() {
+    let auto = stdout(&mut encode(&[], None));
+    assert_eq!(stdout(&mut encode(&["--device", "cpu"], None)), auto);
+    let only = contains("this build of gradus runs on the processor only");
+    for (device, named) in [("cuda", "not on cuda:0"), ("cuda:1", "not on cuda:1")] {
+        encode(&["--device", device], None)
+            .assert()
+            .code(2)
+            .stderr(only.clone().and(contains(named)));
+    }
+    encode(&["--device", "gpu"], None)
+        .assert()
+        .code(2)
+        .stderr(contains(
+            "no such device: \"gpu\"; there are auto, cpu, cuda and cuda:N",
+        ));
+}
+
+#[test]
 fn f32_is_near_whatever_computes_it() {
     let first = |command: &mut assert_cmd::Command| -> f64 {
         let object: serde_json::Value = serde_json::from_str(&stdout(command)).unwrap();
