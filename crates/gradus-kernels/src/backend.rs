@@ -1,109 +1,77 @@
 use crate::dropout::Dropout;
-use crate::{Activation, DistanceBias, GateOrder, Packed, Pooling, Rotary, View};
+use crate::{
+    Activation, AdamWSegment, AdamWStep, AttentionSpec, BackendFailure, DistanceBias,
+    EmbeddingTables, FeedForwardLayers, GateOrder, LayerNormOutput, LayerNormSaved, Linear,
+    NormSpec, Packed, Pooling, QueryKeyNorms, Rotary, ScoredRow, View,
+};
+use std::ops::Range;
 
-/// A linear layer's place in the arena: `y = x W^T + b`, `W` is `[out, in]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Linear {
-    /// `[out, in]`.
-    pub weight: View,
-    /// `[1, out]`, where there is one.
-    pub bias: Option<View>,
+/// What attention works on.
+pub struct AttentionInput<'a, B: Backend> {
+    /// `[tokens, AttentionSpec::qkv_width]`: queries, keys and values side by
+    /// side.
+    pub qkv: &'a B::Tensor,
+    /// Where sequences begin and end.
+    pub batch: &'a B::Batch,
+    /// Of [`Backend::distance_bias`], added to the scaled scores.
+    pub bias: Option<&'a B::Tensor>,
+    /// Of the probabilities; see [`Dropout::head_row_key`].
+    pub dropout: Option<Dropout>,
 }
 
-/// The feed-forward part of a transformer's layer: `f(x U^T + a) D^T + b`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeedForwardLayers {
-    /// `U` and `a`.
-    pub up: Linear,
-    /// `f`.
-    pub activation: Activation,
-    /// `D` and `b`.
-    pub down: Linear,
+impl<B: Backend> Clone for AttentionInput<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-/// A layer norm's place in the arena.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LayerNorm {
-    /// `[1, width]`.
-    pub gamma: View,
-    /// `[1, width]`.
-    pub beta: View,
-    /// Added to the variance.
-    pub eps: f32,
+impl<B: Backend> Copy for AttentionInput<'_, B> {}
+
+/// Dropout on the rows of a batch; see [`Dropout::row_key`].
+pub struct RowDropout<'a, B: Backend> {
+    /// Whose sequences name the masks.
+    pub batch: &'a B::Batch,
+    /// Probability, key and site.
+    pub dropout: Dropout,
 }
 
-/// The layer norms of queries and of keys.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct QueryKeyNorms {
-    /// Over a token's queries of all heads.
-    pub queries: LayerNorm,
-    /// Over its keys.
-    pub keys: LayerNorm,
+impl<B: Backend> Clone for RowDropout<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-/// The embedding tables' places in the arena, each `[entries, width]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EmbeddingTables {
-    /// By token id.
-    pub words: View,
-    /// By position.
-    pub positions: Option<View>,
-    /// By segment.
-    pub segments: Option<View>,
+impl<B: Backend> Copy for RowDropout<'_, B> {}
+
+/// What an optimizer's step reads and changes: arenas of one layout.
+pub struct AdamWArenas<'a, B: Backend> {
+    /// Parameters.
+    pub params: &'a mut B::Arena,
+    /// Their gradients.
+    pub grads: &'a B::Arena,
+    /// First moments.
+    pub first: &'a mut B::Arena,
+    /// Second moments.
+    pub second: &'a mut B::Arena,
 }
 
-/// What a layer norm's backward needs.
-#[derive(Debug)]
-pub struct Standardized<T> {
-    /// The normalised input before scale and shift, `[rows, width]`.
-    pub normalized: T,
-    /// `1 / sqrt(variance + eps)` of each row, `[rows, 1]`.
-    pub inverse_deviation: T,
+/// How a step depends on the norm of the gradients.
+pub struct Clip<'a, B: Backend> {
+    /// The norm of all gradients of the step. Where it is no finite number, the
+    /// step changes nothing.
+    pub norm: &'a B::GradientNorm,
+    /// Gradients are scaled down to this norm, as PyTorch's `clip_grad_norm_`
+    /// does: by `min(1, most / (norm + 1e-6))`.
+    pub most: Option<f64>,
 }
 
-/// A layer norm's output and what its backward needs.
-#[derive(Debug)]
-pub struct Normed<T> {
-    /// `[rows, width]`.
-    pub out: T,
-    /// For [`Backend::add_layer_norm_backward`].
-    pub kept: Standardized<T>,
+impl<B: Backend> Clone for Clip<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-/// A row of scores beside the class that was to be found.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct ScoredRow {
-    /// Its cross-entropy, in nats.
-    pub loss: f64,
-    /// Whether no class has a higher score than the right one.
-    pub correct: bool,
-}
-
-/// A run of arena values that share a learning rate and weight decay.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AdamWSegment {
-    /// Indices into the arena.
-    pub range: std::ops::Range<usize>,
-    /// Learning rate at this step.
-    pub learning_rate: f32,
-    /// Decoupled weight decay.
-    pub weight_decay: f32,
-}
-
-/// One step of AdamW (Loshchilov & Hutter 2019), as PyTorch computes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AdamWStep {
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// The step's number, from 1.
-    pub step: u64,
-    /// Gradients are multiplied by this first (clipping).
-    pub gradient_scale: f32,
-}
+impl<B: Backend> Copy for Clip<'_, B> {}
 
 /// The operations that an encoder is written over.
 ///
@@ -114,13 +82,32 @@ pub struct AdamWStep {
 ///
 /// Every implementation keeps two promises: a sequence's results do not depend
 /// on the rest of the batch, and nothing depends on the degree of parallelism.
-pub trait Backend: Send + Sync + 'static {
+///
+/// # What waits for the device
+///
+/// An operation may return before the device has done it. The host waits where
+/// values come back: [`Backend::read`], [`Backend::read_arena`],
+/// [`Backend::scored`] and [`Backend::norm`], nowhere else. So a training step
+/// calls the last two only when all of its work has been queued. Operations
+/// do not fail: the first failure stays in the backend, later operations do
+/// nothing of use, and [`Backend::check`] is called wherever something was read.
+pub trait Backend: Sized + Send + Sync + 'static {
     /// A matrix of activations on the device.
     type Tensor: Send + Sync;
     /// A flat arena of f32 values on the device.
     type Arena: Send + Sync;
-    /// What a feed-forward part keeps for its backward pass.
-    type Inner: Send + Sync;
+    /// A batch on the device: token ids, positions, segments, where sequences
+    /// begin, their dropout streams.
+    type Batch: Send + Sync;
+    /// What a feed-forward part's backward needs.
+    type FeedForwardSaved: Send + Sync;
+    /// What attention's backward needs besides its inputs and its result, such
+    /// as the logarithm of each softmax's sum.
+    type Attended: Send + Sync;
+    /// How rows of scores fare, on the device.
+    type Scored: Send;
+    /// The norm of gradients, on the device.
+    type GradientNorm: Send + Sync;
 
     /// What this runs on, for people.
     fn describe(&self) -> String;
@@ -129,11 +116,25 @@ pub trait Backend: Send + Sync + 'static {
     /// the number of threads, on which nothing depends.
     fn arithmetic(&self) -> String;
 
+    /// How many tokens in a batch suit inference.
+    fn batch_tokens(&self) -> usize {
+        512
+    }
+
+    /// The first thing that went wrong on the device, if anything did.
+    fn failure(&self) -> Option<BackendFailure> {
+        None
+    }
+    /// Whether all went well, to be called where something was read.
+    ///
+    /// # Errors
+    /// [`Backend::failure`], if there is one.
+    fn check(&self) -> Result<(), BackendFailure> {
+        self.failure().map_or(Ok(()), Err)
+    }
+
     /// Does a job of many operations where they start fastest.
-    fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R
-    where
-        Self: Sized,
-    {
+    fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
         job()
     }
     /// How many independent batches at a time suit the device.
@@ -146,15 +147,21 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         jobs: Vec<I>,
         job: impl Fn(&Self, I) -> R + Send + Sync,
-    ) -> Vec<R>
-    where
-        Self: Sized,
-    {
+    ) -> Vec<R> {
         jobs.into_iter().map(|i| job(self, i)).collect()
     }
 
+    /// Moves a batch to the device: once for each pass.
+    fn batch(&self, packed: Packed) -> Self::Batch;
+    /// The batch as the host knows it.
+    fn packed<'a>(&self, batch: &'a Self::Batch) -> &'a Packed;
+
     /// Copies a `[rows, cols]` matrix to the device.
     fn tensor(&self, rows: usize, cols: usize, values: &[f32]) -> Self::Tensor;
+    /// A `[rows, cols]` matrix of zeros.
+    fn zeros(&self, rows: usize, cols: usize) -> Self::Tensor;
+    /// The same values again.
+    fn copy(&self, x: &Self::Tensor) -> Self::Tensor;
     /// Copies a matrix from the device.
     fn read(&self, tensor: &Self::Tensor) -> Vec<f32>;
     /// `(rows, cols)`.
@@ -167,22 +174,24 @@ pub trait Backend: Send + Sync + 'static {
     /// table is also a layer's weight.
     fn gradient_arena(&self, len: usize, sparse: Option<View>) -> Self::Arena;
     /// Copies part of an arena from the device.
-    fn read_arena(&self, arena: &Self::Arena, range: std::ops::Range<usize>) -> Vec<f32>;
+    fn read_arena(&self, arena: &Self::Arena, range: Range<usize>) -> Vec<f32>;
     /// Overwrites part of an arena from `offset` on.
     fn write_arena(&self, arena: &mut Self::Arena, offset: usize, values: &[f32]);
     /// Sets every value to zero.
     fn zero(&self, arena: &mut Self::Arena);
-    /// The sum of squares of some ranges, accumulated in f64.
-    fn sum_of_squares(&self, arena: &Self::Arena, ranges: &[std::ops::Range<usize>]) -> f64;
 
     /// Sums the tables' rows for each token: `[tokens, width]`.
-    fn embed(&self, params: &Self::Arena, tables: &EmbeddingTables, batch: &Packed)
-    -> Self::Tensor;
+    fn embed(
+        &self,
+        params: &Self::Arena,
+        tables: &EmbeddingTables,
+        batch: &Self::Batch,
+    ) -> Self::Tensor;
     /// Scatters `dy` into the tables' gradients.
     fn embed_backward(
         &self,
         tables: &EmbeddingTables,
-        batch: &Packed,
+        batch: &Self::Batch,
         dy: &Self::Tensor,
         grads: &mut Self::Arena,
     );
@@ -205,6 +214,18 @@ pub trait Backend: Send + Sync + 'static {
         activation: Activation,
         x: &Self::Tensor,
     ) -> Self::Tensor;
+    /// Adds `dy^T x` and the column sums of `dy` to the gradients and returns
+    /// `dy W`, added to `onto` where that is given: a residual's gradient gets
+    /// its share without a pass of its own.
+    fn linear_backward(
+        &self,
+        params: &Self::Arena,
+        layer: &Linear,
+        x: &Self::Tensor,
+        dy: &Self::Tensor,
+        onto: Option<Self::Tensor>,
+        grads: &mut Self::Arena,
+    ) -> Self::Tensor;
     /// `f(x U^T + a) D^T + b`, both layers of a transformer's feed-forward part,
     /// for inference.
     fn feed_forward(
@@ -213,30 +234,22 @@ pub trait Backend: Send + Sync + 'static {
         layers: &FeedForwardLayers,
         x: &Self::Tensor,
     ) -> Self::Tensor;
-    /// The same for training, with what its backward pass needs.
+    /// The same for training, with what its backward needs.
     fn feed_forward_kept(
         &self,
         params: &Self::Arena,
         layers: &FeedForwardLayers,
         x: &Self::Tensor,
-    ) -> (Self::Tensor, Self::Inner);
-    /// Adds to the gradients of both layers and returns that of `x`.
+    ) -> (Self::Tensor, Self::FeedForwardSaved);
+    /// Adds to the gradients of both layers and returns that of `x`, added to
+    /// `onto` where that is given.
     fn feed_forward_backward(
         &self,
         params: &Self::Arena,
         layers: &FeedForwardLayers,
-        x_and_inner: (&Self::Tensor, Self::Inner),
+        x_and_saved: (&Self::Tensor, Self::FeedForwardSaved),
         dy: &Self::Tensor,
-        grads: &mut Self::Arena,
-    ) -> Self::Tensor;
-    /// Adds `dy^T x` and the column sums of `dy` to the gradients and returns
-    /// `dy W`.
-    fn linear_backward(
-        &self,
-        params: &Self::Arena,
-        layer: &Linear,
-        x: &Self::Tensor,
-        dy: &Self::Tensor,
+        onto: Option<Self::Tensor>,
         grads: &mut Self::Arena,
     ) -> Self::Tensor;
     /// `dy * f'(pre)`.
@@ -259,58 +272,65 @@ pub trait Backend: Send + Sync + 'static {
         dy: &Self::Tensor,
     ) -> Self::Tensor;
 
-    /// Layer norm of `dropout(x) + residual`.
-    fn add_layer_norm(
+    /// The norm of `x`, which stays as it is: for blocks that normalise before
+    /// their layers and go on with `x`.
+    fn norm_of(
         &self,
         params: &Self::Arena,
-        norm: &LayerNorm,
-        batch: &Packed,
+        norm: &NormSpec,
+        x: &Self::Tensor,
+    ) -> LayerNormOutput<Self::Tensor> {
+        self.add_norm(params, norm, self.copy(x), None, None)
+    }
+    /// The norm of `dropout(x) + residual`.
+    fn add_norm(
+        &self,
+        params: &Self::Arena,
+        norm: &NormSpec,
         x: Self::Tensor,
         residual: Option<&Self::Tensor>,
-        dropout: Option<Dropout>,
-    ) -> Normed<Self::Tensor>;
-    /// Adds to the gradients of scale and shift; returns the gradient of the
-    /// sum, which is the residual's, and that of `x` before dropout where
-    /// there was one (`None` means the same as the residual's).
-    #[allow(clippy::too_many_arguments)] // all of them are the operation's own
-    fn add_layer_norm_backward(
+        dropout: Option<RowDropout<'_, Self>>,
+    ) -> LayerNormOutput<Self::Tensor>;
+    /// The backward of both. Adds to the gradients of scale and shift; returns
+    /// the gradient of the sum, which is the residual's, and that of `x` before
+    /// dropout where there was one (`None` means the same as the residual's).
+    fn add_norm_backward(
         &self,
         params: &Self::Arena,
-        norm: &LayerNorm,
-        batch: &Packed,
-        saved: &Standardized<Self::Tensor>,
+        norm: &NormSpec,
+        saved: &LayerNormSaved<Self::Tensor>,
         dy: &Self::Tensor,
-        dropout: Option<Dropout>,
+        dropout: Option<RowDropout<'_, Self>>,
         grads: &mut Self::Arena,
     ) -> (Self::Tensor, Option<Self::Tensor>);
 
-    /// `qkv`, `[tokens, 3 * width]`, with a layer norm over a token's queries of
-    /// all heads and one over its keys; what is kept has both, side by side, and
-    /// two deviations a row.
+    /// Queries, keys and values, with a norm over a token's queries and one over
+    /// its keys. What is saved has both side by side, queries first.
     fn query_key_norm(
         &self,
         params: &Self::Arena,
         norms: &QueryKeyNorms,
+        spec: &AttentionSpec,
         qkv: Self::Tensor,
-    ) -> (Self::Tensor, Standardized<Self::Tensor>);
+    ) -> (Self::Tensor, LayerNormSaved<Self::Tensor>);
     /// Adds to the gradients of scales and shifts; returns that of `qkv` before,
     /// given that of the result.
     fn query_key_norm_backward(
         &self,
         params: &Self::Arena,
         norms: &QueryKeyNorms,
-        saved: &Standardized<Self::Tensor>,
+        spec: &AttentionSpec,
+        saved: &LayerNormSaved<Self::Tensor>,
         dy: Self::Tensor,
         grads: &mut Self::Arena,
     ) -> Self::Tensor;
 
-    /// `qkv`, `[tokens, 3 * width]`, with queries and keys turned by their
-    /// positions.
+    /// Queries, keys and values, queries and keys turned by their positions.
     fn rotary(
         &self,
         rotary: &Rotary,
-        batch: &Packed,
-        heads: usize,
+        spec: &AttentionSpec,
+        batch: &Self::Batch,
         qkv: Self::Tensor,
     ) -> Self::Tensor;
     /// The gradient of what was turned, given that of the result: the same
@@ -318,8 +338,8 @@ pub trait Backend: Send + Sync + 'static {
     fn rotary_backward(
         &self,
         rotary: &Rotary,
-        batch: &Packed,
-        heads: usize,
+        spec: &AttentionSpec,
+        batch: &Self::Batch,
         dy: Self::Tensor,
     ) -> Self::Tensor;
 
@@ -330,46 +350,40 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         params: &Self::Arena,
         bias: &DistanceBias,
-        batch: &Packed,
+        batch: &Self::Batch,
         heads: usize,
     ) -> Self::Tensor;
     /// Adds to the gradient of a learned table.
     fn distance_bias_backward(
         &self,
         bias: &DistanceBias,
-        batch: &Packed,
+        batch: &Self::Batch,
         dy: &Self::Tensor,
         grads: &mut Self::Arena,
     );
 
-    /// Multi-head self-attention within each sequence. `qkv` is
-    /// `[tokens, 3 * width]`: queries, keys, values side by side. A `bias` of
-    /// [`Backend::distance_bias`] is added to the scaled scores. Returns the
-    /// context `[tokens, width]`.
-    fn attention(
+    /// Multi-head self-attention within each sequence: the context,
+    /// `[tokens, q_width]`.
+    fn attention(&self, spec: &AttentionSpec, input: AttentionInput<'_, Self>) -> Self::Tensor;
+    /// The same for training, with what its backward needs.
+    fn attention_kept(
         &self,
-        qkv: &Self::Tensor,
-        batch: &Packed,
-        heads: usize,
-        bias: Option<&Self::Tensor>,
-        dropout: Option<Dropout>,
-    ) -> Self::Tensor;
-    /// The gradient of `qkv`. That of the bias is added to `dbias`, of the
-    /// bias's shape, where it is wanted.
-    #[allow(clippy::too_many_arguments)] // all of them are the operation's own
+        spec: &AttentionSpec,
+        input: AttentionInput<'_, Self>,
+    ) -> (Self::Tensor, Self::Attended);
+    /// The gradient of `qkv`, given the context and what was saved with it. That
+    /// of the bias is added to `dbias`, of the bias's shape, where it is wanted.
     fn attention_backward(
         &self,
-        qkv: &Self::Tensor,
-        batch: &Packed,
-        heads: usize,
-        bias: Option<&Self::Tensor>,
-        dropout: Option<Dropout>,
+        spec: &AttentionSpec,
+        input: AttentionInput<'_, Self>,
+        context_and_saved: (&Self::Tensor, Self::Attended),
         dy: &Self::Tensor,
         dbias: Option<&mut Self::Tensor>,
     ) -> Self::Tensor;
 
     /// `x` with values dropped and the rest scaled up; its own backward.
-    fn dropout(&self, batch: &Packed, x: Self::Tensor, dropout: Dropout) -> Self::Tensor;
+    fn dropout(&self, x: Self::Tensor, dropout: RowDropout<'_, Self>) -> Self::Tensor;
     /// `a + b`, reusing `a`.
     fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Self::Tensor;
 
@@ -381,6 +395,12 @@ pub trait Backend: Send + Sync + 'static {
     /// `values`. The gradient of `values` is [`Backend::gather`] of the
     /// result's; that of `x` is zero there.
     fn replace_rows(&self, x: Self::Tensor, rows: &[u32], values: &Self::Tensor) -> Self::Tensor;
+    /// The first rows of `x`, as many as there are in `of`, each less the row of
+    /// `x` that `of` names.
+    fn subtract_rows(&self, x: Self::Tensor, of: &[u32]) -> Self::Tensor;
+    /// The gradient of `x`, which has `total` rows; `of` names none of the first
+    /// rows, as many as there are in `of`.
+    fn subtract_rows_backward(&self, dy: Self::Tensor, of: &[u32], total: usize) -> Self::Tensor;
     /// The softmax cross-entropy of each row of `scores`, `[rows, classes]`,
     /// with its target class, and the gradient of `scale` times their sum,
     /// which takes the place of `scores`.
@@ -389,15 +409,18 @@ pub trait Backend: Send + Sync + 'static {
         scores: Self::Tensor,
         targets: &[u32],
         scale: f32,
-    ) -> (Vec<ScoredRow>, Self::Tensor);
+    ) -> (Self::Scored, Self::Tensor);
+    /// Copies from the device how rows fared: after backward, so that the device
+    /// does not wait for the host.
+    fn scored(&self, scored: Self::Scored) -> Vec<ScoredRow>;
 
     /// `[sequences, width * modes]`.
-    fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Self::Tensor) -> Self::Tensor;
+    fn pool(&self, modes: &[Pooling], batch: &Self::Batch, x: &Self::Tensor) -> Self::Tensor;
     /// The gradient of `x`, `[tokens, width]`.
     fn pool_backward(
         &self,
         modes: &[Pooling],
-        batch: &Packed,
+        batch: &Self::Batch,
         x: &Self::Tensor,
         dy: &Self::Tensor,
     ) -> Self::Tensor;
@@ -405,15 +428,36 @@ pub trait Backend: Send + Sync + 'static {
     fn normalize(&self, x: &Self::Tensor) -> Self::Tensor;
     /// The gradient of `x`.
     fn normalize_backward(&self, x: &Self::Tensor, dy: &Self::Tensor) -> Self::Tensor;
+    /// The cosines of every row of `a` with every row of `b`, in f32 whatever
+    /// the precision of products: `[rows of a, rows of b]`. Lengths are at least
+    /// 1e-12.
+    fn cosines(&self, a: &Self::Tensor, b: &Self::Tensor) -> Self::Tensor;
+    /// The gradients of `a` and of `b`.
+    fn cosines_backward(
+        &self,
+        a: &Self::Tensor,
+        b: &Self::Tensor,
+        dy: &Self::Tensor,
+    ) -> (Self::Tensor, Self::Tensor);
 
+    /// The root of the sum of squares, accumulated in f64, of some ranges and of
+    /// `rest`, a sum of squares that the host has.
+    fn gradient_norm(
+        &self,
+        grads: &Self::Arena,
+        ranges: &[Range<usize>],
+        rest: f64,
+    ) -> Self::GradientNorm;
+    /// The norm of two sets of gradients together.
+    fn joint_norm(&self, a: &Self::GradientNorm, b: &Self::GradientNorm) -> Self::GradientNorm;
+    /// Copies a norm from the device: after the step that it belongs to.
+    fn norm(&self, norm: &Self::GradientNorm) -> f64;
     /// One optimizer step over the given segments; values outside stay.
     fn adamw(
         &self,
-        params: &mut Self::Arena,
-        grads: &Self::Arena,
-        first_moment: &mut Self::Arena,
-        second_moment: &mut Self::Arena,
+        arenas: AdamWArenas<'_, Self>,
         segments: &[AdamWSegment],
         step: &AdamWStep,
+        clip: Clip<'_, Self>,
     );
 }

@@ -33,27 +33,35 @@ impl Dropout {
 
     /// A value is dropped where its 16 random bits are below this.
     #[inline(always)]
-    pub(crate) fn threshold(&self) -> u32 {
+    pub fn threshold(&self) -> u32 {
         (self.p.clamp(0.0, 0.9999) * 65536.0).round() as u32
     }
 
     /// What kept values are multiplied by; exact for the threshold used.
     #[inline(always)]
-    pub(crate) fn scale(&self) -> f32 {
+    pub fn scale(&self) -> f32 {
         65536.0 / (65536 - self.threshold()) as f32
     }
 
-    /// The key of one row of one sequence.
+    /// The key of one row of one sequence, whose dropout stream this is.
     #[inline(always)]
-    pub(crate) fn row_key(&self, stream: u64, row: usize) -> u32 {
+    pub fn row_key(&self, stream: u64, row: usize) -> u32 {
         let sequence = mix64(self.key ^ mix64(stream ^ (u64::from(self.site) << 32)));
         let row = mix64(sequence ^ row as u64);
         (row >> 32) as u32 ^ row as u32
     }
 
-    /// Multiplies `values`, one row, by the row's mask.
+    /// The key of the probabilities of query `i` of one head: heads count as rows
+    /// of their own.
     #[inline(always)]
-    pub(crate) fn apply(&self, values: &mut [f32], row_key: u32) {
+    pub fn head_row_key(&self, stream: u64, head: usize, i: usize) -> u32 {
+        self.row_key(stream, (head << 32) | i)
+    }
+
+    /// Multiplies `values`, one row, by the row's mask. Every backend drops what
+    /// this drops.
+    #[inline(always)]
+    pub fn apply(&self, values: &mut [f32], row_key: u32) {
         let (threshold, scale) = (self.threshold(), self.scale());
         // Each 32-bit hash serves one column of the left half and one of the
         // right half, which keeps both loops free of shuffles.

@@ -19,14 +19,17 @@ pub mod dropout;
 mod packed;
 mod pooling;
 mod position;
+mod specs;
 mod view;
 
 pub use activation::{Activation, GateOrder};
-pub use backend::{
-    AdamWSegment, AdamWStep, Backend, EmbeddingTables, FeedForwardLayers, LayerNorm, Linear,
-    Normed, QueryKeyNorms, ScoredRow, Standardized,
-};
+pub use backend::{AdamWArenas, AttentionInput, Backend, Clip, RowDropout};
 pub use packed::{Packed, Sequence};
 pub use pooling::Pooling;
 pub use position::{DistanceBias, Rotary, alibi_slopes};
+pub use specs::{
+    AdamWSegment, AdamWStep, AttentionMask, AttentionSpec, BackendFailure, EmbeddingTables,
+    FeedForwardLayers, LayerNormOutput, LayerNormSaved, Linear, NormKind, NormSpec, QueryKeyNorms,
+    ScoredRow,
+};
 pub use view::View;

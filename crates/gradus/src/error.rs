@@ -35,6 +35,11 @@ pub enum Error {
     /// A place that nothing is written to.
     #[error(transparent)]
     Output(#[from] crate::output::OutputError),
+    /// The device that a model runs on failed.
+    #[error(
+        "the device failed: {0}; try again, with smaller batches if it is out of memory, or on the processor"
+    )]
+    Device(#[from] gradus_kernels::BackendFailure),
     /// A bug in this library.
     #[error("internal error, please report it: {0}")]
     Internal(String),

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{copy_of, distance, fixture, json, load, model_folder, numbers, strings};
+use common::{bf16, copy_of, distance, fixture, json, load, model_folder, numbers, strings};
 use gradus::Embeddings;
-use gradus::model::{EncodeOptions, Features};
+use gradus::model::{EncodeOptions, Features, SentenceEncoder};
 use gradus::objective::{
     CosineForm, CrossEntropy, Facts, HeadForm, Input, L1, MeanSquaredError, Objective,
     ObjectiveConfig, OutOfRange, PointLoss, Projected, Projection, SmoothK2, TranslatedRelu,
@@ -64,6 +64,25 @@ fn tokens_and_vectors() {
     }
 }
 
+/// In the default precision, where the processor has it.
+#[test]
+fn vectors_in_bf16_are_near_pytorch() {
+    for name in MODELS {
+        let Some(backend) = bf16() else { return };
+        let model = SentenceEncoder::load(model_folder(name), backend).unwrap();
+        let expected = json(model_folder(name).join("expected.json"));
+        let texts = strings(&expected["texts"]);
+        let vectors = model.encode(&texts, EncodeOptions::default()).unwrap();
+        let want = numbers(&expected["embeddings"]);
+        let size = want.iter().fold(0f64, |a, b| a.max(b.abs()));
+        let off = distance(vectors.as_slice(), &want) / size;
+        println!("{name}: {off:e}");
+        assert!(off <= 0.04, "{name}: off by {off:e} of the largest value");
+        // And it is bf16 that computed them.
+        assert!(off > 1e-5, "{name}: off by {off:e} only");
+    }
+}
+
 #[test]
 fn every_pooling() {
     let expected = json(model_folder("bert-small").join("expected.json"));
@@ -82,7 +101,12 @@ fn every_pooling() {
         write("modules.json", modules);
         let model = load(folder.path());
         let got = model
-            .encode(&texts, EncodeOptions { batch_tokens: 30 })
+            .encode(
+                &texts,
+                EncodeOptions {
+                    batch_tokens: Some(30),
+                },
+            )
             .unwrap();
         let off = distance(got.as_slice(), &numbers(vectors));
         assert!(off <= 1e-5, "{mode}: off by {off:e}");

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{copy_of, distance, fixture, json, model_folder, numbers};
+use common::{bf16, copy_of, distance, fixture, json, model_folder, numbers};
 use gradus::model::{FreshModel, SentenceEncoder, TokenizerFiles, write_fresh};
 use gradus::pretrain::{LanguageModel, Masked};
 use gradus::text::{Tokenizer, train_word_pieces};
@@ -100,6 +100,38 @@ fn losses_and_gradients_are_those_of_pytorch() {
             largest = largest.max(off);
         }
         println!("{name}: largest relative difference {largest:e}");
+    }
+}
+
+/// In the default precision, where the processor has it.
+#[test]
+fn losses_and_gradients_in_bf16_are_near_pytorch() {
+    for name in ["bert", "roberta", "distilbert", "mpnet"] {
+        let Some(backend) = bf16() else { return };
+        let folder = fixture("pretraining").join(name);
+        let model = LanguageModel::load(&folder, backend, 1).unwrap();
+        let described = json(fixture("pretraining").join(format!("{name}.json")));
+        let want = tensors(&fixture("pretraining").join(format!("{name}-gradients.safetensors")));
+        let texts = texts(&described);
+        let batch = model.pack(texts.iter().zip(0..));
+        let encoder = model.encoder();
+        let mut grads = encoder.gradient_arena();
+        let score = model.gradients(&batch, 1.0 / batch.masked() as f32, None, &mut grads);
+        let loss = described["loss"].as_f64().unwrap();
+        let off = (score.mean_loss() / loss - 1.0).abs();
+        assert!(off < 5e-3, "{name}: {score:?}, {loss}");
+        // All gradients together: how far they point elsewhere.
+        let (mut apart, mut all) = (0f64, 0f64);
+        for named in encoder.layout().named() {
+            let got = encoder.backend().read_arena(&grads, named.view.range());
+            for (g, w) in got.iter().zip(&want[&prefix(name, &named.name)].1) {
+                apart += f64::from(g - w).powi(2);
+                all += f64::from(*w).powi(2);
+            }
+        }
+        let apart = (apart / all).sqrt();
+        println!("{name}: loss {off:e}, gradients {apart:e}");
+        assert!(apart < 0.1 && apart > 1e-5, "{name}: {apart}");
     }
 }
 

@@ -41,7 +41,7 @@ fn tokens_vectors_and_gradients_are_those_of_transformers() {
                 assert_eq!(tokens.ids, want, "{name}");
             }
             assert!(model.tokenizer().counts().truncated > 0, "{name}");
-            for batch_tokens in [512, 1] {
+            for batch_tokens in [Some(512), Some(1)] {
                 let found = model.encode(&texts, EncodeOptions { batch_tokens });
                 let found = found.unwrap();
                 let off = distance(found.as_slice(), &numbers(&expected[vectors]));

@@ -7,7 +7,7 @@
 use super::arena::{Arena, Layout, SparseRows, overlap};
 use super::matmul::Block;
 use super::{Cpu, cut};
-use crate::{AdamWSegment, AdamWStep};
+use crate::{AdamWArenas, AdamWSegment, AdamWStep, Clip};
 use std::ops::Range;
 
 /// Values per task; fixed, so that sums do not depend on the thread count.
@@ -107,7 +107,7 @@ struct Rule {
 }
 
 impl Rule {
-    fn new(segment: &AdamWSegment, step: &AdamWStep) -> Self {
+    fn new(segment: &AdamWSegment, step: &AdamWStep, gradient_scale: f32) -> Self {
         let correction1 = 1.0 - step.beta1.powf(step.step as f64);
         let correction2 = 1.0 - step.beta2.powf(step.step as f64);
         let rate = f64::from(segment.learning_rate);
@@ -119,7 +119,7 @@ impl Rule {
             take2: (1.0 - step.beta2) as f32,
             root2: correction2.sqrt() as f32,
             eps: step.eps as f32,
-            gradient_scale: step.gradient_scale,
+            gradient_scale,
         }
     }
 
@@ -146,13 +146,23 @@ impl Rule {
 
 pub(super) fn step(
     cpu: &Cpu,
-    params: &mut Arena,
-    grads: &Arena,
-    first: &mut Arena,
-    second: &mut Arena,
+    arenas: AdamWArenas<'_, Cpu>,
     segments: &[AdamWSegment],
     step: &AdamWStep,
+    clip: Clip<'_, Cpu>,
 ) {
+    if !clip.norm.is_finite() {
+        return;
+    }
+    let scale = clip
+        .most
+        .map_or(1.0, |most| (most / (clip.norm + 1e-6)).min(1.0));
+    let AdamWArenas {
+        params,
+        grads,
+        first,
+        second,
+    } = arenas;
     let (m, first_rows) = first.both();
     let (v, second_rows) = second.both();
     // The first moment knows for both which rows have moved.
@@ -168,7 +178,10 @@ pub(super) fn step(
         }
         None => *first_rows = None,
     }
-    let rules: Vec<_> = segments.iter().map(|s| Rule::new(s, step)).collect();
+    let rules: Vec<_> = segments
+        .iter()
+        .map(|s| Rule::new(s, step, scale as f32))
+        .collect();
     let (mut weights, kept) = to_lay_out(params.take_layouts(), segments, first_rows.as_ref());
     let mut work: Vec<(Vec<Piece>, Vec<Block<'_>>)> = vec![];
     let mut next = weights.iter_mut().peekable();

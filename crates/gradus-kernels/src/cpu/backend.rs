@@ -2,16 +2,15 @@
 
 use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
-use super::feed_forward::{self, Inner};
+use super::feed_forward::{self, FeedForwardSaved};
 use super::{
-    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cross_entropy, distance, embed, gated,
-    gather, linear, norm, pool, query_key_norm, rotary,
+    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cosine, cross_entropy, distance, embed,
+    gated, gather, linear, norm, pool, query_key_norm, rotary,
 };
-use crate::dropout::Dropout;
 use crate::{
-    Activation, AdamWSegment, AdamWStep, Backend, DistanceBias, EmbeddingTables, FeedForwardLayers,
-    GateOrder, LayerNorm, Linear, Normed, Packed, Pooling, QueryKeyNorms, Rotary, ScoredRow,
-    Standardized, View,
+    Activation, AdamWArenas, AdamWSegment, AdamWStep, AttentionInput, AttentionSpec, Backend, Clip,
+    DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNormOutput, LayerNormSaved,
+    Linear, NormSpec, Packed, Pooling, QueryKeyNorms, Rotary, RowDropout, ScoredRow, View,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -19,7 +18,13 @@ use std::ops::Range;
 impl Backend for Cpu {
     type Tensor = Tensor;
     type Arena = Arena;
-    type Inner = Inner;
+    /// It lies in main memory already.
+    type Batch = Packed;
+    type FeedForwardSaved = FeedForwardSaved;
+    /// Backward computes the probabilities anew.
+    type Attended = ();
+    type Scored = Vec<ScoredRow>;
+    type GradientNorm = f64;
 
     fn describe(&self) -> String {
         let (precision, isa) = (self.precision(), self.used());
@@ -64,10 +69,30 @@ impl Backend for Cpu {
         }
     }
 
+    fn batch(&self, packed: Packed) -> Packed {
+        packed
+    }
+
+    fn packed<'a>(&self, batch: &'a Packed) -> &'a Packed {
+        batch
+    }
+
     fn tensor(&self, rows: usize, cols: usize, values: &[f32]) -> Tensor {
         let mut tensor = self.uninit(rows, cols);
         tensor.values_mut().copy_from_slice(values);
         tensor
+    }
+
+    fn zeros(&self, rows: usize, cols: usize) -> Tensor {
+        let mut zeros = self.uninit(rows, cols);
+        zeros.values_mut().fill(0.0);
+        zeros
+    }
+
+    fn copy(&self, x: &Tensor) -> Tensor {
+        let mut copy = x.like();
+        copy.values_mut().copy_from_slice(x.values());
+        copy
     }
 
     fn read(&self, tensor: &Tensor) -> Vec<f32> {
@@ -96,10 +121,6 @@ impl Backend for Cpu {
 
     fn zero(&self, arena: &mut Arena) {
         arena.zero(self);
-    }
-
-    fn sum_of_squares(&self, arena: &Arena, ranges: &[Range<usize>]) -> f64 {
-        adamw::sum_of_squares(self, arena, ranges)
     }
 
     fn embed(&self, params: &Arena, tables: &EmbeddingTables, batch: &Packed) -> Tensor {
@@ -149,7 +170,7 @@ impl Backend for Cpu {
         params: &Arena,
         layers: &FeedForwardLayers,
         x: &Tensor,
-    ) -> (Tensor, Inner) {
+    ) -> (Tensor, FeedForwardSaved) {
         feed_forward::forward(self, params, layers, x)
     }
 
@@ -157,11 +178,12 @@ impl Backend for Cpu {
         &self,
         params: &Arena,
         layers: &FeedForwardLayers,
-        (x, inner): (&Tensor, Inner),
+        x_and_saved: (&Tensor, FeedForwardSaved),
         dy: &Tensor,
+        onto: Option<Tensor>,
         grads: &mut Arena,
     ) -> Tensor {
-        feed_forward::backward(self, params, layers, (x, inner), dy, grads)
+        feed_forward::backward(self, params, layers, x_and_saved, dy, onto, grads)
     }
 
     fn linear_backward(
@@ -170,9 +192,10 @@ impl Backend for Cpu {
         layer: &Linear,
         x: &Tensor,
         dy: &Tensor,
+        onto: Option<Tensor>,
         grads: &mut Arena,
     ) -> Tensor {
-        linear::backward(self, params, layer, x, dy, grads)
+        linear::backward(self, params, layer, x, dy, onto, grads)
     }
 
     fn activation_backward(&self, activation: Activation, pre: &Tensor, dy: Tensor) -> Tensor {
@@ -193,57 +216,63 @@ impl Backend for Cpu {
         gated::backward(self, activation, order, pre, dy)
     }
 
-    fn add_layer_norm(
+    fn add_norm(
         &self,
         params: &Arena,
-        norm: &LayerNorm,
-        batch: &Packed,
+        norm: &NormSpec,
         x: Tensor,
         residual: Option<&Tensor>,
-        dropout: Option<Dropout>,
-    ) -> Normed<Tensor> {
-        norm::forward(self, params, norm, batch, x, residual, dropout)
+        dropout: Option<RowDropout<'_, Self>>,
+    ) -> LayerNormOutput<Tensor> {
+        norm::forward(self, params, norm, x, residual, dropout)
     }
 
-    fn add_layer_norm_backward(
+    fn add_norm_backward(
         &self,
         params: &Arena,
-        norm: &LayerNorm,
-        batch: &Packed,
-        saved: &Standardized<Tensor>,
+        norm: &NormSpec,
+        saved: &LayerNormSaved<Tensor>,
         dy: &Tensor,
-        dropout: Option<Dropout>,
+        dropout: Option<RowDropout<'_, Self>>,
         grads: &mut Arena,
     ) -> (Tensor, Option<Tensor>) {
-        norm::backward(self, params, norm, batch, saved, dy, dropout, grads)
+        norm::backward(self, params, norm, saved, dy, dropout, grads)
     }
 
     fn query_key_norm(
         &self,
         params: &Arena,
         norms: &QueryKeyNorms,
+        spec: &AttentionSpec,
         qkv: Tensor,
-    ) -> (Tensor, Standardized<Tensor>) {
-        query_key_norm::forward(self, params, norms, qkv)
+    ) -> (Tensor, LayerNormSaved<Tensor>) {
+        query_key_norm::forward(self, params, norms, spec, qkv)
     }
 
     fn query_key_norm_backward(
         &self,
         params: &Arena,
         norms: &QueryKeyNorms,
-        saved: &Standardized<Tensor>,
+        spec: &AttentionSpec,
+        saved: &LayerNormSaved<Tensor>,
         dy: Tensor,
         grads: &mut Arena,
     ) -> Tensor {
-        query_key_norm::backward(self, params, norms, saved, dy, grads)
+        query_key_norm::backward(self, params, norms, spec, saved, dy, grads)
     }
 
-    fn rotary(&self, rotary: &Rotary, batch: &Packed, heads: usize, qkv: Tensor) -> Tensor {
-        rotary::turn(self, rotary, batch, heads, qkv, 1.0)
+    fn rotary(&self, rotary: &Rotary, spec: &AttentionSpec, batch: &Packed, qkv: Tensor) -> Tensor {
+        rotary::turn(self, rotary, spec, batch, qkv, 1.0)
     }
 
-    fn rotary_backward(&self, rotary: &Rotary, batch: &Packed, heads: usize, dy: Tensor) -> Tensor {
-        rotary::turn(self, rotary, batch, heads, dy, -1.0)
+    fn rotary_backward(
+        &self,
+        rotary: &Rotary,
+        spec: &AttentionSpec,
+        batch: &Packed,
+        dy: Tensor,
+    ) -> Tensor {
+        rotary::turn(self, rotary, spec, batch, dy, -1.0)
     }
 
     fn distance_bias(
@@ -266,32 +295,31 @@ impl Backend for Cpu {
         distance::backward(bias, batch, dy, grads);
     }
 
-    fn attention(
+    fn attention(&self, spec: &AttentionSpec, input: AttentionInput<'_, Self>) -> Tensor {
+        attention::forward(self, spec, input)
+    }
+
+    fn attention_kept(
         &self,
-        qkv: &Tensor,
-        batch: &Packed,
-        heads: usize,
-        bias: Option<&Tensor>,
-        dropout: Option<Dropout>,
-    ) -> Tensor {
-        attention::forward(self, qkv, batch, heads, bias, dropout)
+        spec: &AttentionSpec,
+        input: AttentionInput<'_, Self>,
+    ) -> (Tensor, ()) {
+        (attention::forward(self, spec, input), ())
     }
 
     fn attention_backward(
         &self,
-        qkv: &Tensor,
-        batch: &Packed,
-        heads: usize,
-        bias: Option<&Tensor>,
-        dropout: Option<Dropout>,
+        spec: &AttentionSpec,
+        input: AttentionInput<'_, Self>,
+        _: (&Tensor, ()),
         dy: &Tensor,
         dbias: Option<&mut Tensor>,
     ) -> Tensor {
-        attention::backward(self, qkv, batch, heads, bias, dropout, dy, dbias)
+        attention::backward(self, spec, input, dy, dbias)
     }
 
-    fn dropout(&self, batch: &Packed, x: Tensor, dropout: Dropout) -> Tensor {
-        norm::dropout(self, batch, x, dropout)
+    fn dropout(&self, x: Tensor, dropout: RowDropout<'_, Self>) -> Tensor {
+        norm::dropout(self, x, dropout)
     }
 
     fn add(&self, mut a: Tensor, b: &Tensor) -> Tensor {
@@ -322,6 +350,14 @@ impl Backend for Cpu {
         gather::replace(x, rows, values)
     }
 
+    fn subtract_rows(&self, x: Tensor, of: &[u32]) -> Tensor {
+        gather::subtract(self, &x, of)
+    }
+
+    fn subtract_rows_backward(&self, dy: Tensor, of: &[u32], total: usize) -> Tensor {
+        gather::subtract_backward(self, &dy, of, total)
+    }
+
     fn cross_entropy(
         &self,
         scores: Tensor,
@@ -329,6 +365,10 @@ impl Backend for Cpu {
         scale: f32,
     ) -> (Vec<ScoredRow>, Tensor) {
         cross_entropy::cross_entropy(self, scores, targets, scale)
+    }
+
+    fn scored(&self, scored: Vec<ScoredRow>) -> Vec<ScoredRow> {
+        scored
     }
 
     fn pool(&self, modes: &[Pooling], batch: &Packed, x: &Tensor) -> Tensor {
@@ -347,23 +387,33 @@ impl Backend for Cpu {
         pool::normalize_backward(self, x, dy)
     }
 
+    fn cosines(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        cosine::forward(self, a, b)
+    }
+
+    fn cosines_backward(&self, a: &Tensor, b: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+        cosine::backward(self, a, b, dy)
+    }
+
+    fn gradient_norm(&self, grads: &Arena, ranges: &[Range<usize>], rest: f64) -> f64 {
+        (adamw::sum_of_squares(self, grads, ranges) + rest).sqrt()
+    }
+
+    fn joint_norm(&self, a: &f64, b: &f64) -> f64 {
+        a.hypot(*b)
+    }
+
+    fn norm(&self, norm: &f64) -> f64 {
+        *norm
+    }
+
     fn adamw(
         &self,
-        params: &mut Arena,
-        grads: &Arena,
-        first_moment: &mut Arena,
-        second_moment: &mut Arena,
+        arenas: AdamWArenas<'_, Self>,
         segments: &[AdamWSegment],
         step: &AdamWStep,
+        clip: Clip<'_, Self>,
     ) {
-        adamw::step(
-            self,
-            params,
-            grads,
-            first_moment,
-            second_moment,
-            segments,
-            step,
-        );
+        adamw::step(self, arenas, segments, step, clip);
     }
 }

@@ -10,9 +10,9 @@ use crate::{Activation, FeedForwardLayers, Linear};
 
 /// What the backward pass of a feed-forward part needs: the inner layer's
 /// values before and behind the activation.
-pub struct Inner(Kept);
+pub struct FeedForwardSaved(Saved);
 
-enum Kept {
+enum Saved {
     Float { pre: Tensor, post: Tensor },
     Half { pre: Tiles, post: Tiles },
 }
@@ -63,7 +63,7 @@ pub(super) fn forward(
     params: &Arena,
     layers: &FeedForwardLayers,
     x: &Tensor,
-) -> (Tensor, Inner) {
+) -> (Tensor, FeedForwardSaved) {
     let FeedForwardLayers {
         up,
         activation,
@@ -72,7 +72,7 @@ pub(super) fn forward(
     let Some(half) = half_of(cpu, layers) else {
         let (pre, post) = linear::forward_activated(cpu, params, up, *activation, x);
         let y = linear::forward(cpu, params, down, &post);
-        return (y, Inner(Kept::Float { pre, post }));
+        return (y, FeedForwardSaved(Saved::Float { pre, post }));
     };
     assert_eq!(x.cols(), up.weight.cols, "input width");
     let tiles = || Tiles::uninit(&cpu.tiles, x.rows(), up.weight.rows);
@@ -109,7 +109,7 @@ pub(super) fn forward(
             |row, [y]| *y = *row,
         ),
     );
-    (y, Inner(Kept::Half { pre, post }))
+    (y, FeedForwardSaved(Saved::Half { pre, post }))
 }
 
 /// Adds to the gradients of both layers and returns that of `x`.
@@ -117,8 +117,9 @@ pub(super) fn backward(
     cpu: &Cpu,
     params: &Arena,
     layers: &FeedForwardLayers,
-    (x, inner): (&Tensor, Inner),
+    (x, saved): (&Tensor, FeedForwardSaved),
     dy: &Tensor,
+    onto: Option<Tensor>,
     grads: &mut Arena,
 ) -> Tensor {
     let FeedForwardLayers {
@@ -126,13 +127,13 @@ pub(super) fn backward(
         activation,
         down,
     } = layers;
-    let (mut pre, post, half) = match (inner.0, cpu.half) {
-        (Kept::Half { pre, post }, Some(half)) => (pre, post, half),
-        (Kept::Half { .. }, None) => unreachable!("kept by another backend"),
-        (Kept::Float { pre, post }, _) => {
+    let (mut pre, post, half) = match (saved.0, cpu.half) {
+        (Saved::Half { pre, post }, Some(half)) => (pre, post, half),
+        (Saved::Half { .. }, None) => unreachable!("saved by another backend"),
+        (Saved::Float { pre, post }, _) => {
             let saved = (pre, &post);
             let d = linear::activated_backward(cpu, params, down, *activation, saved, dy, grads);
-            return linear::backward(cpu, params, up, x, &d, grads);
+            return linear::backward(cpu, params, up, x, &d, onto, grads);
         }
     };
     let panels = Panels::of_tiles(cpu, &post, cpu.spare_panels());
@@ -174,22 +175,8 @@ pub(super) fn backward(
     if let Some(bias) = up.bias {
         d.add_column_sums(cpu, grads.part(bias));
     }
-    let mut dx = x.like();
-    let cols = dx.cols();
-    matmul::product(
-        cpu,
-        Left::Tiles(&d),
-        d.rows(),
-        &params.panels(cpu, up.weight, Rhs::Plain),
-        None,
-        Rows::new(
-            [dx.values_mut()],
-            cols,
-            #[inline(always)]
-            |sums, [dx]| *dx = *sums,
-        ),
-    );
-    dx
+    let panels = params.panels(cpu, up.weight, Rhs::Plain);
+    linear::product_onto(cpu, Left::Tiles(&d), &panels, x, onto)
 }
 
 /// `dy *= f'(pre)`, as near as bf16 can tell.

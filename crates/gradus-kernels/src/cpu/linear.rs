@@ -254,20 +254,51 @@ pub(super) fn backward(
     layer: &Linear,
     x: &Tensor,
     dy: &Tensor,
+    onto: Option<Tensor>,
     grads: &mut Arena,
 ) -> Tensor {
     add_gradients(cpu, layer, x, dy, grads);
-    let mut dx = x.like();
-    input_gradient(
-        cpu,
-        params,
-        layer,
-        dy,
-        &mut dx,
-        #[inline(always)]
-        |sums, [dx]| *dx = *sums,
+    let panels = params.panels(cpu, layer.weight, Rhs::Plain);
+    product_onto(cpu, Left::Rows(dy.values()), &panels, x, onto)
+}
+
+/// A product of the shape of `like`, added to `onto` where that is given.
+pub(super) fn product_onto(
+    cpu: &Cpu,
+    left: Left<'_>,
+    panels: &Panels,
+    like: &Tensor,
+    onto: Option<Tensor>,
+) -> Tensor {
+    let (rows, cols) = (like.rows(), like.cols());
+    let Some(mut sum) = onto else {
+        let mut out = like.like();
+        let sink = Rows::new(
+            [out.values_mut()],
+            cols,
+            #[inline(always)]
+            |sums: &matmul::Row, [out]: [&mut matmul::Row; 1]| *out = *sums,
+        );
+        matmul::product(cpu, left, rows, panels, None, sink);
+        return out;
+    };
+    assert_eq!(
+        (sum.rows(), sum.cols()),
+        (rows, cols),
+        "what it is added to"
     );
-    dx
+    let sink = Rows::new(
+        [sum.values_mut()],
+        cols,
+        #[inline(always)]
+        |sums: &matmul::Row, [out]: [&mut matmul::Row; 1]| {
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out += sum;
+            }
+        },
+    );
+    matmul::product(cpu, left, rows, panels, None, sink);
+    sum
 }
 
 pub(super) fn activated_backward(

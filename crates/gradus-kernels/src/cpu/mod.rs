@@ -6,6 +6,7 @@ mod aligned;
 mod arena;
 mod attention;
 mod backend;
+mod cosine;
 mod cross_entropy;
 mod distance;
 mod embed;
@@ -25,7 +26,7 @@ mod tensor;
 mod transpose;
 
 pub use arena::Arena;
-pub use feed_forward::Inner;
+pub use feed_forward::FeedForwardSaved;
 pub use isa::{ISA_VARIABLE, Isa, Precision, Unavailable};
 pub use peak::Peak;
 pub use tensor::Tensor;

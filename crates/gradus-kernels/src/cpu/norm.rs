@@ -1,14 +1,35 @@
-//! Layer norm fused with dropout and the residual sum.
+//! Norms fused with dropout and the residual sum.
 
 use super::arena::Arena;
 use super::{Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::dropout::Dropout;
-use crate::{LayerNorm, Normed, Packed, Standardized};
+use crate::{LayerNormOutput, LayerNormSaved, NormKind, NormSpec, Packed, RowDropout};
 use std::ops::Range;
+
+/// Calls `job(row, dropout and the row's key)` for some rows.
+#[inline(always)]
+fn for_rows(
+    dropout: Option<RowDropout<'_, Cpu>>,
+    rows: Range<usize>,
+    mut job: impl FnMut(usize, Option<(Dropout, u32)>),
+) {
+    let Some(RowDropout { batch, dropout }) = dropout else {
+        for row in rows {
+            job(row, None);
+        }
+        return;
+    };
+    for_places(
+        batch,
+        rows,
+        #[inline(always)]
+        |stream, place, row| job(row, Some((dropout, dropout.row_key(stream, place)))),
+    );
+}
 
 /// Calls `job(sequence's stream, row in the sequence, row)` for some rows.
 #[inline(always)]
-fn for_rows(batch: &Packed, rows: Range<usize>, mut job: impl FnMut(u64, usize, usize)) {
+fn for_places(batch: &Packed, rows: Range<usize>, mut job: impl FnMut(u64, usize, usize)) {
     let offsets = batch.offsets();
     let mut sequence = offsets
         .partition_point(|&o| o <= rows.start)
@@ -21,27 +42,120 @@ fn for_rows(batch: &Packed, rows: Range<usize>, mut job: impl FnMut(u64, usize, 
     }
 }
 
+/// A norm and its values.
+#[derive(Clone, Copy)]
+pub(super) struct Norm<'a> {
+    kind: NormKind,
+    gamma: &'a [f32],
+    beta: Option<&'a [f32]>,
+    eps: f32,
+}
+
+impl<'a> Norm<'a> {
+    pub fn new(params: &'a Arena, spec: &NormSpec) -> Self {
+        let values = params.values();
+        Self {
+            kind: spec.kind,
+            gamma: spec.gamma.of(values),
+            beta: spec.beta.map(|b| b.of(values)),
+            eps: spec.eps,
+        }
+    }
+
+    /// Normalises the runs of a row in place, writes them scaled and shifted,
+    /// and the inverses of their deviations.
+    #[inline(always)]
+    pub fn apply(&self, x: &mut [f32], out: &mut [f32], inverses: &mut [f32]) {
+        let width = self.gamma.len();
+        let runs = x.chunks_exact_mut(width).zip(out.chunks_exact_mut(width));
+        for ((x, out), inverse) in runs.zip(inverses) {
+            *inverse = self.standardize(x, out);
+        }
+    }
+
+    #[inline(always)]
+    fn standardize(&self, x: &mut [f32], out: &mut [f32]) -> f32 {
+        let width = x.len() as f32;
+        let (inverse, mean) = match self.kind {
+            NormKind::LayerNorm => {
+                let mean = math::sum(x) / width;
+                let variance = math::squares_about(x, mean) / width;
+                (1.0 / (variance + self.eps).sqrt(), mean)
+            }
+            NormKind::Rms | NormKind::RmsOnePlus => {
+                let square = math::squares_about(x, 0.0) / width;
+                (1.0 / (square + self.eps).sqrt(), 0.0)
+            }
+        };
+        let values = x.iter_mut().zip(out.iter_mut()).zip(self.gamma);
+        match (self.kind, self.beta) {
+            (NormKind::RmsOnePlus, beta) => {
+                for ((x, out), g) in values {
+                    *x *= inverse;
+                    *out = x.mul_add(*g, *x);
+                }
+                for (out, b) in out.iter_mut().zip(beta.into_iter().flatten()) {
+                    *out += b;
+                }
+            }
+            (_, Some(beta)) => {
+                for (((x, out), g), b) in values.zip(beta) {
+                    *x = (*x - mean) * inverse;
+                    *out = x.mul_add(*g, *b);
+                }
+            }
+            (_, None) => {
+                for ((x, out), g) in values {
+                    *x = (*x - mean) * inverse;
+                    *out = *x * g;
+                }
+            }
+        }
+        inverse
+    }
+
+    /// Makes of the gradients behind a row, in place, those before it.
+    #[inline(always)]
+    pub fn back(&self, dz: &mut [f32], xhat: &[f32], inverses: &[f32]) {
+        let width = self.gamma.len();
+        let runs = dz.chunks_exact_mut(width).zip(xhat.chunks_exact(width));
+        for ((dz, xhat), inverse) in runs.zip(inverses) {
+            for (dz, g) in dz.iter_mut().zip(self.gamma) {
+                match self.kind {
+                    NormKind::RmsOnePlus => *dz *= 1.0 + g,
+                    _ => *dz *= g,
+                }
+            }
+            let width = dz.len() as f32;
+            let along = math::dot(dz, xhat) / width;
+            let mean = match self.kind {
+                NormKind::LayerNorm => math::sum(dz) / width,
+                _ => 0.0,
+            };
+            for (dz, xhat) in dz.iter_mut().zip(xhat) {
+                *dz = (*dz - mean - xhat * along) * inverse;
+            }
+        }
+    }
+}
+
 pub(super) fn forward(
     cpu: &Cpu,
     params: &Arena,
-    norm: &LayerNorm,
-    batch: &Packed,
+    spec: &NormSpec,
     mut x: Tensor,
     residual: Option<&Tensor>,
-    dropout: Option<Dropout>,
-) -> Normed<Tensor> {
+    dropout: Option<RowDropout<'_, Cpu>>,
+) -> LayerNormOutput<Tensor> {
     let (rows, width) = (x.rows(), x.cols());
-    let (gamma, beta) = (
-        norm.gamma.of(params.values()),
-        norm.beta.of(params.values()),
-    );
+    let (norm, runs) = (Norm::new(params, spec), spec.runs(width));
     let mut out = x.like();
-    let mut deviation = cpu.uninit(rows, 1);
+    let mut deviation = cpu.uninit(rows, runs);
     let ranges = cpu.split(rows, ROW_GRAIN);
     let parts: Vec<_> = cut(x.values_mut(), &ranges, width)
         .into_iter()
         .zip(cut(out.values_mut(), &ranges, width))
-        .zip(cut(deviation.values_mut(), &ranges, 1))
+        .zip(cut(deviation.values_mut(), &ranges, runs))
         .zip(&ranges)
         .collect();
     cpu.each(parts, |(((x, out), deviation), range)| {
@@ -49,78 +163,57 @@ pub(super) fn forward(
             #[inline(always)]
             || {
                 for_rows(
-                    batch,
+                    dropout,
                     range.clone(),
                     #[inline(always)]
-                    |stream, place, row| {
+                    |row, dropout| {
                         let i = row - range.start;
                         let x = &mut x[i * width..(i + 1) * width];
                         let out = &mut out[i * width..(i + 1) * width];
-                        if let Some(dropout) = dropout {
-                            dropout.apply(x, dropout.row_key(stream, place));
+                        if let Some((dropout, key)) = dropout {
+                            dropout.apply(x, key);
                         }
                         if let Some(residual) = residual {
                             for (x, r) in x.iter_mut().zip(residual.row(row)) {
                                 *x += r;
                             }
                         }
-                        deviation[i] = standardize(x, out, gamma, beta, norm.eps);
+                        norm.apply(x, out, &mut deviation[i * runs..(i + 1) * runs]);
                     },
                 );
             },
         );
     });
-    Normed {
+    LayerNormOutput {
         out,
-        kept: Standardized {
+        saved: LayerNormSaved {
             normalized: x,
             inverse_deviation: deviation,
         },
     }
 }
 
-/// Normalises a row in place, writes it scaled and shifted, and returns the
-/// inverse of its deviation.
-#[inline(always)]
-pub(super) fn standardize(
-    x: &mut [f32],
-    out: &mut [f32],
-    gamma: &[f32],
-    beta: &[f32],
-    eps: f32,
-) -> f32 {
-    let width = x.len() as f32;
-    let mean = math::sum(x) / width;
-    let variance = math::squares_about(x, mean) / width;
-    let inverse = 1.0 / (variance + eps).sqrt();
-    for ((x, out), (g, b)) in x.iter_mut().zip(out).zip(gamma.iter().zip(beta)) {
-        *x = (*x - mean) * inverse;
-        *out = x.mul_add(*g, *b);
-    }
-    inverse
-}
-
-/// The gradient of a row before it was normalised to `xhat`, in place of that
-/// behind.
-#[inline(always)]
-pub(super) fn through(dz: &mut [f32], xhat: &[f32], inverse: f32) {
-    let width = dz.len() as f32;
-    let mean = math::sum(dz) / width;
-    let along = math::dot(dz, xhat) / width;
-    for (dz, xhat) in dz.iter_mut().zip(xhat) {
-        *dz = (*dz - mean - xhat * along) * inverse;
+/// Adds to the gradients of scale and shift. The norm's values begin at column
+/// `first` of `dy` and of the normalised input and have `cols` columns.
+pub(super) fn add_parameter_gradients(
+    cpu: &Cpu,
+    spec: &NormSpec,
+    (dy, xhat): (&Tensor, &Tensor),
+    (first, cols): (usize, usize),
+    grads: &mut Arena,
+) {
+    for run in 0..spec.runs(cols) {
+        let first = first + run * spec.width();
+        if let Some(beta) = spec.beta {
+            super::linear::add_column_sums(cpu, grads.part(beta), dy, first);
+        }
+        add_scale_gradient(cpu, grads.part(spec.gamma), dy, xhat, first);
     }
 }
 
 /// Adds the products of `dy` and the normalised input, summed down the rows, to
-/// the gradient of the scales. `first` is the column of `dy` where they begin.
-pub(super) fn add_scale_gradient(
-    cpu: &Cpu,
-    gradient: &mut [f32],
-    dy: &Tensor,
-    xhat: &Tensor,
-    first: usize,
-) {
+/// the gradient of the scales. `first` is the column where they begin.
+fn add_scale_gradient(cpu: &Cpu, gradient: &mut [f32], dy: &Tensor, xhat: &Tensor, first: usize) {
     let strip_width = cpu.column_strip(gradient.len());
     let strips = gradient.chunks_mut(strip_width).enumerate().collect();
     cpu.each(strips, |(i, strip): (usize, &mut [f32])| {
@@ -144,23 +237,19 @@ pub(super) fn add_scale_gradient(
     });
 }
 
-#[allow(clippy::too_many_arguments)] // the trait's own list
 pub(super) fn backward(
     cpu: &Cpu,
     params: &Arena,
-    norm: &LayerNorm,
-    batch: &Packed,
-    saved: &Standardized<Tensor>,
+    spec: &NormSpec,
+    saved: &LayerNormSaved<Tensor>,
     dy: &Tensor,
-    dropout: Option<Dropout>,
+    dropout: Option<RowDropout<'_, Cpu>>,
     grads: &mut Arena,
 ) -> (Tensor, Option<Tensor>) {
     let (rows, width) = (dy.rows(), dy.cols());
-    let gamma = norm.gamma.of(params.values());
+    let norm = Norm::new(params, spec);
     let xhat = &saved.normalized;
-
-    super::linear::add_column_sums(cpu, grads.part(norm.beta), dy, 0);
-    add_scale_gradient(cpu, grads.part(norm.gamma), dy, xhat, 0);
+    add_parameter_gradients(cpu, spec, (dy, xhat), (0, width), grads);
 
     let mut dz = dy.like();
     let mut dx = dropout.map(|_| dy.like());
@@ -182,21 +271,18 @@ pub(super) fn backward(
             #[inline(always)]
             || {
                 for_rows(
-                    batch,
+                    dropout,
                     range.clone(),
                     #[inline(always)]
-                    |stream, place, row| {
+                    |row, dropout| {
                         let i = row - range.start;
                         let dz = &mut dz[i * width..(i + 1) * width];
-                        let (dy, xhat) = (dy.row(row), xhat.row(row));
-                        for ((dz, dy), g) in dz.iter_mut().zip(dy).zip(gamma) {
-                            *dz = dy * g;
-                        }
-                        through(dz, xhat, saved.inverse_deviation.values()[row]);
-                        if let (Some(dropout), Some(dx)) = (dropout, dx.as_deref_mut()) {
+                        dz.copy_from_slice(dy.row(row));
+                        norm.back(dz, xhat.row(row), saved.inverse_deviation.row(row));
+                        if let (Some((dropout, key)), Some(dx)) = (dropout, dx.as_deref_mut()) {
                             let dx = &mut dx[i * width..(i + 1) * width];
                             dx.copy_from_slice(dz);
-                            dropout.apply(dx, dropout.row_key(stream, place));
+                            dropout.apply(dx, key);
                         }
                     },
                 );
@@ -206,7 +292,7 @@ pub(super) fn backward(
     (dz, dx)
 }
 
-pub(super) fn dropout(cpu: &Cpu, batch: &Packed, mut x: Tensor, dropout: Dropout) -> Tensor {
+pub(super) fn dropout(cpu: &Cpu, mut x: Tensor, dropout: RowDropout<'_, Cpu>) -> Tensor {
     let width = x.cols();
     cpu.rows_mut(
         &mut x,
@@ -214,15 +300,14 @@ pub(super) fn dropout(cpu: &Cpu, batch: &Packed, mut x: Tensor, dropout: Dropout
         #[inline(always)]
         |x, range| {
             for_rows(
-                batch,
+                Some(dropout),
                 range.clone(),
                 #[inline(always)]
-                |stream, place, row| {
-                    let i = row - range.start;
-                    dropout.apply(
-                        &mut x[i * width..(i + 1) * width],
-                        dropout.row_key(stream, place),
-                    );
+                |row, dropout| {
+                    if let Some((dropout, key)) = dropout {
+                        let i = row - range.start;
+                        dropout.apply(&mut x[i * width..(i + 1) * width], key);
+                    }
                 },
             );
         },

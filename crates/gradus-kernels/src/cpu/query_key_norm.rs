@@ -1,87 +1,105 @@
-//! Layer norms of queries and keys.
+//! Norms of queries and keys.
 
 use super::arena::Arena;
-use super::norm::{add_scale_gradient, standardize, through};
+use super::norm::{Norm, add_parameter_gradients};
 use super::{Cpu, ROW_GRAIN, Tensor, cut};
-use crate::{LayerNorm, QueryKeyNorms, Standardized};
+use crate::{AttentionSpec, LayerNormSaved, NormSpec, QueryKeyNorms};
+use std::ops::Range;
 
-/// Both, in the order of their columns.
-fn both(norms: &QueryKeyNorms) -> [&LayerNorm; 2] {
-    [&norms.queries, &norms.keys]
+/// Both, with the columns that they go over.
+fn both<'a>(norms: &'a QueryKeyNorms, spec: &AttentionSpec) -> [(&'a NormSpec, Range<usize>); 2] {
+    let (queries, keys) = (spec.q_width(), spec.kv_width());
+    [
+        (&norms.queries, 0..queries),
+        (&norms.keys, queries..queries + keys),
+    ]
+}
+
+/// Both with their values, and the columns of their deviations in what is saved.
+fn with_values<'a>(
+    params: &'a Arena,
+    norms: &'a QueryKeyNorms,
+    spec: &AttentionSpec,
+) -> [(Norm<'a>, Range<usize>, Range<usize>); 2] {
+    let mut at = 0;
+    both(norms, spec).map(|(norm, columns)| {
+        let from = at;
+        at += norm.runs(columns.len());
+        (Norm::new(params, norm), columns, from..at)
+    })
 }
 
 pub(super) fn forward(
     cpu: &Cpu,
     params: &Arena,
     norms: &QueryKeyNorms,
+    spec: &AttentionSpec,
     mut qkv: Tensor,
-) -> (Tensor, Standardized<Tensor>) {
-    let (rows, width) = (qkv.rows(), qkv.cols() / 3);
-    let mut normalized = cpu.uninit(rows, 2 * width);
-    let mut deviations = cpu.uninit(rows, 2);
+) -> (Tensor, LayerNormSaved<Tensor>) {
+    spec.check(qkv.cols());
+    let (rows, cols) = (qkv.rows(), qkv.cols());
+    let parts = with_values(params, norms, spec);
+    let (width, runs) = (parts[1].1.end, parts[1].2.end);
+    let mut normalized = cpu.uninit(rows, width);
+    let mut deviations = cpu.uninit(rows, runs);
     let ranges = cpu.split(rows, ROW_GRAIN);
-    let parts = cut(qkv.values_mut(), &ranges, 3 * width)
+    let tasks = cut(qkv.values_mut(), &ranges, cols)
         .into_iter()
-        .zip(cut(normalized.values_mut(), &ranges, 2 * width))
-        .zip(cut(deviations.values_mut(), &ranges, 2))
+        .zip(cut(normalized.values_mut(), &ranges, width))
+        .zip(cut(deviations.values_mut(), &ranges, runs))
         .collect();
-    cpu.each(parts, |((qkv, normalized), deviations)| {
+    cpu.each(tasks, |((qkv, normalized), deviations)| {
         cpu.simd(
             #[inline(always)]
             || {
                 let rows = qkv
-                    .chunks_exact_mut(3 * width)
-                    .zip(normalized.chunks_exact_mut(2 * width))
-                    .zip(deviations.chunks_exact_mut(2));
+                    .chunks_exact_mut(cols)
+                    .zip(normalized.chunks_exact_mut(width))
+                    .zip(deviations.chunks_exact_mut(runs));
                 for ((row, normalized), deviations) in rows {
-                    for (i, norm) in both(norms).iter().enumerate() {
-                        let part = &mut row[i * width..(i + 1) * width];
-                        let xhat = &mut normalized[i * width..(i + 1) * width];
+                    for (norm, columns, runs) in &parts {
+                        let part = &mut row[columns.clone()];
+                        let xhat = &mut normalized[columns.clone()];
                         xhat.copy_from_slice(part);
-                        let gamma = norm.gamma.of(params.values());
-                        let beta = norm.beta.of(params.values());
-                        deviations[i] = standardize(xhat, part, gamma, beta, norm.eps);
+                        norm.apply(xhat, part, &mut deviations[runs.clone()]);
                     }
                 }
             },
         );
     });
-    let kept = Standardized {
+    let saved = LayerNormSaved {
         normalized,
         inverse_deviation: deviations,
     };
-    (qkv, kept)
+    (qkv, saved)
 }
 
 pub(super) fn backward(
     cpu: &Cpu,
     params: &Arena,
     norms: &QueryKeyNorms,
-    saved: &Standardized<Tensor>,
+    spec: &AttentionSpec,
+    saved: &LayerNormSaved<Tensor>,
     mut dy: Tensor,
     grads: &mut Arena,
 ) -> Tensor {
-    let width = dy.cols() / 3;
-    let xhat = &saved.normalized;
-    for (i, norm) in both(norms).iter().enumerate() {
-        let columns = i * width..(i + 1) * width;
-        super::linear::add_column_sums(cpu, grads.part(norm.beta), &dy, columns.start);
-        add_scale_gradient(cpu, grads.part(norm.gamma), &dy, xhat, columns.start);
+    let (xhat, inverses) = (&saved.normalized, &saved.inverse_deviation);
+    for (norm, columns) in both(norms, spec) {
+        let place = (columns.start, columns.len());
+        add_parameter_gradients(cpu, norm, (&dy, xhat), place, grads);
     }
+    let cols = dy.cols();
+    let parts = with_values(params, norms, spec);
     cpu.rows_mut(
         &mut dy,
         ROW_GRAIN,
         #[inline(always)]
         |dy, range| {
-            for (row, place) in dy.chunks_exact_mut(3 * width).zip(range) {
-                for (i, norm) in both(norms).iter().enumerate() {
-                    let columns = i * width..(i + 1) * width;
+            for (row, place) in dy.chunks_exact_mut(cols).zip(range) {
+                for (norm, columns, runs) in &parts {
                     let dz = &mut row[columns.clone()];
-                    for (dz, g) in dz.iter_mut().zip(norm.gamma.of(params.values())) {
-                        *dz *= g;
-                    }
-                    let inverse = saved.inverse_deviation.row(place)[i];
-                    through(dz, &xhat.row(place)[columns], inverse);
+                    let xhat = &xhat.row(place)[columns.clone()];
+                    norm.back(dz, xhat, &inverses.row(place)[runs.clone()]);
                 }
             }
         },

@@ -1,7 +1,7 @@
 //! Rotary positions.
 
 use super::{Cpu, ROW_GRAIN, Tensor};
-use crate::{Packed, Rotary};
+use crate::{AttentionSpec, Packed, Rotary};
 
 /// Cosines and sines of `[position, pair]`, in turn for each position.
 fn angles(rotary: &Rotary, batch: &Packed, pairs: usize) -> Vec<f32> {
@@ -30,13 +30,14 @@ fn angles(rotary: &Rotary, batch: &Packed, pairs: usize) -> Vec<f32> {
 pub(super) fn turn(
     cpu: &Cpu,
     rotary: &Rotary,
+    spec: &AttentionSpec,
     batch: &Packed,
-    heads: usize,
     mut qkv: Tensor,
     sign: f32,
 ) -> Tensor {
     let (tokens, cols) = (qkv.rows(), qkv.cols());
-    let size = cols / 3 / heads;
+    spec.check(cols);
+    let (size, turned) = (spec.head_dim, spec.q_width() + spec.kv_width());
     assert!(
         size.is_multiple_of(2),
         "a head of {size} values has no pairs"
@@ -53,7 +54,7 @@ pub(super) fn turn(
             for (row, &position) in part.chunks_exact_mut(cols).zip(positions) {
                 let from = position as usize * size;
                 let (cosines, sines) = table[from..from + size].split_at(pairs);
-                for head in row[..cols / 3 * 2].chunks_exact_mut(size) {
+                for head in row[..turned].chunks_exact_mut(size) {
                     let (first, second) = head.split_at_mut(pairs);
                     for (((x, y), cosine), sine) in
                         first.iter_mut().zip(second).zip(cosines).zip(sines)

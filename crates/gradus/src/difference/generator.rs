@@ -9,9 +9,6 @@ use gradus_kernels::dropout::mix64;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Tokens of a packed batch.
-const BATCH_TOKENS: usize = 512;
-
 /// Scores held at a time: of so many pieces at so many places.
 const SCORES: usize = 1 << 22;
 
@@ -101,7 +98,8 @@ impl<B: Backend> Generator<B> {
     pub(super) fn fill(&self, texts: &[Blank], fill: Fill) -> Vec<Vec<u32>> {
         let backend = self.model.encoder().backend();
         let full: Vec<&Blank> = texts.iter().filter(|t| !t.places.is_empty()).collect();
-        let batches = batches(&full, |t| t.ids.len(), BATCH_TOKENS, backend.lanes());
+        let (limit, lanes) = (backend.batch_tokens(), backend.lanes());
+        let batches = batches(&full, |t| t.ids.len(), limit, lanes);
         let filled = backend.in_lanes(batches, |backend, batch| {
             backend.enter(|| self.fill_batch(backend, batch, fill))
         });
@@ -123,7 +121,7 @@ impl<B: Backend> Generator<B> {
             first += text.ids.len() as u32;
         }
         let classes = self.model.encoder().config().vocab_size;
-        let at_a_time = (SCORES / classes).clamp(16, BATCH_TOKENS);
+        let at_a_time = (SCORES / classes).clamp(16, backend.batch_tokens().max(16));
         let mut pieces = Vec::with_capacity(rows.len());
         let mut spare = vec![];
         for (rows, draws) in rows.chunks(at_a_time).zip(draws.chunks(at_a_time)) {

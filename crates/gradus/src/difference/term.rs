@@ -180,7 +180,7 @@ impl<B: Backend> Difference<B> {
                 .collect();
             let (scored, gradient) =
                 self.discriminator
-                    .gradients(&batch, &first, &classes, scale, Some(dropout), grads);
+                    .gradients(batch, &first, &classes, scale, Some(dropout), grads);
             for (scored, class) in scored.iter().zip(&classes) {
                 term.score.loss += scored.loss / divisor;
                 let told = usize::from(scored.correct);

@@ -12,9 +12,9 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     pub(super) packed: Packed,
-    /// Which bare template, counted from the first, belongs to each text; empty
-    /// where nothing is subtracted.
-    biases: Vec<usize>,
+    /// The sequence of each text's bare template; empty where nothing is
+    /// subtracted.
+    pub(super) biases: Vec<u32>,
 }
 
 impl From<Packed> for Batch {
@@ -51,7 +51,7 @@ impl<B: Backend> SentenceEncoder<B> {
             let key = stream(&template);
             let place = *known.entry(key).or_insert_with(|| {
                 bare.push((template, key));
-                bare.len() - 1
+                (texts.len() + bare.len() - 1) as u32
             });
             biases.push(place);
         }
@@ -75,39 +75,22 @@ impl<B: Backend> SentenceEncoder<B> {
 impl Batch {
     /// The texts' vectors, each less that of its template. `x` has a row for
     /// every sequence.
-    pub(super) fn subtract<B: Backend>(&self, b: &B, x: B::Tensor) -> B::Tensor {
-        let texts = self.biases.len();
-        if texts == 0 {
-            return x;
+    pub(super) fn subtract<B: Backend>(b: &B, biases: &[u32], x: B::Tensor) -> B::Tensor {
+        match biases.is_empty() {
+            true => x,
+            false => b.subtract_rows(x, biases),
         }
-        let values = b.read(&x);
-        let width = values.len() / self.packed.sequences();
-        let (vectors, bare) = values.split_at(texts * width);
-        let mut out = vectors.to_vec();
-        for (out, &bias) in out.chunks_exact_mut(width.max(1)).zip(&self.biases) {
-            for (out, bias) in out.iter_mut().zip(&bare[bias * width..]) {
-                *out -= bias;
-            }
-        }
-        b.tensor(texts, width, &out)
     }
 
     /// The gradient of every sequence's row, given that of the texts'.
-    pub(super) fn subtract_backward<B: Backend>(&self, b: &B, dy: B::Tensor) -> B::Tensor {
-        let texts = self.biases.len();
-        if texts == 0 {
-            return dy;
+    pub(super) fn subtract_backward<B: Backend>(
+        b: &B,
+        (biases, sequences): (&[u32], usize),
+        dy: B::Tensor,
+    ) -> B::Tensor {
+        match biases.is_empty() {
+            true => dy,
+            false => b.subtract_rows_backward(dy, biases, sequences),
         }
-        let dy = b.read(&dy);
-        let (width, sequences) = (dy.len() / texts, self.packed.sequences());
-        let mut dx = dy.clone();
-        dx.resize(sequences * width, 0.0);
-        let bare = &mut dx[texts * width..];
-        for (dy, &bias) in dy.chunks_exact(width.max(1)).zip(&self.biases) {
-            for (sum, dy) in bare[bias * width..].iter_mut().zip(dy) {
-                *sum -= dy;
-            }
-        }
-        b.tensor(sequences, width, &dx)
     }
 }

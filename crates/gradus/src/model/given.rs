@@ -1,8 +1,7 @@
 //! An encoder whose sequences begin with vectors from elsewhere.
 
-use super::encoder::{Activations, Encoder};
-use gradus_kernels::dropout::Dropout;
-use gradus_kernels::{Backend, Packed};
+use super::encoder::{Activations, Encoder, PassContext};
+use gradus_kernels::Backend;
 
 impl Encoder {
     /// As [`Encoder::forward`], with the embedding of each sequence's first
@@ -10,36 +9,32 @@ impl Encoder {
     /// `[sequences, hidden]`. No sequence may be empty.
     pub fn forward_given<B: Backend>(
         &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
+        pass: PassContext<'_, B>,
         first: &B::Tensor,
-        dropout: Option<Dropout>,
     ) -> Activations<B> {
-        let mut embedded = self.embed(backend, params, batch, dropout);
-        embedded.out = backend.replace_rows(embedded.out, &batch.first_rows(), first);
-        self.forward_from(backend, params, batch, embedded, dropout)
+        let (backend, mut embedded) = (pass.backend, self.embed(pass));
+        let rows = backend.packed(pass.batch).first_rows();
+        embedded.out = backend.replace_rows(embedded.out, &rows, first);
+        self.forward_from(pass, embedded)
     }
 
     /// As [`Encoder::backward`] for [`Encoder::forward_given`]; returns the
     /// gradient of the rows that were given.
     pub fn backward_given<B: Backend>(
         &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
+        pass: PassContext<'_, B>,
         activations: Activations<B>,
         dy: B::Tensor,
         grads: &mut B::Arena,
     ) -> B::Tensor {
-        let (embedded, dropout, dy) =
-            self.layers_backward(backend, params, batch, activations, dy, grads);
-        let rows = batch.first_rows();
+        let (embedded, dy) = self.layers_backward(pass, activations, dy, grads);
+        let backend = pass.backend;
+        let rows = backend.packed(pass.batch).first_rows();
         let first = backend.gather(&dy, &rows);
         let (count, width) = backend.shape(&first);
-        let zeros = backend.tensor(count, width, &vec![0.0; count * width]);
+        let zeros = backend.zeros(count, width);
         let dy = backend.replace_rows(dy, &rows, &zeros);
-        self.embed_backward(backend, params, batch, &embedded, dropout, dy, grads);
+        self.embed_backward(pass, &embedded, dy, grads);
         first
     }
 }

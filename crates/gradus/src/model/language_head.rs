@@ -2,7 +2,7 @@
 
 use super::layout::Builder;
 use super::{Architecture, EncoderConfig};
-use gradus_kernels::{Activation, LayerNorm, Linear, View};
+use gradus_kernels::{Activation, Linear, NormSpec, View};
 
 /// Where the head's parameters lie: a dense layer with an activation and a
 /// layer norm, then a decoder whose weight is the embedding of words and whose
@@ -12,7 +12,7 @@ pub(crate) struct LanguageHead {
     pub dense: Linear,
     /// After the dense layer.
     pub activation: Activation,
-    pub norm: LayerNorm,
+    pub norm: NormSpec,
     pub decoder: Linear,
 }
 

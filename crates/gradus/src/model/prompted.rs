@@ -54,19 +54,19 @@ impl<B: Backend> SentenceEncoder<B> {
         (rows.collect(), Packed::new(sequences, 0))
     }
 
-    pub(super) fn pool(&self, b: &B, batch: &Packed, x: &B::Tensor) -> B::Tensor {
+    pub(super) fn pool(&self, b: &B, batch: &B::Batch, x: &B::Tensor) -> B::Tensor {
         let modes = &self.folder.modules.pooling;
         if self.unpooled == 0 {
             return b.pool(modes, batch, x);
         }
-        let (rows, batch) = self.pooled_rows(batch);
-        b.pool(modes, &batch, &b.gather(x, &rows))
+        let (rows, pooled) = self.pooled_rows(b.packed(batch));
+        b.pool(modes, &b.batch(pooled), &b.gather(x, &rows))
     }
 
     pub(super) fn pool_backward(
         &self,
         b: &B,
-        batch: &Packed,
+        batch: &B::Batch,
         x: &B::Tensor,
         dy: B::Tensor,
     ) -> B::Tensor {
@@ -74,8 +74,10 @@ impl<B: Backend> SentenceEncoder<B> {
         if self.unpooled == 0 {
             return b.pool_backward(modes, batch, x, &dy);
         }
-        let (rows, pooled) = self.pooled_rows(batch);
+        let packed = b.packed(batch);
+        let (rows, pooled) = self.pooled_rows(packed);
+        let pooled = b.batch(pooled);
         let d = b.pool_backward(modes, &pooled, &b.gather(x, &rows), &dy);
-        b.gather_backward(&d, &rows, batch.tokens())
+        b.gather_backward(&d, &rows, packed.tokens())
     }
 }

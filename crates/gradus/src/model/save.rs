@@ -80,6 +80,7 @@ impl<B: Backend> SentenceEncoder<B> {
         write_prompt(target, folder, &self.prompt)?;
         write_modules(target, folder)?;
         let arena = self.backend.read_arena(&self.params, 0..self.layout.len());
+        self.backend.check()?;
         write_weights(target, folder, &self.layout, &arena, &self.spare)?;
         if let Some(head) = &self.head {
             head.save(target, self.dim())?;

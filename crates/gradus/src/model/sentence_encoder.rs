@@ -1,4 +1,4 @@
-use super::encoder::{Activations, Encoder};
+use super::encoder::{Activations, Encoder, PassContext};
 use super::initial::initial_values;
 use super::language_head::{is_known, is_of_language_head};
 use super::layout::{DenseViews, Layout};
@@ -32,21 +32,19 @@ pub struct SentenceEncoder<B: Backend> {
 
 /// How [`SentenceEncoder::encode`] goes about its work; its result does not
 /// depend on any of this.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct EncodeOptions {
-    /// Tokens per packed batch, a bound on memory. A longer text goes alone.
-    pub batch_tokens: usize,
-}
-
-impl Default for EncodeOptions {
-    fn default() -> Self {
-        Self { batch_tokens: 512 }
-    }
+    /// Tokens per packed batch, a bound on memory; what suits the backend where
+    /// none is set. A longer text goes alone.
+    pub batch_tokens: Option<usize>,
 }
 
 /// A training forward pass of the whole sentence encoder.
-pub struct Passed<B: Backend> {
-    batch: Batch,
+pub struct ForwardState<B: Backend> {
+    batch: B::Batch,
+    /// The sequence of each text's bare template; see [`Batch`].
+    biases: Vec<u32>,
+    dropout: Option<Dropout>,
     tokens: Activations<B>,
     /// Input and pre-activation of each Dense module.
     dense: Vec<(B::Tensor, B::Tensor)>,
@@ -54,7 +52,7 @@ pub struct Passed<B: Backend> {
     embeddings: Embeddings,
 }
 
-impl<B: Backend> Passed<B> {
+impl<B: Backend> ForwardState<B> {
     /// One vector per text of the batch.
     pub fn embeddings(&self) -> &Embeddings {
         &self.embeddings
@@ -288,28 +286,33 @@ impl<B: Backend> SentenceEncoder<B> {
     /// One vector per text, in their order.
     ///
     /// # Errors
-    /// Only where the tokenizer fails.
+    /// Where the tokenizer fails, or the device.
     pub fn encode(&self, texts: &[&str], options: EncodeOptions) -> Result<Embeddings> {
         let tokens = self.tokenizer.encode(texts)?;
-        Ok(self.encode_tokens(&tokens, options))
+        let vectors = self.encode_tokens(&tokens, options);
+        self.backend.check()?;
+        Ok(vectors)
     }
 
     /// One vector per input, in their order.
     pub fn encode_tokens(&self, tokens: &[Tokens], options: EncodeOptions) -> Embeddings {
-        let (limit, lanes) = (options.batch_tokens, self.backend.lanes());
+        let suits = || self.backend.batch_tokens();
+        let limit = options.batch_tokens.unwrap_or_else(suits);
+        let lanes = self.backend.lanes();
         let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
         let vectors = self.backend.in_lanes(batches, |backend, batch| {
             let batch = self.pack_as_used(batch.iter().map(|t| (t, 0)));
-            backend.enter(|| backend.read(&self.infer(backend, &batch)))
+            backend.enter(|| backend.read(&self.infer(backend, batch)))
         });
         Embeddings::new(self.dim(), self.truncated(vectors.concat()))
     }
 
-    fn infer(&self, b: &B, batch: &Batch) -> B::Tensor {
-        let p = &self.params;
-        let hidden = self.encoder.infer(b, p, &batch.packed);
-        let pooled = self.pool(b, &batch.packed, &hidden);
-        let mut x = batch.subtract(b, pooled);
+    fn infer(&self, b: &B, batch: Batch) -> B::Tensor {
+        let (p, biases) = (&self.params, batch.biases);
+        let batch = b.batch(batch.packed);
+        let hidden = self.encoder.infer(PassContext::inference(b, p, &batch));
+        let pooled = self.pool(b, &batch, &hidden);
+        let mut x = Batch::subtract(b, &biases, pooled);
         for (dense, views) in self.dense() {
             let out = b.activated(p, &views.linear, dense.activation, &x);
             x = match (dense.residual, &views.residual) {
@@ -355,16 +358,19 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 
     /// A forward pass for training, with dropout where it is given.
-    pub fn forward(&self, batch: impl Into<Batch>, dropout: Option<Dropout>) -> Passed<B> {
+    pub fn forward(&self, batch: impl Into<Batch>, dropout: Option<Dropout>) -> ForwardState<B> {
         let batch = batch.into();
         self.backend.enter(|| self.forward_here(batch, dropout))
     }
 
-    fn forward_here(&self, batch: Batch, dropout: Option<Dropout>) -> Passed<B> {
+    fn forward_here(&self, batch: Batch, dropout: Option<Dropout>) -> ForwardState<B> {
         let (b, p) = (&*self.backend, &self.params);
-        let tokens = self.encoder.forward(b, p, &batch.packed, dropout);
-        let pooled = self.pool(b, &batch.packed, tokens.output());
-        let mut x = batch.subtract(b, pooled);
+        let Batch { packed, biases } = batch;
+        let batch = b.batch(packed);
+        let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
+        let tokens = self.encoder.forward(pass);
+        let pooled = self.pool(b, &batch, tokens.output());
+        let mut x = Batch::subtract(b, &biases, pooled);
         let mut saved = vec![];
         for (dense, views) in self.dense() {
             let (pre, out) = b.linear_activated(p, &views.linear, dense.activation, &x);
@@ -383,8 +389,10 @@ impl<B: Backend> SentenceEncoder<B> {
             (None, b.read(&x))
         };
         let embeddings = Embeddings::new(self.dim(), self.truncated(values));
-        Passed {
+        ForwardState {
             batch,
+            biases,
+            dropout,
             tokens,
             dense,
             pooled,
@@ -394,20 +402,22 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// Adds every parameter's gradient to `grads`, given that of the
     /// embeddings, `[texts, dim]`.
-    pub fn backward(&self, passed: Passed<B>, gradient: &[f32], grads: &mut B::Arena) {
+    pub fn backward(&self, state: ForwardState<B>, gradient: &[f32], grads: &mut B::Arena) {
         self.backend
-            .enter(|| self.backward_here(passed, gradient, grads));
+            .enter(|| self.backward_here(state, gradient, grads));
     }
 
-    fn backward_here(&self, passed: Passed<B>, gradient: &[f32], grads: &mut B::Arena) {
+    fn backward_here(&self, state: ForwardState<B>, gradient: &[f32], grads: &mut B::Arena) {
         let (b, p) = (&*self.backend, &self.params);
-        let Passed {
+        let ForwardState {
             batch,
+            biases,
+            dropout,
             tokens,
             dense,
             pooled,
             embeddings,
-        } = passed;
+        } = state;
         let modules = &self.folder.modules;
         let whole = modules.whole_width(self.folder.config.hidden_size);
         let mut d = match embeddings.dim() == whole {
@@ -418,24 +428,19 @@ impl<B: Backend> SentenceEncoder<B> {
             d = b.normalize_backward(pooled, &d);
         }
         for ((layer, views), (x, pre)) in self.dense().zip(&dense).rev() {
-            let beside = match (layer.residual, &views.residual) {
+            let onto = match (layer.residual, &views.residual) {
                 (false, _) => None,
-                (true, None) => {
-                    let rows: Vec<u32> = (0..embeddings.rows() as u32).collect();
-                    Some(b.gather(&d, &rows))
-                }
-                (true, Some(second)) => Some(b.linear_backward(p, second, x, &d, grads)),
+                (true, None) => Some(b.copy(&d)),
+                (true, Some(second)) => Some(b.linear_backward(p, second, x, &d, None, grads)),
             };
             let slope = b.activation_backward(layer.activation, pre, d);
-            d = b.linear_backward(p, &views.linear, x, &slope, grads);
-            if let Some(beside) = beside {
-                d = b.add(d, &beside);
-            }
+            d = b.linear_backward(p, &views.linear, x, &slope, onto, grads);
         }
-        let d = batch.subtract_backward(b, d);
-        let batch = &batch.packed;
-        let d = self.pool_backward(b, batch, tokens.output(), d);
-        self.encoder.backward(b, p, batch, tokens, d, grads);
+        let sequences = b.packed(&batch).sequences();
+        let d = Batch::subtract_backward(b, (&biases, sequences), d);
+        let d = self.pool_backward(b, &batch, tokens.output(), d);
+        let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
+        self.encoder.backward(pass, tokens, d, grads);
     }
 }
 

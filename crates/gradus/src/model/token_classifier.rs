@@ -1,4 +1,4 @@
-use super::encoder::Encoder;
+use super::encoder::{Encoder, PassContext};
 use super::initial::initial_values;
 use super::weights;
 use super::{Layout, ModelFolder};
@@ -86,7 +86,7 @@ impl<B: Backend> TokenClassifier<B> {
     /// `grads`; returns that of `first`, too.
     pub fn gradients(
         &self,
-        batch: &Packed,
+        batch: Packed,
         first: &[f32],
         classes: &[u32],
         scale: f32,
@@ -97,12 +97,14 @@ impl<B: Backend> TokenClassifier<B> {
             let (b, p) = (&*self.backend, &self.params);
             let width = self.classifier.weight.cols;
             let first = b.tensor(batch.sequences(), width, first);
-            let tokens = self.encoder.forward_given(b, p, batch, &first, dropout);
+            let batch = b.batch(batch);
+            let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
+            let tokens = self.encoder.forward_given(pass, &first);
             let scores = b.linear(p, &self.classifier, tokens.output());
             let (scored, d) = b.cross_entropy(scores, classes, scale);
-            let d = b.linear_backward(p, &self.classifier, tokens.output(), &d, grads);
-            let d = self.encoder.backward_given(b, p, batch, tokens, d, grads);
-            (scored, b.read(&d))
+            let d = b.linear_backward(p, &self.classifier, tokens.output(), &d, None, grads);
+            let d = self.encoder.backward_given(pass, tokens, d, grads);
+            (b.scored(scored), b.read(&d))
         })
     }
 }

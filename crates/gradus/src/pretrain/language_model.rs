@@ -1,9 +1,9 @@
 use super::Masked;
 use crate::Result;
 use crate::model::language_head::LanguageHead;
-use crate::model::{ModelError, SentenceEncoder};
+use crate::model::{ModelError, PassContext, SentenceEncoder};
 use gradus_kernels::dropout::Dropout;
-use gradus_kernels::{Backend, Normed, Packed, Sequence};
+use gradus_kernels::{Backend, LayerNormOutput, Packed, Sequence};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ pub struct LanguageModel<B: Backend> {
 #[derive(Debug, Clone)]
 pub struct MaskedBatch {
     texts: Packed,
-    /// The rows to be told, as a sequence of what they should be.
+    /// The rows to be told, and what they should be.
     rows: Vec<u32>,
-    targets: Packed,
+    targets: Vec<u32>,
 }
 
 impl MaskedBatch {
@@ -71,7 +71,7 @@ impl Score {
 struct Told<B: Backend> {
     x: B::Tensor,
     pre: B::Tensor,
-    normed: Normed<B::Tensor>,
+    normed: LayerNormOutput<B::Tensor>,
     scores: B::Tensor,
 }
 
@@ -145,15 +145,10 @@ impl<B: Backend> LanguageModel<B> {
             segments: &[],
             stream,
         });
-        let told = Sequence {
-            ids: &targets,
-            segments: &[],
-            stream: 0,
-        };
         MaskedBatch {
             texts: Packed::new(sequences, self.encoder.config().first_position as u32),
             rows,
-            targets: Packed::new([told], 0),
+            targets,
         }
     }
 
@@ -164,10 +159,12 @@ impl<B: Backend> LanguageModel<B> {
                 return Score::default();
             }
             let (b, p) = (self.encoder.backend(), self.encoder.params());
-            let hidden = self.encoder.encoder().infer(b, p, &batch.texts);
+            let texts = b.batch(batch.texts.clone());
+            let pass = PassContext::inference(b, p, &texts);
+            let hidden = self.encoder.encoder().infer(pass);
             let told = self.tell(batch, &hidden);
-            let (scored, _) = b.cross_entropy(told.scores, batch.targets.ids(), 0.0);
-            sum(&scored)
+            let (scored, _) = b.cross_entropy(told.scores, &batch.targets, 0.0);
+            sum(&b.scored(scored))
         })
     }
 
@@ -196,18 +193,20 @@ impl<B: Backend> LanguageModel<B> {
     ) -> Score {
         let (b, p, head) = (self.encoder.backend(), self.encoder.params(), &self.head);
         let encoder = self.encoder.encoder();
-        let tokens = encoder.forward(b, p, &batch.texts, dropout);
+        let texts = b.batch(batch.texts.clone());
+        let pass = PassContext::inference(b, p, &texts).with_dropout(dropout);
+        let tokens = encoder.forward(pass);
         let told = self.tell(batch, tokens.output());
-        let (scored, d) = b.cross_entropy(told.scores, batch.targets.ids(), scale);
-        let d = b.linear_backward(p, &head.decoder, &told.normed.out, &d, grads);
-        let (norm, targets) = (&head.norm, &batch.targets);
-        let (d, _) =
-            b.add_layer_norm_backward(p, norm, targets, &told.normed.kept, &d, None, grads);
+        let (scored, d) = b.cross_entropy(told.scores, &batch.targets, scale);
+        let normed = &told.normed;
+        let d = b.linear_backward(p, &head.decoder, &normed.out, &d, None, grads);
+        let (d, _) = b.add_norm_backward(p, &head.norm, &normed.saved, &d, None, grads);
         let d = b.activation_backward(head.activation, &told.pre, d);
-        let d = b.linear_backward(p, &head.dense, &told.x, &d, grads);
+        let d = b.linear_backward(p, &head.dense, &told.x, &d, None, grads);
         let d = b.gather_backward(&d, &batch.rows, batch.texts.tokens());
-        encoder.backward(b, p, &batch.texts, tokens, d, grads);
-        sum(&scored)
+        encoder.backward(pass, tokens, d, grads);
+        // When all of backward is under way.
+        sum(&b.scored(scored))
     }
 
     /// The vectors of all tokens of some texts, packed, by inference.
@@ -222,22 +221,17 @@ impl<B: Backend> LanguageModel<B> {
             stream: 0,
         });
         let batch = Packed::new(texts, self.encoder.config().first_position as u32);
+        let batch = backend.batch(batch);
         let (encoder, params) = (self.encoder.encoder(), self.encoder.params());
-        encoder.infer(backend, params, &batch)
+        encoder.infer(PassContext::inference(backend, params, &batch))
     }
 
     /// The scores of every piece at some rows of such vectors, by inference.
     pub(crate) fn scores(&self, backend: &B, hidden: &B::Tensor, rows: &[u32]) -> B::Tensor {
         let (b, p, head) = (backend, self.encoder.params(), &self.head);
-        let told = Sequence {
-            ids: rows,
-            segments: &[],
-            stream: 0,
-        };
         let x = b.gather(hidden, rows);
         let x = b.activated(p, &head.dense, head.activation, &x);
-        let told = Packed::new([told], 0);
-        let x = b.add_layer_norm(p, &head.norm, &told, x, None, None).out;
+        let x = b.add_norm(p, &head.norm, x, None, None).out;
         b.linear(p, &head.decoder, &x)
     }
 
@@ -246,7 +240,7 @@ impl<B: Backend> LanguageModel<B> {
         let (b, p, head) = (self.encoder.backend(), self.encoder.params(), &self.head);
         let x = b.gather(hidden, &batch.rows);
         let (pre, post) = b.linear_activated(p, &head.dense, head.activation, &x);
-        let normed = b.add_layer_norm(p, &head.norm, &batch.targets, post, None, None);
+        let normed = b.add_norm(p, &head.norm, post, None, None);
         let scores = b.linear(p, &head.decoder, &normed.out);
         Told {
             x,

@@ -5,7 +5,7 @@ use crate::model::{ModelError, Provenance};
 use crate::text::Pieces;
 use crate::train::{
     Checkpoint, Metrics, Optimizer, ParameterGroups, Rates, RunFolder, RunInputs, Schedule, State,
-    TrainError,
+    TrainError, Updated,
 };
 use crate::{Error, Result};
 use gradus_kernels::Backend;
@@ -181,7 +181,15 @@ impl<B: Backend> Run<B> {
                 head: &[],
             };
             let (backend, params) = self.model.encoder_mut().params_mut();
-            optimizer.step(backend, params, &grads, &mut vec![], &[], &rates, 1.0);
+            let norm = optimizer.gradient_norm(backend, &grads, &[], &rates);
+            let updated = Updated {
+                params,
+                grads: &grads,
+                head: &mut vec![],
+                head_grads: &[],
+            };
+            optimizer.step(backend, updated, &rates, &norm);
+            backend.norm(&norm);
             // The first one warms caches up.
             if step == 0 {
                 began = Instant::now();

@@ -4,7 +4,7 @@ use super::corpus::chunks;
 use super::run::{Run, STAGE};
 use super::{HeldOut, Masked, Observer, Score, StepReport};
 use crate::Result;
-use crate::train::{Checkpoint, Metrics, Optimizer, Rates, RunFolder, State, TrainError};
+use crate::train::{Checkpoint, Metrics, Optimizer, Rates, RunFolder, State, TrainError, Updated};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::Dropout;
 use std::time::Instant;
@@ -108,11 +108,23 @@ impl<B: Backend> Run<B> {
         let backend = self.model.encoder().backend();
         let optimizer = &mut progress.optimizer;
         let norm = optimizer.gradient_norm(backend, grads, &[], &rates);
+        if score.loss.is_finite() {
+            let (backend, params) = self.model.encoder_mut().params_mut();
+            let updated = Updated {
+                params,
+                grads,
+                head: &mut vec![],
+                head_grads: &[],
+            };
+            optimizer.step(backend, updated, &rates, &norm);
+        }
+        // A norm that is no number has changed nothing.
+        let backend = self.model.encoder().backend();
+        let norm = backend.norm(&norm);
+        backend.check()?;
         if !(score.loss.is_finite() && norm.is_finite()) {
             return Err(self.not_finite(step + 1, score.loss, grads, folder));
         }
-        let (backend, params) = self.model.encoder_mut().params_mut();
-        optimizer.step(backend, params, grads, &mut vec![], &[], &rates, norm);
         progress.state.step += 1;
         progress.state.zero_steps += u64::from(norm == 0.0);
         progress.tokens += tokens;
@@ -182,6 +194,7 @@ impl<B: Backend> Run<B> {
 
     fn evaluate(&self, progress: &mut Progress<B>, observer: &mut dyn Observer) -> Result<HeldOut> {
         let held_out = self.score_held_out(progress.state.step);
+        self.model.encoder().backend().check()?;
         progress.metrics.write("evaluation", &held_out)?;
         observer.evaluated(&held_out);
         Ok(held_out)
@@ -192,7 +205,7 @@ impl<B: Backend> Run<B> {
         progress.state.events_len = progress.metrics.events_len();
         let encoder = self.model.encoder();
         let len = encoder.layout().len();
-        Checkpoint::take(
+        let checkpoint = Checkpoint::take(
             progress.state.clone(),
             encoder.backend(),
             encoder.params(),
@@ -200,8 +213,9 @@ impl<B: Backend> Run<B> {
             &progress.optimizer,
             len,
             &[],
-        )
-        .write(&folder.checkpoints())?;
+        );
+        encoder.backend().check()?;
+        checkpoint.write(&folder.checkpoints())?;
         progress.last_checkpoint = Instant::now();
         Ok(())
     }

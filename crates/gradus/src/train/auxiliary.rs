@@ -1,6 +1,6 @@
 //! The networks that a stage trains beside the model and leaves behind.
 
-use super::optimizer::{Optimizer, Rates};
+use super::optimizer::{Optimizer, Rates, Updated};
 use super::stage::Prepared;
 use super::{ParameterGroups, TrainError};
 use crate::difference::{Difference, DifferenceScore, Generator};
@@ -134,8 +134,8 @@ impl<B: Backend> Auxiliary<B> {
         self.score
     }
 
-    /// The norm of the discriminator's gradients.
-    pub fn gradient_norm(&self) -> f64 {
+    /// The norm of the discriminator's gradients, on the device.
+    pub fn gradient_norm(&self) -> B::GradientNorm {
         let segments = self.groups.segments(1.0);
         let rates = Rates {
             encoder: &segments,
@@ -159,15 +159,20 @@ impl<B: Backend> Auxiliary<B> {
     }
 
     /// Updates the discriminator, given the norm of all gradients of the step.
-    pub fn step(&mut self, learning_rate: f64, norm: f64) {
+    pub fn step(&mut self, learning_rate: f64, norm: &B::GradientNorm) {
         let segments = self.groups.segments(learning_rate);
         let rates = Rates {
             encoder: &segments,
             head: &[],
         };
         let (backend, params) = self.difference.discriminator_mut().params_mut();
-        let (optimizer, gradients) = (&mut self.optimizer, &self.gradients);
-        optimizer.step(backend, params, gradients, &mut vec![], &[], &rates, norm);
+        let updated = Updated {
+            params,
+            grads: &self.gradients,
+            head: &mut vec![],
+            head_grads: &[],
+        };
+        self.optimizer.step(backend, updated, &rates, norm);
     }
 
     /// The discriminator's parameters and moments.

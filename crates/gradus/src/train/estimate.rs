@@ -2,7 +2,7 @@
 
 use super::Freeze;
 use super::gradients::Gradients;
-use super::optimizer::{Optimizer, Rates};
+use super::optimizer::{Optimizer, Rates, Updated};
 use super::run::Run;
 use crate::Result;
 use crate::machine::free_memory;
@@ -63,11 +63,18 @@ impl<B: Backend> Run<B> {
                     self.model.shared_backend(),
                 );
                 let (_, params) = self.model.params_mut();
-                let (own, of_head) = (&mut vec![], &[]);
-                optimizer.step(&backend, params, &grads.encoder, own, of_head, &rates, 1.0);
+                let norm = optimizer.gradient_norm(&backend, &grads.encoder, &[], &rates);
+                let updated = Updated {
+                    params,
+                    grads: &grads.encoder,
+                    head: &mut vec![],
+                    head_grads: &[],
+                };
+                optimizer.step(&backend, updated, &rates, &norm);
                 if let Some(auxiliary) = &mut auxiliary {
-                    auxiliary.step(0.0, 1.0);
+                    auxiliary.step(0.0, &norm);
                 }
+                backend.norm(&norm);
                 // The first pass warms caches up.
                 if pass > 0 {
                     seconds += started.elapsed().as_secs_f64();

@@ -51,7 +51,7 @@ pub use events::{Observer, Silent, Standing, StepReport};
 pub use exclusive::exclude_each_other;
 pub use groups::ParameterGroups;
 pub(crate) use metrics::Metrics;
-pub use optimizer::{AdamW, Optimizer, Rates};
+pub use optimizer::{AdamW, Optimizer, Rates, Updated};
 pub use overlap::RunOverlap;
 pub use overrides::{apply_overrides, parse_recipe};
 pub use plan::{Plan, StagePlan};

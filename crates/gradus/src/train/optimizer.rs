@@ -1,4 +1,4 @@
-use gradus_kernels::{AdamWSegment, AdamWStep, Backend};
+use gradus_kernels::{AdamWArenas, AdamWSegment, AdamWStep, Backend, Clip};
 use serde::{Deserialize, Serialize};
 
 /// AdamW's constants.
@@ -37,6 +37,18 @@ pub struct Optimizer<B: Backend> {
     host: gradus_kernels::cpu::Cpu,
 }
 
+/// What a step changes, and by which gradients.
+pub struct Updated<'a, B: Backend> {
+    /// The encoder's parameters.
+    pub params: &'a mut B::Arena,
+    /// Their gradients.
+    pub grads: &'a B::Arena,
+    /// The head's parameters.
+    pub head: &'a mut Vec<f32>,
+    /// Their gradients.
+    pub head_grads: &'a [f32],
+}
+
 /// One step's rates.
 pub struct Rates<'a> {
     /// The encoder's segments; empty leaves it alone.
@@ -67,67 +79,68 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
-    /// The norm of the gradients that the segments cover.
+    /// The norm of the gradients that the segments cover, on the device.
     pub fn gradient_norm(
         &self,
         backend: &B,
         grads: &B::Arena,
         head_grads: &[f32],
         rates: &Rates<'_>,
-    ) -> f64 {
+    ) -> B::GradientNorm {
         let ranges: Vec<_> = rates.encoder.iter().map(|s| s.range.clone()).collect();
         let head: f64 = head_grads
             .iter()
             .map(|&g| f64::from(g) * f64::from(g))
             .sum();
-        (backend.sum_of_squares(grads, &ranges) + head).sqrt()
+        backend.gradient_norm(grads, &ranges, head)
     }
 
     /// Clips as PyTorch's `clip_grad_norm_` does and updates both sets of
-    /// parameters.
-    #[allow(clippy::too_many_arguments)] // parameters and gradients, twice
+    /// parameters; leaves them alone where the norm is no finite number. The
+    /// host waits for the norm where there is a head, whose parameters it holds.
     pub fn step(
         &mut self,
         backend: &B,
-        params: &mut B::Arena,
-        grads: &B::Arena,
-        head: &mut Vec<f32>,
-        head_grads: &[f32],
+        updated: Updated<'_, B>,
         rates: &Rates<'_>,
-        norm: f64,
+        norm: &B::GradientNorm,
     ) {
+        let Updated {
+            params,
+            grads,
+            head,
+            head_grads,
+        } = updated;
         self.steps += 1;
-        let scale = self
-            .clip
-            .map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
         let step = AdamWStep {
             beta1: self.settings.beta1,
             beta2: self.settings.beta2,
             eps: self.settings.eps,
             step: self.steps,
-            gradient_scale: scale as f32,
         };
-        backend.adamw(
+        let (first, second, most) = (&mut self.first, &mut self.second, self.clip);
+        let arenas = AdamWArenas {
             params,
             grads,
-            &mut self.first,
-            &mut self.second,
-            rates.encoder,
-            &step,
-        );
-        let host = &self.host;
-        let grads = host.arena(head_grads.to_vec());
+            first,
+            second,
+        };
+        backend.adamw(arenas, rates.encoder, &step, Clip { norm, most });
+        if head.is_empty() {
+            return;
+        }
+        let (host, norm) = (&self.host, &backend.norm(norm));
+        let grads = &host.arena(head_grads.to_vec());
         let mut values = host.arena(std::mem::take(head));
         let mut first = host.arena(std::mem::take(&mut self.head_first));
         let mut second = host.arena(std::mem::take(&mut self.head_second));
-        host.adamw(
-            &mut values,
-            &grads,
-            &mut first,
-            &mut second,
-            rates.head,
-            &step,
-        );
+        let arenas = AdamWArenas {
+            params: &mut values,
+            grads,
+            first: &mut first,
+            second: &mut second,
+        };
+        host.adamw(arenas, rates.head, &step, Clip { norm, most });
         *head = values.values().to_vec();
         self.head_first = first.values().to_vec();
         self.head_second = second.values().to_vec();

@@ -33,6 +33,7 @@ impl<B: Backend> Run<B> {
             &stage.settings.name,
             progress.state.step,
         );
+        self.model.backend().check()?;
         let selects = stage.settings.freeze == Freeze::None;
         let state = &mut progress.state;
         let mut standing = Standing::Other;
@@ -212,6 +213,7 @@ impl<B: Backend> Run<B> {
             Some(auxiliary) => checkpoint.with_discriminator(auxiliary.values()),
             None => checkpoint,
         };
+        self.model.backend().check()?;
         checkpoint.write(&folder.checkpoints())?;
         progress.last_checkpoint = Instant::now();
         let over = progress.state.stage == self.stages.len();

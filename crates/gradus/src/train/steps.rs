@@ -4,7 +4,7 @@ use super::auxiliary::Auxiliary;
 use super::events::{Observer, StepReport};
 use super::frozen::Frozen;
 use super::gradients::Gradients;
-use super::optimizer::Rates;
+use super::optimizer::{Rates, Updated};
 use super::progress::Progress;
 use super::run::Run;
 use super::{Freeze, RunFolder, TrainError};
@@ -142,27 +142,32 @@ impl<B: Backend> Run<B> {
         let norm = optimizer.gradient_norm(backend, &grads.encoder, &grads.head, &rates);
         // One norm for all that is trained.
         let norm = match &progress.auxiliary {
-            Some(auxiliary) => norm.hypot(auxiliary.gradient_norm()),
+            Some(auxiliary) => backend.joint_norm(&norm, &auxiliary.gradient_norm()),
             None => norm,
         };
+        if loss.is_finite() {
+            if let Some(auxiliary) = &mut progress.auxiliary {
+                auxiliary.step(rate, &norm);
+            }
+            let (backend, params) = self.model.params_mut();
+            let updated = Updated {
+                params,
+                grads: &grads.encoder,
+                head: &mut progress.head,
+                head_grads: &grads.head,
+            };
+            progress.optimizer.step(backend, updated, &rates, &norm);
+        }
+        // Read when all of the step is under way; one that is no number has
+        // changed nothing.
+        let backend = self.model.backend();
+        let norm = backend.norm(&norm);
+        backend.check()?;
         if !(loss.is_finite() && norm.is_finite()) {
             let auxiliary = progress.auxiliary.as_ref();
             let own = (!frozen).then_some(&grads.encoder);
             return Err(self.not_finite(s, step + 1, loss, own, auxiliary, folder));
         }
-        if let Some(auxiliary) = &mut progress.auxiliary {
-            auxiliary.step(rate, norm);
-        }
-        let (backend, params) = self.model.params_mut();
-        progress.optimizer.step(
-            backend,
-            params,
-            &grads.encoder,
-            &mut progress.head,
-            &grads.head,
-            &rates,
-            norm,
-        );
         progress.state.step += 1;
         progress.state.zero_steps += u64::from(norm == 0.0);
         *seen += examples.len();

@@ -4,7 +4,7 @@
 pub mod slope;
 
 use gradus::model::SentenceEncoder;
-use gradus_kernels::cpu::Cpu;
+use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,15 @@ pub fn model_folder(name: &str) -> PathBuf {
 
 pub fn load(folder: &Path) -> SentenceEncoder<Cpu> {
     SentenceEncoder::load(folder, Cpu::new(2)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The processor in bf16, where it has the instructions.
+pub fn bf16() -> Option<Cpu> {
+    let backend = Cpu::with(2, Precision::Bf16, Isa::best());
+    if let Err(error) = &backend {
+        println!("skipped: {error}");
+    }
+    backend.ok()
 }
 
 pub fn json(path: impl AsRef<Path>) -> Value {

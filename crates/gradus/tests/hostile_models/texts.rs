@@ -16,7 +16,12 @@ const MODELS: [&str; 4] = [
 
 /// Each vector's bits, by way of batches of so many tokens.
 fn bits(model: &SentenceEncoder<Cpu>, tokens: &[Tokens], batch_tokens: usize) -> Vec<Vec<u32>> {
-    let vectors = model.encode_tokens(tokens, EncodeOptions { batch_tokens });
+    let vectors = model.encode_tokens(
+        tokens,
+        EncodeOptions {
+            batch_tokens: Some(batch_tokens),
+        },
+    );
     assert_eq!((vectors.rows(), vectors.dim()), (tokens.len(), model.dim()));
     assert!(vectors.as_slice().iter().all(|x| x.is_finite()));
     let rows = (0..vectors.rows()).map(|i| vectors.row(i));

@@ -4,7 +4,8 @@ use super::{Bound, Case};
 use crate::shapes::{Shape, TABLES, values};
 use gradus_kernels::cpu::{Cpu, Tensor};
 use gradus_kernels::{
-    Activation, AdamWSegment, AdamWStep, Backend, EmbeddingTables, LayerNorm, Pooling, View,
+    Activation, AdamWArenas, AdamWSegment, AdamWStep, Backend, Clip, EmbeddingTables, NormSpec,
+    Pooling, RowDropout, View,
 };
 use std::hint::black_box;
 
@@ -23,7 +24,7 @@ pub fn all(shape: &Shape) -> Vec<Case> {
     ];
     // These know nothing of tokens: once for each model.
     if shape.dropout.is_some() {
-        cases.extend([adamw(shape), sum_of_squares(shape)]);
+        cases.extend([adamw(shape), gradient_norm(shape)]);
     }
     cases
 }
@@ -37,12 +38,14 @@ fn matrices(count: usize, shape: &Shape) -> usize {
     count * shape.batch.tokens() * shape.model.hidden * SIZE
 }
 
-fn layer_norm(width: usize) -> LayerNorm {
-    LayerNorm {
-        gamma: View::new(0, 1, width),
-        beta: View::new(width, 1, width),
-        eps: 1e-12,
-    }
+fn layer_norm(width: usize) -> NormSpec {
+    NormSpec::layer_norm(View::new(0, 1, width), View::new(width, 1, width), 1e-12)
+}
+
+/// The shape's dropout, on its rows.
+fn row_dropout<'a>(shape: &'a Shape) -> Option<RowDropout<'a, Cpu>> {
+    let batch = &shape.batch;
+    shape.dropout.map(|dropout| RowDropout { batch, dropout })
 }
 
 fn norm(shape: &Shape) -> Case {
@@ -56,15 +59,15 @@ fn norm(shape: &Shape) -> Case {
         move |cpu| {
             let (shape, width) = (shape.clone(), shape.model.hidden);
             let rows = shape.batch.tokens();
-            let (norm, batch, dropout) = (layer_norm(width), shape.batch, shape.dropout);
+            let norm = layer_norm(width);
             let params = cpu.arena(values(2 * width, 1, [0.5, 1.0]));
             let residual = matrix(cpu, rows, width, 2);
             let mut input = Some(matrix(cpu, rows, width, 3));
             Box::new(move || {
                 // What was normalised is the next call's input: it has the size.
                 if let Some(x) = input.take() {
-                    let y = cpu.add_layer_norm(&params, &norm, &batch, x, Some(&residual), dropout);
-                    input = Some(black_box(y).kept.normalized);
+                    let y = cpu.add_norm(&params, &norm, x, Some(&residual), row_dropout(&shape));
+                    input = Some(black_box(y).saved.normalized);
                 }
             })
         },
@@ -77,21 +80,17 @@ fn norm_backward(shape: &Shape) -> Case {
     let kernel = "layer norm backward";
     Case::new(kernel, name, Bound::Update, work, move |cpu| {
         let (shape, width) = (shape.clone(), shape.model.hidden);
-        let rows = shape.batch.tokens();
-        let (norm, batch, dropout) = (layer_norm(width), shape.batch, shape.dropout);
+        let (norm, tokens) = (layer_norm(width), shape.batch.tokens());
         let params = cpu.arena(values(2 * width, 1, [0.5, 1.0]));
         let mut grads = cpu.arena(vec![0.0; 2 * width]);
-        let x = matrix(cpu, rows, width, 3);
+        let x = matrix(cpu, tokens, width, 3);
         let saved = cpu
-            .add_layer_norm(&params, &norm, &batch, x, None, dropout)
-            .kept;
-        let dy = matrix(cpu, rows, width, 4);
+            .add_norm(&params, &norm, x, None, row_dropout(&shape))
+            .saved;
+        let dy = matrix(cpu, tokens, width, 4);
         Box::new(move || {
-            black_box(
-                cpu.add_layer_norm_backward(
-                    &params, &norm, &batch, &saved, &dy, dropout, &mut grads,
-                ),
-            );
+            let dropout = row_dropout(&shape);
+            black_box(cpu.add_norm_backward(&params, &norm, &saved, &dy, dropout, &mut grads));
         })
     })
 }
@@ -222,17 +221,16 @@ fn adamw(shape: &Shape) -> Case {
                 beta2: 0.999,
                 eps: 1e-8,
                 step: 100,
-                gradient_scale: 0.9,
             };
             Box::new(move || {
-                cpu.adamw(
-                    &mut params,
-                    &grads,
-                    &mut first,
-                    &mut second,
-                    &segments,
-                    &step,
-                );
+                let arenas = AdamWArenas {
+                    params: &mut params,
+                    grads: &grads,
+                    first: &mut first,
+                    second: &mut second,
+                };
+                let (norm, most) = (&1.1, Some(1.0));
+                cpu.adamw(arenas, &segments, &step, Clip { norm, most });
                 black_box(&mut params);
             })
         },
@@ -243,10 +241,10 @@ fn adamw(shape: &Shape) -> Case {
     }
 }
 
-fn sum_of_squares(shape: &Shape) -> Case {
+fn gradient_norm(shape: &Shape) -> Case {
     let len = parameters(shape);
     let case = Case::new(
-        "sum of squares",
+        "gradient norm",
         of_parameters(shape),
         Bound::Read,
         len * SIZE,
@@ -254,7 +252,7 @@ fn sum_of_squares(shape: &Shape) -> Case {
             let arena = cpu.arena(values(len, 1, [-1.0, 1.0]));
             let whole = 0..len;
             Box::new(move || {
-                black_box(cpu.sum_of_squares(&arena, std::slice::from_ref(&whole)));
+                black_box(cpu.gradient_norm(&arena, std::slice::from_ref(&whole), 0.0));
             })
         },
     );

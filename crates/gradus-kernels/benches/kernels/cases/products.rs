@@ -3,7 +3,9 @@
 use super::{Bound, Case};
 use crate::shapes::{Shape, values};
 use gradus_kernels::cpu::{Cpu, Tensor};
-use gradus_kernels::{Activation, Backend, FeedForwardLayers, Linear, View};
+use gradus_kernels::{
+    Activation, AttentionInput, AttentionSpec, Backend, FeedForwardLayers, Linear, View,
+};
 use std::hint::black_box;
 
 pub fn all(shape: &Shape) -> Vec<Case> {
@@ -116,7 +118,14 @@ fn feed_forward_training(shape: &Shape) -> Case {
         let dy = activations(cpu, tokens, h, 3);
         Box::new(move || {
             let (_, inner) = cpu.feed_forward_kept(&params, &layers, &x);
-            black_box(cpu.feed_forward_backward(&params, &layers, (&x, inner), &dy, &mut grads));
+            black_box(cpu.feed_forward_backward(
+                &params,
+                &layers,
+                (&x, inner),
+                &dy,
+                None,
+                &mut grads,
+            ));
         })
     })
 }
@@ -132,7 +141,7 @@ fn backward(shape: &Shape, input: usize, output: usize) -> Case {
         let x = activations(cpu, tokens, input, 2);
         let dy = activations(cpu, tokens, output, 3);
         Box::new(move || {
-            black_box(cpu.linear_backward(&params, &layer, &x, &dy, &mut grads));
+            black_box(cpu.linear_backward(&params, &layer, &x, &dy, None, &mut grads));
         })
     })
 }
@@ -144,18 +153,27 @@ fn attention_product(shape: &Shape) -> usize {
     2 * lengths.map(|n| n * n).sum::<usize>() * shape.model.hidden
 }
 
+fn spec(shape: &Shape) -> AttentionSpec {
+    AttentionSpec::full(shape.model.heads, shape.model.hidden / shape.model.heads)
+}
+
+fn input<'a>(qkv: &'a Tensor, shape: &'a Shape) -> AttentionInput<'a, Cpu> {
+    AttentionInput {
+        qkv,
+        batch: &shape.batch,
+        bias: None,
+        dropout: shape.dropout,
+    }
+}
+
 fn attention(shape: &Shape) -> Case {
     let (name, work) = (shape.name(), 2 * attention_product(shape));
     let shape = shape.clone();
     Case::new("attention forward", name, Bound::F32, work, move |cpu| {
-        let Shape {
-            model,
-            batch,
-            dropout,
-        } = shape.clone();
-        let qkv = activations(cpu, batch.tokens(), 3 * model.hidden, 2);
+        let (shape, spec) = (shape.clone(), spec(&shape));
+        let qkv = activations(cpu, shape.batch.tokens(), spec.qkv_width(), 2);
         Box::new(move || {
-            black_box(cpu.attention(&qkv, &batch, model.heads, None, dropout));
+            black_box(cpu.attention(&spec, input(&qkv, &shape)));
         })
     })
 }
@@ -165,15 +183,14 @@ fn attention_backward(shape: &Shape) -> Case {
     let (name, work) = (shape.name(), 5 * attention_product(shape));
     let shape = shape.clone();
     Case::new("attention backward", name, Bound::F32, work, move |cpu| {
-        let Shape {
-            model,
-            batch,
-            dropout,
-        } = shape.clone();
-        let qkv = activations(cpu, batch.tokens(), 3 * model.hidden, 2);
-        let dy = activations(cpu, batch.tokens(), model.hidden, 3);
+        let (shape, spec) = (shape.clone(), spec(&shape));
+        let tokens = shape.batch.tokens();
+        let qkv = activations(cpu, tokens, spec.qkv_width(), 2);
+        let dy = activations(cpu, tokens, spec.q_width(), 3);
+        let (context, ()) = cpu.attention_kept(&spec, input(&qkv, &shape));
         Box::new(move || {
-            black_box(cpu.attention_backward(&qkv, &batch, model.heads, None, dropout, &dy, None));
+            let (input, saved) = (input(&qkv, &shape), (&context, ()));
+            black_box(cpu.attention_backward(&spec, input, saved, &dy, None));
         })
     })
 }

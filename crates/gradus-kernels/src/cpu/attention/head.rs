@@ -1,5 +1,7 @@
 //! One head of one sequence.
 
+use super::Spread;
+use crate::AttentionMask;
 use crate::cpu::math::{self, Strided};
 use crate::cpu::transpose::Square;
 use crate::cpu::{Isa, Tensor};
@@ -8,6 +10,10 @@ use std::ops::Range;
 /// Queries whose probabilities are held at a time in a forward pass, so that
 /// memory does not grow with the square of a long sequence.
 const QUERIES: usize = 512;
+
+/// The same where queries see few keys: those that all of them see together are
+/// then not many more.
+const FEW_QUERIES: usize = 64;
 
 /// One head's working memory; rows of `len` values are padded to whole vectors.
 #[derive(Default)]
@@ -20,43 +26,50 @@ pub(super) struct Scratch {
     slopes: Vec<f32>,
     /// Probabilities after dropout, `[len, len]`.
     kept: Vec<f32>,
+    /// The gradient of keys or values by one of the heads that share them,
+    /// `[len, head]`.
+    sums: Vec<f32>,
 }
 
-/// Where one head of one sequence lies in a `[tokens, 3 * width]` matrix, and
-/// what is added to its scores.
+/// Where one head of one sequence lies in a matrix of queries, keys and values,
+/// what is added to its scores, and which of them count.
 #[derive(Clone, Copy)]
 pub(super) struct Head<'b> {
     pub first: usize,
     pub len: usize,
-    pub width: usize,
-    pub from: usize,
-    pub size: usize,
+    /// Columns where query, key and value begin.
+    pub from: [usize; 3],
+    pub spread: Spread,
+    pub mask: AttentionMask,
+    pub scale: f32,
     /// For every distance, the query's own in the middle.
     pub bias: Option<&'b [f32]>,
+    /// Whether another head of queries on these keys and values came before.
+    pub shared: bool,
 }
 
 impl Head<'_> {
-    /// The bias on the scores of query `i`.
+    /// The bias on the scores of query `i` with some keys.
     #[inline(always)]
-    fn bias_of(&self, i: usize) -> Option<&[f32]> {
+    fn bias_of(&self, i: usize, keys: &Range<usize>) -> Option<&[f32]> {
         let bias = self.bias?;
         let from = bias.len() / 2 - i;
-        Some(&bias[from..from + self.len])
+        Some(&bias[from + keys.start..from + keys.end])
     }
 
     /// Row `i`, part 0 (query), 1 (key) or 2 (value).
     #[inline(always)]
     fn part<'a>(&self, qkv: &'a [f32], i: usize, part: usize) -> &'a [f32] {
-        let at = (self.first + i) * 3 * self.width + part * self.width + self.from;
-        &qkv[at..at + self.size]
+        let at = (self.first + i) * self.spread.row + self.from[part];
+        &qkv[at..at + self.spread.size]
     }
 
     /// The same part of every row, as a matrix.
     #[inline(always)]
     fn all<'a>(&self, qkv: &'a [f32], part: usize) -> Strided<'a> {
-        let row = 3 * self.width;
+        let row = self.spread.row;
         Strided {
-            values: &qkv[self.first * row + part * self.width + self.from..],
+            values: &qkv[self.first * row + self.from[part]..],
             row,
             col: 1,
         }
@@ -69,8 +82,8 @@ impl Head<'_> {
         let stride = math::padded(self.len);
         for first in (0..self.len).step_by(SIDE) {
             let tokens = first..(first + SIDE).min(self.len);
-            for from in (0..self.size).step_by(SIDE) {
-                let width = (self.size - from).min(SIDE);
+            for from in (0..self.spread.size).step_by(SIDE) {
+                let width = (self.spread.size - from).min(SIDE);
                 let mut square = Square::ZERO;
                 for (row, i) in square.0.iter_mut().zip(tokens.clone()) {
                     let values = &self.part(qkv, i, part)[from..from + width];
@@ -98,16 +111,34 @@ impl Head<'_> {
     #[inline(always)]
     fn keys_across(&self, isa: Isa, qkv: &[f32], scratch: &mut Scratch) {
         let stride = math::padded(self.len);
-        scratch.across.resize(self.size * stride, 0.0);
+        scratch.across.resize(self.spread.size * stride, 0.0);
         self.transpose(isa, qkv, 1, &mut scratch.across);
     }
 
-    /// Probabilities before dropout of some queries. Rows are padded to whole
-    /// vectors; the padding's probability is zero.
+    /// The keys that some queries see together, and some before them, so that
+    /// vectors of keys begin where they do for all keys.
     #[inline(always)]
-    fn probabilities(&self, qkv: &[f32], queries: Range<usize>, scratch: &mut Scratch) {
-        let (len, stride) = (self.len, math::padded(self.len));
-        let scale = 1.0 / (self.size as f32).sqrt();
+    fn keys_of(&self, queries: &Range<usize>) -> Range<usize> {
+        if queries.is_empty() {
+            return 0..0;
+        }
+        let first = self.mask.visible(queries.start, self.len).start;
+        let last = self.mask.visible(queries.end - 1, self.len).end;
+        math::padded(first + 1) - math::padded(1)..last
+    }
+
+    /// Probabilities before dropout of some queries over some `keys`, others
+    /// having none. Rows are padded to whole vectors; the padding's probability
+    /// is zero.
+    #[inline(always)]
+    fn probabilities(
+        &self,
+        qkv: &[f32],
+        queries: Range<usize>,
+        keys: Range<usize>,
+        scratch: &mut Scratch,
+    ) {
+        let (stride, all_keys) = (math::padded(keys.len()), math::padded(self.len));
         scratch.probs.resize(queries.len() * stride, 0.0);
         let all = self.all(qkv, 0);
         let some = Strided {
@@ -117,18 +148,23 @@ impl Head<'_> {
         math::multiply(
             (&mut scratch.probs, stride),
             some,
-            (&scratch.across, stride),
-            [queries.len(), self.size, stride],
+            (&scratch.across[keys.start..], all_keys),
+            [queries.len(), self.spread.size, stride],
         );
         let rows = scratch.probs[..queries.len() * stride].chunks_exact_mut(stride);
         for (i, row) in queries.zip(rows) {
-            match self.bias_of(i) {
-                None => math::softmax(row, len, scale),
-                Some(bias) => {
-                    math::scale_and_add(&mut row[..len], scale, bias);
-                    math::softmax(row, len, 1.0);
-                }
+            let mut scale = self.scale;
+            if let Some(bias) = self.bias_of(i, &keys) {
+                math::scale_and_add(&mut row[..keys.len()], scale, bias);
+                scale = 1.0;
             }
+            let mut end = keys.len();
+            if self.mask != AttentionMask::Full {
+                let seen = self.mask.visible(i, self.len);
+                row[..seen.start - keys.start].fill(f32::NEG_INFINITY);
+                end = seen.end - keys.start;
+            }
+            math::softmax(row, end, scale);
         }
     }
 
@@ -140,60 +176,70 @@ impl Head<'_> {
         isa: Isa,
         qkv: &[f32],
         scratch: &mut Scratch,
-        out: &mut [f32],
-        first_row: usize,
-        mut drop: impl FnMut(usize, &mut [f32]),
+        (out, first_row): (&mut [f32], usize),
+        mut drop: Option<impl FnMut(usize, &mut [f32])>,
     ) {
         self.keys_across(isa, qkv, scratch);
-        let (len, stride) = (self.len, math::padded(self.len));
+        let len = self.len;
         let values = self.all(qkv, 2);
-        for from in (0..len).step_by(QUERIES) {
-            let queries = from..(from + QUERIES).min(len);
-            self.probabilities(qkv, queries.clone(), scratch);
-            let rows = scratch.probs.chunks_exact_mut(stride);
-            for (i, probs) in queries.clone().zip(rows) {
-                drop(i, &mut probs[..len]);
+        let at_a_time = match self.mask {
+            AttentionMask::Window { .. } => FEW_QUERIES,
+            _ => QUERIES,
+        };
+        for from in (0..len).step_by(at_a_time) {
+            let queries = from..(from + at_a_time).min(len);
+            // A row's dropout is that of all keys.
+            let keys = match drop {
+                None => self.keys_of(&queries),
+                Some(_) => 0..len,
+            };
+            let stride = math::padded(keys.len());
+            self.probabilities(qkv, queries.clone(), keys.clone(), scratch);
+            if let Some(drop) = &mut drop {
+                let rows = scratch.probs.chunks_exact_mut(stride);
+                for (i, probs) in queries.clone().zip(rows) {
+                    drop(i, &mut probs[..len]);
+                }
             }
-            let at = (self.first + from - first_row) * self.width + self.from;
+            let at = (self.first + from - first_row) * self.spread.width + self.from[0];
             math::multiply(
-                (&mut out[at..], self.width),
+                (&mut out[at..], self.spread.width),
                 rows_of(&scratch.probs, stride),
-                (values.values, values.row),
-                [queries.len(), len, self.size],
+                (&values.values[keys.start * values.row..], values.row),
+                [queries.len(), keys.len(), self.spread.size],
             );
         }
     }
 
-    /// Writes the gradients of every token's query, key and value, and leaves
-    /// those of the scaled scores, times the scale, in `scratch.slopes`.
+    /// Writes the gradients of every token's query, key and value to `grad`,
+    /// whose rows start at token `first_row`, or adds them to those of heads that
+    /// share keys and values. Leaves those of the scaled scores, times the
+    /// scale, in `scratch.slopes`.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)] // one head's own state and the tensors
     pub fn backward(
         &self,
         isa: Isa,
-        qkv: &[f32],
-        dy: &Tensor,
+        (qkv, dy): (&[f32], &Tensor),
         scratch: &mut Scratch,
-        grad: &mut [f32],
-        first_row: usize,
+        (grad, first_row): (&mut [f32], usize),
         mut drop: impl FnMut(usize, &mut [f32]),
     ) {
-        let (len, size, stride) = (self.len, self.size, math::padded(self.len));
-        let scale = 1.0 / (size as f32).sqrt();
-        let row = 3 * self.width;
-        let at = |part: usize| (self.first - first_row) * row + part * self.width + self.from;
+        let (len, size, stride) = (self.len, self.spread.size, math::padded(self.len));
+        let row = self.spread.row;
+        let at = |part: usize| (self.first - first_row) * row + self.from[part];
         let dy = Strided {
-            values: &dy.values()[self.first * self.width + self.from..],
-            row: self.width,
+            values: &dy.values()[self.first * self.spread.width + self.from[0]..],
+            row: self.spread.width,
             col: 1,
         };
         self.keys_across(isa, qkv, scratch);
-        self.probabilities(qkv, 0..len, scratch);
+        self.probabilities(qkv, 0..len, 0..len, scratch);
         let Scratch {
             across,
             probs,
             slopes,
             kept,
+            sums,
         } = scratch;
         slopes.resize(len * stride, 0.0);
         kept.resize(len * stride, 0.0);
@@ -220,7 +266,7 @@ impl Head<'_> {
             }
             let mean = math::dot(slopes, probs);
             for (slope, p) in slopes.iter_mut().zip(probs) {
-                *slope = (*slope - mean) * p * scale;
+                *slope = (*slope - mean) * p * self.scale;
             }
         }
         let shape = [len, len, size];
@@ -234,26 +280,31 @@ impl Head<'_> {
         );
         // Keys and values gather down the columns.
         let queries = (queries.values, queries.row);
-        math::multiply(
-            (&mut grad[at(1)..], row),
-            columns_of(slopes, stride),
-            queries,
-            shape,
-        );
-        let dy = (dy.values, dy.row);
-        math::multiply(
-            (&mut grad[at(2)..], row),
-            columns_of(kept, stride),
-            dy,
-            shape,
-        );
+        let factors = [
+            (1, columns_of(slopes, stride), queries),
+            (2, columns_of(kept, stride), (dy.values, dy.row)),
+        ];
+        for (part, left, right) in factors {
+            let out = &mut grad[at(part)..];
+            if !self.shared {
+                math::multiply((out, row), left, right, shape);
+                continue;
+            }
+            sums.resize(len * size, 0.0);
+            math::multiply((&mut *sums, size), left, right, shape);
+            for (out, sums) in out.chunks_mut(row).zip(sums.chunks_exact(size)).take(len) {
+                for (out, sum) in out.iter_mut().zip(sums) {
+                    *out += sum;
+                }
+            }
+        }
     }
 }
 
 /// Sums the gradient of one head's bias by distance: `sums` has a place for each
 /// of the `2 * len - 1`, the query's own in the middle.
 #[inline(always)]
-pub(super) fn sum_by_distance(scratch: &Scratch, len: usize, size: usize, sums: &mut [f32]) {
+pub(super) fn sum_by_distance(scratch: &Scratch, len: usize, inverse_scale: f32, sums: &mut [f32]) {
     let stride = math::padded(len);
     sums.fill(0.0);
     let rows = scratch.slopes.chunks_exact(stride).enumerate().take(len);
@@ -263,9 +314,8 @@ pub(super) fn sum_by_distance(scratch: &Scratch, len: usize, size: usize, sums: 
             *sum += slope;
         }
     }
-    let unscale = (size as f32).sqrt();
     for sum in sums {
-        *sum *= unscale;
+        *sum *= inverse_scale;
     }
 }
 

@@ -5,48 +5,65 @@
 mod head;
 
 use super::{Cpu, Tensor, cut};
-use crate::Packed;
 use crate::dropout::Dropout;
+use crate::{AttentionInput, AttentionSpec, Packed};
 use head::{Head, Scratch, sum_by_distance};
 use std::ops::Range;
 
 /// Tokens a thread should have at least.
 const GRAIN: usize = 16;
 
-/// Drops values of a row of one head's probabilities: heads count as rows of
-/// their own.
+/// How far apart values lie.
+#[derive(Clone, Copy)]
+struct Spread {
+    /// Rows of queries, keys and values.
+    row: usize,
+    /// Rows of the context.
+    width: usize,
+    /// Values in a head.
+    size: usize,
+}
+
+/// Drops values of a row of one head's probabilities.
 #[inline(always)]
-fn drop_in(dropout: Option<Dropout>, stream: u64, head: usize) -> impl FnMut(usize, &mut [f32]) {
+fn drop_in(dropout: Dropout, stream: u64, head: usize) -> impl FnMut(usize, &mut [f32]) {
     #[inline(always)]
-    move |i, row| {
-        if let Some(dropout) = dropout {
-            dropout.apply(row, dropout.row_key(stream, (head << 32) | i));
-        }
-    }
+    move |i, row| dropout.apply(row, dropout.head_row_key(stream, head, i))
 }
 
 /// The heads of some sequences, each with its sequence's stream and its number.
 #[inline(always)]
 fn heads_of<'b>(
+    spec: &'b AttentionSpec,
     batch: &'b Packed,
     sequences: Range<usize>,
-    heads: usize,
-    width: usize,
     bias: Option<&'b Tensor>,
 ) -> impl Iterator<Item = (u64, usize, Head<'b>)> {
-    let size = width / heads;
+    let spread = Spread {
+        row: spec.qkv_width(),
+        width: spec.q_width(),
+        size: spec.head_dim,
+    };
     let offsets = batch.offsets();
     let sequences = sequences.filter(|&s| offsets[s] < offsets[s + 1]);
     sequences.flat_map(move |s| {
         let (first, end) = (offsets[s], offsets[s + 1]);
-        (0..heads).map(move |h| {
+        (0..spec.q_heads).map(move |h| {
+            let shared = spec.kv_head(h);
+            let (keys, values) = (spread.width, spread.width + spec.kv_width());
             let head = Head {
                 first,
                 len: end - first,
-                width,
-                from: h * size,
-                size,
+                from: [
+                    h * spread.size,
+                    keys + shared * spread.size,
+                    values + shared * spread.size,
+                ],
+                spread,
+                mask: spec.mask,
+                scale: spec.scale,
                 bias: bias.map(|b| b.row(h)),
+                shared: h > 0 && spec.kv_head(h - 1) == shared,
             };
             (batch.streams()[s], h, head)
         })
@@ -64,16 +81,15 @@ fn tasks(cpu: &Cpu, batch: &Packed) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     (sequences, rows)
 }
 
-pub(super) fn forward(
-    cpu: &Cpu,
-    qkv: &Tensor,
-    batch: &Packed,
-    heads: usize,
-    bias: Option<&Tensor>,
-    dropout: Option<Dropout>,
-) -> Tensor {
-    let width = qkv.cols() / 3;
-    check_bias(batch, heads, bias);
+pub(super) fn forward(cpu: &Cpu, spec: &AttentionSpec, input: AttentionInput<'_, Cpu>) -> Tensor {
+    let AttentionInput {
+        qkv,
+        batch,
+        bias,
+        dropout,
+    } = input;
+    check(spec, &input);
+    let width = spec.q_width();
     let mut out = cpu.uninit(qkv.rows(), width);
     let (sequences, rows) = tasks(cpu, batch);
     let parts = cut(out.values_mut(), &rows, width)
@@ -86,14 +102,13 @@ pub(super) fn forward(
             #[inline(always)]
             || {
                 let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width, bias) {
+                for (stream, h, head) in heads_of(spec, batch, sequences.clone(), bias) {
                     head.forward(
                         cpu.isa,
                         qkv.values(),
                         &mut scratch,
-                        out,
-                        rows.start,
-                        drop_in(dropout, stream, h),
+                        (out, rows.start),
+                        dropout.map(|d| drop_in(d, stream, h)),
                     );
                 }
             },
@@ -102,26 +117,28 @@ pub(super) fn forward(
     out
 }
 
-#[allow(clippy::too_many_arguments)] // the operation's own
 pub(super) fn backward(
     cpu: &Cpu,
-    qkv: &Tensor,
-    batch: &Packed,
-    heads: usize,
-    bias: Option<&Tensor>,
-    dropout: Option<Dropout>,
+    spec: &AttentionSpec,
+    input: AttentionInput<'_, Cpu>,
     dy: &Tensor,
     dbias: Option<&mut Tensor>,
 ) -> Tensor {
-    let width = qkv.cols() / 3;
-    check_bias(batch, heads, bias);
+    let AttentionInput {
+        qkv,
+        batch,
+        bias,
+        dropout,
+    } = input;
+    check(spec, &input);
+    let heads = spec.q_heads;
     let mut grad = qkv.like();
     // Each sequence's sums by distance, in its rows: a head has `2 * len`
     // places, one of them spare.
     let sums_width = if dbias.is_some() { 2 * heads } else { 0 };
     let mut sums = cpu.uninit(qkv.rows(), sums_width);
     let (sequences, rows) = tasks(cpu, batch);
-    let parts = cut(grad.values_mut(), &rows, 3 * width)
+    let parts = cut(grad.values_mut(), &rows, spec.qkv_width())
         .into_iter()
         .zip(cut(sums.values_mut(), &rows, sums_width))
         .zip(&sequences)
@@ -132,20 +149,24 @@ pub(super) fn backward(
             #[inline(always)]
             || {
                 let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(batch, sequences.clone(), heads, width, bias) {
+                for (stream, h, head) in heads_of(spec, batch, sequences.clone(), bias) {
+                    let mut drop = dropout.map(|d| drop_in(d, stream, h));
                     head.backward(
                         cpu.isa,
-                        qkv.values(),
-                        dy,
+                        (qkv.values(), dy),
                         &mut scratch,
-                        grad,
-                        rows.start,
-                        drop_in(dropout, stream, h),
+                        (&mut *grad, rows.start),
+                        #[inline(always)]
+                        |i, row| {
+                            if let Some(drop) = &mut drop {
+                                drop(i, row);
+                            }
+                        },
                     );
                     if sums_width > 0 {
                         let at = (head.first - rows.start) * sums_width + h * 2 * head.len;
                         let sums = &mut sums[at..at + 2 * head.len - 1];
-                        sum_by_distance(&scratch, head.len, head.size, sums);
+                        sum_by_distance(&scratch, head.len, spec.inverse_scale(), sums);
                     }
                 }
             },
@@ -177,11 +198,14 @@ fn add_sums(batch: &Packed, heads: usize, sums: &[f32], dbias: &mut Tensor) {
     }
 }
 
-/// Panics where a bias is not this batch's.
-fn check_bias(batch: &Packed, heads: usize, bias: Option<&Tensor>) {
-    if let Some(bias) = bias {
-        let columns = (2 * batch.longest()).saturating_sub(1);
+/// Panics where the input does not fit the batch.
+fn check(spec: &AttentionSpec, input: &AttentionInput<'_, Cpu>) {
+    spec.check(input.qkv.cols());
+    assert_eq!(input.qkv.rows(), input.batch.tokens(), "one row per token");
+    if let Some(bias) = input.bias {
+        let columns = (2 * input.batch.longest()).saturating_sub(1);
         let found = (bias.rows(), bias.cols());
-        assert_eq!(found, (heads, columns), "a bias for each head and distance");
+        let wanted = (spec.q_heads, columns);
+        assert_eq!(found, wanted, "a bias for each head and distance");
     }
 }

@@ -1,25 +1,32 @@
-mod backward;
-
-use super::{EncoderConfig, FeedForward, Layout, Positions};
-use gradus_kernels::dropout::Dropout;
-use gradus_kernels::{
-    Activation, Backend, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNorm,
-    Normed, Packed, Rotary, Standardized,
-};
+mod block;
+mod layer;
+mod pass;
 
 use super::layout::LayerViews;
+use super::{EncoderConfig, FeedForward, Layout, Positions};
+use block::LayerSaved;
+use gradus_kernels::dropout::Dropout;
+use gradus_kernels::{
+    Activation, AttentionSpec, Backend, DistanceBias, EmbeddingTables, LayerNormOutput,
+    LayerNormSaved, NormSpec, Rotary,
+};
+use layer::{GradientSink, Layer};
 
-/// A BERT-like transformer encoder (post-norm): packed tokens in, one vector
-/// per token out. Families differ in how they know positions and in the
-/// feed-forward part.
+pub use block::Block;
+pub use pass::PassContext;
+
+/// A transformer encoder: packed tokens in, one vector per token out. Families
+/// differ in how they know positions, in the feed-forward part and in where the
+/// norms stand.
 ///
 /// Written once over [`Backend`]; holds no weights, only where they are.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     embeddings: EmbeddingTables,
-    embedding_norm: LayerNorm,
+    embedding_norm: NormSpec,
     layers: Vec<LayerViews>,
-    heads: usize,
+    block: Block,
+    attention: AttentionSpec,
     rotary: Option<Rotary>,
     distance_bias: Option<DistanceBias>,
     feed_forward: FeedForward,
@@ -30,38 +37,18 @@ pub struct Encoder {
 
 /// What [`Encoder::backward`] needs of a forward pass.
 pub struct Activations<B: Backend> {
-    embedded: Normed<B::Tensor>,
+    embedded: LayerNormOutput<B::Tensor>,
     bias: Option<B::Tensor>,
-    layers: Vec<LayerActivations<B>>,
+    layers: Vec<LayerSaved<B>>,
+    /// Of the norm behind all layers, where there is one.
+    last: Option<LayerNormOutput<B::Tensor>>,
     dropout: Option<Dropout>,
 }
 
-struct LayerActivations<B: Backend> {
-    /// As attention takes them: normalised, turned.
-    qkv: B::Tensor,
-    query_key: Option<Standardized<B::Tensor>>,
-    context: B::Tensor,
-    /// Its output is that of the second norm where there is one.
-    attention: Normed<B::Tensor>,
-    second: Option<Standardized<B::Tensor>>,
-    inner: Inner<B>,
-    out: Normed<B::Tensor>,
-}
-
-/// What lies between the feed-forward matrices.
-enum Inner<B: Backend> {
-    Plain(B::Inner),
-    Gated {
-        order: GateOrder,
-        pre: B::Tensor,
-        post: B::Tensor,
-    },
-}
-
-/// The bias that all layers share and, where it is learned, its gradient.
-struct Bias<B: Backend> {
-    values: B::Tensor,
-    gradient: Option<B::Tensor>,
+/// What of the activations is left when the layers' backward is done.
+pub(super) struct EmbeddingSaved<B: Backend> {
+    norm: LayerNormSaved<B::Tensor>,
+    dropout: Option<Dropout>,
 }
 
 /// Dropout sites: the embeddings are site 0, each layer has these three.
@@ -82,7 +69,8 @@ impl Encoder {
             embeddings: layout.embeddings,
             embedding_norm: layout.embedding_norm,
             layers: layout.layers.clone(),
-            heads: config.heads,
+            block: Block::PostNorm,
+            attention: AttentionSpec::full(config.heads, config.hidden_size / config.heads),
             rotary: match config.positions {
                 Positions::Rotary(rotary) => Some(rotary),
                 _ => None,
@@ -95,6 +83,22 @@ impl Encoder {
         }
     }
 
+    /// The same layers with their norms elsewhere.
+    pub fn with_block(self, block: Block) -> Self {
+        Self { block, ..self }
+    }
+
+    /// The same layers with another attention on queries, keys and values of the
+    /// same widths: another mask or scale.
+    ///
+    /// # Panics
+    /// Where the widths are others.
+    pub fn with_attention(self, attention: AttentionSpec) -> Self {
+        assert_eq!(attention.qkv_width(), self.attention.qkv_width(), "width");
+        assert_eq!(attention.q_width(), self.attention.q_width(), "width");
+        Self { attention, ..self }
+    }
+
     /// Replaces the configured dropout probabilities.
     pub fn set_dropout(&mut self, hidden: f32, attention: f32) {
         (self.hidden_dropout, self.attention_dropout) = (hidden, attention);
@@ -105,243 +109,178 @@ impl Encoder {
         Some(dropout.at(site, self.hidden_dropout))
     }
 
-    /// Dropout between the feed-forward matrices and behind them.
-    fn feed_forward_dropout(
-        &self,
-        dropout: Option<Dropout>,
-        layer: usize,
-    ) -> (Option<Dropout>, Option<Dropout>) {
-        let dropout = self.hidden(dropout, site(layer, Site::Down));
-        match self.feed_forward {
-            FeedForward::Gated {
-                inner_dropout: true,
-                ..
-            } => (dropout, None),
-            _ => (None, dropout),
-        }
-    }
-
-    fn attention(&self, dropout: Option<Dropout>, layer: usize) -> Option<Dropout> {
+    fn attention_dropout(&self, dropout: Option<Dropout>, layer: usize) -> Option<Dropout> {
         let dropout = dropout.filter(|_| self.attention_dropout > 0.0)?;
         Some(dropout.at(site(layer, Site::Attention), self.attention_dropout))
     }
 
-    /// The last layer's token vectors, `[tokens, hidden]`.
-    pub fn infer<B: Backend>(&self, backend: &B, params: &B::Arena, batch: &Packed) -> B::Tensor {
-        let mut x = self.embed(backend, params, batch, None).out;
-        let bias = self.bias(backend, params, batch);
-        for views in &self.layers {
-            let (qkv, _) = self.qkv(backend, params, batch, views, &x);
-            let context = backend.attention(&qkv, batch, self.heads, bias.as_ref(), None);
-            drop(qkv);
-            let mixed = backend.linear(params, &views.attention_out, &context);
-            drop(context);
-            let (attention, _) = self.attended(backend, params, batch, views, mixed, &x, None);
-            let attention = attention.out;
-            let down = self.fed_forward(backend, params, views, &attention);
-            let (norm, residual) = (&views.out_norm, Some(&attention));
-            let out = backend.add_layer_norm(params, norm, batch, down, residual, None);
-            x = out.out;
-        }
-        x
+    /// The layers in a pass.
+    fn layers<'a, B: Backend>(
+        &'a self,
+        pass: PassContext<'a, B>,
+        bias: Option<&'a B::Tensor>,
+    ) -> impl DoubleEndedIterator<Item = Layer<'a, B>> {
+        (0..self.layers.len()).map(move |index| Layer {
+            encoder: self,
+            pass,
+            index,
+            bias,
+        })
     }
 
-    /// The same for training: with dropout where it is given, and keeping what
+    /// The last layer's token vectors, `[tokens, hidden]`, without dropout.
+    pub fn infer<B: Backend>(&self, pass: PassContext<'_, B>) -> B::Tensor {
+        let pass = pass.with_dropout(None);
+        let mut x = self.embed(pass).out;
+        let bias = self.bias(pass);
+        for layer in self.layers(pass, bias.as_ref()) {
+            x = layer.infer(x);
+        }
+        match &self.block {
+            Block::PostNorm => x,
+            Block::PreNorm { final_norm } => {
+                pass.backend
+                    .add_norm(pass.params, final_norm, x, None, None)
+                    .out
+            }
+        }
+    }
+
+    /// The same for training: with dropout where the pass has it, saving what
     /// [`Encoder::backward`] needs. The result is [`Activations::output`].
-    pub fn forward<B: Backend>(
-        &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
-        dropout: Option<Dropout>,
-    ) -> Activations<B> {
-        let embedded = self.embed(backend, params, batch, dropout);
-        self.forward_from(backend, params, batch, embedded, dropout)
+    pub fn forward<B: Backend>(&self, pass: PassContext<'_, B>) -> Activations<B> {
+        let embedded = self.embed(pass);
+        self.forward_from(pass, embedded)
     }
 
     /// The layers, on embeddings.
     pub(super) fn forward_from<B: Backend>(
         &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
-        embedded: Normed<B::Tensor>,
-        dropout: Option<Dropout>,
+        pass: PassContext<'_, B>,
+        embedded: LayerNormOutput<B::Tensor>,
     ) -> Activations<B> {
-        let bias = self.bias(backend, params, batch);
-        let mut layers: Vec<LayerActivations<B>> = Vec::with_capacity(self.layers.len());
-        for i in 0..self.layers.len() {
-            let x = layers.last().map_or(&embedded.out, |l| &l.out.out);
-            let layer = self.layer(backend, params, batch, i, x, bias.as_ref(), dropout);
-            layers.push(layer);
+        let bias = self.bias(pass);
+        let mut layers: Vec<LayerSaved<B>> = Vec::with_capacity(self.layers.len());
+        for layer in self.layers(pass, bias.as_ref()) {
+            let x = layers.last().map_or(&embedded.out, LayerSaved::out);
+            let saved = layer.forward(x);
+            layers.push(saved);
         }
+        let last = match &self.block {
+            Block::PostNorm => None,
+            Block::PreNorm { final_norm } => {
+                let x = layers.last().map_or(&embedded.out, LayerSaved::out);
+                Some(pass.backend.norm_of(pass.params, final_norm, x))
+            }
+        };
         Activations {
             embedded,
             bias,
             layers,
-            dropout,
+            last,
+            dropout: pass.dropout,
         }
     }
 
     /// What all layers add to their scores.
-    fn bias<B: Backend>(
-        &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
-    ) -> Option<B::Tensor> {
-        let bias = self.distance_bias?;
-        Some(backend.distance_bias(params, &bias, batch, self.heads))
+    fn bias<B: Backend>(&self, pass: PassContext<'_, B>) -> Option<B::Tensor> {
+        let (bias, heads) = (self.distance_bias?, self.attention.q_heads);
+        let backend = pass.backend;
+        Some(backend.distance_bias(pass.params, &bias, pass.batch, heads))
     }
 
-    /// Queries, keys and values as attention takes them.
-    fn qkv<B: Backend>(
-        &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
-        views: &LayerViews,
-        x: &B::Tensor,
-    ) -> (B::Tensor, Option<Standardized<B::Tensor>>) {
-        let (mut qkv, mut kept) = (backend.linear(params, &views.qkv, x), None);
-        if let Some(norms) = &views.query_key_norms {
-            let (normed, own) = backend.query_key_norm(params, norms, qkv);
-            (qkv, kept) = (normed, Some(own));
-        }
-        if let Some(rotary) = &self.rotary {
-            qkv = backend.rotary(rotary, batch, self.heads, qkv);
-        }
-        (qkv, kept)
-    }
-
-    /// The sum of a layer's input `x` and what attention makes of it, through one
-    /// norm, or summed with `x` again and through a second; what is kept of that.
-    #[allow(clippy::too_many_arguments)] // the state of one step of a forward pass
-    fn attended<B: Backend>(
-        &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
-        views: &LayerViews,
-        mixed: B::Tensor,
-        x: &B::Tensor,
-        dropout: Option<Dropout>,
-    ) -> (Normed<B::Tensor>, Option<Standardized<B::Tensor>>) {
-        let norm = &views.attention_norm;
-        let first = backend.add_layer_norm(params, norm, batch, mixed, Some(x), dropout);
-        let Some(norm) = &views.second_attention_norm else {
-            return (first, None);
-        };
-        let second = backend.add_layer_norm(params, norm, batch, first.out, Some(x), None);
-        let kept = first.kept;
-        let out = second.out;
-        (Normed { out, kept }, Some(second.kept))
-    }
-
-    /// A feed-forward part that is not gated.
-    fn plain(&self, views: &LayerViews) -> FeedForwardLayers {
-        FeedForwardLayers {
-            up: views.up,
-            activation: self.activation,
-            down: views.down,
-        }
-    }
-
-    /// The feed-forward part for inference.
-    fn fed_forward<B: Backend>(
-        &self,
-        backend: &B,
-        params: &B::Arena,
-        views: &LayerViews,
-        x: &B::Tensor,
-    ) -> B::Tensor {
-        match self.feed_forward {
-            FeedForward::Plain => backend.feed_forward(params, &self.plain(views), x),
-            FeedForward::Gated { order, .. } => {
-                let pre = backend.linear(params, &views.up, x);
-                let post = backend.gated(self.activation, order, &pre);
-                drop(pre);
-                backend.linear(params, &views.down, &post)
-            }
-        }
-    }
-
-    pub(super) fn embed<B: Backend>(
-        &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
-        dropout: Option<Dropout>,
-    ) -> Normed<B::Tensor> {
-        let sum = backend.embed(params, &self.embeddings, batch);
-        let mut normed =
-            backend.add_layer_norm(params, &self.embedding_norm, batch, sum, None, None);
-        if let Some(dropout) = self.hidden(dropout, 0) {
-            normed.out = backend.dropout(batch, normed.out, dropout);
+    pub(super) fn embed<B: Backend>(&self, pass: PassContext<'_, B>) -> LayerNormOutput<B::Tensor> {
+        let (backend, params) = (pass.backend, pass.params);
+        let sum = backend.embed(params, &self.embeddings, pass.batch);
+        let mut normed = backend.add_norm(params, &self.embedding_norm, sum, None, None);
+        if let Some(dropout) = pass.rows(self.hidden(pass.dropout, 0)) {
+            normed.out = backend.dropout(normed.out, dropout);
         }
         normed
     }
 
-    #[allow(clippy::too_many_arguments)] // the state of one step of a forward pass
-    fn layer<B: Backend>(
+    /// Adds the gradient of every parameter to `grads`, given that of the
+    /// output, `[tokens, hidden]`. Consumes the activations, layer by layer.
+    pub fn backward<B: Backend>(
         &self,
-        backend: &B,
-        params: &B::Arena,
-        batch: &Packed,
-        i: usize,
-        x: &B::Tensor,
-        bias: Option<&B::Tensor>,
-        dropout: Option<Dropout>,
-    ) -> LayerActivations<B> {
-        let views = &self.layers[i];
-        let (qkv, query_key) = self.qkv(backend, params, batch, views, x);
-        let drop = self.attention(dropout, i);
-        let context = backend.attention(&qkv, batch, self.heads, bias, drop);
-        let mixed = backend.linear(params, &views.attention_out, &context);
-        let drop = self.hidden(dropout, site(i, Site::AttentionOut));
-        let (attention, second) = self.attended(backend, params, batch, views, mixed, x, drop);
-        let (inner_dropout, drop) = self.feed_forward_dropout(dropout, i);
-        let (down, inner) = match self.feed_forward {
-            FeedForward::Plain => {
-                let layers = self.plain(views);
-                let (down, inner) = backend.feed_forward_kept(params, &layers, &attention.out);
-                (down, Inner::Plain(inner))
-            }
-            FeedForward::Gated { order, .. } => {
-                let pre = backend.linear(params, &views.up, &attention.out);
-                let mut post = backend.gated(self.activation, order, &pre);
-                if let Some(dropout) = inner_dropout {
-                    post = backend.dropout(batch, post, dropout);
-                }
-                let down = backend.linear(params, &views.down, &post);
-                (down, Inner::Gated { order, pre, post })
-            }
-        };
-        let out = backend.add_layer_norm(
-            params,
-            &views.out_norm,
-            batch,
-            down,
-            Some(&attention.out),
-            drop,
-        );
-        LayerActivations {
-            qkv,
-            query_key,
-            context,
-            attention,
-            second,
-            inner,
-            out,
+        pass: PassContext<'_, B>,
+        activations: Activations<B>,
+        dy: B::Tensor,
+        grads: &mut B::Arena,
+    ) {
+        let (embedded, dy) = self.layers_backward(pass, activations, dy, grads);
+        self.embed_backward(pass, &embedded, dy, grads);
+    }
+
+    /// Back to the embeddings: what was saved of them, and their gradient.
+    pub(super) fn layers_backward<B: Backend>(
+        &self,
+        pass: PassContext<'_, B>,
+        activations: Activations<B>,
+        mut dy: B::Tensor,
+        grads: &mut B::Arena,
+    ) -> (EmbeddingSaved<B>, B::Tensor) {
+        let backend = pass.backend;
+        let Activations {
+            embedded,
+            bias,
+            mut layers,
+            last,
+            dropout,
+        } = activations;
+        let pass = pass.with_dropout(dropout);
+        if let (Block::PreNorm { final_norm }, Some(last)) = (&self.block, last) {
+            let (params, saved) = (pass.params, &last.saved);
+            dy = backend
+                .add_norm_backward(params, final_norm, saved, &dy, None, grads)
+                .0;
         }
+        let learned = matches!(self.distance_bias, Some(DistanceBias::Learned { .. }));
+        let mut sink = GradientSink {
+            grads,
+            bias: bias.as_ref().filter(|_| learned).map(|bias| {
+                let (rows, cols) = backend.shape(bias);
+                backend.zeros(rows, cols)
+            }),
+        };
+        for layer in self.layers(pass, bias.as_ref()).rev() {
+            let Some(saved) = layers.pop() else { break };
+            let x = layers.last().map_or(&embedded.out, LayerSaved::out);
+            dy = layer.backward(saved, x, dy, &mut sink);
+        }
+        if let (Some(kind), Some(gradient)) = (&self.distance_bias, &sink.bias) {
+            backend.distance_bias_backward(kind, pass.batch, gradient, sink.grads);
+        }
+        let norm = embedded.saved;
+        (EmbeddingSaved { norm, dropout }, dy)
+    }
+
+    pub(super) fn embed_backward<B: Backend>(
+        &self,
+        pass: PassContext<'_, B>,
+        saved: &EmbeddingSaved<B>,
+        mut dy: B::Tensor,
+        grads: &mut B::Arena,
+    ) {
+        let (backend, params) = (pass.backend, pass.params);
+        if let Some(dropout) = pass.rows(self.hidden(saved.dropout, 0)) {
+            dy = backend.dropout(dy, dropout);
+        }
+        let (norm, saved) = (&self.embedding_norm, &saved.norm);
+        let (dsum, _) = backend.add_norm_backward(params, norm, saved, &dy, None, grads);
+        backend.embed_backward(&self.embeddings, pass.batch, &dsum, grads);
     }
 }
 
 impl<B: Backend> Activations<B> {
     /// The last layer's token vectors, `[tokens, hidden]`.
     pub fn output(&self) -> &B::Tensor {
-        self.layers
-            .last()
-            .map_or(&self.embedded.out, |l| &l.out.out)
+        match &self.last {
+            Some(last) => &last.out,
+            None => self
+                .layers
+                .last()
+                .map_or(&self.embedded.out, LayerSaved::out),
+        }
     }
 }

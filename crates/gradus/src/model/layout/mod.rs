@@ -4,7 +4,7 @@ mod names;
 
 use super::language_head::LanguageHead;
 use super::{Dense, EncoderConfig, Positions};
-use gradus_kernels::{DistanceBias, EmbeddingTables, LayerNorm, Linear, QueryKeyNorms, View};
+use gradus_kernels::{DistanceBias, EmbeddingTables, Linear, NormSpec, QueryKeyNorms, View};
 use names::Names;
 
 /// A parameter's name and place.
@@ -36,12 +36,12 @@ pub(super) struct LayerViews {
     pub qkv: Linear,
     pub query_key_norms: Option<QueryKeyNorms>,
     pub attention_out: Linear,
-    pub attention_norm: LayerNorm,
+    pub attention_norm: NormSpec,
     /// Of the first norm's output and the layer's input, summed.
-    pub second_attention_norm: Option<LayerNorm>,
+    pub second_attention_norm: Option<NormSpec>,
     pub up: Linear,
     pub down: Linear,
-    pub out_norm: LayerNorm,
+    pub out_norm: NormSpec,
 }
 
 /// A Dense module's places in the arena.
@@ -61,7 +61,7 @@ pub struct Layout {
     named: Vec<NamedView>,
     len: usize,
     pub(super) embeddings: EmbeddingTables,
-    pub(super) embedding_norm: LayerNorm,
+    pub(super) embedding_norm: NormSpec,
     pub(super) distance_bias: Option<DistanceBias>,
     pub(super) layers: Vec<LayerViews>,
     pub(super) dense: Vec<DenseViews>,
@@ -112,12 +112,10 @@ impl Builder {
         Linear { weight, bias }
     }
 
-    pub fn norm(&mut self, name: &str, width: usize, eps: f32) -> LayerNorm {
-        LayerNorm {
-            gamma: self.add(format!("{name}.weight"), 1, width, true),
-            beta: self.add(format!("{name}.bias"), 1, width, true),
-            eps,
-        }
+    pub fn norm(&mut self, name: &str, width: usize, eps: f32) -> NormSpec {
+        let gamma = self.add(format!("{name}.weight"), 1, width, true);
+        let beta = self.add(format!("{name}.bias"), 1, width, true);
+        NormSpec::layer_norm(gamma, beta, eps)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::model::save::{write_modules, write_weights};
 use crate::model::weights;
 use crate::model::{EncoderConfig, Layout, ModelFolder, files};
 use crate::{Error, Result};
-use gradus_kernels::{LayerNorm, Linear, View};
+use gradus_kernels::{Linear, NormSpec, View};
 use std::path::Path;
 
 /// Fills `folder` with the picked layers of a teacher.
@@ -91,9 +91,11 @@ impl Copy<'_> {
         }
     }
 
-    fn norm(&mut self, from: LayerNorm, to: LayerNorm) {
+    fn norm(&mut self, from: NormSpec, to: NormSpec) {
         self.view(from.gamma, to.gamma);
-        self.view(from.beta, to.beta);
+        if let (Some(from), Some(to)) = (from.beta, to.beta) {
+            self.view(from, to);
+        }
     }
 
     /// A layer with the neurons `kept` of `inner` in its feed-forward part, where

@@ -1,7 +1,8 @@
 //! Layers: forward against the reference, backward against its slope.
 
-use super::*;
-use gradus_kernels::{Activation, FeedForwardLayers, LayerNorm, Linear, QueryKeyNorms, View};
+use crate::reference;
+use crate::support::{Places, close, inner, slope, values, widen};
+use gradus_kernels::{Activation, Backend, FeedForwardLayers, Linear, View};
 
 /// All activations there are.
 const ACTIVATIONS: [Activation; 6] = [
@@ -53,7 +54,7 @@ pub fn linear<B: Backend>(backend: &B) {
             1e-5,
         );
         let mut grads = backend.arena(vec![0.0; p.len()]);
-        let dx = backend.linear_backward(&arena, &layer, &tx, &tdy, &mut grads);
+        let dx = backend.linear_backward(&arena, &layer, &tx, &tdy, None, &mut grads);
         close(
             &backend.read(&dx),
             &slope(|x| inner(&y(&p, x), &dy), &widen(&x)),
@@ -62,7 +63,7 @@ pub fn linear<B: Backend>(backend: &B) {
         let expected = slope(|p| inner(&y(p, &widen(&x)), &dy), &p);
         close(&backend.read_arena(&grads, 0..p.len()), &expected, 1e-5);
         // Backward adds.
-        backend.linear_backward(&arena, &layer, &tx, &tdy, &mut grads);
+        backend.linear_backward(&arena, &layer, &tx, &tdy, None, &mut grads);
         let twice: Vec<f64> = expected.iter().map(|g| 2.0 * g).collect();
         close(&backend.read_arena(&grads, 0..p.len()), &twice, 1e-5);
     }
@@ -121,112 +122,46 @@ pub fn feed_forward_backward<B: Backend>(backend: &B) {
         let dy = backend.tensor(tokens, width, &values(tokens * width, 8));
         let (pre, post) = backend.linear_activated(&params, &layers.up, activation, &x);
         let mut apart = backend.arena(vec![0.5; len]);
-        let d = backend.linear_backward(&params, &layers.down, &post, &dy, &mut apart);
+        let d = backend.linear_backward(&params, &layers.down, &post, &dy, None, &mut apart);
         let d = backend.activation_backward(activation, &pre, d);
-        let d = backend.linear_backward(&params, &layers.up, &x, &d, &mut apart);
+        let d = backend.linear_backward(&params, &layers.up, &x, &d, None, &mut apart);
         let mut grads = backend.arena(vec![0.5; len]);
         let (_, kept) = backend.feed_forward_kept(&params, &layers, &x);
-        let at_once = backend.feed_forward_backward(&params, &layers, (&x, kept), &dy, &mut grads);
+        let at_once =
+            backend.feed_forward_backward(&params, &layers, (&x, kept), &dy, None, &mut grads);
         close(&backend.read(&at_once), &widen(&backend.read(&d)), 1e-6);
         let apart = widen(&backend.read_arena(&apart, 0..len));
         close(&backend.read_arena(&grads, 0..len), &apart, 1e-6);
     }
 }
 
-pub fn layer_norm_with_dropout_and_residual<B: Backend>(backend: &B) {
-    let batch = batch(&[3, 1, 0, 40, 9], 5, 6);
-    for (width, residual, drop) in [
-        (1, false, false),
-        (7, true, false),
-        (33, true, true),
-        (48, false, true),
-    ] {
-        let norm = LayerNorm {
-            gamma: View::new(1, 1, width),
-            beta: View::new(1 + width, 1, width),
-            eps: 1e-3,
-        };
-        let dropout = drop.then(|| Dropout::for_step(0.3, 1, 2).at(3, 0.3));
-        let n = batch.tokens() * width;
-        let mask = dropout.map_or(vec![1.0; n], |d| mask(backend, &batch, width, d));
-        let params = values(1 + 2 * width, 7);
-        let (x, r, dy) = (values(n, 8), values(n, 9), values(n, 10));
-        let y = |p: &[f64], x: &[f64], r: &[f64]| {
-            let sum: Vec<f64> = (0..n)
-                .map(|i| x[i] * f64::from(mask[i]) + if residual { r[i] } else { 0.0 })
-                .collect();
-            reference::layer_norm(&sum, &p[1..1 + width], &p[1 + width..], 1e-3f32.into())
-        };
-        let (p, wx, wr) = (widen(&params), widen(&x), widen(&r));
-
-        let arena = backend.arena(params);
-        let tr = backend.tensor(batch.tokens(), width, &r);
-        let saved = backend.add_layer_norm(
-            &arena,
-            &norm,
-            &batch,
-            backend.tensor(batch.tokens(), width, &x),
-            residual.then_some(&tr),
-            dropout,
+/// What is added in the product's own pass is what a sum afterwards gives.
+pub fn backward_onto_a_residual<B: Backend>(backend: &B) {
+    for (tokens, inner, width) in [(1, 1, 1), (7, 5, 3), (70, 33, 31), (40, 64, 96)] {
+        let (layers, len) = feed_forward(inner, width, Activation::Gelu);
+        let params = backend.arena(values(len, 6));
+        let matrix = |cols, seed| backend.tensor(tokens, cols, &values(tokens * cols, seed));
+        let (x, dy, residual) = (
+            matrix(width, 7),
+            matrix(width, 8),
+            values(tokens * width, 9),
         );
-        close(&backend.read(&saved.out), &y(&p, &wx, &wr), 1e-5);
-        let mut grads = backend.arena(vec![0.0; p.len()]);
-        let tdy = backend.tensor(batch.tokens(), width, &dy);
-        let (dr, dx) = backend.add_layer_norm_backward(
-            &arena,
-            &norm,
-            &batch,
-            &saved.kept,
-            &tdy,
-            dropout,
-            &mut grads,
-        );
-        assert_eq!(dx.is_some(), drop);
-        if residual {
-            close(
-                &backend.read(&dr),
-                &slope(|r| inner(&y(&p, &wx, r), &dy), &wr),
-                1e-4,
-            );
-        }
-        let dx = backend.read(dx.as_ref().unwrap_or(&dr));
-        close(&dx, &slope(|x| inner(&y(&p, x, &wr), &dy), &wx), 1e-4);
-        let expected = slope(|p| inner(&y(p, &wx, &wr), &dy), &p);
-        close(&backend.read_arena(&grads, 0..p.len()), &expected, 1e-4);
-    }
-}
+        let onto = || backend.tensor(tokens, width, &residual);
 
-pub fn norms_of_queries_and_keys<B: Backend>(backend: &B) {
-    for (rows, width) in [(1, 1), (40, 7), (70, 33), (3, 48), (0, 5)] {
-        let mut places = Places::default();
-        let norms = QueryKeyNorms {
-            queries: places.norm(width, 1e-3),
-            keys: places.norm(width, 1e-2),
-        };
-        let params = values(places.len(), 60);
-        let (x, dy) = (values(rows * 3 * width, 61), values(rows * 3 * width, 62));
-        let y = |p: &[f64], x: &[f64]| {
-            let mut y = x.to_vec();
-            for row in y.chunks_mut(3 * width) {
-                for (part, norm) in [norms.queries, norms.keys].iter().enumerate() {
-                    let part = &mut row[part * width..(part + 1) * width];
-                    let (gamma, beta) = (&p[norm.gamma.range()], &p[norm.beta.range()]);
-                    let out = reference::layer_norm(part, gamma, beta, norm.eps.into());
-                    part.copy_from_slice(&out);
-                }
-            }
-            y
-        };
-        let (p, wide) = (widen(&params), widen(&x));
-        let arena = backend.arena(params);
-        let tensor = |values: &[f32]| backend.tensor(rows, 3 * width, values);
-        let (out, kept) = backend.query_key_norm(&arena, &norms, tensor(&x));
-        close(&backend.read(&out), &y(&p, &wide), 1e-5);
-        let mut grads = backend.arena(vec![0.0; p.len()]);
-        let dx = backend.query_key_norm_backward(&arena, &norms, &kept, tensor(&dy), &mut grads);
-        let expected = slope(|x| inner(&y(&p, x), &dy), &wide);
-        close(&backend.read(&dx), &expected, 1e-4);
-        let expected = slope(|p| inner(&y(p, &wide), &dy), &p);
-        close(&backend.read_arena(&grads, 0..p.len()), &expected, 1e-4);
+        let mut grads = backend.arena(vec![0.0; len]);
+        let (layer, wide) = (&layers.up, matrix(inner, 10));
+        let alone = backend.linear_backward(&params, layer, &x, &wide, None, &mut grads);
+        let expected = widen(&backend.read(&backend.add(onto(), &alone)));
+        let at_once = backend.linear_backward(&params, layer, &x, &wide, Some(onto()), &mut grads);
+        close(&backend.read(&at_once), &expected, 1e-6);
+
+        let (_, saved) = backend.feed_forward_kept(&params, &layers, &x);
+        let saved = (&x, saved);
+        let alone = backend.feed_forward_backward(&params, &layers, saved, &dy, None, &mut grads);
+        let expected = widen(&backend.read(&backend.add(onto(), &alone)));
+        let (_, saved) = backend.feed_forward_kept(&params, &layers, &x);
+        let (saved, onto) = ((&x, saved), Some(onto()));
+        let at_once = backend.feed_forward_backward(&params, &layers, saved, &dy, onto, &mut grads);
+        close(&backend.read(&at_once), &expected, 1e-6);
     }
 }

@@ -1,8 +1,8 @@
 //! After an optimizer's step, products are those with the new values, whatever
 //! the backend kept of the old ones.
 
-use super::*;
-use gradus_kernels::{AdamWSegment, AdamWStep, Linear, View};
+use crate::support::{adamw_step, unclipped, values};
+use gradus_kernels::{AdamWArenas, AdamWSegment, Backend, Linear, View};
 
 pub fn products_follow_the_optimizer<B: Backend>(backend: &B) {
     for (out, width) in [(9, 7), (40, 33), (96, 64), (1, 70)] {
@@ -20,7 +20,7 @@ pub fn products_follow_the_optimizer<B: Backend>(backend: &B) {
         let products = |params: &B::Arena, grads: &mut B::Arena| -> Vec<Vec<f32>> {
             let both = layers.iter().map(|layer| {
                 let y = backend.linear(params, layer, &x);
-                let dx = backend.linear_backward(params, layer, &x, &dy, grads);
+                let dx = backend.linear_backward(params, layer, &x, &dy, None, grads);
                 [backend.read(&y), backend.read(&dx)].concat()
             });
             both.collect()
@@ -45,15 +45,16 @@ pub fn products_follow_the_optimizer<B: Backend>(backend: &B) {
             let mut grads = backend.arena(vec![0.0; len]);
             for step in 1..=3 {
                 products(&params, &mut grads);
-                let settings = AdamWStep {
-                    beta1: 0.9,
-                    beta2: 0.999,
-                    eps: 1e-8,
-                    step,
-                    gradient_scale: 1.0,
-                };
+                let settings = adamw_step(step);
                 let (first, second) = &mut moments;
-                backend.adamw(&mut params, &grads, first, second, &segments, &settings);
+                let arenas = AdamWArenas {
+                    params: &mut params,
+                    grads: &grads,
+                    first,
+                    second,
+                };
+                let norm = backend.gradient_norm(arenas.grads, &[], 0.0);
+                backend.adamw(arenas, &segments, &settings, unclipped(&norm));
                 let fresh = backend.arena(backend.read_arena(&params, 0..len));
                 let mut spare = backend.arena(vec![0.0; len]);
                 let (kept, anew) = (products(&params, &mut spare), products(&fresh, &mut spare));

@@ -1,8 +1,9 @@
 //! Rows picked from a matrix, cross-entropy over many classes, and a decoder
 //! whose weight is the embedding of words.
 
-use super::*;
-use gradus_kernels::{AdamWSegment, AdamWStep, EmbeddingTables, Linear, View};
+use crate::support::{adamw_step, batch, close, inner, slope, unclipped, values, widen};
+use gradus_kernels::dropout::mix64;
+use gradus_kernels::{AdamWArenas, AdamWSegment, Backend, EmbeddingTables, Linear, View};
 
 pub fn rows_are_gathered_and_put_back<B: Backend>(backend: &B) {
     let (rows, width) = (9, 5);
@@ -36,6 +37,28 @@ pub fn rows_are_replaced<B: Backend>(backend: &B) {
     }
 }
 
+pub fn rows_are_subtracted<B: Backend>(backend: &B) {
+    let (rows, width, of) = (7, 5, [4u32, 6, 4, 5]);
+    let x = values(rows * width, 96);
+    let f = |x: &[f64]| -> Vec<f64> {
+        let row = |r: usize| x[r * width..(r + 1) * width].iter();
+        (0..of.len())
+            .flat_map(|i| row(i).zip(row(of[i] as usize)).map(|(a, b)| a - b))
+            .collect()
+    };
+    let out = backend.subtract_rows(backend.tensor(rows, width, &x), &of);
+    assert_eq!(backend.shape(&out), (of.len(), width));
+    close(&backend.read(&out), &f(&widen(&x)), 1e-7);
+    let dy = values(of.len() * width, 97);
+    let tdy = backend.tensor(of.len(), width, &dy);
+    let dx = backend.subtract_rows_backward(tdy, &of, rows);
+    close(
+        &backend.read(&dx),
+        &slope(|x| inner(&f(x), &dy), &widen(&x)),
+        1e-6,
+    );
+}
+
 /// The sum of the cross-entropies of rows of `classes` scores.
 fn losses(scores: &[f64], classes: usize, targets: &[u32]) -> Vec<f64> {
     let rows = scores.chunks_exact(classes).zip(targets);
@@ -60,6 +83,7 @@ pub fn cross_entropy<B: Backend>(backend: &B) {
         let (scored, gradient) = backend.cross_entropy(tensor, &targets, scale);
         let f = |x: &[f64]| losses(x, classes, &targets);
         let (want, scores) = (f(&widen(&scores)), widen(&scores));
+        let scored = backend.scored(scored);
         for (r, (scored, want)) in scored.iter().zip(&want).enumerate() {
             assert!(
                 (scored.loss - want).abs() < 1e-5 * (1.0 + want),
@@ -99,28 +123,32 @@ pub fn a_tied_weight_sums_both_of_its_gradients<B: Backend>(backend: &B) {
             backend.zero(&mut grads);
             for part in 0..2 {
                 let batch = batch(&[5, 9], words as u32, step + 10 * part);
+                let ids = batch.ids().to_vec();
+                let batch = backend.batch(batch);
                 let x = backend.embed(&params, &tables, &batch);
                 // One of the steps has nothing to decode.
                 if step != 2 {
                     let scores = backend.linear(&params, &decoder, &x);
-                    let (_, d) = backend.cross_entropy(scores, batch.ids(), 0.1);
-                    let d = backend.linear_backward(&params, &decoder, &x, &d, &mut grads);
+                    let (_, d) = backend.cross_entropy(scores, &ids, 0.1);
+                    let d = backend.linear_backward(&params, &decoder, &x, &d, None, &mut grads);
                     backend.embed_backward(&tables, &batch, &d, &mut grads);
                 } else {
                     backend.embed_backward(&tables, &batch, &x, &mut grads);
                 }
             }
-            norms.push(backend.sum_of_squares(&grads, std::slice::from_ref(&(0..len))));
+            let norm = backend.gradient_norm(&grads, std::slice::from_ref(&(0..len)), 0.0);
+            norms.push(backend.norm(&norm));
             sums.push(backend.read_arena(&grads, 0..len));
-            let settings = AdamWStep {
-                beta1: 0.9,
-                beta2: 0.98,
-                eps: 1e-6,
-                step,
-                gradient_scale: 1.0,
-            };
+            let settings = adamw_step(step);
             let (first, second) = &mut moments;
-            backend.adamw(&mut params, &grads, first, second, &segments, &settings);
+            let arenas = AdamWArenas {
+                params: &mut params,
+                grads: &grads,
+                first,
+                second,
+            };
+            let norm = backend.gradient_norm(arenas.grads, &[], 0.0);
+            backend.adamw(arenas, &segments, &settings, unclipped(&norm));
         }
         (backend.read_arena(&params, 0..len), sums, norms)
     };

@@ -1,19 +1,26 @@
 //! Same bits whatever the company and the number of threads.
 
-use super::*;
+use crate::support::{Places, batch, values};
+use gradus_kernels::dropout::{Dropout, mix64};
 use gradus_kernels::{
-    Activation, DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, Linear, Pooling,
-    QueryKeyNorms, Rotary,
+    Activation, AttentionInput, AttentionMask, AttentionSpec, Backend, DistanceBias,
+    EmbeddingTables, FeedForwardLayers, GateOrder, Linear, NormKind, NormSpec, Packed, Pooling,
+    QueryKeyNorms, Rotary, RowDropout, Sequence,
 };
 use proptest::prelude::*;
 
 const VOCABULARY: u32 = 23;
 
-/// One encoder layer on a batch, forward and backward: the pooled vectors and
+/// The dropout of all sites.
+fn drop() -> Dropout {
+    Dropout::for_step(0.1, 3, 4).at(1, 0.1)
+}
+
+/// One post-norm layer on a batch, forward and backward: the pooled vectors and
 /// the parameter gradients.
 fn layer<B: Backend>(
     backend: &B,
-    batch: &Packed,
+    packed: &Packed,
     width: usize,
     heads: usize,
 ) -> (Vec<f32>, Vec<f32>) {
@@ -36,47 +43,52 @@ fn layer<B: Backend>(
     let norm = places.norm(width, 1e-5);
     let params = backend.arena(values(places.len(), 30));
     let mut grads = backend.arena(vec![0.0; places.len()]);
-    let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
+    let batch = backend.batch(packed.clone());
+    let dropout = Some(RowDropout {
+        batch: &batch,
+        dropout: drop(),
+    });
+    let spec = AttentionSpec::full(heads, width / heads);
 
-    let x = backend.embed(&params, &tables, batch);
+    let x = backend.embed(&params, &tables, &batch);
     let mixed = backend.linear(&params, &qkv, &x);
-    let context = backend.attention(&mixed, batch, heads, None, dropout);
+    let input = AttentionInput::<B> {
+        qkv: &mixed,
+        batch: &batch,
+        bias: None,
+        dropout: Some(drop()),
+    };
+    let (context, attended) = backend.attention_kept(&spec, input);
     let layers = FeedForwardLayers {
         up,
         activation: Activation::Gelu,
         down,
     };
     let (wide, inner) = backend.feed_forward_kept(&params, &layers, &context);
-    let normed = backend.add_layer_norm(&params, &norm, batch, wide, Some(&x), dropout);
+    let normed = backend.add_norm(&params, &norm, wide, Some(&x), dropout);
     let modes = [Pooling::Mean, Pooling::Cls];
-    let pooled = backend.pool(&modes, batch, &normed.out);
+    let pooled = backend.pool(&modes, &batch, &normed.out);
 
-    let dy = backend.pool_backward(&modes, batch, &normed.out, &pooled);
-    let (residual, branch) = backend.add_layer_norm_backward(
-        &params,
-        &norm,
-        batch,
-        &normed.kept,
-        &dy,
-        dropout,
-        &mut grads,
-    );
+    let dy = backend.pool_backward(&modes, &batch, &normed.out, &pooled);
+    let back = backend.add_norm_backward(&params, &norm, &normed.saved, &dy, dropout, &mut grads);
+    let (residual, branch) = back;
     let (saved, dy) = ((&context, inner), branch.as_ref().unwrap());
-    let d = backend.feed_forward_backward(&params, &layers, saved, dy, &mut grads);
-    let d = backend.attention_backward(&mixed, batch, heads, None, dropout, &d, None);
-    let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
-    backend.embed_backward(&tables, batch, &backend.add(residual, &d), &mut grads);
+    let d = backend.feed_forward_backward(&params, &layers, saved, dy, None, &mut grads);
+    let d = backend.attention_backward(&spec, input, (&context, attended), &d, None);
+    let d = backend.linear_backward(&params, &qkv, &x, &d, Some(residual), &mut grads);
+    backend.embed_backward(&tables, &batch, &d, &mut grads);
     (
         backend.read(&pooled),
         backend.read_arena(&grads, 0..places.len()),
     )
 }
 
-/// The same of a layer with norms of queries and keys, rotary positions, a learned
-/// bias by distance and a gated feed-forward part.
+/// The same of a pre-norm layer with heads that share keys and values, norms of
+/// queries and keys by head, rotary positions, a learned bias by distance, a
+/// window, and a gated feed-forward part.
 fn modern_layer<B: Backend>(
     backend: &B,
-    batch: &Packed,
+    packed: &Packed,
     width: usize,
     heads: usize,
 ) -> (Vec<f32>, Vec<f32>) {
@@ -90,63 +102,91 @@ fn modern_layer<B: Backend>(
         table: places.view(8, heads),
         max_distance: 30,
     };
+    let head_dim = width / heads;
+    let spec = AttentionSpec {
+        kv_heads: if heads.is_multiple_of(2) {
+            heads / 2
+        } else {
+            1
+        },
+        mask: AttentionMask::Window {
+            before: 20,
+            after: 11,
+        },
+        ..AttentionSpec::full(heads, head_dim)
+    };
     let mut linear = |out, width| Linear {
         weight: places.view(out, width),
         bias: None,
     };
     let (qkv, up, down) = (
-        linear(3 * width, width),
+        linear(spec.qkv_width(), width),
         linear(4 * width, width),
         linear(width, 2 * width),
     );
+    let mut norm = |kind, width| NormSpec {
+        kind,
+        gamma: places.view(1, width),
+        beta: None,
+        eps: 1e-5,
+    };
+    let first = norm(NormKind::RmsOnePlus, width);
     let norms = QueryKeyNorms {
-        queries: places.norm(width, 1e-5),
-        keys: places.norm(width, 1e-4),
+        queries: norm(NormKind::Rms, head_dim),
+        keys: norm(NormKind::LayerNorm, head_dim),
     };
     let params = backend.arena(values(places.len(), 31));
     let mut grads = backend.arena(vec![0.0; places.len()]);
-    let dropout = Some(Dropout::for_step(0.1, 3, 4).at(1, 0.1));
+    let batch = backend.batch(packed.clone());
+    let rows = RowDropout {
+        batch: &batch,
+        dropout: drop(),
+    };
     let rotary = Rotary { base: 100.0 };
     let gate = (Activation::Silu, GateOrder::UpFirst);
+    let turns = head_dim.is_multiple_of(2);
 
-    let x = backend.embed(&params, &tables, batch);
-    let far = backend.distance_bias(&params, &bias, batch, heads);
-    let mixed = backend.linear(&params, &qkv, &x);
-    let (mixed, kept) = backend.query_key_norm(&params, &norms, mixed);
-    let mixed = match (width / heads) % 2 {
-        0 => backend.rotary(&rotary, batch, heads, mixed),
-        _ => mixed,
+    let x = backend.embed(&params, &tables, &batch);
+    let far = backend.distance_bias(&params, &bias, &batch, heads);
+    let before = backend.norm_of(&params, &first, &x);
+    let mixed = backend.linear(&params, &qkv, &before.out);
+    let (mut mixed, saved) = backend.query_key_norm(&params, &norms, &spec, mixed);
+    if turns {
+        mixed = backend.rotary(&rotary, &spec, &batch, mixed);
+    }
+    let input = AttentionInput::<B> {
+        qkv: &mixed,
+        batch: &batch,
+        bias: Some(&far),
+        dropout: Some(drop()),
     };
-    let context = backend.attention(&mixed, batch, heads, Some(&far), dropout);
+    let (context, attended) = backend.attention_kept(&spec, input);
     let pre = backend.linear(&params, &up, &context);
     let post = backend.gated(gate.0, gate.1, &pre);
-    let out = backend.linear(&params, &down, &post);
+    let down_y = backend.linear(&params, &down, &post);
+    let branch = backend.dropout(down_y, rows);
+    let out = backend.add(branch, &x);
     let modes = [Pooling::Mean, Pooling::Cls];
-    let pooled = backend.pool(&modes, batch, &out);
+    let pooled = backend.pool(&modes, &batch, &out);
 
-    let d = backend.pool_backward(&modes, batch, &out, &pooled);
-    let d = backend.linear_backward(&params, &down, &post, &d, &mut grads);
+    let dout = backend.pool_backward(&modes, &batch, &out, &pooled);
+    let residual = backend.copy(&dout);
+    let d = backend.dropout(dout, rows);
+    let d = backend.linear_backward(&params, &down, &post, &d, None, &mut grads);
     let d = backend.gated_backward(gate.0, gate.1, pre, &d);
-    let d = backend.linear_backward(&params, &up, &context, &d, &mut grads);
-    let columns = 2 * batch.longest() - 1;
-    let mut dfar = backend.tensor(heads, columns, &vec![0.0; heads * columns]);
-    let d = backend.attention_backward(
-        &mixed,
-        batch,
-        heads,
-        Some(&far),
-        dropout,
-        &d,
-        Some(&mut dfar),
-    );
-    backend.distance_bias_backward(&bias, batch, &dfar, &mut grads);
-    let d = match (width / heads) % 2 {
-        0 => backend.rotary_backward(&rotary, batch, heads, d),
-        _ => d,
-    };
-    let d = backend.query_key_norm_backward(&params, &norms, &kept, d, &mut grads);
-    let d = backend.linear_backward(&params, &qkv, &x, &d, &mut grads);
-    backend.embed_backward(&tables, batch, &d, &mut grads);
+    let d = backend.linear_backward(&params, &up, &context, &d, None, &mut grads);
+    let mut dfar = backend.zeros(heads, 2 * packed.longest() - 1);
+    let saved_context = (&context, attended);
+    let mut d = backend.attention_backward(&spec, input, saved_context, &d, Some(&mut dfar));
+    backend.distance_bias_backward(&bias, &batch, &dfar, &mut grads);
+    if turns {
+        d = backend.rotary_backward(&rotary, &spec, &batch, d);
+    }
+    let d = backend.query_key_norm_backward(&params, &norms, &spec, &saved, d, &mut grads);
+    let d = backend.linear_backward(&params, &qkv, &before.out, &d, None, &mut grads);
+    let (d, _) = backend.add_norm_backward(&params, &first, &before.saved, &d, None, &mut grads);
+    let d = backend.add(residual, &d);
+    backend.embed_backward(&tables, &batch, &d, &mut grads);
     (
         backend.read(&pooled),
         backend.read_arena(&grads, 0..places.len()),
@@ -177,9 +217,12 @@ pub fn bits_do_not_depend_on_company_or_threads<B: Backend>(make: impl Fn(usize)
 }
 
 fn same_bits<B: Backend>(make: &impl Fn(usize) -> B, layer: Layer<B>) {
-    let lengths = prop::collection::vec(1usize..70, 1..20);
+    let lengths = prop::collection::vec(1usize..70, 1..12);
     let shapes = prop::sample::select(vec![(1usize, 3usize), (2, 8), (3, 26), (4, 32)]);
-    let config = ProptestConfig::with_cases(24);
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(24)
+    };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let outcome = runner.run(
         &(lengths, shapes, any::<u64>()),
@@ -188,7 +231,7 @@ fn same_bits<B: Backend>(make: &impl Fn(usize) -> B, layer: Layer<B>) {
             let all: Vec<usize> = (0..lengths.len()).collect();
             let whole = sequences(&lengths, &all, seed);
             let (reference, gradients) = layer(&make(1), &whole, width, heads);
-            for threads in [2, 3, 5] {
+            for threads in [2, 5] {
                 let (again, slopes) = layer(&make(threads), &whole, width, heads);
                 prop_assert!(again == reference, "vectors, {threads} threads");
                 prop_assert!(slopes == gradients, "gradients, {threads} threads");

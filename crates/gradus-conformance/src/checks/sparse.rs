@@ -1,7 +1,7 @@
 //! Gradients of few rows of an embedding table give what dense ones give.
 
-use super::*;
-use gradus_kernels::{AdamWSegment, EmbeddingTables, View};
+use crate::support::{adamw_step, batch, unclipped, values};
+use gradus_kernels::{AdamWArenas, AdamWSegment, Backend, EmbeddingTables, Packed, View};
 
 pub fn sparse_updates_are_the_dense_ones<B: Backend>(backend: &B) {
     let (words, width) = (300, 24);
@@ -32,9 +32,10 @@ pub fn sparse_updates_are_the_dense_ones<B: Backend>(backend: &B) {
                 let batch = batch(&[2, 1, 2], 40 * step as u32, step / 2 + part);
                 let dy = values(batch.tokens() * width, 61 + step);
                 let dy = backend.tensor(batch.tokens(), width, &dy);
-                backend.embed_backward(&tables_within(&tables, &batch), &batch, &dy, &mut grads);
+                let within = tables_within(&tables, &batch);
+                backend.embed_backward(&within, &backend.batch(batch), &dy, &mut grads);
             }
-            norms.push(backend.sum_of_squares(&grads, &ranges));
+            norms.push(backend.norm(&backend.gradient_norm(&grads, &ranges, 0.0)));
             if step == 4 {
                 // Moments from a checkpoint say nothing of their zeros.
                 let (first, second) = &mut moments;
@@ -45,7 +46,14 @@ pub fn sparse_updates_are_the_dense_ones<B: Backend>(backend: &B) {
             }
             let settings = adamw_step(step);
             let (first, second) = &mut moments;
-            backend.adamw(&mut params, &grads, first, second, &segments, &settings);
+            let arenas = AdamWArenas {
+                params: &mut params,
+                grads: &grads,
+                first,
+                second,
+            };
+            let norm = backend.gradient_norm(arenas.grads, &[], 0.0);
+            backend.adamw(arenas, &segments, &settings, unclipped(&norm));
         }
         (
             backend.read_arena(&params, 0..len),

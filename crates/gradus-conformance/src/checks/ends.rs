@@ -1,23 +1,25 @@
 //! An encoder's ends, embeddings and pooling.
 
-use super::*;
-use gradus_kernels::{EmbeddingTables, Pooling, View};
+use crate::reference;
+use crate::support::{batch, close, inner, slope, values, widen};
+use gradus_kernels::{Backend, EmbeddingTables, Pooling, View};
 
 pub fn embeddings<B: Backend>(backend: &B) {
     for width in [1, 31, 70] {
         let batch = batch(&[4, 0, 1, 50, 9], 7, 15);
+        let moved = backend.batch(batch.clone());
         let tables = EmbeddingTables {
             words: View::new(3, 7, width),
             positions: Some(View::new(3 + 7 * width, 52, width)),
             segments: (width != 31).then(|| View::new(3 + 59 * width, 2, width)),
         };
         let params = values(3 + 61 * width, 16);
-        let out = backend.read(&backend.embed(&backend.arena(params.clone()), &tables, &batch));
+        let out = backend.read(&backend.embed(&backend.arena(params.clone()), &tables, &moved));
         let dy = values(batch.tokens() * width, 17);
         let mut grads = backend.arena(vec![0.0; params.len()]);
         backend.embed_backward(
             &tables,
-            &batch,
+            &moved,
             &backend.tensor(batch.tokens(), width, &dy),
             &mut grads,
         );
@@ -50,6 +52,7 @@ pub fn poolings_and_normalisation<B: Backend>(backend: &B) {
     let mut batch = batch(&[4, 0, 1, 50, 9], 7, 18);
     batch.mark(0, 2);
     batch.mark(3, 49);
+    let moved = backend.batch(batch.clone());
     let modes = [
         Pooling::Marked,
         Pooling::Cls,
@@ -63,7 +66,7 @@ pub fn poolings_and_normalisation<B: Backend>(backend: &B) {
     let x = values(batch.tokens() * width, 19);
     let tx = backend.tensor(batch.tokens(), width, &x);
     for modes in [&modes[..], &modes[..1], &modes[2..3], &modes[3..5]] {
-        let out = backend.read(&backend.pool(modes, &batch, &tx));
+        let out = backend.read(&backend.pool(modes, &moved, &tx));
         close(
             &out,
             &reference::pool(modes, &batch, &widen(&x), width),
@@ -71,7 +74,7 @@ pub fn poolings_and_normalisation<B: Backend>(backend: &B) {
         );
         let dy = values(out.len(), 20);
         let tdy = backend.tensor(batch.sequences(), width * modes.len(), &dy);
-        let dx = backend.read(&backend.pool_backward(modes, &batch, &tx, &tdy));
+        let dx = backend.read(&backend.pool_backward(modes, &moved, &tx, &tdy));
         let f = |x: &[f64]| inner(&reference::pool(modes, &batch, x, width), &dy);
         close(&dx, &slope(f, &widen(&x)), 1e-5);
     }

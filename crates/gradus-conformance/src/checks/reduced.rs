@@ -1,16 +1,12 @@
-//! Products in bf16: near the reference in f32 on random shapes, and the same
-//! bits in any company and on any number of threads.
+//! Products in bf16 are near the exact ones on random shapes, and have the same
+//! bits on any number of threads.
 
-use super::*;
-use gradus_kernels::{Activation, FeedForwardLayers, GateOrder, Linear, View};
+use crate::support::values;
+use gradus_kernels::{Activation, Backend, FeedForwardLayers, GateOrder, Linear, View};
 use proptest::prelude::*;
 
-fn half_on(isa: Isa, threads: usize) -> Option<Cpu> {
-    Cpu::with(threads, Precision::Bf16, isa).ok()
-}
-
 /// Everything that products in bf16 go into, on one random shape.
-fn results(backend: &Cpu, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
+fn results<B: Backend>(backend: &B, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
     let [tokens, inner, width] = shape;
     let mut at = 0;
     let mut linear = |out, width| {
@@ -41,9 +37,9 @@ fn results(backend: &Cpu, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
     let both = backend.feed_forward(&params, &layers, &x);
     let mut through = backend.arena(vec![0.5; at]);
     let (kept_y, kept) = backend.feed_forward_kept(&params, &layers, &x);
-    let dx = backend.feed_forward_backward(&params, &layers, (&x, kept), &dy, &mut through);
+    let dx = backend.feed_forward_backward(&params, &layers, (&x, kept), &dy, None, &mut through);
     let opened = backend.gated(Activation::Gelu, GateOrder::GateFirst, &wide(backend, &pre));
-    let dpost = backend.linear_backward(&params, &down, &post, &dy, &mut grads);
+    let dpost = backend.linear_backward(&params, &down, &post, &dy, None, &mut grads);
     vec![
         backend.read(&pre),
         backend.read(&post),
@@ -60,7 +56,7 @@ fn results(backend: &Cpu, shape: [usize; 3], seed: u64) -> Vec<Vec<f32>> {
 }
 
 /// `x` beside itself.
-fn wide(backend: &Cpu, x: &gradus_kernels::cpu::Tensor) -> gradus_kernels::cpu::Tensor {
+fn wide<B: Backend>(backend: &B, x: &B::Tensor) -> B::Tensor {
     let (rows, cols) = backend.shape(x);
     let values = backend.read(x);
     let twice: Vec<f32> = values
@@ -70,11 +66,14 @@ fn wide(backend: &Cpu, x: &gradus_kernels::cpu::Tensor) -> gradus_kernels::cpu::
     backend.tensor(rows, 2 * cols, &twice)
 }
 
-fn near_f32(isa: Isa) {
-    if !there(half_on(isa, 1)) {
-        return;
-    }
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(40));
+pub fn products_are_near_the_exact_ones<B: Backend, E: Backend>(
+    make: &impl Fn(usize) -> B,
+    exact: &E,
+) {
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(40)
+    });
     let shapes = (1usize..200, 1usize..130, 1usize..130, any::<u64>());
     runner
         .run(&shapes, |(tokens, inner, width, seed)| {
@@ -87,9 +86,9 @@ fn near_f32(isa: Isa) {
                 }
             };
             let shape = [tokens, whole(inner), whole(width)];
-            let exact = results(&Cpu::new(1), shape, seed);
-            let one = results(&half_on(isa, 1).unwrap(), shape, seed);
-            let three = results(&half_on(isa, 3).unwrap(), shape, seed);
+            let exact = results(exact, shape, seed);
+            let one = results(&make(1), shape, seed);
+            let three = results(&make(3), shape, seed);
             prop_assert_eq!(&one, &three);
             for (i, (got, want)) in one.iter().zip(&exact).enumerate() {
                 // Both factors are off by up to 2^-9 and errors add up like a
@@ -101,43 +100,5 @@ fn near_f32(isa: Isa) {
             }
             Ok(())
         })
-        .unwrap();
-}
-
-#[test]
-fn amx_is_near_f32() {
-    near_f32(Isa::Amx);
-}
-
-#[test]
-fn avx512_bf16_is_near_f32() {
-    near_f32(Isa::Avx512Bf16);
-}
-
-#[test]
-fn amx_gives_the_same_bits_in_any_company() {
-    if there(half_on(Isa::Amx, 1)) {
-        invariance::bits_do_not_depend_on_company_or_threads(|t| half_on(Isa::Amx, t).unwrap());
-    }
-}
-
-#[test]
-fn avx512_bf16_gives_the_same_bits_in_any_company() {
-    if there(half_on(Isa::Avx512Bf16, 1)) {
-        invariance::bits_do_not_depend_on_company_or_threads(|t| {
-            half_on(Isa::Avx512Bf16, t).unwrap()
-        });
-    }
-}
-
-#[test]
-fn layouts_follow_the_optimizer_and_zero_holds() {
-    for isa in [Isa::Avx512Bf16, Isa::Amx] {
-        for threads in [1, 2] {
-            if let Some(backend) = half_on(isa, threads) {
-                layouts::products_follow_the_optimizer(&backend);
-                zero::zero_holds_for_every_reader(&backend);
-            }
-        }
-    }
+        .unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -1,7 +1,8 @@
 //! Gated activations against the reference and its slope.
 
-use super::*;
-use gradus_kernels::{Activation, GateOrder};
+use crate::reference;
+use crate::support::{close, inner, slope, values, widen};
+use gradus_kernels::{Activation, Backend, GateOrder};
 
 pub fn gates<B: Backend>(backend: &B) {
     let cases = [
