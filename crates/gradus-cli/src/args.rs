@@ -163,4 +163,34 @@ mod tests {
     fn the_definition_is_sound() {
         super::Cli::command().debug_assert();
     }
+
+    /// A run that goes on follows its own settings: every option that it would
+    /// not follow is refused. (A group whose options are flattened further is
+    /// empty, so that naming it would refuse nothing.)
+    #[test]
+    fn resuming_takes_no_option_that_it_would_ignore() {
+        let mut root = super::Cli::command();
+        root.build();
+        for (name, followed) in [
+            // These two go with --dry-run, which is refused.
+            ("train", &["resume", "json", "untimed"][..]),
+            ("sweep", &["resume", "json", "no_tests", "tasks"]),
+            ("distill", &["resume", "json", "no_tests"]),
+            ("pretrain", &["resume", "json"]),
+        ] {
+            let command = root.find_subcommand(name).unwrap();
+            let find = |id: &str| command.get_arguments().find(|a| a.get_id() == id).unwrap();
+            let refused = command.get_arg_conflicts_with(find("resume"));
+            for arg in command.get_arguments() {
+                let id = arg.get_id().as_str();
+                if arg.is_global_set() || ["help", "version"].contains(&id) {
+                    continue;
+                }
+                let mutual = command.get_arg_conflicts_with(arg);
+                let conflicts = refused.iter().any(|a| a.get_id() == id)
+                    || mutual.iter().any(|a| a.get_id() == "resume");
+                assert_ne!(conflicts, followed.contains(&id), "{name}: {id}");
+            }
+        }
+    }
 }

@@ -246,16 +246,18 @@ fn what_is_no_template_is_refused() {
     let mut model = templated("bert-small", "the book {} is [MASK].", false);
     assert!(model.tokenizer_mut().set_max_tokens(7).is_err());
 
+    // Its class has a mask in any case, as in transformers: one without a vector.
     let folder = copy_of("bert-small");
     let path = folder.path().join("tokenizer.json");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("[MASK]", "[MUSK]")).unwrap();
-    let mut maskless = load(folder.path());
-    let text = "the book {} is [MASK].".to_owned();
-    let denoise = false;
-    let error = maskless.set_template(TemplateSettings { text, denoise });
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains("has no mask token"), "{error}");
+    let maskless = load(folder.path());
+    let notes: Vec<&str> = maskless.notes().collect();
+    let notes = notes.join("\n");
+    assert!(
+        notes.contains("`[MASK]` is not in the vocabulary"),
+        "{notes}"
+    );
 }
 
 #[test]

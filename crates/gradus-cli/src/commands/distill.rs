@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", default_value = "runs/distill")]
     pub output: PathBuf,
     /// Go on with what was begun in DIR
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["teacher", "texts", "output", "dev", "dry_run", "Shape", "objective", "batch", "learning_rate", "max_tokens", "epochs", "evaluate_every", "CourseOptions", "PairOptions"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["teacher", "texts", "output", "dev", "dry_run", "Shape", "objective", "batch", "learning_rate", "max_tokens", "epochs", "evaluate_every", "CourseOptions", "columns", "decimal", "split", "FormOptions", "TextOptions", "LabelOptions"])]
     pub resume: Option<PathBuf>,
     /// Begin what is in DIR anew: what was written there is removed
     #[arg(long, conflicts_with_all = ["resume", "dry_run"])]

@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", required_unless_present = "resume")]
     pub output: Option<PathBuf>,
     /// Go on with the run in DIR
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["texts", "output", "from", "Sizes", "batch_tokens", "learning_rate", "weight_decay", "max_tokens", "mask_rate", "whole_words", "dropout", "epochs", "evaluate_every", "CourseOptions", "PairOptions"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["texts", "output", "from", "Sizes", "batch_tokens", "learning_rate", "weight_decay", "max_tokens", "mask_rate", "whole_words", "dropout", "epochs", "evaluate_every", "CourseOptions", "columns", "decimal", "split", "FormOptions", "TextOptions"])]
     pub resume: Option<PathBuf>,
     /// Begin a run that is in DIR anew: what it wrote is removed
     #[arg(long, conflicts_with = "resume")]

@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", conflicts_with = "resume")]
     pub output: Option<PathBuf>,
     /// Go on with the run in DIR
-    #[arg(long, value_name = "DIR", conflicts_with = "recipe")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["recipe", "PromptOptions"])]
     pub resume: Option<PathBuf>,
     /// Begin a run that is in its folder anew: what it wrote is removed
     #[arg(long, conflicts_with_all = ["resume", "dry_run"])]

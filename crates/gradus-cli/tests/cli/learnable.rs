@@ -421,6 +421,6 @@ fn one_grade_is_no_scale_to_calibrate_on() {
     score.current_dir(place.path());
     score.args(["score", "model", "a dog", "a cat"]);
     score.assert().code(4).stderr(contains(
-        "fitted on one value; fit it again with `gradus calibrate`",
+        "fitted on one value; fit it again with `gradus calibrate --overwrite`",
     ));
 }

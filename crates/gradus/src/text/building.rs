@@ -177,6 +177,14 @@ impl Maker<'_> {
                 inner = without_added_tokens(&inner)?;
             }
         }
+        for token in &self.tokens.by_class {
+            if inner.token_to_id(token).is_none() {
+                let name = &self.settings.class_name;
+                self.notes.push(format!(
+                    "`{token}` is not in the vocabulary: {name} adds it with an id of its own, for which no vector was trained, in sentence-transformers too"
+                ));
+            }
+        }
         let added = self.tokens.added.iter().cloned();
         inner.add_tokens(added).map_err(|e| e.to_string())?;
         if self.settings.lower_case && !has_lowercase(inner.get_normalizer()) {

@@ -28,6 +28,8 @@ pub(super) struct SpecialTokens {
     further: Vec<AddedToken>,
     /// All that are found in texts, in the order in which they get ids.
     pub added: Vec<AddedToken>,
+    /// Those of them that are known by their text alone, without an id.
+    pub by_class: Vec<String>,
 }
 
 impl SpecialTokens {
@@ -73,6 +75,7 @@ impl SpecialTokens {
             if !there {
                 let mut token = token.clone();
                 token.special = true;
+                tokens.by_class.push(token.content.clone());
                 tokens.added.push(token);
             }
         }
