@@ -3,7 +3,7 @@
 use crate::args::one_of;
 use crate::exit::Failure;
 use clap::Args;
-use gradus::data::{Column, Columns, Decimal, Format, LabelMap, PairFile, Quoting};
+use gradus::data::{Column, Columns, Decimal, Format, LabelMap, Lines, PairFile, Quoting};
 use gradus::data::{Source, Split, TextFile};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -181,6 +181,10 @@ impl PairOptions {
     fn format(&self, path: &Path, usual: Option<Format>) -> Result<Format, Failure> {
         let named = self.form.pairs_format;
         let found = named.or_else(|| Format::of(path)).or(usual);
+        if found.is_none() {
+            // What is no text at all is named for what it is.
+            Lines::open(path).map_err(Failure::Input)?;
+        }
         let format = found.ok_or_else(|| {
             Failure::Usage(format!(
                 "{}: the extension does not tell the form; add --pairs-format tsv, csv, jsonl or \

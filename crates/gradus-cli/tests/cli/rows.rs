@@ -266,6 +266,13 @@ fn what_is_no_text_is_named_with_a_remedy() {
             &b"PK\x03\x04\x14\0\x06\0[Content_Types].xml"[..],
             "a workbook",
         ),
+        // Also where its name does not say how to read it.
+        (
+            "a.xlsx",
+            b"PK\x03\x04\x14\0\x06\0[Content_Types].xml",
+            "a workbook",
+        ),
+        ("a.pkl", b"\x80\x04\x95\0\0\0\0", "a pickled Python object"),
         ("a.tsv", b"\x80\x04\x95\0\0\0\0", "a pickled Python object"),
         (
             "a.tsv",
