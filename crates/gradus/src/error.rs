@@ -40,6 +40,9 @@ pub enum Error {
         "the device failed: {0}; try again, with smaller batches if it is out of memory, or on the processor"
     )]
     Device(#[from] gradus_kernels::BackendFailure),
+    /// A device that cannot be had.
+    #[error(transparent)]
+    NoDevice(#[from] crate::DeviceError),
     /// A bug in this library.
     #[error("internal error, please report it: {0}")]
     Internal(String),

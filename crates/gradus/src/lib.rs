@@ -1,4 +1,21 @@
 //! Train, measure and use models of graded textual similarity.
+//!
+//! How alike are two texts?
+//!
+//! ```no_run
+//! # fn main() -> gradus::Result<()> {
+//! let model = gradus::SentenceEncoder::from_pretrained("all-MiniLM-L6-v2")?;
+//! let vectors = model.encode(&["A plane is taking off.", "An air plane takes off."], Default::default())?;
+//! println!("{:.4}", vectors.cosine(0, 1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`train`] trains on graded pairs, texts or triplets by a
+//! [`Recipe`](train::Recipe), [`pretrain`] on plain text, [`distill`] makes small
+//! students; [`eval`] measures, [`calibration`] turns scores into grades with
+//! intervals. [`model`] loads and saves folders of Hugging Face and
+//! sentence-transformers, [`hub`] fetches them, [`data`] reads pairs.
 
 mod atomic;
 pub mod calibration;
@@ -26,4 +43,5 @@ pub mod train;
 pub use device::{Device, DeviceError};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
+pub use model::SentenceEncoder;
 pub use precision::Precision;

@@ -24,6 +24,7 @@ pub(crate) mod language_head;
 mod layout;
 mod modules;
 mod pooling;
+mod pretrained;
 mod prompted;
 mod prompts;
 mod provenance;

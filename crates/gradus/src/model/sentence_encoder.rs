@@ -8,6 +8,7 @@ use super::{
 };
 use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
+use gradus_kernels::cpu::Cpu;
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Backend, Packed, Sequence};
 use std::path::Path;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 /// Text in, one vector per text out: tokenizer, transformer, pooling, Dense
 /// and Normalize modules.
-pub struct SentenceEncoder<B: Backend> {
+pub struct SentenceEncoder<B: Backend = Cpu> {
     pub(super) backend: Arc<B>,
     pub(super) folder: ModelFolder,
     pub(super) tokenizer: Tokenizer,
