@@ -10,8 +10,20 @@ use std::process::{Child, Command, Stdio};
 /// Ctrl-C, a polite end, and a terminal that goes away, with their exit codes.
 const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
 
+/// The command with signals as a terminal leaves them, also where the tests
+/// themselves were started so that some are ignored, which is inherited.
+fn with_signals() -> Command {
+    let binary = assert_cmd::cargo::cargo_bin!("gradus");
+    if cfg!(not(target_os = "linux")) {
+        return Command::new(binary);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT,TERM,HUP").arg(binary);
+    command
+}
+
 fn start(place: &Path, arguments: &[&str]) -> Child {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("gradus"));
+    let mut command = with_signals();
     command
         .envs(environment())
         .env("XDG_CACHE_HOME", place.join("cache"))
