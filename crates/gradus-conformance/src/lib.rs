@@ -1,7 +1,7 @@
 //! What every backend must do.
 //!
 //! [`conformance`] is the suite: each operation and its backward against plain
-//! definitions in f64 ([`reference`]) on random shapes, and the two promises of
+//! definitions in f64 ([`mod@reference`]) on random shapes, and the two promises of
 //! [`Backend`](gradus_kernels::Backend): the same bits whatever else is in a
 //! batch, and whatever the degree of parallelism. A backend whose products are
 //! in bf16 passes [`conformance_in_bf16`].
