@@ -65,7 +65,7 @@ impl RunFolder {
     /// Opens the folder of a run that was begun.
     ///
     /// # Errors
-    /// Those of [`Held::open`]; [`TrainError::Recipe`].
+    /// Those of [`Held::open`]; [`TrainError::Recipe`](super::TrainError).
     pub fn open(root: &Path) -> Result<(Self, Recipe)> {
         Self::open_as(root, &[RunKind::Train, RunKind::Quickstart])
     }
