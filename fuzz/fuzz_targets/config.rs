@@ -1,7 +1,8 @@
 //! `config.json`, and the layout of what it describes.
 #![no_main]
 
-use gradus::model::{EncoderConfig, Layout};
+use gradus::families::EncoderConfig;
+use gradus::nn::Layout;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 

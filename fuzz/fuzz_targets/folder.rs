@@ -1,4 +1,4 @@
-use gradus::model::SentenceEncoder;
+use gradus::models::SentenceEncoder;
 use gradus_kernels::cpu::Cpu;
 use std::path::Path;
 use std::sync::LazyLock;

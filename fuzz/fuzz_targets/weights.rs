@@ -3,7 +3,7 @@
 
 mod folder;
 
-use gradus::model::EncodeOptions;
+use gradus::models::EncodeOptions;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -4,7 +4,7 @@ use crate::remedies::FrontEnd;
 use crate::stop;
 use gradus::data::DataError;
 use gradus::hub::HubError;
-use gradus::train::TrainError;
+use gradus::training::TrainError;
 use gradus::{DeviceError, Error};
 use std::error::Error as _;
 use std::io::{self, Write};

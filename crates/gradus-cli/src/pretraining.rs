@@ -3,7 +3,7 @@
 use crate::progress::Manner;
 use crate::steps_shown::{StepsShown, duration};
 use crate::stop;
-use gradus::pretrain::{HeldOut, Observer, Plan, StepReport};
+use gradus::tasks::masked_lm::{HeldOut, Observer, Plan, StepReport};
 use indicatif::HumanCount;
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! Which prompt goes before texts.
 
-use gradus::model::PromptChoice;
+use gradus::format::PromptChoice;
 
 /// The options of commands that turn texts into vectors.
 #[derive(Debug, Clone, Default, clap::Args)]

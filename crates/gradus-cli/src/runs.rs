@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use gradus::data::RootOrigin;
 use gradus::output::{Claim, Existing, Held, Inputs};
-use gradus::train::Recipe;
+use gradus::recipe::Recipe;
 use std::path::Path;
 
 /// What to do about a run that is there, by `--overwrite`.

@@ -3,7 +3,8 @@
 use crate::progress::{Counter, Manner};
 use crate::steps_shown::{StepsShown, duration};
 use crate::stop;
-use gradus::train::{DevEvaluation, EncodingPlan, Observer, Plan, StagePlan, Standing, StepReport};
+use gradus::tasks::similarity::{DevEvaluation, EncodingPlan, Plan, StagePlan};
+use gradus::training::{Observer, Standing, StepReport};
 use indicatif::HumanCount;
 use std::fmt::Write;
 

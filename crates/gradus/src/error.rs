@@ -22,13 +22,13 @@ pub enum Error {
     Data(#[from] crate::data::DataError),
     /// A model folder that cannot be used.
     #[error(transparent)]
-    Model(#[from] crate::model::ModelError),
+    Model(#[from] crate::format::ModelError),
     /// Fetching a model or data set failed.
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
     /// A recipe or run that cannot go on.
     #[error(transparent)]
-    Train(#[from] crate::train::TrainError),
+    Train(#[from] crate::training::TrainError),
     /// Graded pairs that no calibration can be fitted on.
     #[error(transparent)]
     Calibration(#[from] crate::calibration::CalibrationError),

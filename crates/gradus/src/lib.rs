@@ -17,31 +17,30 @@
 //! intervals. [`model`] loads and saves folders of Hugging Face and
 //! sentence-transformers, [`hub`] fetches them, [`data`] reads pairs.
 
-mod atomic;
 pub mod calibration;
 pub mod data;
 mod device;
-pub mod difference;
-pub mod distill;
 mod embeddings;
 mod error;
 pub mod eval;
+pub mod families;
+pub mod format;
 pub mod hub;
-pub mod machine;
-pub mod model;
-pub mod objective;
+pub mod jobs;
+pub mod losses;
+pub mod models;
+pub mod nn;
 pub mod output;
 mod precision;
-pub mod pretrain;
-pub mod sweep;
+pub mod recipe;
+pub mod tasks;
 pub mod teacher;
-mod tensor_writer;
-pub mod tensorboard;
 pub mod text;
-pub mod train;
+pub mod training;
+pub mod util;
 
 pub use device::{Device, DeviceError};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
-pub use model::SentenceEncoder;
+pub use models::SentenceEncoder;
 pub use precision::Precision;

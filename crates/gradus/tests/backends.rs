@@ -6,8 +6,10 @@ mod common;
 
 use common::slope::unit;
 use common::{fixture, json, load, model_folder, strings};
-use gradus::model::{Block, EncodeOptions, Encoder, PassContext, SentenceEncoder};
-use gradus::pretrain::{LanguageModel, Masked};
+use gradus::models::LanguageModel;
+use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::nn::{Block, Encoder, PassContext};
+use gradus::text::Masked;
 use gradus_conformance::Plain;
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::dropout::{Dropout, mix64};

@@ -4,8 +4,8 @@
 mod common;
 
 use common::{load, model_folder};
-use gradus::model::{EncodeOptions, SentenceEncoder};
-use gradus::train::ParameterGroups;
+use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::training::ParameterGroups;
 use gradus_kernels::cpu::Cpu;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ mod common;
 
 use common::slope::{every_parameter_follows_the_slope, unit};
 use common::{json, load, model_folder, strings};
-use gradus::model::SentenceEncoder;
+use gradus::models::SentenceEncoder;
 use gradus_kernels::cpu::{Arena, Cpu};
 use gradus_kernels::dropout::Dropout;
 

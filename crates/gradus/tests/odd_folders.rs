@@ -4,7 +4,8 @@
 mod common;
 
 use common::{copy_of, distance, fixture, json, numbers, strings};
-use gradus::model::{EncodeOptions, PromptChoice, SentenceEncoder};
+use gradus::format::PromptChoice;
+use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::path::Path;

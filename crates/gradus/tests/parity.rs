@@ -4,11 +4,12 @@ mod common;
 
 use common::{bf16, copy_of, distance, fixture, json, load, model_folder, numbers, strings};
 use gradus::Embeddings;
-use gradus::model::{EncodeOptions, Features, SentenceEncoder};
-use gradus::objective::{
+use gradus::losses::{
     CosineForm, CrossEntropy, Facts, HeadForm, Input, L1, MeanSquaredError, Objective,
     ObjectiveConfig, OutOfRange, PointLoss, Projected, Projection, SmoothK2, TranslatedRelu,
 };
+use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::nn::Features;
 use gradus_kernels::Backend;
 use serde_json::{Value, json};
 

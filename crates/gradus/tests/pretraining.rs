@@ -4,8 +4,9 @@
 mod common;
 
 use common::{bf16, copy_of, distance, fixture, json, model_folder, numbers};
-use gradus::model::{FreshModel, SentenceEncoder, TokenizerFiles, write_fresh};
-use gradus::pretrain::{LanguageModel, Masked};
+use gradus::models::LanguageModel;
+use gradus::models::{FreshModel, SentenceEncoder, TokenizerFiles, write_fresh};
+use gradus::text::Masked;
 use gradus::text::{Tokenizer, train_word_pieces};
 use gradus_kernels::Backend;
 use gradus_kernels::cpu::Cpu;

@@ -1,7 +1,7 @@
 //! The keys of public models' `config.json`, harmless ones among them, are known.
 #![recursion_limit = "256"]
 
-use gradus::model::{Architecture, EncoderConfig};
+use gradus::families::{Architecture, EncoderConfig};
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -5,7 +5,7 @@ mod common;
 use gradus::data::{DataRoot, TextVariant};
 use gradus::eval::{Aggregation, Metric, Suite};
 use gradus::hub::{HubConfig, NoProgress, resolve_model};
-use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 

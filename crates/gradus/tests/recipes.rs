@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gradus::data::{Known, RowKind, Source};
-use gradus::objective::Facts;
-use gradus::sweep::{Axis, Grid};
-use gradus::train::{Recipe, parse_recipe};
+use gradus::jobs::sweep::{Axis, Grid};
+use gradus::losses::Facts;
+use gradus::recipe::{Recipe, parse_recipe};
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))

@@ -5,7 +5,8 @@ mod common;
 
 use common::slope::{every_parameter_follows_the_slope, unit};
 use common::{copy_of, distance, fixture, json, load, model_folder, numbers, strings};
-use gradus::model::{EncodeOptions, PoolingMode, SentenceEncoder, TemplateSettings};
+use gradus::models::{EncodeOptions, SentenceEncoder, TemplateSettings};
+use gradus::nn::PoolingMode;
 use gradus_kernels::cpu::{Arena, Cpu};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Backend, Pooling};

@@ -4,11 +4,11 @@ mod common;
 
 use common::{bf16, copy_of, distance, fixture, json, numbers, strings};
 use gradus::data::DataRoot;
-use gradus::model::{EncodeOptions, Features, RegressionHead, SentenceEncoder};
-use gradus::train::{
-    AdamW, Optimizer, Run, RunFolder, RunOptions, Schedule, ScheduleKind, Silent, Summary,
-    parse_recipe,
-};
+use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::nn::{Features, RegressionHead};
+use gradus::recipe::parse_recipe;
+use gradus::tasks::similarity::{Run, RunOptions, Summary};
+use gradus::training::{AdamW, Optimizer, RunFolder, Schedule, ScheduleKind, Silent};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::{AdamWSegment, Backend};
 use serde_json::Value;
@@ -48,7 +48,7 @@ fn adamw_clipping_and_schedule_follow_pytorch() {
             })
             .collect();
         let grads = backend.arena(narrow(&stored["grads"][step]));
-        let rates = gradus::train::Rates {
+        let rates = gradus::training::Rates {
             encoder: &segments,
             head: &[],
         };
@@ -56,7 +56,7 @@ fn adamw_clipping_and_schedule_follow_pytorch() {
         let norm = backend.norm(&on_device);
         let expected = numbers(&stored["grad_norms"])[step];
         assert!((norm / expected - 1.0).abs() < 1e-5, "{norm} {expected}");
-        let updated = gradus::train::Updated {
+        let updated = gradus::training::Updated {
             params: &mut params,
             grads: &grads,
             head: &mut vec![],

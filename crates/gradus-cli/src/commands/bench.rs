@@ -10,7 +10,7 @@ use crate::pair_options::{FormOptions, TextOptions};
 use crate::progress::{Counter, Manner};
 use gradus::Error;
 use gradus::data::TextFile;
-use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus::output::Inputs;
 use gradus_kernels::Backend;
 use gradus_kernels::cpu::Cpu;
@@ -202,7 +202,7 @@ fn measure(
         tokenising_share: part / time,
         seconds,
         latency,
-        peak_memory_bytes: gradus::machine::peak_memory(),
+        peak_memory_bytes: gradus::util::machine::peak_memory(),
         model,
     })
 }

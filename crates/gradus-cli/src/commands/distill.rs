@@ -12,8 +12,8 @@ use crate::stop;
 use asked::settings;
 use carried_out::{Distillation, Place};
 use gradus::Error;
-use gradus::distill::{Imitation, Settings};
-use gradus::model::{ModelFolder, check_student};
+use gradus::jobs::distill::{Imitation, Settings};
+use gradus::models::{ModelFolder, check_student};
 use gradus::output::{Claim, Existing, Held, Inputs, RunKind};
 use std::path::{Path, PathBuf};
 

@@ -5,9 +5,10 @@ use crate::exit::Failure;
 use crate::output::Output;
 use gradus::Error;
 use gradus::calibration::Calibration;
-use gradus::model::{
-    Features, FeedForward, Layout, ModelFolder, Positions, Provenance, RegressionHead,
-};
+use gradus::families::{FeedForward, Positions};
+use gradus::format::Provenance;
+use gradus::models::ModelFolder;
+use gradus::nn::{Features, Layout, RegressionHead};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -308,7 +309,7 @@ fn tokenizer_kind(folder: &Path) -> gradus::Result<String> {
     }
     let json = std::fs::read(&path).map_err(Error::io(&path))?;
     let file: File =
-        serde_json::from_slice(&json).map_err(|e| gradus::model::ModelError::Tokenizer {
+        serde_json::from_slice(&json).map_err(|e| gradus::format::ModelError::Tokenizer {
             path,
             message: e.to_string(),
         })?;

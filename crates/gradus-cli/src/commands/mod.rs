@@ -19,7 +19,7 @@ use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::exit::Failure;
 use gradus::Embeddings;
-use gradus::model::RegressionHead;
+use gradus::nn::RegressionHead;
 
 /// Does what was typed.
 pub fn run(cli: Cli) -> Result<(), Failure> {

@@ -10,11 +10,11 @@ use crate::runs::{add_model, existing, take};
 use crate::stop;
 use gradus::Precision;
 use gradus::data::{Format, RowKind, Source};
-use gradus::model::{FreshModel, TokenizerFiles, write_fresh};
+use gradus::models::{FreshModel, TokenizerFiles, write_fresh};
 use gradus::output::{Claim, Inputs, RunKind, Unfinished};
-use gradus::pretrain::{Run, Settings, read_texts};
+use gradus::tasks::masked_lm::{Run, Settings, read_texts};
 use gradus::text::train_word_pieces;
-use gradus::train::RunFolder;
+use gradus::training::RunFolder;
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 

@@ -16,7 +16,9 @@ use gradus::calibration::{Calibration, RawScore};
 use gradus::data::{
     DataError, Format as DataFormat, LabelMap, Lines, PairFile, PairRows, Remedy, Step,
 };
-use gradus::model::{EncodeOptions, ModelError, RegressionHead, SentenceEncoder};
+use gradus::format::ModelError;
+use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::nn::RegressionHead;
 use gradus_kernels::cpu::Cpu;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};

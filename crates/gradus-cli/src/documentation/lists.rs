@@ -1,8 +1,8 @@
 use super::{Page, all_right};
 use crate::args::Cli;
 use clap::CommandFactory;
-use gradus::model::Architecture;
-use gradus::objective::LossName;
+use gradus::families::Architecture;
+use gradus::losses::LossName;
 use std::collections::BTreeSet;
 
 /// The names of all losses, from what a recipe with another one is told.

@@ -1,6 +1,6 @@
 use super::{all_right, pages};
 use gradus::data::Source;
-use gradus::train::{Recipe, parse_recipe};
+use gradus::recipe::{Recipe, parse_recipe};
 use std::path::Path;
 
 /// What a stage must have, beside what a page shows of it.

@@ -1,7 +1,7 @@
 //! `gradus train` without grades: contrastive objectives, ranking distillation.
 
 use crate::support::{gradus, model, stdout};
-use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
 use predicates::str::contains;
 use std::fs;

@@ -2,7 +2,7 @@
 
 use crate::support::{backend, gradus, model, stdout};
 use gradus::Embeddings;
-use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::models::{EncodeOptions, SentenceEncoder};
 use predicates::prelude::*;
 use serde_json::Value;
 use std::fs;

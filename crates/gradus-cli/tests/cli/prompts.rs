@@ -2,7 +2,7 @@
 //! on odd folders.
 
 use crate::support::{backend, gradus, model, stdout};
-use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::models::{EncodeOptions, SentenceEncoder};
 use predicates::prelude::*;
 use serde_json::{Value, json};
 use std::fs;

@@ -2,7 +2,8 @@
 
 use assert_cmd::Command;
 use gradus::Precision;
-use gradus::model::{Features, RegressionHead, SentenceEncoder};
+use gradus::models::SentenceEncoder;
+use gradus::nn::{Features, RegressionHead};
 use gradus_kernels::cpu::Cpu;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use super::{duration, escaped, percent};
 use crate::compare::scores;
 use crate::run::Run;
 use gradus::eval::Suite;
-use gradus::train::RunOverlap;
+use gradus::tasks::similarity::RunOverlap;
 
 /// The figures that matter, and what is missing.
 pub(super) fn summary(run: &Run, suite: Option<&Suite>, graded: Option<&Graded>) -> String {

@@ -165,7 +165,7 @@ fn smoothed(metrics: &Metrics) -> Points {
 
 /// The dev scores of cosine and head, x 100.
 fn dev(metrics: &Metrics) -> (Points, Points) {
-    let at = |e: &gradus::train::DevEvaluation| metrics.overall(&e.stage, e.step);
+    let at = |e: &gradus::tasks::similarity::DevEvaluation| metrics.overall(&e.stage, e.step);
     let evaluations = metrics.evaluations.iter();
     let cosine = evaluations
         .clone()

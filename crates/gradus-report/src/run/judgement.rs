@@ -2,7 +2,7 @@
 
 use gradus::data::{GradedPair, Loaded};
 use gradus::eval::{Embedder, Judged, Suite};
-use gradus::model::{Features, RegressionHead};
+use gradus::nn::{Features, RegressionHead};
 use gradus::output::Unfinished;
 use gradus::{Error, Result};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! `metrics.jsonl`, for drawing.
 
-use gradus::train::DevEvaluation;
+use gradus::tasks::similarity::DevEvaluation;
 use gradus::{Error, Result};
 use serde::Deserialize;
 use std::path::Path;

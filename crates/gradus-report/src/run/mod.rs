@@ -9,8 +9,10 @@ pub use metrics::{Metrics, Step};
 
 use gradus::calibration::Calibration;
 use gradus::data::DataRoot;
-use gradus::model::Features;
-use gradus::train::{Recipe, RunOverlap, RunRecord, TrainError, parse_recipe};
+use gradus::nn::Features;
+use gradus::recipe::{Recipe, parse_recipe};
+use gradus::tasks::similarity::RunOverlap;
+use gradus::training::{RunRecord, TrainError};
 use gradus::{Error, Result};
 use names::distinct_names;
 use std::path::{Path, PathBuf};

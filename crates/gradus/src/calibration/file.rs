@@ -1,9 +1,9 @@
 //! `calibration.json` in a model's folder.
 
 use super::Calibration;
-use crate::atomic::write_bytes;
-use crate::model::ModelError;
-use crate::model::files::{is_there, read_json};
+use crate::format::ModelError;
+use crate::format::files::{is_there, read_json};
+use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

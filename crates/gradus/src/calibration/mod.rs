@@ -26,7 +26,7 @@ pub use error::CalibrationError;
 pub use isotonic::Isotonic;
 
 use crate::eval::{Judged, is_level};
-use crate::model::{Features, RegressionHead};
+use crate::nn::{Features, RegressionHead};
 use serde::{Deserialize, Serialize};
 
 /// The share of grades that intervals are made to cover, unless asked

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Embedder;
 use super::embedder::embed_all;
-use crate::model::RegressionHead;
+use crate::nn::RegressionHead;
 use crate::{Embeddings, Result};
 
 /// A model's raw scores of some pairs, in their order.

@@ -14,7 +14,6 @@ mod judged;
 mod report;
 mod sts;
 mod tasks;
-mod text_table;
 
 pub use bootstrap::{Interval, paired_bootstrap, resampled_spearman};
 pub use correlation::{Correlation, Undefined, average_ranks, is_level, pearson, spearman};
@@ -24,4 +23,3 @@ pub use judged::Judged;
 pub use report::{ModelScores, Report, View, partial_average};
 pub use sts::{Aggregated, Aggregation, Metric, Scores, SubsetScores, SuiteScores, TaskScores};
 pub use tasks::{Suite, Task};
-pub(crate) use text_table::{TextTable, escaped};

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::text_table::{TextTable, escaped};
 use super::{Aggregation, Correlation, Metric, SuiteScores};
 use crate::data::{Known, TextVariant};
-use crate::model::Provenance;
+use crate::format::Provenance;
+use crate::util::text_table::{TextTable, escaped};
 
 /// The scores of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

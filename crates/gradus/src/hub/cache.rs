@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::digest::{Oid, is_lower_hex};
 use super::listing::Listing;
 use super::repo::Repo;
-use crate::atomic::{Unfinished, copy_content, write_bytes};
+use crate::util::atomic::{Unfinished, copy_content, write_bytes};
 use crate::{Error, Result};
 
 /// The part of the cache that belongs to one repository.

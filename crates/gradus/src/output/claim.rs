@@ -3,8 +3,8 @@
 use super::owned::{adopt, holds_model, list, owner_of, recover, remove_empty, remove_owned};
 use super::place::real;
 use super::{Inputs, Marker, OutputError, RunKind};
-use crate::tensorboard;
-use crate::train::TrainError;
+use crate::training::TrainError;
+use crate::util::tensorboard;
 use crate::{Error, Result};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::owned::{is_of_model, sha256};
 use super::place::{is_same, is_within, real};
 use super::{OutputError, Relation};
 use crate::data::{DataRoot, Source};
-use crate::teacher::model_key;
+use crate::format::model_key;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! The file that says which run a folder belongs to.
 
 use super::OutputError;
-use crate::atomic::write_bytes;
+use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

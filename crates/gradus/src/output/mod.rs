@@ -13,7 +13,7 @@ mod marker;
 mod owned;
 mod place;
 
-pub use crate::atomic::{Unfinished, remove_unfinished};
+pub use crate::util::atomic::{Unfinished, remove_unfinished};
 pub use claim::{Claim, Existing, Held};
 pub use error::{OutputError, Relation};
 pub use inputs::Inputs;

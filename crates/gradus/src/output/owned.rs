@@ -1,8 +1,8 @@
 //! A model's folder, and which of its files a run wrote.
 
 use super::OutputError;
-use crate::atomic::{Unfinished, write_bytes};
 use crate::calibration::Calibration;
+use crate::util::atomic::{Unfinished, write_bytes};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -1,8 +1,8 @@
 //! A teacher's vectors in files.
 
-use super::content::{content_key, text_key};
-use crate::model::{EncodeOptions, ModelFolder, SentenceEncoder};
-use crate::train::{Observer, check_cancelled};
+use crate::format::content::{content_key, text_key};
+use crate::models::{EncodeOptions, ModelFolder, SentenceEncoder};
+use crate::training::{Observer, check_cancelled};
 use crate::{Embeddings, Error, Result};
 use gradus_kernels::Backend;
 use std::collections::HashMap;
@@ -242,7 +242,7 @@ fn open(path: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Silent;
+    use crate::training::Silent;
     use gradus_kernels::cpu::Cpu;
 
     const TEXTS: [&str; 4] = ["a dog", "a cat is in the park", "the old man", "a man"];

@@ -4,7 +4,7 @@
 
 use super::settings::TokenizerSettings;
 use super::special_tokens::SpecialTokens;
-use crate::model::ModelError;
+use crate::format::ModelError;
 use serde_json::{Value, json};
 use tokenizers::models::ModelWrapper;
 use tokenizers::processors::roberta::RobertaProcessing;

@@ -6,6 +6,7 @@ mod charsmap;
 mod class;
 mod coverage;
 mod guard;
+mod masking;
 mod pieces;
 mod settings;
 mod special_tokens;
@@ -16,6 +17,8 @@ mod word_pieces;
 
 pub(crate) use batches::batches;
 pub use coverage::{Coverage, TextCounts};
+pub(crate) use masking::unit;
+pub use masking::{Masked, Masking};
 pub use pieces::Pieces;
 pub(crate) use settings::{TokenizerOverrides, TokenizerSettings};
 pub use template::{Frame, Template};

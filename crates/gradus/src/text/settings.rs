@@ -2,10 +2,10 @@
 
 use super::class::Class;
 use crate::Result;
-use crate::model::ModelError;
-use crate::model::fields::{Fields, brief};
-use crate::model::files::{is_there, read_json};
-use crate::model::keys::{Keys, SPECIAL_TOKENS, TOKENIZER};
+use crate::format::ModelError;
+use crate::format::fields::{Fields, brief};
+use crate::format::files::{is_there, read_json};
+use crate::format::keys::{Keys, SPECIAL_TOKENS, TOKENIZER};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -147,7 +147,7 @@ impl TokenizerSettings {
             Some("left") => Ok(Some(true)),
             Some("right") => Ok(Some(false)),
             Some(other) => {
-                let found = crate::model::fields::shorten(other);
+                let found = crate::format::fields::shorten(other);
                 Err(config.unsupported("truncation_side", found, "right, left"))
             }
         }
@@ -199,7 +199,7 @@ fn read_added(path: &Path) -> Result<Vec<(String, u32)>> {
     let read = |(token, id): (&String, &Value)| match id.as_u64() {
         Some(id) if id <= u64::from(u32::MAX) => Ok((token.clone(), id as u32)),
         _ => {
-            let token = crate::model::fields::shorten(token);
+            let token = crate::format::fields::shorten(token);
             let message = format!("`{token}` is {}, not an id", brief(id));
             Err(fields.error(message).into())
         }

@@ -2,8 +2,8 @@
 //! transformers gathers them from three files.
 
 use super::settings::TokenizerSettings;
-use crate::model::ModelError;
-use crate::model::fields::{Fields, brief, shorten};
+use crate::format::ModelError;
+use crate::format::fields::{Fields, brief, shorten};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use tokenizers::AddedToken;

@@ -1,7 +1,7 @@
 use super::guard::guarded;
 use super::{Tokenizer, Tokens};
 use crate::Result;
-use crate::model::ModelError;
+use crate::format::ModelError;
 use std::ops::Range;
 use tokenizers::{Encoding, PostProcessor};
 

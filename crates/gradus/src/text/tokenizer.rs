@@ -4,7 +4,7 @@ use super::guard::guarded;
 use super::settings::TokenizerOverrides;
 use super::{Frame, Pieces, Template};
 use crate::Result;
-use crate::model::ModelError;
+use crate::format::ModelError;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 
 pub mod slope;
 
-use gradus::model::SentenceEncoder;
+use gradus::models::SentenceEncoder;
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

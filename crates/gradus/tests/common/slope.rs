@@ -1,6 +1,6 @@
 //! Gradients against central differences.
 
-use gradus::model::SentenceEncoder;
+use gradus::models::SentenceEncoder;
 use gradus_kernels::Backend;
 use gradus_kernels::cpu::{Arena, Cpu};
 use gradus_kernels::dropout::mix64;

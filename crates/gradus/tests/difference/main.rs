@@ -10,8 +10,9 @@ mod runs;
 mod training;
 
 use common::{fixture, load, model_folder};
-use gradus::difference::{Average, Difference, DifferenceSettings, Fill, Filled, Generator};
-use gradus::model::TokenClassifier;
+use gradus::models::TokenClassifier;
+use gradus::recipe::{Average, DifferenceSettings, Fill, Filled};
+use gradus::tasks::diffcse::{Difference, Generator};
 use gradus::text::Tokens;
 use gradus_kernels::cpu::Cpu;
 use std::sync::Arc;

@@ -4,8 +4,10 @@ use crate::common::slope::unit;
 use crate::common::{fixture, load};
 use crate::{SEED, difference, settings, streams, tokens};
 use gradus::Embeddings;
-use gradus::difference::{DifferenceSettings, Fill, Filled, Rebuilt};
-use gradus::pretrain::{LanguageModel, Masking};
+use gradus::models::LanguageModel;
+use gradus::recipe::{DifferenceSettings, Fill, Filled};
+use gradus::tasks::diffcse::Rebuilt;
+use gradus::text::Masking;
 use gradus::text::Tokens;
 use gradus_kernels::cpu::Cpu;
 

@@ -2,7 +2,7 @@
 
 use crate::common::copy_of;
 use crate::runs::{prepare, recipe, run, workplace};
-use gradus::model::{FreshModel, TokenizerFiles, write_fresh};
+use gradus::models::{FreshModel, TokenizerFiles, write_fresh};
 
 #[test]
 fn what_does_not_fit_is_refused() {

@@ -2,7 +2,9 @@
 
 use crate::common::{copy_of, fixture};
 use gradus::data::DataRoot;
-use gradus::train::{Run, RunFolder, RunOptions, Silent, Summary, parse_recipe};
+use gradus::recipe::parse_recipe;
+use gradus::tasks::similarity::{Run, RunOptions, Summary};
+use gradus::training::{RunFolder, Silent};
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::path::Path;

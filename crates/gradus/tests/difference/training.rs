@@ -3,8 +3,8 @@
 
 use crate::common::copy_of;
 use crate::runs::{STAGE, prepare, recipe, run, steps, workplace};
-use gradus::model::SentenceEncoder;
-use gradus::train::{RunFolder, Silent};
+use gradus::models::SentenceEncoder;
+use gradus::training::{RunFolder, Silent};
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::collections::BTreeMap;

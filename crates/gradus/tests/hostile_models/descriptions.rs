@@ -2,7 +2,7 @@
 //! text, not JSON, cut short.
 
 use crate::folder::Folder;
-use gradus::model::{Features, RegressionHead};
+use gradus::nn::{Features, RegressionHead};
 
 /// A model with each file that can be read, and the error for text that is
 /// none of that file's.

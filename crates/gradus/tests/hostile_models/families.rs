@@ -1,7 +1,7 @@
 //! `config.json` of the families that have keys and settings of their own.
 
 use crate::folder::Folder;
-use gradus::model::EncodeOptions;
+use gradus::models::EncodeOptions;
 use serde_json::{Value, json};
 
 const FILE: &str = "config.json";

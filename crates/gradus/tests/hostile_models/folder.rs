@@ -2,7 +2,8 @@
 
 use crate::common::{copy_of, json};
 use gradus::Error;
-use gradus::model::{ModelError, SentenceEncoder};
+use gradus::format::ModelError;
+use gradus::models::SentenceEncoder;
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::path::PathBuf;

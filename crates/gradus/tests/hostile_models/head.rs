@@ -2,7 +2,7 @@
 
 use crate::folder::Folder;
 use crate::tensors::{Change, Tensors};
-use gradus::model::{Features, RegressionHead};
+use gradus::nn::{Features, RegressionHead};
 use serde_json::json;
 
 const DESCRIPTION: &str = "gradus_head.json";

@@ -1,7 +1,7 @@
 //! Limits on the tokens of an input.
 
 use crate::folder::Folder;
-use gradus::model::EncodeOptions;
+use gradus::models::EncodeOptions;
 use serde_json::json;
 
 const FILE: &str = "sentence_bert_config.json";

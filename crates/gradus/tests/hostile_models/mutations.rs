@@ -1,7 +1,7 @@
 //! Any change to any file: an error, or a model that encodes.
 
 use crate::folder::Folder;
-use gradus::model::EncodeOptions;
+use gradus::models::EncodeOptions;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

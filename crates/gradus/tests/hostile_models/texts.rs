@@ -2,7 +2,7 @@
 //! bits alone, in company, and however batches are cut.
 
 use crate::common::{load, model_folder};
-use gradus::model::{EncodeOptions, SentenceEncoder};
+use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus::text::Tokens;
 use gradus_kernels::cpu::Cpu;
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 //! brings out.
 
 use crate::folder::Folder;
-use gradus::model::EncodeOptions;
+use gradus::models::EncodeOptions;
 use serde_json::{Value, json};
 
 const JSON: &str = "tokenizer.json";

@@ -7,8 +7,8 @@ use crate::exit::Failure;
 use crate::pair_options::{PairOptions, TextOptions};
 use gradus::Error;
 use gradus::data::{Known, Source, Split};
-use gradus::distill::Settings;
-use gradus::model::{ModelFolder, StudentShape, evenly_spaced};
+use gradus::jobs::distill::Settings;
+use gradus::models::{ModelFolder, StudentShape, evenly_spaced};
 use std::path::Path;
 
 /// All of it.

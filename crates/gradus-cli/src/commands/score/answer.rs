@@ -5,7 +5,7 @@ use super::Format;
 use crate::exit::Failure;
 use crate::output::Output;
 use gradus::calibration::{Calibrated, Calibration};
-use gradus::model::RegressionHead;
+use gradus::nn::RegressionHead;
 use gradus::text::Coverage;
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
 //! What a sweep's table says of its numbers.
 
 use super::Sweep;
-use gradus::sweep::Grid;
-use gradus::train::RunOverlap;
+use gradus::jobs::sweep::Grid;
+use gradus::tasks::similarity::RunOverlap;
 
 impl Sweep<'_> {
     /// Says what was trained, on what, and chosen how.

@@ -7,7 +7,7 @@ use crate::output::Output;
 use gradus::Error;
 use gradus::data::Known;
 use gradus::output::RunKind;
-use gradus::train::TrainError;
+use gradus::training::TrainError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ use crate::commands::train::base_of;
 use crate::exit::Failure;
 use gradus::Error;
 use gradus::data;
-use gradus::train::{Recipe, parse_recipe};
+use gradus::recipe::{Recipe, parse_recipe};
 use std::path::{Path, PathBuf};
 
 /// A recipe of a sweep.

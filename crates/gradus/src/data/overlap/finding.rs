@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::Likeness;
-use crate::eval::TextTable;
+use crate::util::text_table::TextTable;
 
 /// How much of a kind is shared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,10 @@
+//! Families of transformers, such as BERT and Nomic BERT: the keys of their
+//! `config.json`, which [`EncoderConfig`] they mean, and the names of their
+//! tensors.
+
+mod bert_like;
+pub(crate) mod config;
+pub(crate) mod keys;
+pub(crate) mod names;
+
+pub use config::{Architecture, EncoderConfig, FeedForward, Positions};

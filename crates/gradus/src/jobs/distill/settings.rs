@@ -1,0 +1,333 @@
+//! What a distillation is made of, and each student's recipe.
+
+use super::texts::TRAIN;
+use crate::data::Source;
+use crate::models::StudentShape;
+use crate::recipe::Recipe;
+use crate::training::TrainError;
+use crate::util::atomic::write_bytes;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The file in a distillation's folder that holds its [`Settings`].
+pub const SETTINGS: &str = "distill.toml";
+
+/// How a student follows its teacher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Imitation {
+    /// Its vectors become the teacher's.
+    Mse,
+    /// Its similarities rank the texts of a batch as the teacher's do (ListMLE).
+    Rank,
+    /// Both, summed.
+    Both,
+}
+
+impl Imitation {
+    /// Whether the student's vectors must have the width of the teacher's.
+    pub fn needs_same_width(self) -> bool {
+        self != Self::Rank
+    }
+}
+
+/// A whole distillation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The teacher, a folder or a name.
+    pub teacher: String,
+    /// Where relative paths start.
+    pub base_dir: PathBuf,
+    /// How the student follows.
+    pub objective: Imitation,
+    /// Passes over the texts, where neither steps nor minutes are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
+    /// Optimizer steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Minutes that the training of a student may take on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+    /// Texts of an optimizer step.
+    pub batch: usize,
+    /// The peak rate.
+    pub learning_rate: f64,
+    /// The share of the steps in which it rises.
+    pub warmup: f64,
+    /// Texts are cut to so many tokens in training.
+    pub max_tokens: usize,
+    /// Everything random is drawn from it.
+    pub seed: u64,
+    /// Steps between evaluations; by default an eighth of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<u64>,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+    /// Steps between checkpoints, in addition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_steps: Option<u64>,
+    /// Graded pairs to choose the model by; without them the agreement with the
+    /// teacher on texts held out does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<Source>,
+    /// Whether the test sets are left out.
+    #[serde(default)]
+    pub no_tests: bool,
+    /// Where the texts are.
+    pub texts: Vec<Source>,
+    /// The students.
+    pub students: Vec<StudentShape>,
+}
+
+impl Settings {
+    /// The file with the graded pairs of the texts held out, beside them.
+    pub const GRADED: &str = "held-out.tsv";
+
+    /// The untrained student of a run.
+    pub const START: &str = "start";
+
+    /// The texts' folder, in that of the distillation.
+    pub const TEXTS: &str = "texts";
+
+    /// The same but for which students there are, and what they are scored on.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let bare = |settings: &Self| Self {
+            students: vec![],
+            no_tests: false,
+            ..settings.clone()
+        };
+        bare(self) == bare(other)
+    }
+
+    /// Reads them from a distillation's folder; `None` where there are none.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`TrainError::Recipe`].
+    pub fn read(root: &Path) -> Result<Option<Self>> {
+        let path = root.join(SETTINGS);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(&path)(e)),
+        };
+        let settings = toml::from_str(&text).map_err(|e| TrainError::Recipe {
+            path,
+            message: e.to_string(),
+        })?;
+        Ok(Some(settings))
+    }
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, root: &Path) -> Result<()> {
+        let text = toml::to_string(self).map_err(|e| Error::Internal(format!("settings: {e}")))?;
+        write_bytes(&root.join(SETTINGS), text.as_bytes())
+    }
+
+    /// The recipe of one student, whose folder lies in that of the distillation:
+    /// relative paths start there. `teacher` is the teacher's folder, or its name.
+    ///
+    /// # Errors
+    /// [`TrainError::Recipe`] for settings out of their bounds.
+    pub fn recipe(&self, student: &StudentShape, teacher: &Path) -> Result<Recipe> {
+        let fail = |message: String| TrainError::Recipe {
+            path: SETTINGS.into(),
+            message,
+        };
+        let table = self.table(student, teacher);
+        let text = table.map_err(|e| fail(e.to_string()))?.to_string();
+        let recipe = crate::recipe::parse_recipe(Path::new(SETTINGS), &text, &[])?;
+        Ok(recipe)
+    }
+
+    fn table(
+        &self,
+        student: &StudentShape,
+        teacher: &Path,
+    ) -> Result<toml::Table, toml::ser::Error> {
+        let texts = Path::new("..").join(Self::TEXTS);
+        let dev = self.dev.clone().map(|dev| self.anchored(dev));
+        let dev = dev.unwrap_or_else(|| graded(&texts.join(Self::GRADED)));
+        let train = Source {
+            rows: Some(crate::data::RowKind::Texts),
+            ..Source::file(texts.join(TRAIN))
+        };
+        let mut stage = toml::toml! {
+            name = "distill"
+            views = 1
+            dropout = 0.0
+            clip = 1.0
+            weight_decay = 0.01
+        };
+        let mut set = |key: &str, value: toml::Value| stage.insert(key.to_owned(), value);
+        let also = match self.objective {
+            Imitation::Both => vec![toml::toml! { loss = "list_mle" }],
+            _ => vec![],
+        };
+        let objective = match self.objective {
+            Imitation::Rank => toml::toml! { loss = "list_mle" },
+            _ => toml::toml! { loss = "embedding_mse" },
+        };
+        set("objective", objective.into());
+        set("also", also.into());
+        let mut of_teacher = toml::Table::new();
+        let folder = teacher.to_string_lossy().into_owned();
+        of_teacher.insert("model".into(), folder.into());
+        set("teachers", vec![of_teacher].into());
+        set("train", vec![toml::Table::try_from(train)?].into());
+        match (self.steps, self.epochs) {
+            (Some(steps), _) => set("steps", (steps as i64).into()),
+            (None, epochs) => set("epochs", epochs.unwrap_or(1.0).into()),
+        };
+        set("batch", (self.batch as i64).into());
+        set("learning_rate", self.learning_rate.into());
+        set("warmup", self.warmup.into());
+
+        let mut evaluation = toml::Table::new();
+        evaluation.insert("dev".into(), toml::Value::try_from(dev)?);
+        if let Some(every) = self.evaluate_every {
+            evaluation.insert("every".into(), (every as i64).into());
+        }
+        let mut recipe = toml::Table::new();
+        let mut set = |key: &str, value: toml::Value| recipe.insert(key.to_owned(), value);
+        let description = format!("{}, a student of {}", student.label(), self.teacher);
+        set("model", Self::START.into());
+        set("description", description.into());
+        set("seed", (self.seed as i64).into());
+        set("max_tokens", (self.max_tokens as i64).into());
+        set(
+            "checkpoint_seconds",
+            (self.checkpoint_seconds as i64).into(),
+        );
+        if let Some(steps) = self.checkpoint_steps {
+            set("checkpoint_steps", (steps as i64).into());
+        }
+        set("evaluation", evaluation.into());
+        set("stage", vec![stage].into());
+        Ok(recipe)
+    }
+
+    /// A source whose path no longer depends on where one stands.
+    fn anchored(&self, source: Source) -> Source {
+        Source {
+            path: source.path.map(|path| self.base_dir.join(path)),
+            ..source
+        }
+    }
+}
+
+/// Pairs with the teacher's cosines as grades.
+fn graded(path: &Path) -> Source {
+    use crate::data::Column::Index;
+    Source {
+        header: Some(false),
+        quoting: Some(false),
+        label: Some(Index(0)),
+        first: Some(Index(1)),
+        second: Some(Index(2)),
+        ..Source::file(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            teacher: "big".into(),
+            base_dir: "/somewhere".into(),
+            objective: Imitation::Both,
+            epochs: None,
+            steps: Some(30),
+            minutes: None,
+            batch: 64,
+            learning_rate: 5e-4,
+            warmup: 0.1,
+            max_tokens: 128,
+            seed: 3,
+            evaluate_every: Some(10),
+            checkpoint_seconds: 120,
+            checkpoint_steps: None,
+            dev: Some(Source::file("dev.tsv")),
+            no_tests: false,
+            texts: vec![Source::file("a.txt")],
+            students: vec![student()],
+        }
+    }
+
+    fn student() -> StudentShape {
+        StudentShape::Picked {
+            layers: vec![0, 5],
+            intermediate: None,
+        }
+    }
+
+    #[test]
+    fn settings_survive_their_file_and_students_may_be_added() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(Settings::read(place.path()).unwrap(), None);
+        let mut settings = settings();
+        settings.write(place.path()).unwrap();
+        assert_eq!(
+            Settings::read(place.path()).unwrap(),
+            Some(settings.clone())
+        );
+        let before = settings.clone();
+        settings.students.push(StudentShape::Fresh {
+            layers: 1,
+            hidden: 8,
+            heads: 2,
+            intermediate: 16,
+        });
+        assert!(settings.is_like(&before));
+        settings.write(place.path()).unwrap();
+        assert_eq!(
+            Settings::read(place.path()).unwrap(),
+            Some(settings.clone())
+        );
+        settings.seed = 4;
+        assert!(!settings.is_like(&before));
+        std::fs::write(place.path().join(SETTINGS), "teacher = 3").unwrap();
+        assert!(Settings::read(place.path()).is_err());
+    }
+
+    #[test]
+    fn recipes_hold_what_was_set() {
+        let recipe = settings().recipe(&student(), Path::new("/big")).unwrap();
+        let stage = &recipe.stages[0];
+        assert_eq!((recipe.seed, recipe.model.as_str()), (3, "start"));
+        assert_eq!((stage.steps, stage.batch, stage.views), (Some(30), 64, 1));
+        assert_eq!(
+            (stage.also.len(), stage.teachers[0].model.as_str()),
+            (1, "/big")
+        );
+        assert_eq!(stage.dropout, Some(0.0));
+        let dev = recipe.evaluation.dev.unwrap();
+        assert_eq!(dev.path, Some("/somewhere/dev.tsv".into()));
+        let alone = Settings {
+            dev: None,
+            steps: None,
+            objective: Imitation::Rank,
+            ..settings()
+        };
+        let recipe = alone.recipe(&student(), Path::new("/big")).unwrap();
+        assert_eq!(recipe.stages[0].epochs, Some(1.0));
+        assert!(recipe.stages[0].also.is_empty());
+        assert_eq!(
+            recipe.evaluation.dev.unwrap().describe(),
+            "../texts/held-out.tsv"
+        );
+        let bad = Settings {
+            learning_rate: 0.0,
+            ..settings()
+        };
+        let error = bad.recipe(&student(), Path::new("/big")).unwrap_err();
+        assert!(error.to_string().contains("learning_rate"), "{error}");
+    }
+}

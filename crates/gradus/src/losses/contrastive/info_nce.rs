@@ -1,0 +1,238 @@
+use crate::losses::directions::{Cosines, Directions};
+use crate::losses::{Input, Objective, ObjectiveError, Output, Rows, error};
+
+/// InfoNCE with the other texts of the batch as negatives (van den Oord et al.
+/// 2018; as in SimCSE, Gao et al. 2021, equations 1 and 5):
+///
+/// `l_i = -log( exp(s_ii / t) / sum_j exp(s_ij / t) )`
+///
+/// with `s_ij` the cosine of anchor `i` (first text of an example) and candidate
+/// `j`. Candidates are the second texts of all examples and, where examples
+/// have more texts, all of those as hard negatives; the own hard negatives'
+/// terms are multiplied by `negative_weight`. The gradient by a logit is
+/// `softmax - 1[j = i]`.
+///
+/// The same text twice in an example and nothing else is unsupervised SimCSE:
+/// the two vectors differ by dropout. With two texts it is the multiple
+/// negatives ranking loss (Henderson et al. 2017).
+///
+/// A candidate whose text is the anchor's, or that of the anchor's positive, is
+/// no negative and is left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InfoNce {
+    columns: usize,
+    temperature: f64,
+    learned: bool,
+    symmetric: bool,
+    log_negative_weight: f64,
+}
+
+impl InfoNce {
+    /// For examples of `columns` texts: anchor, positive, hard negatives.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`] unless it lies within bounds.
+    pub fn new(columns: usize, temperature: f64) -> Result<Self, ObjectiveError> {
+        error::temperature(temperature)?;
+        Ok(Self {
+            columns: columns.max(2),
+            temperature,
+            learned: false,
+            symmetric: false,
+            log_negative_weight: 0.0,
+        })
+    }
+
+    /// Trains the temperature from its given value on, as CLIP does (Radford et
+    /// al. 2021): the parameter is `log(1 / t)`, kept at or below `log 100`.
+    pub fn learned(mut self) -> Self {
+        self.learned = true;
+        self
+    }
+
+    /// Takes the mean with the loss in which the positives seek their anchors.
+    pub fn symmetric(mut self) -> Self {
+        self.symmetric = true;
+        self
+    }
+
+    /// What the own hard negatives' terms are multiplied by; 1 otherwise.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::NegativeWeight`] unless it is positive and finite.
+    pub fn negative_weight(mut self, weight: f64) -> Result<Self, ObjectiveError> {
+        if !(weight > 0.0 && weight.is_finite()) {
+            return Err(ObjectiveError::NegativeWeight(weight));
+        }
+        self.log_negative_weight = weight.ln();
+        Ok(self)
+    }
+}
+
+/// Largest `1 / t` that training reaches.
+const STEEPEST: f64 = 100.0;
+
+/// One direction of the loss.
+struct Side<'a> {
+    /// `[n, candidates]`; the first `n` candidates are the answers.
+    cosines: &'a Cosines,
+    /// The text of every anchor, and of every candidate.
+    anchors: &'a [u32],
+    candidates: &'a [u32],
+    log_negative_weight: f64,
+    weights: &'a [f32],
+}
+
+impl Side<'_> {
+    /// Loss and its slope by `1 / t`; the slopes by the cosines go to `slopes`.
+    fn evaluate(&self, steepness: f64, slopes: &mut Cosines) -> (f64, f64) {
+        let n = self.anchors.len();
+        let (mut loss, mut by_steepness) = (0.0, 0.0);
+        for i in 0..n {
+            let cosines = self.cosines.row(i);
+            let own = [self.anchors[i], self.candidates[i]];
+            let logits: Vec<f64> = cosines
+                .iter()
+                .enumerate()
+                .map(|(j, &s)| {
+                    if j != i && own.contains(&self.candidates[j]) {
+                        return f64::NEG_INFINITY;
+                    }
+                    let hard = j >= n && j % n == i;
+                    let extra = if hard { self.log_negative_weight } else { 0.0 };
+                    f64::from(s) * steepness + extra
+                })
+                .collect();
+            let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logits.iter().map(|l| (l - most).exp()).sum();
+            let weight = f64::from(self.weights[i]) / n as f64;
+            loss += weight * (most + sum.ln() - logits[i]);
+            let slopes = slopes.row_mut(i);
+            for (j, (logit, slope)) in logits.iter().zip(slopes).enumerate() {
+                let answer = if j == i { 1.0 } else { 0.0 };
+                let by_logit = weight * ((logit - most).exp() / sum - answer);
+                by_steepness += by_logit * f64::from(cosines[j]);
+                *slope += (by_logit * steepness) as f32;
+            }
+        }
+        (loss, by_steepness)
+    }
+}
+
+impl Objective for InfoNce {
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The negatives are the other examples' texts.
+    fn min_batch(&self) -> usize {
+        2
+    }
+
+    /// Some text must be a negative of some example: neither its anchor nor its
+    /// positive.
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        let all = || rows.texts.chunks_exact(rows.columns);
+        let mut candidates: Vec<u32> = Vec::new();
+        // With one view a text is its own positive.
+        for text in all().flat_map(|row| &row[1.min(row.len() - 1)..]) {
+            if !candidates.contains(text) {
+                candidates.push(*text);
+            }
+            if candidates.len() > 2 {
+                return Ok(());
+            }
+        }
+        let own = |row: &[u32], text: u32| row.iter().take(2).any(|t| *t == text);
+        let some = all().any(|row| candidates.iter().any(|&text| !own(row, text)));
+        if some {
+            Ok(())
+        } else {
+            Err(ObjectiveError::NoNegatives(all().len()))
+        }
+    }
+
+    fn initial_parameters(&self, _dim: usize, _seed: u64) -> Vec<f32> {
+        match self.learned {
+            true => vec![(1.0 / self.temperature).min(STEEPEST).ln() as f32],
+            false => vec![],
+        }
+    }
+
+    fn decayed(&self, _dim: usize) -> Vec<bool> {
+        vec![false; usize::from(self.learned)]
+    }
+
+    fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output {
+        let n = input.examples();
+        let mut output = Output::zero(input, parameters.len());
+        let log = parameters.first().map(|&p| f64::from(p));
+        let steepness = log.map_or(1.0 / self.temperature, |p| p.exp().min(STEEPEST));
+        let anchors = Directions::of(input.embeddings, 0, n);
+        let candidates = Directions::of(input.embeddings, n, (self.columns - 1) * n);
+        let cosines = anchors.cosines(&candidates);
+        let mut slopes = Cosines::zeros(n, cosines.cols);
+        let (anchor_texts, candidate_texts) = input.texts.split_at(n);
+        let forth = Side {
+            cosines: &cosines,
+            anchors: anchor_texts,
+            candidates: candidate_texts,
+            log_negative_weight: self.log_negative_weight,
+            weights: input.weights,
+        };
+        let (mut loss, mut by_steepness) = forth.evaluate(steepness, &mut slopes);
+        if self.symmetric {
+            let mut back = Cosines::zeros(n, n);
+            for i in 0..n {
+                back.row_mut(i).copy_from_slice(&cosines.row(i)[..n]);
+            }
+            let mut back_slopes = Cosines::zeros(n, n);
+            let (l, s) = Side {
+                cosines: &back.transposed(),
+                anchors: &candidate_texts[..n],
+                candidates: anchor_texts,
+                log_negative_weight: 0.0,
+                weights: input.weights,
+            }
+            .evaluate(steepness, &mut back_slopes);
+            (loss, by_steepness) = ((loss + l) / 2.0, (by_steepness + s) / 2.0);
+            slopes.values.iter_mut().for_each(|slope| *slope /= 2.0);
+            let back_slopes = back_slopes.transposed();
+            for i in 0..n {
+                for (slope, back) in slopes.row_mut(i).iter_mut().zip(back_slopes.row(i)) {
+                    *slope += back / 2.0;
+                }
+            }
+        }
+        output.loss = loss;
+        let (own, others) = output.embeddings.split_at_mut(n * input.embeddings.dim());
+        anchors.add_gradients(&slopes, &candidates, own);
+        candidates.add_gradients(&slopes.transposed(), &anchors, others);
+        if let (Some(slope), Some(log)) = (output.parameters.first_mut(), log) {
+            // d (1/t) / d log(1/t) = 1/t, and nothing beyond the bound.
+            let inside = log.exp() <= STEEPEST || by_steepness > 0.0;
+            *slope = if inside {
+                by_steepness * steepness
+            } else {
+                0.0
+            } as f32;
+        }
+        output
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!("InfoNCE (temperature {}", self.temperature);
+        if self.learned {
+            text += ", learned";
+        }
+        if self.symmetric {
+            text += ", both directions";
+        }
+        let negatives = self.columns - 2;
+        if negatives > 0 {
+            let weight = self.log_negative_weight.exp();
+            text += &format!(", {negatives} hard negatives of weight {weight:.3}");
+        }
+        text + ")"
+    }
+}

@@ -1,0 +1,188 @@
+//! Training objectives: embeddings in, loss and gradients out.
+//!
+//! An [`Objective`] knows nothing of encoders. It sees the embeddings of a
+//! batch and says how each should move, so any objective works with any
+//! encoder, and with embeddings recomputed in chunks.
+//!
+//! `regression` has the framework of Zhang & Li (2024): a [`PointLoss`] measures
+//! one prediction against one grade; [`HeadForm`] predicts with a linear head on
+//! `[u; v; |u-v|]`, [`CosineForm`] with an affine map of the cosine. Beside it
+//! stand objectives on the order of graded pairs ([`Cosent`], [`PearsonLoss`]),
+//! contrastive ones ([`InfoNce`]) and ranking distillation
+//! ([`RankingDistillation`], [`Consistency`]), and [`EmbeddingMse`], which
+//! imitates a teacher's vectors. [`WeightedSum`] adds several up,
+//! [`Matryoshka`] takes one at several widths, and [`Projected`] puts layers in
+//! front of one.
+
+mod config;
+mod contrastive;
+mod directions;
+mod embedding_mse;
+mod error;
+mod matryoshka;
+mod ordering;
+mod projection;
+mod ranking;
+mod regression;
+mod weighted_sum;
+
+#[cfg(test)]
+mod batch_gradients;
+#[cfg(test)]
+mod gradient_check;
+
+pub use config::{Facts, Form, LossName, ObjectiveConfig};
+pub use contrastive::InfoNce;
+pub use embedding_mse::EmbeddingMse;
+pub use error::ObjectiveError;
+pub use matryoshka::Matryoshka;
+pub use ordering::{Cosent, PairSimilarity, PearsonLoss};
+pub use projection::{Projected, Projection};
+pub use ranking::{Consistency, RankingDistillation, RankingLoss};
+pub use regression::{
+    CosineForm, CrossEntropy, HeadForm, L1, MeanSquaredError, OutOfRange, PointLoss, SmoothK2,
+    TranslatedRelu,
+};
+pub use weighted_sum::WeightedSum;
+
+use crate::Embeddings;
+use crate::nn::RegressionHead;
+
+/// What an objective sees of a batch of `n` examples.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// `[columns * n, dim]`: first the first text of every example, then the
+    /// second of every example, and so on.
+    pub embeddings: &'a Embeddings,
+    /// The grade of each example.
+    pub labels: &'a [f64],
+    /// The weight of each example's loss.
+    pub weights: &'a [f32],
+    /// Each example's own x0, where it has one.
+    pub tolerances: &'a [Option<f32>],
+    /// Which text each row of `embeddings` is the vector of: rows of one number
+    /// are one text.
+    pub texts: &'a [u32],
+    /// The vectors of the examples' first texts by each teacher, `[n, dim]` of
+    /// the teacher's own width; as many as [`Objective::teachers`] says.
+    pub teachers: &'a [Embeddings],
+}
+
+impl<'a> Input<'a> {
+    /// Number of examples.
+    pub fn examples(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The embedding of text `column` of example `i`.
+    pub fn embedding(&self, column: usize, i: usize) -> &'a [f32] {
+        self.embeddings.row(column * self.labels.len() + i)
+    }
+}
+
+/// A loss and its gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The mean over the batch.
+    pub loss: f64,
+    /// With respect to the embeddings, in their layout.
+    pub embeddings: Vec<f32>,
+    /// With respect to the objective's own parameters.
+    pub parameters: Vec<f32>,
+}
+
+impl Output {
+    fn zero(input: &Input<'_>, parameters: usize) -> Self {
+        Self {
+            loss: 0.0,
+            embeddings: vec![0.0; input.embeddings.as_slice().len()],
+            parameters: vec![0.0; parameters],
+        }
+    }
+}
+
+/// A term of the loss that is not the objective's own, on the vectors that it
+/// sees, in their layout: its value and its gradient.
+pub type Beside<'a> = &'a mut dyn FnMut(&Embeddings) -> (f64, Vec<f32>);
+
+/// The examples of a stage, as far as an objective must know them to say whether
+/// it can learn from them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// How many texts an example has.
+    pub columns: usize,
+    /// Which texts each example has, example after example.
+    pub texts: &'a [u32],
+}
+
+/// A loss over the embeddings of a batch.
+pub trait Objective: Send + Sync {
+    /// How many texts an example has.
+    fn columns(&self) -> usize;
+
+    /// The initial values of the objective's own trained parameters for
+    /// embeddings of width `dim`, drawn from `seed`. Most have none.
+    fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32> {
+        let _ = (dim, seed);
+        vec![]
+    }
+
+    /// Whether weight decay applies to each parameter (it spares biases).
+    fn decayed(&self, dim: usize) -> Vec<bool> {
+        let _ = dim;
+        vec![]
+    }
+
+    /// The mean loss over the batch and its gradients.
+    fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output;
+
+    /// The same with a term `beside` it.
+    fn evaluate_beside(&self, parameters: &[f32], input: &Input<'_>, beside: Beside<'_>) -> Output {
+        let mut output = self.evaluate(parameters, input);
+        let (loss, gradient) = beside(input.embeddings);
+        output.loss += loss;
+        for (sum, g) in output.embeddings.iter_mut().zip(gradient) {
+            *sum += g;
+        }
+        output
+    }
+
+    /// The fewest examples of a batch that it can learn from: with fewer its
+    /// gradient is zero, whatever the vectors.
+    fn min_batch(&self) -> usize {
+        1
+    }
+
+    /// Whether some batch of these examples can have a gradient.
+    ///
+    /// # Errors
+    /// [`ObjectiveError`] with the reason why none has.
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        let _ = rows;
+        Ok(())
+    }
+
+    /// How many teachers' vectors a batch must have.
+    fn teachers(&self) -> usize {
+        0
+    }
+
+    /// Whether it can work on embeddings of width `dim`.
+    ///
+    /// # Errors
+    /// [`ObjectiveError`] with the reason.
+    fn check(&self, dim: usize) -> Result<(), ObjectiveError> {
+        let _ = dim;
+        Ok(())
+    }
+
+    /// The trained parameters as a head that is saved with the model, whose
+    /// vectors have width `dim`.
+    fn head(&self, parameters: &[f32], dim: usize) -> Option<RegressionHead> {
+        let _ = (parameters, dim);
+        None
+    }
+
+    /// One line for people, such as `smooth K2 (k 3, x0 0.25) on [u; v; |u-v|]`.
+    fn describe(&self) -> String;
+}

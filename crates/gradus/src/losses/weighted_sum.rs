@@ -1,0 +1,105 @@
+use super::{Input, Objective, ObjectiveError, Output, Rows};
+use crate::nn::RegressionHead;
+
+/// Several objectives on the same batch, each with a weight.
+pub struct WeightedSum {
+    parts: Vec<(f64, Box<dyn Objective>)>,
+}
+
+impl WeightedSum {
+    /// At least one objective; all must want as many texts an example.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Parts`]; [`ObjectiveError::NoPart`] where every weight
+    /// is 0.
+    pub fn new(parts: Vec<(f64, Box<dyn Objective>)>) -> Result<Self, ObjectiveError> {
+        let mut columns = parts.iter().map(|(_, part)| part.columns());
+        let first = columns.next();
+        let same = first.is_some() && columns.all(|c| Some(c) == first);
+        if same && parts.iter().all(|(w, _)| *w == 0.0) {
+            return Err(ObjectiveError::NoPart);
+        }
+        match same && parts.iter().all(|(w, _)| w.is_finite()) {
+            true => Ok(Self { parts }),
+            false => Err(ObjectiveError::Parts),
+        }
+    }
+
+    /// The parameters of each part out of those of all.
+    fn shares<'a>(&self, parameters: &'a [f32], dim: usize) -> Vec<&'a [f32]> {
+        let mut rest = parameters;
+        let share = |(_, part): &(f64, Box<dyn Objective>)| {
+            let count = part.decayed(dim).len().min(rest.len());
+            let (own, after) = rest.split_at(count);
+            rest = after;
+            own
+        };
+        self.parts.iter().map(share).collect()
+    }
+}
+
+impl Objective for WeightedSum {
+    fn columns(&self) -> usize {
+        self.parts.first().map_or(2, |(_, part)| part.columns())
+    }
+
+    /// Every part must be able to learn.
+    fn min_batch(&self) -> usize {
+        let each = self.parts.iter().map(|(_, part)| part.min_batch());
+        each.max().unwrap_or(1)
+    }
+
+    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+        let mut parts = self.parts.iter();
+        parts.try_for_each(|(_, part)| part.check_rows(rows))
+    }
+
+    fn teachers(&self) -> usize {
+        let each = self.parts.iter().map(|(_, part)| part.teachers());
+        each.max().unwrap_or(0)
+    }
+
+    fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32> {
+        let each = self.parts.iter();
+        each.flat_map(|(_, part)| part.initial_parameters(dim, seed))
+            .collect()
+    }
+
+    fn decayed(&self, dim: usize) -> Vec<bool> {
+        let each = self.parts.iter();
+        each.flat_map(|(_, part)| part.decayed(dim)).collect()
+    }
+
+    fn check(&self, dim: usize) -> Result<(), ObjectiveError> {
+        self.parts.iter().try_for_each(|(_, part)| part.check(dim))
+    }
+
+    fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output {
+        let shares = self.shares(parameters, input.embeddings.dim());
+        let mut output = Output::zero(input, 0);
+        for ((weight, part), share) in self.parts.iter().zip(shares) {
+            let own = part.evaluate(share, input);
+            output.loss += weight * own.loss;
+            for (sum, g) in output.embeddings.iter_mut().zip(own.embeddings) {
+                *sum += *weight as f32 * g;
+            }
+            let own = own.parameters.into_iter().map(|g| *weight as f32 * g);
+            output.parameters.extend(own);
+        }
+        output
+    }
+
+    fn head(&self, parameters: &[f32], dim: usize) -> Option<RegressionHead> {
+        let shares = self.shares(parameters, dim);
+        let mut heads = self.parts.iter().zip(shares);
+        heads.find_map(|((_, part), share)| part.head(share, dim))
+    }
+
+    fn describe(&self) -> String {
+        let parts = self.parts.iter().map(|(weight, part)| match *weight {
+            1.0 => part.describe(),
+            weight => format!("{weight} x {}", part.describe()),
+        });
+        parts.collect::<Vec<_>>().join(" + ")
+    }
+}

@@ -1,0 +1,34 @@
+//! Models: an encoder with all that its folder says goes around it.
+//!
+//! [`SentenceEncoder`] gives vectors of texts, [`LanguageModel`] scores of masked
+//! tokens, [`TokenClassifier`] classes of tokens. All load folders of Hugging Face
+//! and sentence-transformers.
+
+pub(crate) mod appended;
+pub(crate) mod folder;
+pub(crate) mod fresh;
+#[cfg(test)]
+mod keys_page;
+pub(crate) mod masked_lm;
+pub(crate) mod modules;
+pub(crate) mod pretrained;
+pub(crate) mod prompted;
+pub(crate) mod save;
+pub(crate) mod sentence_encoder;
+pub(crate) mod student;
+pub(crate) mod template;
+pub(crate) mod template_bias;
+pub(crate) mod token_classifier;
+pub(crate) mod transformer;
+pub(crate) mod weights;
+
+pub use folder::ModelFolder;
+pub use fresh::{FreshModel, TokenizerFiles, write_fresh};
+pub use masked_lm::{LanguageModel, MaskedBatch, Score};
+pub use modules::Modules;
+pub use save::SavedModel;
+pub use sentence_encoder::{EncodeOptions, ForwardState, SentenceEncoder};
+pub use student::{StudentShape, check_student, evenly_spaced, write_student};
+pub use template::TemplateSettings;
+pub use template_bias::Batch;
+pub use token_classifier::TokenClassifier;

@@ -1,0 +1,84 @@
+//! Texts behind a prompt, and pooling without it.
+
+use super::SentenceEncoder;
+use crate::Result;
+use crate::format::{ModelError, PromptChoice};
+use gradus_kernels::{Backend, Packed, Sequence};
+
+impl<B: Backend> SentenceEncoder<B> {
+    /// Puts another prompt before every text from now on.
+    ///
+    /// # Errors
+    /// [`ModelError::Prompt`] where the folder has none of that name.
+    pub fn set_prompt(&mut self, choice: PromptChoice) -> Result<()> {
+        let modules = &self.folder.modules;
+        let prompt = modules.prompts.choose(&choice);
+        let prompt = prompt.map_err(|message| ModelError::Prompt {
+            folder: self.folder.root.clone(),
+            message,
+        })?;
+        let skip = !(modules.include_prompt || prompt.is_empty());
+        self.tokenizer.set_prompt(prompt);
+        self.unpooled = match skip {
+            true => self.tokenizer.prompt_length()?,
+            false => 0,
+        };
+        self.prompt = choice;
+        Ok(())
+    }
+
+    /// The prompt before every text.
+    pub fn prompt(&self) -> &PromptChoice {
+        &self.prompt
+    }
+
+    /// The rows that are pooled, and they alone as a batch: all but each
+    /// sequence's first ones. The last of a sequence is pooled in any case.
+    fn pooled_rows(&self, batch: &Packed) -> (Vec<u32>, Packed) {
+        let bounds: Vec<(usize, usize)> = batch
+            .offsets()
+            .windows(2)
+            .map(|w| {
+                (
+                    (w[0] + self.unpooled).min(w[1].saturating_sub(1)).max(w[0]),
+                    w[1],
+                )
+            })
+            .collect();
+        let rows = bounds.iter().flat_map(|&(a, b)| a as u32..b as u32);
+        let sequences = bounds.iter().zip(batch.streams());
+        let sequences = sequences.map(|(&(a, b), &stream)| Sequence {
+            ids: &batch.ids()[a..b],
+            segments: &[],
+            stream,
+        });
+        (rows.collect(), Packed::new(sequences, 0))
+    }
+
+    pub(crate) fn pool(&self, b: &B, batch: &B::Batch, x: &B::Tensor) -> B::Tensor {
+        let modes = &self.folder.modules.pooling;
+        if self.unpooled == 0 {
+            return b.pool(modes, batch, x);
+        }
+        let (rows, pooled) = self.pooled_rows(b.packed(batch));
+        b.pool(modes, &b.batch(pooled), &b.gather(x, &rows))
+    }
+
+    pub(crate) fn pool_backward(
+        &self,
+        b: &B,
+        batch: &B::Batch,
+        x: &B::Tensor,
+        dy: B::Tensor,
+    ) -> B::Tensor {
+        let modes = &self.folder.modules.pooling;
+        if self.unpooled == 0 {
+            return b.pool_backward(modes, batch, x, &dy);
+        }
+        let packed = b.packed(batch);
+        let (rows, pooled) = self.pooled_rows(packed);
+        let pooled = b.batch(pooled);
+        let d = b.pool_backward(modes, &pooled, &b.gather(x, &rows), &dy);
+        b.gather_backward(&d, &rows, packed.tokens())
+    }
+}

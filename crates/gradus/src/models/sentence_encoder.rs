@@ -1,0 +1,453 @@
+use super::weights::{self, Spare};
+use super::{Batch, ModelFolder};
+use crate::families::EncoderConfig;
+use crate::format::{ModelError, PromptChoice};
+use crate::nn::encoder::{Activations, Encoder, PassContext};
+use crate::nn::initial::initial_values;
+use crate::nn::layout::{DenseViews, Layout};
+use crate::nn::mlm_head::{is_known, is_of_language_head};
+use crate::nn::{Dense, PoolingMode, RegressionHead};
+use crate::text::{Tokenizer, Tokens, batches};
+use crate::{Embeddings, Result};
+use gradus_kernels::cpu::Cpu;
+use gradus_kernels::dropout::Dropout;
+use gradus_kernels::{Backend, Packed, Sequence};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Text in, one vector per text out: tokenizer, transformer, pooling, Dense
+/// and Normalize modules.
+pub struct SentenceEncoder<B: Backend = Cpu> {
+    pub(crate) backend: Arc<B>,
+    pub(crate) folder: ModelFolder,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) layout: Layout,
+    pub(crate) encoder: Encoder,
+    pub(crate) params: B::Arena,
+    pub(crate) spare: Vec<Spare>,
+    pub(crate) head: Option<RegressionHead>,
+    /// The prompt before every text.
+    pub(crate) prompt: PromptChoice,
+    /// So many tokens at the beginning of every text are not pooled.
+    pub(crate) unpooled: usize,
+}
+
+/// How [`SentenceEncoder::encode`] goes about its work; its result does not
+/// depend on any of this.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EncodeOptions {
+    /// Tokens per packed batch, a bound on memory; what suits the backend where
+    /// none is set. A longer text goes alone.
+    pub batch_tokens: Option<usize>,
+}
+
+/// A training forward pass of the whole sentence encoder.
+pub struct ForwardState<B: Backend> {
+    batch: B::Batch,
+    /// The sequence of each text's bare template; see [`Batch`].
+    biases: Vec<u32>,
+    dropout: Option<Dropout>,
+    tokens: Activations<B>,
+    /// Input and pre-activation of each Dense module.
+    dense: Vec<(B::Tensor, B::Tensor)>,
+    pooled: Option<B::Tensor>,
+    embeddings: Embeddings,
+}
+
+impl<B: Backend> ForwardState<B> {
+    /// One vector per text of the batch.
+    pub fn embeddings(&self) -> &Embeddings {
+        &self.embeddings
+    }
+}
+
+impl<B: Backend> SentenceEncoder<B> {
+    /// Loads the model in `root` onto `backend`.
+    ///
+    /// # Errors
+    /// Where a file is missing, damaged, or asks for something unsupported;
+    /// the message names file and tensor.
+    pub fn load(root: impl AsRef<Path>, backend: B) -> Result<Self> {
+        Self::load_beside(root, Arc::new(backend))
+    }
+
+    /// The same onto a backend that other models are on.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::load`].
+    pub fn load_beside(root: impl AsRef<Path>, backend: Arc<B>) -> Result<Self> {
+        let folder = ModelFolder::open(root)?;
+        let layout = Layout::new(&folder.config, &folder.modules.dense);
+        Ok(Self::assemble(folder, layout, backend)?.0)
+    }
+
+    /// The same with the head that predicts masked tokens, which is drawn from
+    /// `seed` where the model has none; whether it was is returned, too.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::load`].
+    pub(crate) fn load_with_language_head(
+        root: &Path,
+        backend: Arc<B>,
+        seed: u64,
+    ) -> Result<(Self, bool)> {
+        let folder = ModelFolder::open(root)?;
+        if !is_known(folder.config.architecture) {
+            let unsupported = ModelError::Unsupported {
+                path: root.to_path_buf(),
+                what: "family for predicting masked tokens".into(),
+                found: folder.config.architecture.name().to_owned(),
+                supported: "BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet".into(),
+            };
+            return Err(unsupported.into());
+        }
+        let layout = Layout::with_language_head(&folder.config, &folder.modules.dense);
+        let (mut model, headless) = Self::assemble(folder, layout, backend)?;
+        // Masked tokens are told in texts as they are.
+        model.tokenizer.set_template(None);
+        let named = model.layout.named().iter();
+        for named in named.filter(|n| headless && is_of_language_head(&n.name)) {
+            let values = initial_values(named, seed);
+            let (backend, params) = (&model.backend, &mut model.params);
+            backend.write_arena(params, named.view.offset, &values);
+        }
+        Ok((model, headless))
+    }
+
+    fn assemble(folder: ModelFolder, layout: Layout, backend: Arc<B>) -> Result<(Self, bool)> {
+        let tokenizer = folder.tokenizer()?;
+        let described = folder.modules.template.clone();
+        let loaded = weights::load(&folder, &layout)?;
+        let width = folder.modules.out_width(folder.config.hidden_size);
+        let head = RegressionHead::load(&folder.root, width)?;
+        let mut model = Self {
+            encoder: Encoder::new(&folder.config, &layout),
+            params: backend.arena(loaded.arena),
+            spare: loaded.spare,
+            backend,
+            folder,
+            tokenizer,
+            layout,
+            head,
+            prompt: PromptChoice::Default,
+            unpooled: 0,
+        };
+        model.set_prompt(PromptChoice::Default)?;
+        if let Some(template) = described {
+            model.set_template(template)?;
+        }
+        Ok((model, loaded.headless))
+    }
+
+    /// Takes the weights and head of a saved model of the same shape.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::load`].
+    pub fn reload(&mut self, root: &Path) -> Result<()> {
+        let folder = ModelFolder::open(root)?;
+        let loaded = weights::load(&folder, &self.layout)?;
+        self.backend.write_arena(&mut self.params, 0, &loaded.arena);
+        self.head = RegressionHead::load(root, self.dim())?;
+        Ok(())
+    }
+
+    /// What the model runs on.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The description the model was loaded from.
+    pub fn folder(&self) -> &ModelFolder {
+        &self.folder
+    }
+
+    /// What a user should know of the model: where its folder is not what it
+    /// seems, and what that does to vectors.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        let all = self.folder.notes.iter().chain(self.tokenizer.notes());
+        all.map(String::as_str)
+    }
+
+    /// The encoder's configuration.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.folder.config
+    }
+
+    /// The transformer, which works on [`SentenceEncoder::params`].
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// Where each parameter lies in the arena.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The tokenizer, to shorten its inputs.
+    pub fn tokenizer_mut(&mut self) -> &mut Tokenizer {
+        &mut self.tokenizer
+    }
+
+    /// Width of a sentence vector.
+    pub fn dim(&self) -> usize {
+        self.folder
+            .modules
+            .out_width(self.folder.config.hidden_size)
+    }
+
+    /// The regression head saved with the model, where there is one.
+    pub fn head(&self) -> Option<&RegressionHead> {
+        self.head.as_ref()
+    }
+
+    /// Replaces or removes the regression head.
+    pub fn set_head(&mut self, head: Option<RegressionHead>) {
+        self.head = head;
+    }
+
+    /// Replaces the configured dropout probabilities for training.
+    pub fn set_dropout(&mut self, hidden: f32, attention: f32) {
+        self.encoder.set_dropout(hidden, attention);
+    }
+
+    /// Adds or drops the final division of vectors by their length. A head that
+    /// came with the model was made for the other kind of vector and goes.
+    pub fn set_normalize(&mut self, normalize: bool) {
+        if self.folder.modules.normalize != normalize {
+            self.folder.modules.normalize = normalize;
+            self.head = None;
+        }
+    }
+
+    /// Replaces the pooling. A head that came with the model was made for the
+    /// other kind of vector and goes.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`](crate::format::ModelError) where a Dense module wants
+    /// another width.
+    pub fn set_pooling(&mut self, mode: PoolingMode) -> Result<()> {
+        let modules = &mut self.folder.modules;
+        if modules.pooling != [mode.0] {
+            modules.pooling = vec![mode.0];
+            modules.template = None;
+            self.tokenizer.set_template(None);
+            self.head = None;
+        }
+        modules.check_widths(&self.folder.root, self.folder.config.hidden_size)
+    }
+
+    /// An arena for the parameters' gradients, all zero.
+    pub fn gradient_arena(&self) -> B::Arena {
+        // A decoder tied to the embedding of words gives all of them gradients.
+        let tied = self.layout.language_head.is_some();
+        let sparse = (!tied).then_some(self.layout.embeddings.words);
+        self.backend.gradient_arena(self.layout.len(), sparse)
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &B::Arena {
+        &self.params
+    }
+
+    /// The backend, for another model beside this one.
+    pub fn shared_backend(&self) -> Arc<B> {
+        Arc::clone(&self.backend)
+    }
+
+    /// The backend and the parameters, to update them.
+    pub fn params_mut(&mut self) -> (&B, &mut B::Arena) {
+        (&self.backend, &mut self.params)
+    }
+
+    /// Packs inputs; `streams` names each one's dropout masks.
+    pub fn pack<'a>(&self, tokens: impl IntoIterator<Item = (&'a Tokens, u64)>) -> Packed {
+        let mut frames = Vec::new();
+        let sequences = tokens.into_iter().map(|(t, stream)| {
+            frames.push(t.frame.as_ref());
+            Sequence {
+                ids: &t.ids,
+                segments: &t.segments,
+                stream,
+            }
+        });
+        let mut batch = Packed::new(sequences, self.folder.config.first_position as u32);
+        for (sequence, frame) in frames.iter().enumerate() {
+            if let Some(frame) = frame {
+                batch.mark(sequence, frame.mask);
+                batch.leave_gap(sequence, frame.text.end, frame.gap as u32);
+            }
+        }
+        batch
+    }
+
+    /// One vector per text, in their order.
+    ///
+    /// # Errors
+    /// Where the tokenizer fails, or the device.
+    pub fn encode(&self, texts: &[&str], options: EncodeOptions) -> Result<Embeddings> {
+        let tokens = self.tokenizer.encode(texts)?;
+        let vectors = self.encode_tokens(&tokens, options);
+        self.backend.check()?;
+        Ok(vectors)
+    }
+
+    /// One vector per input, in their order.
+    pub fn encode_tokens(&self, tokens: &[Tokens], options: EncodeOptions) -> Embeddings {
+        let suits = || self.backend.batch_tokens();
+        let limit = options.batch_tokens.unwrap_or_else(suits);
+        let lanes = self.backend.lanes();
+        let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
+        let vectors = self.backend.in_lanes(batches, |backend, batch| {
+            let batch = self.pack_as_used(batch.iter().map(|t| (t, 0)));
+            backend.enter(|| backend.read(&self.infer(backend, batch)))
+        });
+        Embeddings::new(self.dim(), self.truncated(vectors.concat()))
+    }
+
+    fn infer(&self, b: &B, batch: Batch) -> B::Tensor {
+        let (p, biases) = (&self.params, batch.biases);
+        let batch = b.batch(batch.packed);
+        let hidden = self.encoder.infer(PassContext::inference(b, p, &batch));
+        let pooled = self.pool(b, &batch, &hidden);
+        let mut x = Batch::subtract(b, &biases, pooled);
+        for (dense, views) in self.dense() {
+            let out = b.activated(p, &views.linear, dense.activation, &x);
+            x = match (dense.residual, &views.residual) {
+                (false, _) => out,
+                (true, None) => b.add(out, &x),
+                (true, Some(second)) => b.add(out, &b.linear(p, second, &x)),
+            };
+        }
+        if self.folder.modules.normalize {
+            x = b.normalize(&x);
+        }
+        x
+    }
+
+    /// The values of vectors, each cut to the model's width.
+    fn truncated(&self, vectors: Vec<f32>) -> Vec<f32> {
+        let modules = &self.folder.modules;
+        let (whole, most) = (
+            modules.whole_width(self.folder.config.hidden_size),
+            self.dim(),
+        );
+        if most == whole {
+            return vectors;
+        }
+        let rows = vectors.chunks_exact(whole);
+        rows.flat_map(|row| &row[..most]).copied().collect()
+    }
+
+    /// The gradient of whole vectors, given that of truncated ones.
+    fn truncated_backward(&self, gradient: &[f32]) -> Vec<f32> {
+        let modules = &self.folder.modules;
+        let whole = modules.whole_width(self.folder.config.hidden_size);
+        let mut wide = Vec::with_capacity(gradient.len() / self.dim().max(1) * whole);
+        for row in gradient.chunks_exact(self.dim()) {
+            wide.extend_from_slice(row);
+            wide.resize(wide.len() + whole - row.len(), 0.0);
+        }
+        wide
+    }
+
+    fn dense(&self) -> impl DoubleEndedIterator<Item = (&Dense, &DenseViews)> + ExactSizeIterator {
+        self.folder.modules.dense.iter().zip(&self.layout.dense)
+    }
+
+    /// A forward pass for training, with dropout where it is given.
+    pub fn forward(&self, batch: impl Into<Batch>, dropout: Option<Dropout>) -> ForwardState<B> {
+        let batch = batch.into();
+        self.backend.enter(|| self.forward_here(batch, dropout))
+    }
+
+    fn forward_here(&self, batch: Batch, dropout: Option<Dropout>) -> ForwardState<B> {
+        let (b, p) = (&*self.backend, &self.params);
+        let Batch { packed, biases } = batch;
+        let batch = b.batch(packed);
+        let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
+        let tokens = self.encoder.forward(pass);
+        let pooled = self.pool(b, &batch, tokens.output());
+        let mut x = Batch::subtract(b, &biases, pooled);
+        let mut saved = vec![];
+        for (dense, views) in self.dense() {
+            let (pre, out) = b.linear_activated(p, &views.linear, dense.activation, &x);
+            let out = match (dense.residual, &views.residual) {
+                (false, _) => out,
+                (true, None) => b.add(out, &x),
+                (true, Some(second)) => b.add(out, &b.linear(p, second, &x)),
+            };
+            saved.push((std::mem::replace(&mut x, out), pre));
+        }
+        let dense = saved;
+        let (pooled, values) = if self.folder.modules.normalize {
+            let unit = b.normalize(&x);
+            (Some(x), b.read(&unit))
+        } else {
+            (None, b.read(&x))
+        };
+        let embeddings = Embeddings::new(self.dim(), self.truncated(values));
+        ForwardState {
+            batch,
+            biases,
+            dropout,
+            tokens,
+            dense,
+            pooled,
+            embeddings,
+        }
+    }
+
+    /// Adds every parameter's gradient to `grads`, given that of the
+    /// embeddings, `[texts, dim]`.
+    pub fn backward(&self, state: ForwardState<B>, gradient: &[f32], grads: &mut B::Arena) {
+        self.backend
+            .enter(|| self.backward_here(state, gradient, grads));
+    }
+
+    fn backward_here(&self, state: ForwardState<B>, gradient: &[f32], grads: &mut B::Arena) {
+        let (b, p) = (&*self.backend, &self.params);
+        let ForwardState {
+            batch,
+            biases,
+            dropout,
+            tokens,
+            dense,
+            pooled,
+            embeddings,
+        } = state;
+        let modules = &self.folder.modules;
+        let whole = modules.whole_width(self.folder.config.hidden_size);
+        let mut d = match embeddings.dim() == whole {
+            true => b.tensor(embeddings.rows(), whole, gradient),
+            false => b.tensor(embeddings.rows(), whole, &self.truncated_backward(gradient)),
+        };
+        if let Some(pooled) = &pooled {
+            d = b.normalize_backward(pooled, &d);
+        }
+        for ((layer, views), (x, pre)) in self.dense().zip(&dense).rev() {
+            let onto = match (layer.residual, &views.residual) {
+                (false, _) => None,
+                (true, None) => Some(b.copy(&d)),
+                (true, Some(second)) => Some(b.linear_backward(p, second, x, &d, None, grads)),
+            };
+            let slope = b.activation_backward(layer.activation, pre, d);
+            d = b.linear_backward(p, &views.linear, x, &slope, onto, grads);
+        }
+        let sequences = b.packed(&batch).sequences();
+        let d = Batch::subtract_backward(b, (&biases, sequences), d);
+        let d = self.pool_backward(b, &batch, tokens.output(), d);
+        let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
+        self.encoder.backward(pass, tokens, d, grads);
+    }
+}
+
+impl<B: Backend> crate::eval::Embedder for SentenceEncoder<B> {
+    fn embed(&self, texts: &[&str]) -> Result<Embeddings> {
+        self.encode(texts, EncodeOptions::default())
+    }
+}

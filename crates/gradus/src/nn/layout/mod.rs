@@ -1,0 +1,265 @@
+//! Where every parameter lies; what each family calls it is in `names.rs`.
+
+use super::Dense;
+use super::mlm_head::LanguageHead;
+use crate::families::names::{self, Names};
+use crate::families::{EncoderConfig, Positions};
+use gradus_kernels::{DistanceBias, EmbeddingTables, Linear, NormSpec, QueryKeyNorms, View};
+
+/// A parameter's name and place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedView {
+    /// Its safetensors name, without any prefix; a Dense module's begins with
+    /// the module's folder, as in `2_Dense/linear.weight`.
+    pub name: String,
+    /// Where it lies.
+    pub view: View,
+    /// Whether its safetensors form has one dimension.
+    pub vector: bool,
+    /// The transformer layer it belongs to, counted from the input; `None` for
+    /// embeddings and for modules behind the encoder.
+    pub layer: Option<usize>,
+}
+
+impl NamedView {
+    /// Biases and layer norms, which weight decay leaves alone; a table of
+    /// biases on attention's scores is one.
+    pub fn is_bias_or_norm(&self) -> bool {
+        self.vector || self.name == names::RELATIVE_BIAS
+    }
+}
+
+/// One transformer layer's places in the arena.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerViews {
+    pub qkv: Linear,
+    pub query_key_norms: Option<QueryKeyNorms>,
+    pub attention_out: Linear,
+    pub attention_norm: NormSpec,
+    /// Of the first norm's output and the layer's input, summed.
+    pub second_attention_norm: Option<NormSpec>,
+    pub up: Linear,
+    pub down: Linear,
+    pub out_norm: NormSpec,
+}
+
+/// A Dense module's places in the arena.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DenseViews {
+    pub linear: Linear,
+    /// Leads the input to the result, where that has another width.
+    pub residual: Option<Linear>,
+}
+
+/// Where every parameter of a sentence encoder lies in its arena.
+///
+/// Queries, keys and values of a layer are adjacent, so that one product
+/// computes all three.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    named: Vec<NamedView>,
+    len: usize,
+    pub(crate) embeddings: EmbeddingTables,
+    pub(crate) embedding_norm: NormSpec,
+    pub(crate) distance_bias: Option<DistanceBias>,
+    pub(crate) layers: Vec<LayerViews>,
+    pub(crate) dense: Vec<DenseViews>,
+    /// Where it is to be trained.
+    pub(crate) language_head: Option<LanguageHead>,
+}
+
+pub(crate) struct Builder {
+    named: Vec<NamedView>,
+    len: usize,
+    layer: Option<usize>,
+}
+
+impl Builder {
+    pub fn add(&mut self, name: String, rows: usize, cols: usize, vector: bool) -> View {
+        let view = View::new(self.len, rows, cols);
+        // Sizes come from a file that may ask for anything. Saturated, they
+        // belong to a tensor that no weights file can hold.
+        self.len = self.len.saturating_add(rows.saturating_mul(cols));
+        self.named.push(NamedView {
+            name,
+            view,
+            vector,
+            layer: self.layer,
+        });
+        view
+    }
+
+    pub fn linear(&mut self, name: &str, out: usize, width: usize, bias: bool) -> Linear {
+        self.stacked(&[name.to_owned()], out, width, bias)
+    }
+
+    /// Layers of `out` outputs each over the same input, adjacent, so that one
+    /// product computes them all.
+    fn stacked(&mut self, names: &[String], out: usize, width: usize, bias: bool) -> Linear {
+        let rows = out.saturating_mul(names.len());
+        let weight = View::new(self.len, rows, width);
+        for name in names {
+            self.add(format!("{name}.weight"), out, width, false);
+        }
+        let bias = bias.then(|| {
+            let bias = View::new(self.len, 1, rows);
+            for name in names {
+                self.add(format!("{name}.bias"), 1, out, true);
+            }
+            bias
+        });
+        Linear { weight, bias }
+    }
+
+    pub fn norm(&mut self, name: &str, width: usize, eps: f32) -> NormSpec {
+        let gamma = self.add(format!("{name}.weight"), 1, width, true);
+        let beta = self.add(format!("{name}.bias"), 1, width, true);
+        NormSpec::layer_norm(gamma, beta, eps)
+    }
+}
+
+impl Layout {
+    /// The layout of an encoder and the Dense modules behind it.
+    ///
+    /// It costs memory by the number of layers, not by their widths. Before an
+    /// arena of [`Layout::len`] is allocated, the weights must be known to
+    /// have these shapes.
+    pub fn new(config: &EncoderConfig, dense: &[Dense]) -> Self {
+        let (width, eps) = (config.hidden_size, config.layer_norm_eps);
+        let names = Names::of(config.architecture);
+        let mut b = Builder {
+            named: Vec::new(),
+            len: 0,
+            layer: None,
+        };
+        let table = |b: &mut Builder, name: &str, rows| {
+            let name = format!("embeddings.{name}_embeddings.weight");
+            b.add(name, rows, width, false)
+        };
+        let (positions, segments) = (config.positions.has_table(), config.type_vocab_size);
+        let embeddings = EmbeddingTables {
+            words: table(&mut b, "word", config.vocab_size),
+            positions: positions.then(|| table(&mut b, "position", config.max_positions)),
+            segments: (segments > 0).then(|| table(&mut b, "token_type", segments)),
+        };
+        let embedding_norm = b.norm(names.embedding_norm, width, eps);
+        let distance_bias = match config.positions {
+            Positions::Learned | Positions::Rotary(_) => None,
+            Positions::Alibi => Some(DistanceBias::Alibi),
+            Positions::Relative {
+                buckets,
+                max_distance,
+            } => Some(DistanceBias::Learned {
+                table: b.add(names::RELATIVE_BIAS.into(), buckets, config.heads, false),
+                max_distance,
+            }),
+        };
+        let inner = config.intermediate_size;
+        let first = inner.saturating_mul(config.feed_forward.fan()) / names.up.len();
+        let layers = (0..config.layers)
+            .map(|l| {
+                b.layer = Some(l);
+                let name = |part: &&str| format!("{}.{l}.{part}", names.layers);
+                let all = |parts: &[&str]| parts.iter().map(name).collect::<Vec<_>>();
+                let third = width.saturating_mul(3) / names.qkv.len();
+                LayerViews {
+                    qkv: b.stacked(&all(names.qkv), third, width, names.attention_bias),
+                    query_key_norms: names.query_key_norms.map(|[queries, keys]| QueryKeyNorms {
+                        queries: b.norm(&name(&queries), width, eps),
+                        keys: b.norm(&name(&keys), width, eps),
+                    }),
+                    attention_out: b.linear(
+                        &name(&names.attention_out),
+                        width,
+                        width,
+                        names.attention_bias,
+                    ),
+                    attention_norm: b.norm(&name(&names.attention_norm), width, eps),
+                    second_attention_norm: names
+                        .second_attention_norm
+                        .map(|second| b.norm(&name(&second), width, eps)),
+                    up: b.stacked(&all(names.up), first, width, names.up_bias),
+                    down: b.linear(&name(&names.down), width, inner, names.down_bias),
+                    out_norm: b.norm(&name(&names.out_norm), width, eps),
+                }
+            })
+            .collect();
+        b.layer = None;
+        let dense = dense
+            .iter()
+            .map(|d| {
+                let (out, width) = (d.out_width, d.in_width);
+                let linear = b.linear(&format!("{}/linear", d.folder), out, width, d.bias);
+                let name = format!("{}/residual", d.folder);
+                let second = d.has_second_matrix();
+                DenseViews {
+                    linear,
+                    residual: second.then(|| b.linear(&name, out, width, false)),
+                }
+            })
+            .collect();
+        Self {
+            named: b.named,
+            len: b.len,
+            embeddings,
+            embedding_norm,
+            distance_bias,
+            layers,
+            dense,
+            language_head: None,
+        }
+    }
+
+    /// The same with the head that predicts masked tokens, behind all else.
+    pub fn with_language_head(config: &EncoderConfig, dense: &[Dense]) -> Self {
+        let mut layout = Self::new(config, dense);
+        let mut b = Builder {
+            named: std::mem::take(&mut layout.named),
+            len: layout.len,
+            layer: None,
+        };
+        let words = layout.embeddings.words;
+        layout.language_head = Some(LanguageHead::new(&mut b, config, words));
+        (layout.named, layout.len) = (b.named, b.len);
+        layout
+    }
+
+    /// The same with a linear layer that sorts token vectors of `width` into
+    /// classes, behind all else.
+    pub(crate) fn with_classifier(mut self, width: usize, classes: usize) -> (Self, Linear) {
+        let mut b = Builder {
+            named: std::mem::take(&mut self.named),
+            len: self.len,
+            layer: None,
+        };
+        let classifier = b.linear("classifier", classes, width, true);
+        (self.named, self.len) = (b.named, b.len);
+        (self, classifier)
+    }
+
+    /// How many parameters there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Every parameter, in the order of the arena, without gaps.
+    pub fn named(&self) -> &[NamedView] {
+        &self.named
+    }
+
+    /// Number of transformer layers.
+    pub fn layer_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The parameter that holds the arena's value `index`.
+    pub fn name_at(&self, index: usize) -> &str {
+        let i = self.named.partition_point(|n| n.view.offset <= index);
+        &self.named[i - 1].name
+    }
+}

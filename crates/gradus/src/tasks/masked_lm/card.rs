@@ -1,0 +1,42 @@
+//! The model card of a pretrained model.
+
+use super::{HeldOut, Plan, Settings};
+
+/// README.md of a model at some step.
+pub(crate) fn card(settings: &Settings, plan: &Plan, held_out: &HeldOut) -> String {
+    let origin = match &plan.from {
+        Some(model) => {
+            format!("{model}, trained further with Gradus on the masked tokens of texts")
+        }
+        None => "A BERT trained with Gradus on the masked tokens of texts".into(),
+    };
+    let texts: String = settings
+        .texts
+        .iter()
+        .map(|source| format!("- {}\n", source.describe()))
+        .collect();
+    let words = if plan.whole_words {
+        " (whole words)"
+    } else {
+        ""
+    };
+    let settings = toml::to_string(settings).unwrap_or_default();
+    format!(
+        "---\npipeline_tag: fill-mask\ntags: [gradus]\n---\n\n# {origin}\n\n\
+         The folder is in sentence-transformers' layout; its weights have the head that tells \
+         masked tokens. It is no model of sentence similarity yet: train it on pairs.\n\n\
+         {} steps of {} ({:.2} epochs), {:.0} % of the tokens{words} to be told. On {} texts \
+         held out it tells {:.2} % of {} masked tokens, with a loss of {:.4} nats.\n\n\
+         ## Data\n\n{} texts, {} tokens:\n\n{texts}\n## Settings\n\n```toml\n{settings}```\n",
+        held_out.step,
+        plan.steps,
+        held_out.step as f64 / plan.steps_per_epoch as f64,
+        100.0 * plan.mask_rate,
+        plan.held_out,
+        100.0 * held_out.masked_accuracy,
+        held_out.masked,
+        held_out.loss,
+        plan.texts,
+        plan.tokens,
+    )
+}

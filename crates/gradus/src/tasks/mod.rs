@@ -1,0 +1,6 @@
+//! What can be trained: each task plugs into the engine of
+//! [`training`](crate::training).
+
+pub mod diffcse;
+pub mod masked_lm;
+pub mod similarity;

@@ -1,0 +1,29 @@
+//! Sentence encoders trained by a [`Recipe`](crate::recipe::Recipe).
+//!
+//! A run goes through the recipe's stages. Each stage has its own data, objective,
+//! optimizer and schedule; weights and head carry over.
+
+pub(crate) mod card;
+pub(crate) mod chunks;
+pub(crate) mod encoding;
+pub(crate) mod estimate;
+pub(crate) mod evaluation;
+pub(crate) mod examples;
+pub(crate) mod frozen;
+pub(crate) mod gradients;
+pub(crate) mod learnable;
+pub(crate) mod micro_batch;
+pub(crate) mod overlap;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod prompting;
+pub(crate) mod run;
+pub(crate) mod selection;
+pub(crate) mod stage;
+pub(crate) mod steps;
+
+pub use encoding::{EncodingPlan, seconds_per_text};
+pub use evaluation::{DevEvaluation, DevSet};
+pub use overlap::RunOverlap;
+pub use plan::{Plan, StagePlan};
+pub use run::{Run, RunOptions, Summary};

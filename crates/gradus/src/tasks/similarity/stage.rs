@@ -1,0 +1,291 @@
+//! A stage made ready: data read and tokenised, objective built, steps counted.
+
+use super::encoding::{EncodingPlan, seen, texts_of};
+use super::examples::Examples;
+use super::learnable::{check_batches, check_rates, check_texts, small_last_batch};
+use super::overlap::Watch;
+use super::plan::StagePlan;
+use super::prompting::Prompting;
+use crate::Result;
+use crate::data::DataRoot;
+use crate::losses::{Facts, Objective, Projected, WeightedSum};
+use crate::models::SentenceEncoder;
+use crate::recipe::{Freeze, Stage};
+use crate::teacher::TeacherVectors;
+use crate::text::{TextCounts, Tokens};
+use crate::training::order::{epoch_key, order};
+use crate::training::{ParameterGroups, Schedule, TrainError};
+use gradus_kernels::Backend;
+use sha2::Sha256;
+use std::path::Path;
+
+pub(crate) struct Prepared {
+    pub settings: Stage,
+    pub objective: Box<dyn Objective>,
+    pub texts: Vec<Tokens>,
+    pub prompting: Prompting,
+    /// How many texts an example has.
+    pub columns: usize,
+    /// The texts of each example.
+    pub rows: Vec<u32>,
+    pub labels: Vec<f64>,
+    pub weights: Vec<f32>,
+    pub tolerances: Vec<Option<f32>>,
+    /// The texts that the stage's teachers are asked for, by their numbers: the
+    /// first of each example that a step will see.
+    pub for_teachers: Vec<(u32, String)>,
+    /// The texts that are encoded once, where the encoder is frozen.
+    pub encoded: Vec<u32>,
+    /// What each teacher makes of them, once it was asked.
+    pub teachers: Vec<TeacherVectors>,
+    pub schedule: Schedule,
+    pub groups: ParameterGroups,
+    pub plan: StagePlan,
+    /// What may be amiss with it.
+    pub warnings: Vec<String>,
+}
+
+/// Where and what for pairs are loaded.
+pub(crate) struct Context<'a> {
+    pub seed: u64,
+    pub base_dir: &'a Path,
+    pub data_root: &'a DataRoot,
+    pub evaluate_every: Option<u64>,
+    pub has_dev: bool,
+}
+
+impl Prepared {
+    /// Stage `place` of a run.
+    pub fn new<B: Backend>(
+        (place, settings): (usize, &Stage),
+        model: &SentenceEncoder<B>,
+        context: &Context<'_>,
+        watch: &mut Watch,
+        hash: &mut Sha256,
+    ) -> Result<Self> {
+        let examples = Examples::load(settings, context, watch, hash)?;
+        let objective = build(settings, &examples, model.dim())?;
+        let unique: Vec<&str> = examples.texts.iter().map(String::as_str).collect();
+        let texts = model.tokenizer().encode(&unique)?;
+        let invalid = |message: String| TrainError::Stage {
+            stage: settings.name.clone(),
+            message,
+        };
+        let graded = settings.objectives().any(|o| o.loss.needs_labels());
+        let limit = model.tokenizer().max_tokens();
+        let few = check_texts(&examples, &texts, graded, limit).map_err(invalid)?;
+        let mut warnings: Vec<String> = few
+            .map(|few| format!("stage `{}`: {few}", settings.name))
+            .into_iter()
+            .collect();
+        let prompting = Prompting::new(settings, model, &unique)?;
+
+        let n = examples.len();
+        let effective_batch = settings.batch * settings.accumulate;
+        let steps_per_epoch = n.div_ceil(effective_batch) as u64;
+        let steps = match (settings.steps, settings.epochs) {
+            (Some(steps), _) => steps,
+            (None, epochs) => (epochs.unwrap_or(1.0) * steps_per_epoch as f64)
+                .ceil()
+                .max(1.0) as u64,
+        };
+        let warmup_steps = (settings.warmup * steps as f64).round() as u64;
+        let schedule = Schedule::new(settings.schedule, warmup_steps, steps);
+        check_rates(settings, &schedule, steps).map_err(invalid)?;
+        if steps >= steps_per_epoch {
+            warnings.extend(small_last_batch(settings, n, &*objective));
+        }
+        let len = |t: &u32| prompting.longest(&texts, *t);
+        let lengths = examples.rows.chunks_exact(examples.columns);
+        let lengths = lengths.map(|row| row.iter().map(len).sum::<usize>());
+        let longest = lengths.clone().max().unwrap_or(0);
+        let tokens: usize = lengths.sum();
+        let frozen = settings.freeze == Freeze::Encoder;
+        let range = examples
+            .labels
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &y| {
+                (l.min(y), h.max(y))
+            });
+        let drawn = (context.seed, place, settings.shuffle);
+        let seen = seen(n, (steps, effective_batch), drawn);
+        let seen_texts = |columns| texts_of(&examples.rows, examples.columns, columns, &seen);
+        let encoded = match frozen {
+            true => seen_texts(examples.columns),
+            false => vec![],
+        };
+        let asked = match settings.teachers.is_empty() {
+            true => vec![],
+            false => seen_texts(1),
+        };
+        let encoding = |teacher: Option<&str>, seen: &[u32]| EncodingPlan {
+            teacher: teacher.map(str::to_owned),
+            texts: seen.len(),
+            of: examples.texts.len(),
+            found: None,
+            seconds: None,
+        };
+        let teachers = settings.teachers.iter();
+        let teachers = teachers.map(|t| encoding(Some(&t.model), &asked));
+        let own = frozen.then(|| encoding(None, &encoded));
+        let plan = StagePlan {
+            encodings: own.into_iter().chain(teachers).collect(),
+            texts_per_example: examples.columns,
+            name: settings.name.clone(),
+            objective: describe(settings, &*objective),
+            encoder_frozen: frozen,
+            unit: examples.unit.to_owned(),
+            pairs: n,
+            skipped: examples.skipped,
+            excluded: examples.excluded,
+            label_range: range,
+            batch: settings.batch,
+            effective_batch,
+            steps_per_epoch,
+            steps,
+            warmup_steps,
+            peak_rate: if frozen { 0.0 } else { settings.learning_rate },
+            head_peak_rate: settings
+                .head_learning_rate
+                .unwrap_or(settings.learning_rate),
+            final_rate: settings.learning_rate * schedule.factor(steps - 1),
+            evaluate_every: (context.has_dev && !frozen)
+                .then(|| context.evaluate_every.unwrap_or(steps_per_epoch)),
+            tokens_per_pair: tokens as f64 / n as f64,
+            tokens: (tokens as f64 / n as f64 * (steps as f64 / steps_per_epoch as f64) * n as f64)
+                as u64,
+            texts: TextCounts::of(texts.iter().map(|text| &text.coverage)),
+            seconds: None,
+            // A discriminator is another model of the same size.
+            memory_bytes: (1 + u64::from(settings.difference.is_some()))
+                * memory(
+                    model,
+                    frozen,
+                    (settings.batch.min(n) * longest)
+                        .min(settings.batch.min(n) * tokens / n * 2)
+                        .min(settings.chunk_tokens.unwrap_or(usize::MAX).max(longest)),
+                )
+                + 4 * (encoded.len() * model.dim()) as u64,
+        };
+        Ok(Self {
+            groups: ParameterGroups::new(
+                model.layout(),
+                settings.weight_decay,
+                settings.layer_decay,
+            ),
+            settings: settings.clone(),
+            objective,
+            texts,
+            prompting,
+            columns: examples.columns,
+            rows: examples.rows,
+            labels: examples.labels,
+            weights: examples.weights,
+            tolerances: examples.tolerances,
+            for_teachers: {
+                let text = |n: u32| (n, examples.texts[n as usize].clone());
+                asked.into_iter().map(text).collect()
+            },
+            encoded,
+            teachers: vec![],
+            schedule,
+            plan,
+            warnings,
+        })
+    }
+
+    /// The examples of an optimizer step, counted from 0. `cache` keeps the order
+    /// of the epoch last asked for.
+    pub fn examples(
+        &self,
+        seed: u64,
+        stage: usize,
+        step: u64,
+        cache: &mut Option<(u64, Vec<u32>)>,
+    ) -> Vec<u32> {
+        let epoch = step / self.plan.steps_per_epoch;
+        if cache.as_ref().is_none_or(|c| c.0 != epoch) {
+            let key = self.settings.shuffle.then(|| epoch_key(seed, stage, epoch));
+            *cache = Some((epoch, order(self.labels.len(), key)));
+        }
+        let from = (step % self.plan.steps_per_epoch) as usize * self.plan.effective_batch;
+        let order = cache.as_ref().map_or(&[][..], |c| &c.1);
+        order[from..(from + self.plan.effective_batch).min(order.len())].to_vec()
+    }
+}
+
+/// All that the stage minimises.
+fn describe(settings: &Stage, objective: &dyn Objective) -> String {
+    let beside = settings.difference.as_ref().map(|d| d.describe());
+    let parts = std::iter::once(objective.describe()).chain(beside);
+    parts.collect::<Vec<_>>().join(" + ")
+}
+
+/// The stage's objectives, summed, behind its projection.
+fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Objective>> {
+    let fail = |source| TrainError::Objective {
+        stage: settings.name.clone(),
+        source,
+    };
+    let weights: Vec<f64> = settings.teachers.iter().map(|t| t.weight).collect();
+    let facts = Facts {
+        labels: &examples.labels,
+        weights: &examples.weights,
+        columns: examples.columns,
+        teachers: &weights,
+    };
+    let mut parts = vec![];
+    for config in settings.objectives() {
+        let part = config.build(facts).map_err(fail)?;
+        parts.push((config.weight.unwrap_or(1.0), part));
+    }
+    let alone = parts.len() == 1 && parts[0].0 == 1.0;
+    let objective: Box<dyn Objective> = match parts.pop() {
+        Some((_, only)) if alone => only,
+        last => {
+            parts.extend(last);
+            Box::new(WeightedSum::new(parts).map_err(fail)?)
+        }
+    };
+    let objective = match settings.projection {
+        // A projection that is kept is a module of the model already.
+        Some(projection) if !settings.keep_projection => {
+            Box::new(Projected::new(projection, objective))
+        }
+        _ => objective,
+    };
+    objective.check(dim).map_err(fail)?;
+    let invalid = |message: &str| TrainError::Stage {
+        stage: settings.name.clone(),
+        message: message.to_owned(),
+    };
+    if settings.freeze == Freeze::Encoder && objective.decayed(dim).is_empty() {
+        return Err(invalid(
+            "with `freeze = \"encoder\"` nothing is trained: its objective has no parameters",
+        )
+        .into());
+    }
+    check_batches(settings, examples, &*objective).map_err(|why| invalid(&why))?;
+    if objective.teachers() == 0 && !settings.teachers.is_empty() {
+        return Err(invalid("no objective of it learns from `teachers`; remove them").into());
+    }
+    if examples.columns > 2 && objective.columns() != examples.columns {
+        return Err(invalid("its objective takes pairs, its sources give triplets").into());
+    }
+    if settings.views < 2 && examples.columns > 1 {
+        return Err(invalid("`views` is for sources with `rows = \"texts\"`; leave it out").into());
+    }
+    Ok(objective)
+}
+
+/// Bytes of parameters, gradients and moments, and of the activations that a
+/// batch of `tokens` keeps for its backward pass.
+fn memory<B: Backend>(model: &SentenceEncoder<B>, frozen: bool, tokens: usize) -> u64 {
+    let config = model.config();
+    let arenas = if frozen { 1 } else { 4 };
+    // Per layer: qkv, context, and twice a norm's output and normalised input;
+    // the feed-forward's two sides.
+    let per_token = config.layers * (8 * config.hidden_size + 2 * config.intermediate_size);
+    let activations = if frozen { 0 } else { tokens * per_token };
+    4 * (arenas * model.layout().len() + activations) as u64
+}

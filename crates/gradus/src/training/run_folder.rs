@@ -1,0 +1,211 @@
+use super::Checkpoint;
+use crate::format::Provenance;
+use crate::models::SentenceEncoder;
+use crate::output::{Claim, Existing, Held, Inputs, Marker, RunKind};
+use crate::recipe::{Recipe, parse_recipe};
+use crate::tasks::similarity::RunOverlap;
+use crate::util::atomic::write_bytes;
+use crate::{Error, Result};
+use gradus_kernels::Backend;
+use std::path::{Path, PathBuf};
+
+/// A run's folder: `recipe.toml` (resolved), `run.json`, `overlap.json`,
+/// `metrics.jsonl`, `tensorboard/`, `checkpoints/`, and `model/`, the best
+/// model. That of a pretraining has `pretrain.toml` in place of a recipe. A
+/// marker says that it is a run's, and whose.
+///
+/// Holding one keeps other processes out of the run.
+#[derive(Debug)]
+pub struct RunFolder {
+    held: Held,
+}
+
+/// Holds the folder of the recipe that was given.
+const BASE_DIR: &str = ".base_dir";
+
+impl RunFolder {
+    /// Makes a folder for a new run and writes its recipe. `base_dir` is where
+    /// the recipe's relative paths start; it is noted for resuming.
+    ///
+    /// # Errors
+    /// Those of [`Claim::check`]: nothing else may be in the folder.
+    pub fn create(root: &Path, recipe: &Recipe, base_dir: &Path) -> Result<Self> {
+        let inputs = Inputs::new();
+        let claim = Claim::check(root, RunKind::Train, Existing::Refuse, &inputs)?;
+        Self::new(claim.take(None)?).with_recipe(recipe, base_dir)
+    }
+
+    /// A folder that was taken for a run.
+    pub fn new(held: Held) -> Self {
+        Self { held }
+    }
+
+    /// Writes the recipe: the run has begun.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn with_recipe(self, recipe: &Recipe, base_dir: &Path) -> Result<Self> {
+        let text = toml::to_string(recipe).map_err(|e| Error::Internal(format!("recipe: {e}")))?;
+        self.described(RunKind::Train.description(), &text, base_dir)
+    }
+
+    /// Writes the text `description`, which describes the run.
+    pub(crate) fn described(self, file: &str, description: &str, base_dir: &Path) -> Result<Self> {
+        let base = std::path::absolute(base_dir).map_err(Error::io(base_dir))?;
+        let path = self.root().join(BASE_DIR);
+        write_bytes(&path, base.to_string_lossy().as_bytes())?;
+        write_bytes(&self.root().join(file), description.as_bytes())?;
+        Ok(self)
+    }
+
+    /// Whether a run was begun in `root`.
+    pub fn is_taken(root: &Path) -> bool {
+        [RunKind::Train, RunKind::Pretrain]
+            .iter()
+            .any(|kind| root.join(kind.description()).exists())
+    }
+
+    /// Opens the folder of a run that was begun.
+    ///
+    /// # Errors
+    /// Those of [`Held::open`]; [`TrainError::Recipe`](super::TrainError).
+    pub fn open(root: &Path) -> Result<(Self, Recipe)> {
+        Self::open_as(root, &[RunKind::Train, RunKind::Quickstart])
+    }
+
+    /// The same for a run of one of some kinds that have recipes.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`].
+    pub fn open_as(root: &Path, kinds: &[RunKind]) -> Result<(Self, Recipe)> {
+        let (folder, path, text) = Self::open_with(root, kinds)?;
+        let recipe = parse_recipe(&path, &text, &[])?;
+        Ok((folder, recipe))
+    }
+
+    /// Opens the folder of a run of one of some kinds; also returns the path and
+    /// text of the file that describes it.
+    pub(crate) fn open_with(root: &Path, kinds: &[RunKind]) -> Result<(Self, PathBuf, String)> {
+        let held = Held::open(root, kinds)?;
+        let path = root.join(held.marker().kind.description());
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        Ok((Self { held }, path, text))
+    }
+
+    /// Where the recipe's relative paths start.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn base_dir(&self) -> Result<PathBuf> {
+        let path = self.root().join(BASE_DIR);
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        Ok(PathBuf::from(text))
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        self.held.root()
+    }
+
+    /// What says whose folder it is.
+    pub fn marker(&self) -> &Marker {
+        self.held.marker()
+    }
+
+    /// The best model.
+    pub fn model(&self) -> PathBuf {
+        self.root().join("model")
+    }
+
+    /// Puts `model` there. Files of others stay; `warn` is told of those that
+    /// somebody changed.
+    pub(crate) fn save<B: Backend>(
+        &self,
+        model: &SentenceEncoder<B>,
+        card: &str,
+        provenance: &Provenance,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<()> {
+        let owner = Some(self.marker().id.as_str());
+        let done = model.save_as(owner, &self.model(), card, provenance)?;
+        for path in done.set_aside {
+            let path = path.display();
+            warn(&format!(
+                "a file of the model was changed by somebody else; that is now {path}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// One JSON object a line.
+    pub fn metrics(&self) -> PathBuf {
+        self.root().join("metrics.jsonl")
+    }
+
+    /// What the training data shares with evaluation sets ([`RunOverlap`]).
+    pub fn overlap(&self) -> PathBuf {
+        self.root().join(RunOverlap::FILE)
+    }
+
+    /// What was written there; `None` where there is nothing of use.
+    pub(crate) fn read_overlap(&self) -> Option<RunOverlap> {
+        RunOverlap::read(self.root())
+    }
+
+    pub(crate) fn write_overlap(&self, overlap: &RunOverlap) -> Result<()> {
+        let mut json = serde_json::to_vec_pretty(overlap)
+            .map_err(|e| Error::Internal(format!("overlap: {e}")))?;
+        json.push(b'\n');
+        write_bytes(&self.overlap(), &json)
+    }
+
+    /// Event files, by which TensorBoard follows the run.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.root().join("tensorboard")
+    }
+
+    /// The checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root().join("checkpoints")
+    }
+
+    /// Removes the checkpoints of a run that is over.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_checkpoints(&self) -> Result<()> {
+        let folder = self.checkpoints();
+        for path in Checkpoint::list(&folder)? {
+            std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
+        // Stays where somebody else has put something into it.
+        let _ = std::fs::remove_dir(&folder);
+        Ok(())
+    }
+
+    /// What to do about values that are not finite.
+    pub(crate) fn advice(&self) -> String {
+        match Checkpoint::list(&self.checkpoints()) {
+            Ok(list) if !list.is_empty() => format!(
+                "Lower the learning rate or set `clip` and start anew; the last good checkpoint is {}.",
+                list[0].display()
+            ),
+            _ => "Lower the learning rate or set `clip` and start anew; no checkpoint was written yet.".into(),
+        }
+    }
+
+    /// The latest checkpoint that can be read; `warn` is told what is wrong with
+    /// later ones.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be listed.
+    pub fn take_up(&self, warn: &mut dyn FnMut(&str)) -> Result<Option<Checkpoint>> {
+        for path in Checkpoint::list(&self.checkpoints())? {
+            match Checkpoint::read(&path) {
+                Ok(checkpoint) => return Ok(Some(checkpoint)),
+                Err(error) => warn(&format!("{error}; the one before it is used")),
+            }
+        }
+        Ok(None)
+    }
+}

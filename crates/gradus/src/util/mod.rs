@@ -1,0 +1,9 @@
+//! What every part of the crate may use and that knows none of them.
+
+pub(crate) mod atomic;
+pub mod machine;
+pub(crate) mod tensor_writer;
+pub mod tensorboard;
+pub(crate) mod text_table;
+
+pub use atomic::{Unfinished, remove_unfinished};
