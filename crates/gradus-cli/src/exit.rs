@@ -91,7 +91,9 @@ impl Failure {
     /// What was under way where the command was told to stop.
     fn stopped(&self) -> Option<&str> {
         match self {
-            Failure::Library(Error::Train(TrainError::Stopped(when))) => Some(when),
+            Failure::Library(Error::Stopped(when) | Error::Train(TrainError::Stopped(when))) => {
+                Some(when)
+            }
             _ => None,
         }
     }

@@ -43,6 +43,9 @@ pub enum Error {
     /// A device that cannot be had.
     #[error(transparent)]
     NoDevice(#[from] crate::DeviceError),
+    /// The observer wished for an end ([`Observer::cancelled`](crate::util::Observer)).
+    #[error("stopped {0}")]
+    Stopped(String),
     /// A bug in this library.
     #[error("internal error, please report it: {0}")]
     Internal(String),

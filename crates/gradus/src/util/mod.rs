@@ -2,8 +2,10 @@
 
 pub(crate) mod atomic;
 pub mod machine;
+pub(crate) mod observer;
 pub(crate) mod tensor_writer;
 pub mod tensorboard;
 pub(crate) mod text_table;
 
 pub use atomic::{Unfinished, remove_unfinished};
+pub use observer::{Observer, Silent, Transfer, check_cancelled};
