@@ -1,12 +1,118 @@
 //! Recipes: a whole training run as a TOML file describes it.
 
-pub(crate) mod difference;
-pub(crate) mod exclusive;
+mod checks;
+mod difference;
+mod exclusive;
 pub(crate) mod foreign;
-pub(crate) mod overrides;
-pub(crate) mod recipe;
+mod overrides;
+mod stage;
 
+pub(crate) use checks::{BatchSizes, check_batch_size};
 pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;
 pub use overrides::{apply_overrides, parse_recipe};
-pub use recipe::{Evaluation, Freeze, NextFrom, Recipe, Stage, Teacher};
+pub use stage::{Freeze, NextFrom, Stage, Teacher};
+
+use crate::Precision;
+use crate::data::Source;
+use crate::nn::PoolingMode;
+use serde::{Deserialize, Serialize};
+
+/// A whole run: model, stages, evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// A folder, or a name that `gradus pull` knows.
+    pub model: String,
+    /// What this run is, for its model card.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Everything random is drawn from this.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Where the run goes; `--output` overrides it. Default: `runs/<recipe's
+    /// file name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Inputs are cut to this many tokens; default: the model's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    /// The model's prompt of this name goes before every text, in training and by
+    /// default in the saved model; default: the model's default prompt, where it
+    /// has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// This text does, in place of a prompt of the model; an empty one for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_text: Option<String>,
+    /// Whether sentence vectors are divided by their length, in training and in
+    /// the saved model; default: as the model does. Cosines do not depend on
+    /// it, but a head does: the head form was published on vectors as pooling
+    /// gives them (`false`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<bool>,
+    /// How token vectors become one, in training and in the saved model;
+    /// default: as the model does, mean pooling where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<PoolingMode>,
+    /// What every text is put into; the vector is that of its mask, in training
+    /// and in the saved model. `{}` stands for the text, `[MASK]` for the mask
+    /// (PromptBERT; Jiang et al. 2022). Default: as the model does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Whether the template's own bias is subtracted from every vector, in
+    /// training and in the saved model; default: as the model does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denoise: Option<bool>,
+    /// What the model is multiplied in. A run's own copy of its recipe has what
+    /// `auto` chose, so that it resumes to the same bits.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Write a step to `metrics.jsonl` every so often.
+    #[serde(default = "default_log_every")]
+    pub log_every: u64,
+    /// Seconds between checkpoints; they are also written at a stage's end.
+    #[serde(default = "default_checkpoint_seconds")]
+    pub checkpoint_seconds: u64,
+    /// Optimizer steps between checkpoints, in addition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_steps: Option<u64>,
+    /// Whether all sources are read without the pairs of the seven test sets
+    /// and of the dev set.
+    #[serde(default)]
+    pub exclude_overlap: bool,
+    /// How checkpoints are chosen.
+    #[serde(default)]
+    pub evaluation: Evaluation,
+    /// What happens, in order.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+}
+
+/// Evaluation in the course of training, and what is selected by it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evaluation {
+    /// The pairs to evaluate on; the best model is the one whose cosines
+    /// correlate best with their grades (Spearman). Each stage selects anew.
+    /// Absent: no selection, the last model is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<Source>,
+    /// Optimizer steps between evaluations; default: once an epoch. A stage is
+    /// also scored before its first and after its last step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
+    /// Stop a stage after so many evaluations without a new best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+}
+
+fn default_seed() -> u64 {
+    777
+}
+fn default_log_every() -> u64 {
+    10
+}
+fn default_checkpoint_seconds() -> u64 {
+    120
+}

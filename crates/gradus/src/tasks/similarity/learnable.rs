@@ -2,37 +2,10 @@
 
 use super::examples::Examples;
 use crate::losses::{Objective, ObjectiveError, Rows};
-use crate::recipe::{Freeze, Stage};
+use crate::recipe::{BatchSizes, Freeze, Stage, check_batch_size};
 use crate::text::Tokens;
 use crate::training::Schedule;
 use std::collections::HashSet;
-
-/// The sizes of the batches that meet the objective.
-pub(crate) struct BatchSizes {
-    /// Of a full one, or of all examples where there are fewer.
-    pub largest: usize,
-    /// Of the last one of an epoch.
-    pub last: usize,
-}
-
-impl BatchSizes {
-    /// Where the encoder is frozen, the examples of a step are one batch.
-    pub fn of(settings: &Stage, examples: usize) -> Self {
-        let a_step = settings.batch * settings.accumulate;
-        let batch = match settings.freeze {
-            Freeze::Encoder => a_step,
-            Freeze::None => settings.batch,
-        };
-        let rest = |of: usize, by: usize| match of % by {
-            0 => by,
-            rest => rest,
-        };
-        Self {
-            largest: batch.min(examples),
-            last: rest(rest(examples, a_step).min(examples), batch).min(examples),
-        }
-    }
-}
 
 /// Whether the objective has a gradient in some batch.
 ///
@@ -61,22 +34,6 @@ pub(crate) fn check_batches(
     };
     let in_words = |e: ObjectiveError| format!("objective: {e}");
     objective.check_rows(rows).map_err(in_words)
-}
-
-/// Whether a full batch has as many examples as the objective compares.
-///
-/// # Errors
-/// How many it needs.
-pub(crate) fn check_batch_size(settings: &Stage, objective: &dyn Objective) -> Result<(), String> {
-    let least = objective.min_batch();
-    if BatchSizes::of(settings, usize::MAX).largest >= least {
-        return Ok(());
-    }
-    Err(format!(
-        "{} compares the examples of a batch: with `batch = {}` it learns nothing, as `accumulate` does not join batches; set `batch` to at least {least}",
-        objective.describe(),
-        settings.batch
-    ))
 }
 
 /// What of the stage's epochs is lost, where the last batch is too small.
@@ -151,32 +108,4 @@ pub(crate) fn check_texts(
             "only {left} of {texts} texts differ for the model, which reads {max_tokens} tokens of each: allow more by `max_tokens`, or take a model whose vocabulary knows these texts"
         )
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_those_of_the_steps() {
-        let text = "name = 'a'\ntrain = [{ path = 'a.tsv' }]\nobjective = { loss = 'mse' }\n\
-                    steps = 1\nlearning_rate = 1.0\n";
-        for batch in 1..6 {
-            for accumulate in 1..4 {
-                for n in 1usize..40 {
-                    let text = format!("{text}batch = {batch}\naccumulate = {accumulate}");
-                    let stage: Stage = toml::from_str(&text).unwrap();
-                    let examples: Vec<usize> = (0..n).collect();
-                    let steps = examples.chunks(batch * accumulate);
-                    let sizes: Vec<usize> = steps
-                        .flat_map(|step| step.chunks(batch).map(<[usize]>::len))
-                        .collect();
-                    let found = BatchSizes::of(&stage, n);
-                    let what = (batch, accumulate, n);
-                    assert_eq!(Some(&found.largest), sizes.iter().max(), "{what:?}");
-                    assert_eq!(Some(&found.last), sizes.last(), "{what:?}");
-                }
-            }
-        }
-    }
 }

@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::format::PromptChoice;
 use crate::models::{SentenceEncoder, TemplateSettings};
-use crate::recipe::{Freeze, Recipe, Stage};
+use crate::recipe::{Recipe, Stage};
 use crate::text::Tokens;
 use crate::training::{Observer, TrainError};
 use gradus_kernels::Backend;
@@ -112,17 +112,6 @@ impl Prompting {
     pub fn longest(&self, first: &[Tokens], text: u32) -> usize {
         let len = |column| self.tokens(first, text, column).ids.len();
         len(0).max(len(1))
-    }
-}
-
-/// Refuses templates where nothing would be trained through them.
-pub(crate) fn check(stage: &Stage) -> std::result::Result<(), String> {
-    let set = stage.second_template.is_some() || stage.denoise.is_some();
-    match stage.freeze {
-        Freeze::Encoder if set => Err(
-            "`second_template` and `denoise` mean nothing with `freeze = \"encoder\"`: its texts are encoded once, as the model does".into(),
-        ),
-        _ => Ok(()),
     }
 }
 

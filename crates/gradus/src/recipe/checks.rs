@@ -1,0 +1,184 @@
+//! What a stage's settings alone say of it, before any data is read.
+
+use super::{Freeze, Stage};
+use crate::losses::{Facts, Form, Objective, Projection};
+
+impl Stage {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// A message naming the setting and its bounds.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: f64, low: f64, high: f64| {
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else if low == f64::MIN_POSITIVE {
+                Err(format!(
+                    "`{name}` is {value}, it must lie above 0 and not above {high}"
+                ))
+            } else {
+                Err(format!(
+                    "`{name}` is {value}, it must lie in [{low}, {high}]"
+                ))
+            }
+        };
+        within("learning_rate", self.learning_rate, f64::MIN_POSITIVE, 10.0)?;
+        within(
+            "head_learning_rate",
+            self.head_learning_rate.unwrap_or(1.0),
+            f64::MIN_POSITIVE,
+            10.0,
+        )?;
+        within("warmup", self.warmup, 0.0, 1.0)?;
+        within("weight_decay", self.weight_decay, 0.0, 1.0)?;
+        within("layer_decay", self.layer_decay, 0.01, 1.0)?;
+        within("clip", self.clip.unwrap_or(1.0), f64::MIN_POSITIVE, 1e9)?;
+        within("dropout", f64::from(self.dropout.unwrap_or(0.0)), 0.0, 0.99)?;
+        within("batch", self.batch as f64, 1.0, 65536.0)?;
+        let chunk = self.chunk_tokens.unwrap_or(1);
+        within("chunk_tokens", chunk as f64, 1.0, 1e12)?;
+        within("accumulate", self.accumulate as f64, 1.0, 65536.0)?;
+        within("adamw.beta1", self.adamw.beta1, 0.0, 0.999_999)?;
+        within("adamw.beta2", self.adamw.beta2, 0.0, 0.999_999_9)?;
+        within("adamw.eps", self.adamw.eps, 0.0, 1.0)?;
+        match (self.epochs, self.steps) {
+            (Some(_), Some(_)) => return Err("give `epochs` or `steps`, not both".into()),
+            (None, None) => return Err("give `epochs` or `steps`".into()),
+            (Some(epochs), None) => within("epochs", epochs, 1e-6, 1e6)?,
+            (None, Some(steps)) => within("steps", steps as f64, 1.0, 1e12)?,
+        }
+        within("views", self.views as f64, 1.0, 2.0)?;
+        if self.train.is_empty() {
+            return Err("`train` names no source".into());
+        }
+        check_templates(self)?;
+        match (self.keep_projection, self.projection) {
+            (false, _) => {}
+            (true, Some(Projection::Mlp)) if self.freeze == Freeze::None => {}
+            (true, Some(Projection::Mlp)) => {
+                return Err("`keep_projection` needs an encoder that is not frozen".into());
+            }
+            (true, Some(Projection::BatchNorm)) => {
+                return Err("`keep_projection` is for `projection = \"mlp\"`: what batch norm makes of a text depends on its batch".into());
+            }
+            (true, None) => {
+                return Err("`keep_projection` is set without `projection = \"mlp\"`".into());
+            }
+        }
+        let alone = self.also.is_empty();
+        if self.freeze == Freeze::Encoder && alone && self.objective.form == Form::Cosine {
+            return Err(
+                "the cosine form has no head: with `freeze = \"encoder\"` nothing is trained"
+                    .into(),
+            );
+        }
+        if let Some(difference) = &self.difference {
+            difference.check()?;
+            if self.freeze == Freeze::Encoder {
+                return Err(
+                    "`difference` trains the encoder: it does not go with `freeze = \"encoder\"`"
+                        .into(),
+                );
+            }
+        }
+        for teacher in &self.teachers {
+            within("teachers.weight", teacher.weight, f64::MIN_POSITIVE, 1e9)?;
+        }
+        // Its settings alone; what depends on the data shows when that is read.
+        let weights: Vec<f64> = self.teachers.iter().map(|t| t.weight).collect();
+        let facts = Facts {
+            labels: &[0.0, 1.0],
+            weights: &[1.0, 1.0],
+            columns: self.views,
+            teachers: &weights,
+        };
+        for objective in self.objectives() {
+            let built = objective.build(facts);
+            let built = built.map_err(|e| format!("objective: {e}"))?;
+            check_batch_size(self, &*built)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses templates where nothing would be trained through them.
+fn check_templates(stage: &Stage) -> Result<(), String> {
+    let set = stage.second_template.is_some() || stage.denoise.is_some();
+    match stage.freeze {
+        Freeze::Encoder if set => Err(
+            "`second_template` and `denoise` mean nothing with `freeze = \"encoder\"`: its texts are encoded once, as the model does".into(),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The sizes of the batches that meet the objective.
+pub(crate) struct BatchSizes {
+    /// Of a full one, or of all examples where there are fewer.
+    pub largest: usize,
+    /// Of the last one of an epoch.
+    pub last: usize,
+}
+
+impl BatchSizes {
+    /// Where the encoder is frozen, the examples of a step are one batch.
+    pub fn of(settings: &Stage, examples: usize) -> Self {
+        let a_step = settings.batch * settings.accumulate;
+        let batch = match settings.freeze {
+            Freeze::Encoder => a_step,
+            Freeze::None => settings.batch,
+        };
+        let rest = |of: usize, by: usize| match of % by {
+            0 => by,
+            rest => rest,
+        };
+        Self {
+            largest: batch.min(examples),
+            last: rest(rest(examples, a_step).min(examples), batch).min(examples),
+        }
+    }
+}
+
+/// Whether a full batch has as many examples as the objective compares.
+///
+/// # Errors
+/// How many it needs.
+pub(crate) fn check_batch_size(settings: &Stage, objective: &dyn Objective) -> Result<(), String> {
+    let least = objective.min_batch();
+    if BatchSizes::of(settings, usize::MAX).largest >= least {
+        return Ok(());
+    }
+    Err(format!(
+        "{} compares the examples of a batch: with `batch = {}` it learns nothing, as `accumulate` does not join batches; set `batch` to at least {least}",
+        objective.describe(),
+        settings.batch
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_steps() {
+        let text = "name = 'a'\ntrain = [{ path = 'a.tsv' }]\nobjective = { loss = 'mse' }\n\
+                    steps = 1\nlearning_rate = 1.0\n";
+        for batch in 1..6 {
+            for accumulate in 1..4 {
+                for n in 1usize..40 {
+                    let text = format!("{text}batch = {batch}\naccumulate = {accumulate}");
+                    let stage: Stage = toml::from_str(&text).unwrap();
+                    let examples: Vec<usize> = (0..n).collect();
+                    let steps = examples.chunks(batch * accumulate);
+                    let sizes: Vec<usize> = steps
+                        .flat_map(|step| step.chunks(batch).map(<[usize]>::len))
+                        .collect();
+                    let found = BatchSizes::of(&stage, n);
+                    let what = (batch, accumulate, n);
+                    assert_eq!(Some(&found.largest), sizes.iter().max(), "{what:?}");
+                    assert_eq!(Some(&found.last), sizes.last(), "{what:?}");
+                }
+            }
+        }
+    }
+}
