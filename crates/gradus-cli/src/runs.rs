@@ -29,7 +29,7 @@ pub fn inputs(path: &Path, recipe: &Recipe, context: &Context) -> Inputs {
 /// Adds what decides about a run's scores besides what it trains on.
 pub fn add_models_and_dev(inputs: &mut Inputs, base: &Path, recipe: &Recipe, context: &Context) {
     add_model(inputs, "the model", base, &recipe.model);
-    for name in recipe.stages.iter().flat_map(|s| s.models_beside()) {
+    for name in recipe.stages.iter().flat_map(|s| s.auxiliary_models()) {
         add_model(inputs, "the model", base, name);
     }
     if let Some(dev) = &recipe.evaluation.dev {

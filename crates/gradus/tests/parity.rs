@@ -5,8 +5,8 @@ mod common;
 use common::{bf16, copy_of, distance, fixture, json, load, model_folder, numbers, strings};
 use gradus::Embeddings;
 use gradus::losses::{
-    CosineForm, CrossEntropy, Facts, HeadForm, Input, L1, MeanSquaredError, Objective,
-    ObjectiveConfig, OutOfRange, PointLoss, Projected, Projection, SmoothK2, TranslatedRelu,
+    CosineForm, CrossEntropy, HeadForm, Input, L1, MeanSquaredError, Objective, ObjectiveConfig,
+    OutOfRange, PointLoss, Projected, Projection, SmoothK2, TrainingSet, TranslatedRelu,
 };
 use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus::nn::Features;
@@ -305,13 +305,13 @@ fn batch_losses_and_their_gradients() {
         let weights = case["teacher_weights"]
             .as_array()
             .map_or(vec![], |_| numbers(&case["teacher_weights"]));
-        let facts = Facts {
+        let data = TrainingSet {
             labels: &labels,
             weights: &vec![1.0; labels.len()],
             columns,
             teachers: &weights,
         };
-        let objective = config.build(facts).unwrap();
+        let objective = config.build(data).unwrap();
         let (objective, parameters): (Box<dyn Objective>, _) = match case["projection"].as_str() {
             None => (objective, vec![]),
             Some(name) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use gradus::data::{Known, RowKind, Source};
 use gradus::jobs::sweep::{Axis, Grid};
-use gradus::losses::Facts;
+use gradus::losses::TrainingSet;
 use gradus::recipe::{Recipe, parse_recipe};
 
 fn root() -> PathBuf {
@@ -37,14 +37,14 @@ fn check(path: &Path, set: &[String]) -> Recipe {
         source.validate().unwrap();
     }
     for stage in &recipe.stages {
-        let facts = Facts {
+        let data = TrainingSet {
             labels: &[0.0, 1.0, 2.0],
             weights: &[1.0; 3],
             columns: 2,
             teachers: &stage.teachers.iter().map(|t| t.weight).collect::<Vec<_>>(),
         };
         for objective in std::iter::once(&stage.objective).chain(&stage.also) {
-            if let Err(error) = objective.build(facts) {
+            if let Err(error) = objective.build(data) {
                 panic!("{}, {set:?}: {error}", path.display());
             }
         }

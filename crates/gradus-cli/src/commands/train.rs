@@ -155,7 +155,7 @@ pub(super) fn prepare(
     let find = |name: &str| find_model(base, name, context);
     let model = find(&recipe.model)?;
     let mut teachers = BTreeMap::new();
-    for name in recipe.stages.iter().flat_map(|s| s.models_beside()) {
+    for name in recipe.stages.iter().flat_map(|s| s.auxiliary_models()) {
         teachers.insert(name.to_owned(), find(name)?);
     }
     let options = RunOptions {

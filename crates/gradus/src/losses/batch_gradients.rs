@@ -349,9 +349,9 @@ fn batches_below_the_least_have_no_gradient() {
     assert_eq!(WeightedSum::new(none).err(), Some(ObjectiveError::NoPart));
 }
 
-/// What the check of a stage's rows says is what happens in a batch of them all.
+/// What the check of a stage's examples says is what happens in a batch of them all.
 #[test]
-fn rows_without_a_negative_are_found() {
+fn examples_without_a_negative_are_found() {
     let objective = InfoNce::new(2, 0.2).unwrap();
     for (rows, learns) in [
         (&[[0, 0], [0, 0], [0, 0]][..], false),
@@ -362,7 +362,7 @@ fn rows_without_a_negative_are_found() {
         (&[[0, 1], [1, 1], [0, 0]], true),
         (&[[0, 1], [2, 3], [4, 5]], true),
     ] {
-        let found = objective.check_rows(Rows {
+        let found = objective.check_examples(ExampleTexts {
             columns: 2,
             texts: rows.as_flattened(),
         });
@@ -375,15 +375,20 @@ fn rows_without_a_negative_are_found() {
         let moves = out.embeddings.iter().any(|g| *g != 0.0);
         assert_eq!(moves, learns, "{rows:?}");
     }
-    let alone = Rows {
+    let alone = ExampleTexts {
         columns: 1,
         texts: &[4, 4],
     };
     let none = Some(ObjectiveError::NoNegatives(2));
-    assert_eq!(objective.check_rows(alone).err(), none);
-    let triplets = Rows {
+    assert_eq!(objective.check_examples(alone).err(), none);
+    let triplets = ExampleTexts {
         columns: 3,
         texts: &[0, 1, 2, 0, 1, 2],
     };
-    assert!(InfoNce::new(3, 0.2).unwrap().check_rows(triplets).is_ok());
+    assert!(
+        InfoNce::new(3, 0.2)
+            .unwrap()
+            .check_examples(triplets)
+            .is_ok()
+    );
 }

@@ -1,4 +1,4 @@
-use super::{Input, Objective, ObjectiveError, Output, Rows};
+use super::{ExampleTexts, Input, Objective, ObjectiveError, Output};
 use crate::Embeddings;
 use crate::nn::RegressionHead;
 
@@ -43,8 +43,8 @@ impl Objective for Matryoshka {
         self.inner.min_batch()
     }
 
-    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
-        self.inner.check_rows(rows)
+    fn check_examples(&self, examples: ExampleTexts<'_>) -> Result<(), ObjectiveError> {
+        self.inner.check_examples(examples)
     }
 
     fn teachers(&self) -> usize {

@@ -31,7 +31,7 @@ mod batch_gradients;
 #[cfg(test)]
 mod gradient_check;
 
-pub use config::{Facts, Form, LossName, ObjectiveConfig};
+pub use config::{Form, LossName, ObjectiveConfig, TrainingSet};
 pub use contrastive::InfoNce;
 pub use embedding_mse::EmbeddingMse;
 pub use error::ObjectiveError;
@@ -101,14 +101,14 @@ impl Output {
     }
 }
 
-/// A term of the loss that is not the objective's own, on the vectors that it
-/// sees, in their layout: its value and its gradient.
-pub type Beside<'a> = &'a mut dyn FnMut(&Embeddings) -> (f64, Vec<f32>);
+/// A term of the loss that is not the objective's own: from the embeddings that
+/// the objective sees to its value and its gradient, in their layout.
+pub type AuxiliaryLoss<'a> = &'a mut dyn FnMut(&Embeddings) -> (f64, Vec<f32>);
 
-/// The examples of a stage, as far as an objective must know them to say whether
-/// it can learn from them.
+/// Which texts the examples of a stage consist of, by which an objective says
+/// whether it can learn from them.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
+pub struct ExampleTexts<'a> {
     /// How many texts an example has.
     pub columns: usize,
     /// Which texts each example has, example after example.
@@ -136,10 +136,15 @@ pub trait Objective: Send + Sync {
     /// The mean loss over the batch and its gradients.
     fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output;
 
-    /// The same with a term `beside` it.
-    fn evaluate_beside(&self, parameters: &[f32], input: &Input<'_>, beside: Beside<'_>) -> Output {
+    /// The same with an auxiliary loss added.
+    fn evaluate_with_auxiliary(
+        &self,
+        parameters: &[f32],
+        input: &Input<'_>,
+        auxiliary: AuxiliaryLoss<'_>,
+    ) -> Output {
         let mut output = self.evaluate(parameters, input);
-        let (loss, gradient) = beside(input.embeddings);
+        let (loss, gradient) = auxiliary(input.embeddings);
         output.loss += loss;
         for (sum, g) in output.embeddings.iter_mut().zip(gradient) {
             *sum += g;
@@ -157,7 +162,7 @@ pub trait Objective: Send + Sync {
     ///
     /// # Errors
     /// [`ObjectiveError`] with the reason why none has.
-    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+    fn check_examples(&self, examples: ExampleTexts<'_>) -> Result<(), ObjectiveError> {
         let _ = rows;
         Ok(())
     }

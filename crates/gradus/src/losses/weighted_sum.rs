@@ -1,4 +1,4 @@
-use super::{Input, Objective, ObjectiveError, Output, Rows};
+use super::{ExampleTexts, Input, Objective, ObjectiveError, Output};
 use crate::nn::RegressionHead;
 
 /// Several objectives on the same batch, each with a weight.
@@ -49,9 +49,9 @@ impl Objective for WeightedSum {
         each.max().unwrap_or(1)
     }
 
-    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
+    fn check_examples(&self, examples: ExampleTexts<'_>) -> Result<(), ObjectiveError> {
         let mut parts = self.parts.iter();
-        parts.try_for_each(|(_, part)| part.check_rows(rows))
+        parts.try_for_each(|(_, part)| part.check_examples(examples))
     }
 
     fn teachers(&self) -> usize {

@@ -1,7 +1,7 @@
 //! What a stage's settings alone say of it, before any data is read.
 
 use super::{Freeze, Stage};
-use crate::losses::{Facts, Form, Objective, Projection};
+use crate::losses::{Form, Objective, Projection, TrainingSet};
 
 impl Stage {
     /// Checks the numbers.
@@ -86,14 +86,14 @@ impl Stage {
         }
         // Its settings alone; what depends on the data shows when that is read.
         let weights: Vec<f64> = self.teachers.iter().map(|t| t.weight).collect();
-        let facts = Facts {
+        let data = TrainingSet {
             labels: &[0.0, 1.0],
             weights: &[1.0, 1.0],
             columns: self.views,
             teachers: &weights,
         };
         for objective in self.objectives() {
-            let built = objective.build(facts);
+            let built = objective.build(data);
             let built = built.map_err(|e| format!("objective: {e}"))?;
             check_batch_size(self, &*built)?;
         }

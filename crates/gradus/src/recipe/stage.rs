@@ -33,7 +33,7 @@ pub enum NextFrom {
 pub struct Teacher {
     /// A folder, or a name that `gradus pull` knows.
     pub model: String,
-    /// How much its similarities count beside those of other teachers.
+    /// How much its similarities count among those of other teachers.
     #[serde(default = "one_f64")]
     pub weight: f64,
 }
@@ -157,8 +157,9 @@ fn yes() -> bool {
 }
 
 impl Stage {
-    /// The models that it needs beside the one it trains.
-    pub fn models_beside(&self) -> impl Iterator<Item = &str> {
+    /// The models that it needs in addition to the one it trains: teachers, then the
+    /// generator of difference prediction.
+    pub fn auxiliary_models(&self) -> impl Iterator<Item = &str> {
         let generator = self.difference.iter().map(|d| d.generator.as_str());
         let teachers = self.teachers.iter().map(|t| t.model.as_str());
         teachers.chain(generator)

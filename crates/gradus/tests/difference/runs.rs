@@ -42,7 +42,7 @@ pub fn recipe(difference: &str, more: &str) -> String {
 
 pub fn prepare(recipe: &str, base: &Path, threads: usize) -> gradus::Result<Run<Cpu>> {
     let recipe = parse_recipe(Path::new("recipe.toml"), recipe, &[])?;
-    let beside = recipe.stages.iter().flat_map(|s| s.models_beside());
+    let beside = recipe.stages.iter().flat_map(|s| s.auxiliary_models());
     let options = RunOptions {
         base_dir: base.to_path_buf(),
         data_root: DataRoot::resolve(Some(base)),

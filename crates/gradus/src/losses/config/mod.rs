@@ -15,9 +15,9 @@ use super::{
 use crate::nn::Features;
 use serde::{Deserialize, Serialize};
 
-/// What an objective must know of the data before it is built.
+/// What an objective must know of its training set before it is built.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct TrainingSet<'a> {
     /// All training labels.
     pub labels: &'a [f64],
     /// The weight of each example.
@@ -28,7 +28,7 @@ pub struct Facts<'a> {
     pub teachers: &'a [f64],
 }
 
-impl Facts<'_> {
+impl TrainingSet<'_> {
     /// Whether there is something to learn from the grades.
     fn can_be_learned(&self) -> Result<(), ObjectiveError> {
         let all = self.labels.iter().zip(self.weights);
@@ -56,7 +56,7 @@ impl Facts<'_> {
 pub struct ObjectiveConfig {
     /// The loss.
     pub loss: LossName,
-    /// What it is multiplied by beside other objectives; default 1.
+    /// What it is multiplied by among other objectives; default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
     /// Head or cosine.
@@ -123,17 +123,17 @@ impl ObjectiveConfig {
     /// # Errors
     /// [`ObjectiveError`] for a setting out of its bounds or without meaning
     /// for the chosen loss and form.
-    pub fn build(&self, facts: Facts<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+    pub fn build(&self, data: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.refuse_unused()?;
         if self.loss.needs_labels() {
-            facts.can_be_learned()?;
+            data.can_be_learned()?;
         }
-        if facts.columns < 2 && self.loss.needs_two_views() {
+        if data.columns < 2 && self.loss.needs_two_views() {
             return Err(ObjectiveError::OneView);
         }
         let objective = match self.loss.is_regression() {
-            true => self.regression(facts.labels)?,
-            false => self.of_batch(facts)?,
+            true => self.regression(data.labels)?,
+            false => self.of_batch(data)?,
         };
         Ok(match &self.widths {
             None => objective,
@@ -145,14 +145,14 @@ impl ObjectiveConfig {
     }
 
     /// An objective over a whole batch.
-    fn of_batch(&self, facts: Facts<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+    fn of_batch(&self, data: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
         let temperature = self.temperature.unwrap_or(0.05);
         let ordering = |similarity| Cosent::new(similarity, 1.0 / temperature);
         let distillation = |loss| {
             let of_teacher = self.teacher_temperature.unwrap_or(temperature / 2.0);
             let include_self = self.include_self.unwrap_or(false);
-            let weights = facts.teachers.to_vec();
-            let views = facts.columns.min(2);
+            let weights = data.teachers.to_vec();
+            let views = data.columns.min(2);
             RankingDistillation::new(loss, temperature, of_teacher, weights, include_self)
                 .map(|distillation| distillation.views(views))
         };
@@ -163,7 +163,7 @@ impl ObjectiveConfig {
             LossName::ListNet => Box::new(distillation(RankingLoss::ListNet)?),
             LossName::ListMle => Box::new(distillation(RankingLoss::ListMle)?),
             LossName::EmbeddingMse => {
-                Box::new(EmbeddingMse::new(facts.columns, facts.teachers.to_vec())?)
+                Box::new(EmbeddingMse::new(data.columns, data.teachers.to_vec())?)
             }
             LossName::Consistency => {
                 let include_self = self.include_self.unwrap_or(false);
@@ -171,7 +171,7 @@ impl ObjectiveConfig {
             }
             _ => {
                 let weight = self.negative_weight.unwrap_or(1.0);
-                let objective = InfoNce::new(facts.columns, temperature)?;
+                let objective = InfoNce::new(data.columns, temperature)?;
                 let objective = objective.negative_weight(weight)?;
                 let objective = match self.symmetric {
                     Some(true) => objective.symmetric(),

@@ -3,12 +3,12 @@ use super::*;
 fn build(toml: &str) -> Result<Box<dyn Objective>, String> {
     let config: ObjectiveConfig = toml::from_str(toml).map_err(|e| e.to_string())?;
     config
-        .build(facts(&[0.0, 5.0, 2.0]))
+        .build(data(&[0.0, 5.0, 2.0]))
         .map_err(|e| e.to_string())
 }
 
-fn facts(labels: &[f64]) -> Facts<'_> {
-    Facts {
+fn data(labels: &[f64]) -> TrainingSet<'_> {
+    TrainingSet {
         labels,
         weights: &[1.0; 8][..labels.len()],
         columns: 2,
@@ -123,9 +123,9 @@ fn bad_settings_are_refused() {
         ("embedding_mse", true),
     ] {
         let config: ObjectiveConfig = toml::from_str(&format!("loss = '{loss}'")).unwrap();
-        let one_view = Facts {
+        let one_view = TrainingSet {
             columns: 1,
-            ..facts(&[0.0, 1.0])
+            ..data(&[0.0, 1.0])
         };
         let built = config.build(one_view);
         assert_eq!(built.is_ok(), allowed, "{loss}");
@@ -133,11 +133,11 @@ fn bad_settings_are_refused() {
     }
     let classes: ObjectiveConfig = toml::from_str("loss = 'cross_entropy'").unwrap();
     assert_eq!(
-        classes.build(facts(&[0.0, 0.5])).err(),
+        classes.build(data(&[0.0, 0.5])).err(),
         Some(ObjectiveError::NotAClass(0.5))
     );
     assert_eq!(
-        classes.build(facts(&[1.0, 1.0])).err(),
+        classes.build(data(&[1.0, 1.0])).err(),
         Some(ObjectiveError::EqualGrades {
             count: 2,
             value: 1.0
@@ -153,11 +153,11 @@ fn grades_that_do_not_differ_are_refused_with_their_value() {
             count: 3,
             value: 2.5,
         };
-        assert_eq!(config.build(facts(&[2.5; 3])).err(), Some(equal));
+        assert_eq!(config.build(data(&[2.5; 3])).err(), Some(equal));
         // Those without weight do not count.
-        let weighted = |weights| Facts {
+        let weighted = |weights| TrainingSet {
             weights,
-            ..facts(&[2.5, 2.5, 4.0])
+            ..data(&[2.5, 2.5, 4.0])
         };
         assert!(config.build(weighted(&[1.0, 1.0, 1.0])).is_ok(), "{loss}");
         let two = ObjectiveError::EqualGrades {
@@ -173,11 +173,11 @@ fn grades_that_do_not_differ_are_refused_with_their_value() {
     // A cosine's map that is given does not make something of them.
     let fixed = "loss = 'mse'\nform = 'cosine'\nscale = 5.0\noffset = 0.0";
     let config: ObjectiveConfig = toml::from_str(fixed).unwrap();
-    let error = config.build(facts(&[4.0; 8])).err().unwrap().to_string();
+    let error = config.build(data(&[4.0; 8])).err().unwrap().to_string();
     assert!(error.contains("all 8 training grades are 4"), "{error}");
     // Texts without grades have none that could differ.
     let free: ObjectiveConfig = toml::from_str("loss = 'info_nce'").unwrap();
-    assert!(free.build(facts(&[0.0; 3])).is_ok());
+    assert!(free.build(data(&[0.0; 3])).is_ok());
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::losses::directions::{Cosines, Directions};
-use crate::losses::{Input, Objective, ObjectiveError, Output, Rows, error};
+use crate::losses::{ExampleTexts, Input, Objective, ObjectiveError, Output, error};
 
 /// InfoNCE with the other texts of the batch as negatives (van den Oord et al.
 /// 2018; as in SimCSE, Gao et al. 2021, equations 1 and 5):
@@ -131,8 +131,8 @@ impl Objective for InfoNce {
 
     /// Some text must be a negative of some example: neither its anchor nor its
     /// positive.
-    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
-        let all = || rows.texts.chunks_exact(rows.columns);
+    fn check_examples(&self, examples: ExampleTexts<'_>) -> Result<(), ObjectiveError> {
+        let all = || examples.texts.chunks_exact(examples.columns);
         let mut candidates: Vec<u32> = Vec::new();
         // With one view a text is its own positive.
         for text in all().flat_map(|row| &row[1.min(row.len() - 1)..]) {

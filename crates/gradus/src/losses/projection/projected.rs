@@ -1,6 +1,6 @@
 use super::{mlp, projector};
 use crate::Embeddings;
-use crate::losses::{Beside, Input, Objective, ObjectiveError, Output, Rows};
+use crate::losses::{AuxiliaryLoss, ExampleTexts, Input, Objective, ObjectiveError, Output};
 use gradus_kernels::dropout::mix64;
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +66,8 @@ impl Objective for Projected {
         own.max(self.inner.min_batch())
     }
 
-    fn check_rows(&self, rows: Rows<'_>) -> Result<(), ObjectiveError> {
-        self.inner.check_rows(rows)
+    fn check_examples(&self, examples: ExampleTexts<'_>) -> Result<(), ObjectiveError> {
+        self.inner.check_examples(examples)
     }
 
     fn teachers(&self) -> usize {
@@ -111,10 +111,15 @@ impl Objective for Projected {
         })
     }
 
-    /// The term sees the projected embeddings.
-    fn evaluate_beside(&self, parameters: &[f32], input: &Input<'_>, beside: Beside<'_>) -> Output {
+    /// The auxiliary loss sees the projected embeddings.
+    fn evaluate_with_auxiliary(
+        &self,
+        parameters: &[f32],
+        input: &Input<'_>,
+        auxiliary: AuxiliaryLoss<'_>,
+    ) -> Output {
         self.through(parameters, input, |inner, input| {
-            self.inner.evaluate_beside(inner, input, beside)
+            self.inner.evaluate_with_auxiliary(inner, input, auxiliary)
         })
     }
 

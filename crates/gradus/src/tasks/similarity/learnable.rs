@@ -1,7 +1,7 @@
 //! Stages that could learn nothing are refused before any work, with the reason.
 
 use super::examples::Examples;
-use crate::losses::{Objective, ObjectiveError, Rows};
+use crate::losses::{ExampleTexts, Objective, ObjectiveError};
 use crate::recipe::{BatchSizes, Freeze, Stage, check_batch_size};
 use crate::text::Tokens;
 use crate::training::Schedule;
@@ -28,12 +28,12 @@ pub(crate) fn check_batches(
         ));
     }
     check_batch_size(settings, objective)?;
-    let rows = Rows {
+    let texts = ExampleTexts {
         columns: examples.columns,
         texts: &examples.rows,
     };
     let in_words = |e: ObjectiveError| format!("objective: {e}");
-    objective.check_rows(rows).map_err(in_words)
+    objective.check_examples(texts).map_err(in_words)
 }
 
 /// What of the stage's epochs is lost, where the last batch is too small.

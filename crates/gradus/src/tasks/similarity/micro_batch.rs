@@ -1,10 +1,10 @@
 //! Examples that meet the objective together.
 
 use super::stage::Prepared;
-use crate::losses::{Beside, Input, Output};
+use crate::losses::{AuxiliaryLoss, Input, Output};
 use crate::{Embeddings, Result};
 
-/// What a stage's objective is told of some examples besides their vectors.
+/// What a stage's objective sees of some examples, but for their vectors.
 pub(crate) struct MicroBatch<'a> {
     stage: &'a Prepared,
     /// The texts: all first ones, then all second ones, and so on.
@@ -37,13 +37,13 @@ impl<'a> MicroBatch<'a> {
         })
     }
 
-    /// Their loss, given the embeddings of the texts, with a term beside the
-    /// objective.
+    /// Their loss, given the embeddings of the texts, with an auxiliary
+    /// loss where there is one.
     pub fn evaluate(
         &self,
         embeddings: &Embeddings,
         parameters: &[f32],
-        beside: Option<Beside<'_>>,
+        auxiliary: Option<AuxiliaryLoss<'_>>,
     ) -> Output {
         let objective = &self.stage.objective;
         let input = Input {
@@ -54,8 +54,8 @@ impl<'a> MicroBatch<'a> {
             texts: &self.texts,
             teachers: &self.teachers,
         };
-        match beside {
-            Some(beside) => objective.evaluate_beside(parameters, &input, beside),
+        match auxiliary {
+            Some(auxiliary) => objective.evaluate_with_auxiliary(parameters, &input, auxiliary),
             None => objective.evaluate(parameters, &input),
         }
     }

@@ -122,7 +122,7 @@ impl<B: Backend> Run<B> {
             None => None,
         };
         let held_dev = dev_pairs.as_ref().map(|(n, l)| (n.clone(), &l.pairs[..]));
-        for name in recipe.stages.iter().flat_map(|s| s.models_beside()) {
+        for name in recipe.stages.iter().flat_map(|s| s.auxiliary_models()) {
             if !options.teachers.contains_key(name) {
                 let path = options.base_dir.join(name);
                 let message = "no folder of this model was given".to_owned();

@@ -8,7 +8,7 @@ use super::plan::StagePlan;
 use super::prompting::Prompting;
 use crate::Result;
 use crate::data::DataRoot;
-use crate::losses::{Facts, Objective, Projected, WeightedSum};
+use crate::losses::{Objective, Projected, TrainingSet, WeightedSum};
 use crate::models::SentenceEncoder;
 use crate::recipe::{Freeze, Stage};
 use crate::teacher::TeacherVectors;
@@ -228,7 +228,7 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
         source,
     };
     let weights: Vec<f64> = settings.teachers.iter().map(|t| t.weight).collect();
-    let facts = Facts {
+    let data = TrainingSet {
         labels: &examples.labels,
         weights: &examples.weights,
         columns: examples.columns,
@@ -236,7 +236,7 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
     };
     let mut parts = vec![];
     for config in settings.objectives() {
-        let part = config.build(facts).map_err(fail)?;
+        let part = config.build(data).map_err(fail)?;
         parts.push((config.weight.unwrap_or(1.0), part));
     }
     let alone = parts.len() == 1 && parts[0].0 == 1.0;
