@@ -163,7 +163,7 @@ pub trait Objective: Send + Sync {
     /// # Errors
     /// [`ObjectiveError`] with the reason why none has.
     fn check_examples(&self, examples: ExampleTexts<'_>) -> Result<(), ObjectiveError> {
-        let _ = rows;
+        let _ = examples;
         Ok(())
     }
 
