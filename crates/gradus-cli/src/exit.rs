@@ -4,6 +4,7 @@ use crate::remedies::FrontEnd;
 use crate::stop;
 use gradus::data::DataError;
 use gradus::hub::HubError;
+use gradus::output::OutputError;
 use gradus::training::TrainError;
 use gradus::{DeviceError, Error};
 use std::error::Error as _;
@@ -74,6 +75,7 @@ impl Failure {
                 Error::Model(_) => BAD_MODEL,
                 Error::Hub(e) => hub_code(e),
                 Error::Train(e) => train_code(e),
+                Error::Output(OutputError::Busy(_) | OutputError::Changed { .. }) => OTHER,
                 Error::Output(_) => USAGE,
                 _ => OTHER,
             },
@@ -91,9 +93,7 @@ impl Failure {
     /// What was under way where the command was told to stop.
     fn stopped(&self) -> Option<&str> {
         match self {
-            Failure::Library(Error::Stopped(when) | Error::Train(TrainError::Stopped(when))) => {
-                Some(when)
-            }
+            Failure::Library(Error::Stopped(when)) => Some(when),
             _ => None,
         }
     }
@@ -121,8 +121,7 @@ fn train_code(e: &TrainError) -> u8 {
         | TrainError::Grid { .. }
         | TrainError::Stage { .. }
         | TrainError::Objective { .. }
-        | TrainError::Dev { .. }
-        | TrainError::NoRun { .. } => USAGE,
+        | TrainError::Dev { .. } => USAGE,
         _ => OTHER,
     }
 }

@@ -17,14 +17,13 @@ mod exit;
 mod npy;
 mod output;
 mod pair_options;
-mod pretraining;
 mod progress;
 mod prompt_options;
 mod remedies;
+mod reporter;
 mod runs;
 mod steps_shown;
 mod stop;
-mod training;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
 //! Telling people on standard error how work gets on: bars on a terminal, now
 //! and then a line elsewhere, nothing under `--quiet`.
 
-use crate::steps_shown::duration;
 use gradus::hub::Progress;
+use gradus::util::words::duration;
 use indicatif::{
     DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };

@@ -84,9 +84,10 @@ pub fn goes_on_with(command: &str, folder: &Path) {
 
 /// Ends the program without waiting for anything.
 fn end() -> ! {
-    gradus::output::remove_unfinished();
     let message = farewell("");
     let _ = writeln!(io::stderr(), "\n{message}");
+    // Last, as another thread may be about to create what it said it would.
+    gradus::output::remove_unfinished();
     std::process::exit(code().into());
 }
 

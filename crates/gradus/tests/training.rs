@@ -7,10 +7,13 @@ use gradus::data::DataRoot;
 use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus::nn::{Features, RegressionHead};
 use gradus::recipe::parse_recipe;
-use gradus::tasks::similarity::{Run, RunOptions, Summary};
-use gradus::training::{AdamW, Optimizer, RunFolder, Schedule, ScheduleKind, Silent};
+use gradus::tasks::similarity::{RunOptions, Similarity};
+use gradus::training::{
+    AdamW, Network, Networks, ParamSet, ParamSets, ParameterGroups, Schedule, ScheduleKind, Silent,
+    Summary,
+};
+use gradus_kernels::Backend;
 use gradus_kernels::cpu::Cpu;
-use gradus_kernels::{AdamWSegment, Backend};
 use serde_json::Value;
 use std::path::Path;
 
@@ -19,52 +22,66 @@ fn adamw_clipping_and_schedule_follow_pytorch() {
     let stored = json(fixture("adamw.json"));
     let narrow = |v: &Value| numbers(v).iter().map(|&x| x as f32).collect::<Vec<f32>>();
     let backend = Cpu::new(1);
-    let mut params = backend.arena(narrow(&stored["initial"]));
-    let mut optimizer = Optimizer::new(
-        &backend,
-        AdamW::default(),
-        Some(1.0),
-        params.values().len(),
-        0,
-    );
+    let mut only = Only(backend.arena(narrow(&stored["initial"])));
+    let len = only.0.values().len();
+    let mut from = 0;
+    let groups = stored["groups"].as_array().unwrap().iter().map(|group| {
+        let size = group["size"].as_u64().unwrap() as usize;
+        from += size;
+        let number = |key: &str| group[key].as_f64().unwrap();
+        (from - size..from, number("lr"), number("weight_decay"))
+    });
+    let groups = ParameterGroups::of_ranges(groups);
+    let gradients = backend.arena(vec![0.0; len]);
+    let set = ParamSet::of_network("only", &backend, (gradients, len), groups.clone(), 1.0);
+    let mut sets = ParamSets::new(AdamW::default(), Some(1.0), vec![set]);
     let schedule = Schedule::new(ScheduleKind::Linear, 4, 20);
-    let groups = stored["groups"].as_array().unwrap();
     for step in 0..20usize {
-        let mut from = 0;
-        let segments: Vec<AdamWSegment> = groups
+        let factor = schedule.factor(step as u64);
+        for (segment, expected) in groups
+            .segments(factor)
             .iter()
-            .enumerate()
-            .map(|(g, group)| {
-                let size = group["size"].as_u64().unwrap() as usize;
-                from += size;
-                let rate = group["lr"].as_f64().unwrap() * schedule.factor(step as u64);
-                let expected = numbers(&stored["learning_rates"][step])[g];
-                assert!((rate - expected).abs() <= 1e-12, "{rate} {expected}");
-                AdamWSegment {
-                    range: from - size..from,
-                    learning_rate: rate as f32,
-                    weight_decay: group["weight_decay"].as_f64().unwrap() as f32,
-                }
-            })
-            .collect();
-        let grads = backend.arena(narrow(&stored["grads"][step]));
-        let rates = gradus::training::Rates {
-            encoder: &segments,
-            head: &[],
-        };
-        let on_device = optimizer.gradient_norm(&backend, &grads, &[], &rates);
+            .zip(numbers(&stored["learning_rates"][step]))
+        {
+            assert!((f64::from(segment.learning_rate) - expected).abs() <= 1e-7 * expected.abs());
+        }
+        let [set] = sets.each_mut(["only"]);
+        let gradients = set.unwrap().gradients_mut().unwrap();
+        backend.write_arena(gradients, 0, &narrow(&stored["grads"][step]));
+        let on_device = sets.gradient_norm(&backend);
         let norm = backend.norm(&on_device);
         let expected = numbers(&stored["grad_norms"])[step];
         assert!((norm / expected - 1.0).abs() < 1e-5, "{norm} {expected}");
-        let updated = gradus::training::Updated {
-            params: &mut params,
-            grads: &grads,
-            head: &mut vec![],
-            head_grads: &[],
-        };
-        optimizer.step(&backend, updated, &rates, &on_device);
-        let off = distance(params.values(), &numbers(&stored["values"][step]));
+        sets.update(&backend, &mut only, factor, &on_device);
+        let off = distance(only.0.values(), &numbers(&stored["values"][step]));
         assert!(off < 1e-6, "step {step}: off by {off:e}");
+    }
+}
+
+/// A network that is nothing but its parameters.
+struct Only(<Cpu as Backend>::Arena);
+
+impl Network<Cpu> for Only {
+    fn len(&self) -> usize {
+        self.0.values().len()
+    }
+    fn params(&self) -> &<Cpu as Backend>::Arena {
+        &self.0
+    }
+    fn params_mut(&mut self) -> &mut <Cpu as Backend>::Arena {
+        &mut self.0
+    }
+    fn name_at(&self, _: usize) -> &str {
+        "only"
+    }
+}
+
+impl Networks<Cpu> for Only {
+    fn network(&self, _: &str) -> Option<&dyn Network<Cpu>> {
+        Some(self)
+    }
+    fn network_mut(&mut self, _: &str) -> Option<&mut dyn Network<Cpu>> {
+        Some(self)
     }
 }
 
@@ -81,8 +98,8 @@ fn run_on(backend: Cpu, recipe: &str, base: &Path, folder: &Path) -> gradus::Res
         teachers: Default::default(),
     };
     let model = base.join(&recipe.model);
-    let mut run = Run::prepare(recipe.clone(), &model, backend, &options, &mut Silent)?;
-    let folder = RunFolder::create(folder, &recipe, base)?;
+    let mut run = Similarity::prepare(recipe.clone(), &model, backend, &options, &mut Silent)?;
+    let folder = recipe.begin(folder, base)?;
     run.execute(&folder, &mut Silent)
 }
 

@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::pair_options::{LabelOptions, PairOptions};
 use crate::progress::{Counter, Manner};
 use crate::prompt_options::PromptOptions;
-use crate::training::Narrator;
+use crate::reporter::ProgressReporter;
 use gradus::Embeddings;
 use gradus::data::{Known, TextVariant};
 use gradus::eval::{Aggregation, Embedder, Metric, Report, Suite, Task, View};
@@ -199,14 +199,14 @@ pub(super) fn tests_at_hand(
     context: &Context,
     unwanted: bool,
     tasks: &[Known],
-    narrator: &Narrator,
+    reporter: &ProgressReporter,
 ) -> Option<Suite> {
     if unwanted {
         return None;
     }
     let suite = Suite::load_some(&context.data, TextVariant::Original, wanted(tasks));
     let say = |error| {
-        narrator.say(&format!(
+        reporter.say(&format!(
             "no test scores ({error}); `gradus pull sts` fetches the test sets, --no-tests does without"
         ));
     };

@@ -5,14 +5,14 @@ use crate::course_options::CourseOptions;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{PairOptions, TextOptions};
-use crate::pretraining::Narrator;
+use crate::reporter::ProgressReporter;
 use crate::runs::{add_model, existing, take};
 use crate::stop;
 use gradus::Precision;
 use gradus::data::{Format, RowKind, Source};
 use gradus::models::{FreshModel, TokenizerFiles, write_fresh};
 use gradus::output::{Claim, Inputs, RunKind, Unfinished};
-use gradus::tasks::masked_lm::{Run, Settings, read_texts};
+use gradus::tasks::masked_lm::{MaskedLm, Settings, read_texts};
 use gradus::text::train_word_pieces;
 use gradus::training::RunFolder;
 use gradus_kernels::cpu::Cpu;
@@ -132,7 +132,7 @@ pub struct Training {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut narrator = Narrator::new(context.manner);
+    let mut reporter = ProgressReporter::new(context.manner);
     if let Some(root) = &args.resume {
         let (folder, settings) = Settings::open_folder(root)?;
         stop::goes_on_with("pretrain", root);
@@ -143,14 +143,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 "a run goes on in the precision it began in; leave --precision out".into(),
             ));
         }
-        let texts = read(&settings, &base, &narrator)?;
+        let texts = read(&settings, &base, &reporter)?;
         let model = match &settings.from {
             Some(from) if base.join(from).is_dir() => base.join(from),
             Some(from) => context.find(from)?,
             None => Settings::start(root),
         };
-        let mut run = prepare(settings, &texts, &model, context, &mut narrator)?;
-        return finish(&mut run, &folder, args.json, &mut narrator);
+        let mut run = prepare(settings, &texts, &model, context, &mut reporter)?;
+        return finish(&mut run, &folder, args.json, &mut reporter);
     }
     let root = args.output.clone().unwrap_or_default();
     let (settings, base) = (settings(&args)?, Path::new("."));
@@ -165,15 +165,15 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     // Before the long work of preparing.
     let existing = existing(args.overwrite);
     let claim = Claim::check(&root, RunKind::Pretrain, existing, &inputs)?;
-    let texts = read(&settings, base, &narrator)?;
+    let texts = read(&settings, base, &reporter)?;
     let (mut run, held) = match &settings.from {
         Some(from) => {
             let model = context.find(from)?;
-            let run = prepare(settings, &texts, &model, context, &mut narrator)?;
+            let run = prepare(settings, &texts, &model, context, &mut reporter)?;
             (run, take(claim, context)?)
         }
         None => {
-            let tokenizer = tokenizer(&args, &texts, context, &narrator)?;
+            let tokenizer = tokenizer(&args, &texts, context, &reporter)?;
             let write = |start: &Path| match &settings.fresh {
                 Some(sizes) => write_fresh(start, sizes, &tokenizer, settings.seed),
                 None => Ok(()),
@@ -185,13 +185,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             let held = take(claim, context)?;
             let start = Settings::start(&root);
             write(&start)?;
-            let run = prepare(settings, &texts, &start, context, &mut narrator)?;
+            let run = prepare(settings, &texts, &start, context, &mut reporter)?;
             (run, held)
         }
     };
     let folder = run.settings().begin_in(RunFolder::new(held), base)?;
     stop::goes_on_with("pretrain", &root);
-    finish(&mut run, &folder, args.json, &mut narrator)
+    finish(&mut run, &folder, args.json, &mut reporter)
 }
 
 fn settings(args: &Args) -> Result<Settings, Failure> {
@@ -261,8 +261,12 @@ pub(super) fn source(
     }
 }
 
-fn read(settings: &Settings, base: &Path, narrator: &Narrator) -> Result<Vec<String>, Failure> {
-    narrator.say("reading the texts");
+fn read(
+    settings: &Settings,
+    base: &Path,
+    reporter: &ProgressReporter,
+) -> Result<Vec<String>, Failure> {
+    reporter.say("reading the texts");
     read_texts(&settings.texts, base).map_err(Failure::Input)
 }
 
@@ -271,12 +275,12 @@ fn tokenizer(
     args: &Args,
     texts: &[String],
     context: &Context,
-    narrator: &Narrator,
+    reporter: &ProgressReporter,
 ) -> Result<TokenizerFiles, Failure> {
     match &args.sizes.tokenizer {
         Some(model) => Ok(TokenizerFiles::Of(context.find(model)?)),
         None => {
-            narrator.say("learning the vocabulary");
+            reporter.say("learning the vocabulary");
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let json = train_word_pieces(&texts, args.sizes.vocab);
             let json = json.map_err(|e| Failure::Usage(format!("--vocab: {e}")))?;
@@ -291,20 +295,22 @@ fn prepare(
     texts: &[String],
     model: &Path,
     context: &Context,
-    narrator: &mut Narrator,
-) -> Result<Run<Cpu>, Failure> {
+    reporter: &mut ProgressReporter,
+) -> Result<MaskedLm<Cpu>, Failure> {
     let backend = context.backend(settings.precision)?;
     settings.precision = Precision::from(backend.precision());
-    Ok(Run::prepare(settings, texts, model, backend, narrator)?)
+    Ok(MaskedLm::prepare(
+        settings, texts, model, backend, reporter,
+    )?)
 }
 
 fn finish(
-    run: &mut Run<Cpu>,
+    run: &mut MaskedLm<Cpu>,
     folder: &RunFolder,
     json: bool,
-    narrator: &mut Narrator,
+    reporter: &mut ProgressReporter,
 ) -> Result<(), Failure> {
-    let summary = run.execute(folder, narrator)?;
+    let summary = run.execute(folder, reporter)?;
     let mut output = Output::open(None)?;
     match json {
         true => output.json_line(&summary)?,

@@ -4,18 +4,18 @@ use crate::commands::eval::Watched;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::reporter::ProgressReporter;
 use crate::runs::{existing, take};
-use crate::steps_shown::duration;
 use crate::stop;
-use crate::training::Narrator;
 use gradus::Error;
 use gradus::data::{DataError, Known, Source, Split, TextVariant};
 use gradus::eval::{Report, Suite, Task, View};
 use gradus::models::EncodeOptions;
 use gradus::output::{Claim, Inputs, RunKind};
-use gradus::recipe::parse_recipe;
-use gradus::tasks::similarity::{Run, RunOptions};
+use gradus::recipe::{Recipe, parse_recipe};
+use gradus::tasks::similarity::{RunOptions, Similarity};
 use gradus::training::RunFolder;
+use gradus::util::words::duration;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -82,10 +82,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let begun = Instant::now();
-    let mut narrator = Narrator::new(context.manner);
+    let mut reporter = ProgressReporter::new(context.manner);
     let resumed = match &args.resume {
         Some(root) => {
-            let resumed = RunFolder::open_as(root, &[RunKind::Quickstart])?;
+            let resumed = Recipe::open_run_of(root, &[RunKind::Quickstart])?;
             stop::goes_on_with("quickstart", root);
             Some(resumed)
         }
@@ -114,24 +114,24 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             Some(claim)
         }
     };
-    narrator.say(&format!("1. the model: {name}"));
+    reporter.say(&format!("1. the model: {name}"));
     let model = context.find(&name)?;
 
     let suite = match embedded {
         true => None,
-        false => real_data(context, &mut narrator)?,
+        false => real_data(context, &mut reporter)?,
     };
     let held = claim.map(|claim| take(claim, context)).transpose()?;
     let (text, base) = match &suite {
         Some(_) => {
-            narrator.say(&format!(
+            reporter.say(&format!(
                 "2. the data: STS-B and SICK-R in {}",
                 context.data.path().display()
             ));
             (STS, PathBuf::from("."))
         }
         None => {
-            narrator.say("2. the data: graded pairs that come with Gradus (`gradus pull sts` fetches STS-B and SICK-R)");
+            reporter.say("2. the data: graded pairs that come with Gradus (`gradus pull sts` fetches STS-B and SICK-R)");
             if resumed.is_none() {
                 write_pairs(&pairs)?;
             }
@@ -153,7 +153,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let set = [format!("model={}", toml_string(&name))];
     let mut recipe = parse_recipe(Path::new("quickstart.toml"), text, &set).map_err(Error::from)?;
 
-    narrator.say("3. scores before training");
+    reporter.say("3. scores before training");
     let before = Watched::new(
         context.load(&model)?,
         "before: encoding sentences",
@@ -164,7 +164,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let shown: Vec<&str> = SHOWN.iter().flat_map(|p| [p.0, p.1]).collect();
     let old = before.encoder().encode(&shown, EncodeOptions::default())?;
 
-    narrator.say("4. training");
+    reporter.say("4. training");
     let options = RunOptions {
         base_dir: base.clone(),
         data_root: context.data.clone(),
@@ -175,16 +175,16 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let backend = context.backend(recipe.precision)?;
     recipe.precision = backend.precision().into();
-    let mut run = Run::prepare(recipe.clone(), &model, backend, &options, &mut narrator)?;
+    let mut run = Similarity::prepare(recipe.clone(), &model, backend, &options, &mut reporter)?;
     let folder = match (resumed, held) {
         (Some((folder, _)), _) => folder,
-        (None, Some(held)) => RunFolder::new(held).with_recipe(&recipe, &base)?,
+        (None, Some(held)) => recipe.begin_in(RunFolder::new(held), &base)?,
         (None, None) => return Err(Error::Internal("a run without folder".into()).into()),
     };
     stop::goes_on_with("quickstart", &root);
-    let summary = run.execute(&folder, &mut narrator)?;
+    let summary = run.execute(&folder, &mut reporter)?;
 
-    narrator.say("5. scores after training");
+    reporter.say("5. scores after training");
     let after = Watched::new(
         context.load(&summary.model)?,
         "after: encoding sentences",
@@ -220,7 +220,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut output = Output::open(None)?;
     output.bytes(out.as_bytes())?;
     output.finish()?;
-    narrator.say(&format!(
+    reporter.say(&format!(
         "done in {}",
         duration(begun.elapsed().as_secs_f64())
     ));
@@ -229,7 +229,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 /// The seven tasks, if they are at hand with what [`STS`] trains on. Sets that
 /// are there in part are not passed over in silence.
-fn real_data(context: &Context, narrator: &mut Narrator) -> Result<Option<Suite>, Failure> {
+fn real_data(context: &Context, reporter: &mut ProgressReporter) -> Result<Option<Suite>, Failure> {
     let root = &context.data;
     let training = [
         (Known::StsB, Split::Train),
@@ -249,7 +249,7 @@ fn real_data(context: &Context, narrator: &mut Narrator) -> Result<Option<Suite>
         Err(e @ Error::Data(DataError::MissingDataset { .. })) => {
             let there = |known: &Known| known.locate(root, Split::Test, text).is_ok();
             if Known::SUITE.iter().any(there) {
-                narrator.say(&format!("   not all of the STS data is here: {e}"));
+                reporter.say(&format!("   not all of the STS data is here: {e}"));
             }
             Ok(None)
         }

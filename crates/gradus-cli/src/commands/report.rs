@@ -9,7 +9,7 @@ use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{Suite, Task};
 use gradus::output::Inputs;
-use gradus::training::RunFolder;
+use gradus::recipe::Recipe;
 use gradus::util::tensorboard::write_events;
 use gradus_kernels::Backend;
 use gradus_report::{GENERATOR, Judgement, Run, judge, keep, kept, key, page};
@@ -132,7 +132,7 @@ fn events(runs: &[PathBuf]) -> Result<(), Failure> {
     let mut output = Output::open(None)?;
     for root in runs {
         // Nobody else writes meanwhile.
-        let (folder, _) = RunFolder::open(root)?;
+        let (folder, _) = Recipe::open_run(root)?;
         let written = write_events(&folder.metrics(), &folder.tensorboard())?;
         output.line(&written.display().to_string())?;
     }

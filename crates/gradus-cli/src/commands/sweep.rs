@@ -9,9 +9,9 @@ use super::train::{base_of, find_model, prepare, read_recipe};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, publish_table};
+use crate::reporter::ProgressReporter;
 use crate::runs::{self, take};
 use crate::stop;
-use crate::training::Narrator;
 use gradus::Error;
 use gradus::data::Known;
 use gradus::eval::Suite;
@@ -93,7 +93,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
-    let narrator = Narrator::new(context.manner);
+    let reporter = ProgressReporter::new(context.manner);
     let resumed = match args.resume.clone() {
         Some(root) => {
             let held = Held::open(&root, &[RunKind::Sweep])?;
@@ -177,7 +177,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         }
     };
     sweep.hold(held, &saved, &grid)?;
-    let suite = tests_at_hand(context, args.no_tests, &args.tasks, &narrator);
+    let suite = tests_at_hand(context, args.no_tests, &args.tasks, &reporter);
     let mut rows = Vec::with_capacity(grid.rows.len());
     let mut best = None;
     let mut number = 0;
@@ -387,22 +387,22 @@ impl Sweep<'_> {
     ) -> Result<Outcome, Failure> {
         let root = self.folder(row, seed);
         let recipe = self.recipe(row, seed)?;
-        let mut narrator = Narrator::new(self.context.manner);
+        let mut reporter = ProgressReporter::new(self.context.manner);
         if let Some(outcome) = Outcome::read(&root)?
             && self.is_of(&root, &recipe)?
             && let Some(outcome) = self.scored(outcome, &root, suite)?
         {
-            narrator.say(&format!("{title}: finished before"));
+            reporter.say(&format!("{title}: finished before"));
             return Ok(outcome);
         }
-        narrator.say(title);
+        reporter.say(title);
         let base = base_of(&self.source(row).path);
-        let (mut run, recipe) = prepare(recipe, base, self.context, &mut narrator)?;
+        let (mut run, recipe) = prepare(recipe, base, self.context, &mut reporter)?;
         let folder = match root.join("recipe.toml").exists() {
-            false => self.take(&root)?.with_recipe(&recipe, base)?,
+            false => recipe.begin_in(self.take(&root)?, base)?,
             true => {
                 self.is_of(&root, &recipe)?;
-                RunFolder::open(&root)?.0
+                Recipe::open_run(&root)?.0
             }
         };
         let begun = Instant::now();
@@ -414,7 +414,7 @@ impl Sweep<'_> {
             seconds: 0.0,
             test: None,
         };
-        match run.execute(&folder, &mut narrator) {
+        match run.execute(&folder, &mut reporter) {
             Ok(summary) => {
                 (outcome.dev, outcome.dev_before) = (summary.best, summary.initial);
                 outcome.seconds = begun.elapsed().as_secs_f64();
@@ -425,7 +425,7 @@ impl Sweep<'_> {
             // A setting that diverges is a finding; the others go on.
             Err(Error::Train(e @ TrainError::NotFinite { .. })) => {
                 stop::takes_no_steps();
-                narrator.say(&format!("warning: {e}"));
+                reporter.say(&format!("warning: {e}"));
                 outcome.failure = Some(e.to_string());
             }
             Err(e) => return Err(e.into()),

@@ -4,13 +4,13 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::prompt_options::PromptOptions;
+use crate::reporter::ProgressReporter;
 use crate::runs::{existing, inputs, take};
 use crate::stop;
-use crate::training::{Narrator, describe_plan};
 use gradus::Error;
 use gradus::output::{Claim, RunKind};
 use gradus::recipe::{Recipe, parse_recipe};
-use gradus::tasks::similarity::{Run, RunOptions};
+use gradus::tasks::similarity::{RunOptions, Similarity};
 use gradus::training::RunFolder;
 use gradus_kernels::cpu::Cpu;
 use std::collections::BTreeMap;
@@ -65,9 +65,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut narrator = Narrator::new(context.manner);
+    let mut reporter = ProgressReporter::new(context.manner);
     if let Some(root) = &args.resume {
-        let (folder, recipe) = RunFolder::open(root)?;
+        let (folder, recipe) = Recipe::open_run(root)?;
         stop::goes_on_with("train", root);
         let context = &context.resuming(folder.marker());
         let base = folder.base_dir()?;
@@ -76,8 +76,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 "a run goes on in the precision it began in; leave --precision out".into(),
             ));
         }
-        let (mut run, _) = prepare(recipe, &base, context, &mut narrator)?;
-        return finish(&mut run, &folder, &mut narrator);
+        let (mut run, _) = prepare(recipe, &base, context, &mut reporter)?;
+        return finish(&mut run, &folder, &mut reporter);
     }
     let path = args.recipe.as_deref().unwrap_or(Path::new(""));
     let text = read_recipe(path)?;
@@ -86,9 +86,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let recipe = parse_recipe(path, &text, &set).map_err(Error::from)?;
     let base = base_of(path);
     if args.dry_run {
-        let (mut run, _) = prepare(recipe, base, context, &mut narrator)?;
+        let (mut run, _) = prepare(recipe, base, context, &mut reporter)?;
         if !args.untimed {
-            narrator.say("timing a few batches");
+            reporter.say("timing a few batches");
             run.estimate()?;
         }
         let mut output = Output::open(None)?;
@@ -97,7 +97,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 let json = serde_json::to_string_pretty(run.plan());
                 json.map_err(|e| Failure::Usage(e.to_string()))? + "\n"
             }
-            false => describe_plan(run.plan()),
+            false => run.plan().describe(),
         };
         output.bytes(text.as_bytes())?;
         return output.finish();
@@ -112,13 +112,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     // Before the long work of preparing.
     let (existing, inputs) = (existing(args.overwrite), inputs(path, &recipe, context));
     let claim = Claim::check(&root, RunKind::Train, existing, &inputs)?;
-    let (mut run, recipe) = prepare(recipe, base, context, &mut narrator)?;
-    let folder = RunFolder::new(take(claim, context)?).with_recipe(&recipe, base)?;
+    let (mut run, recipe) = prepare(recipe, base, context, &mut reporter)?;
+    let folder = recipe.begin_in(RunFolder::new(take(claim, context)?), base)?;
     stop::goes_on_with("train", &root);
     if run.encodes_many() {
         run.estimate_encoding()?;
     }
-    finish(&mut run, &folder, &mut narrator)
+    finish(&mut run, &folder, &mut reporter)
 }
 
 /// A recipe's text.
@@ -150,8 +150,8 @@ pub(super) fn prepare(
     mut recipe: Recipe,
     base: &Path,
     context: &Context,
-    narrator: &mut Narrator,
-) -> Result<(Run<Cpu>, Recipe), Failure> {
+    reporter: &mut ProgressReporter,
+) -> Result<(Similarity<Cpu>, Recipe), Failure> {
     let find = |name: &str| find_model(base, name, context);
     let model = find(&recipe.model)?;
     let mut teachers = BTreeMap::new();
@@ -165,12 +165,16 @@ pub(super) fn prepare(
     };
     let backend = context.backend(recipe.precision)?;
     recipe.precision = backend.precision().into();
-    let run = Run::prepare(recipe.clone(), &model, backend, &options, narrator)?;
+    let run = Similarity::prepare(recipe.clone(), &model, backend, &options, reporter)?;
     Ok((run, recipe))
 }
 
-fn finish(run: &mut Run<Cpu>, folder: &RunFolder, narrator: &mut Narrator) -> Result<(), Failure> {
-    let summary = run.execute(folder, narrator)?;
+fn finish(
+    run: &mut Similarity<Cpu>,
+    folder: &RunFolder,
+    reporter: &mut ProgressReporter,
+) -> Result<(), Failure> {
+    let summary = run.execute(folder, reporter)?;
     if let (Some(best), Some(dev)) = (summary.best, &run.plan().dev) {
         let before = summary.initial.map_or(String::new(), |i| {
             format!(", before training {:.2}", 100.0 * i)
@@ -179,7 +183,7 @@ fn finish(run: &mut Run<Cpu>, folder: &RunFolder, narrator: &mut Narrator) -> Re
             true => "highest after training on",
             false => "best on",
         };
-        narrator.say(&format!(
+        reporter.say(&format!(
             "{what} {dev}: {:.2} (Spearman x 100 of the cosine) at step {}{before}",
             100.0 * best,
             summary.best_step

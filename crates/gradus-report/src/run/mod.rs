@@ -10,9 +10,10 @@ pub use metrics::{Metrics, Step};
 use gradus::calibration::Calibration;
 use gradus::data::DataRoot;
 use gradus::nn::Features;
+use gradus::output::OutputError;
 use gradus::recipe::{Recipe, parse_recipe};
 use gradus::tasks::similarity::RunOverlap;
-use gradus::training::{RunRecord, TrainError};
+use gradus::training::RunRecord;
 use gradus::{Error, Result};
 use names::distinct_names;
 use std::path::{Path, PathBuf};
@@ -66,12 +67,12 @@ impl Run {
     /// may still be under way.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`]; a recipe, record or metrics that cannot be read.
+    /// [`OutputError::NoRun`]; a recipe, record or metrics that cannot be read.
     pub fn open(root: &Path, data: &DataRoot) -> Result<Self> {
         let path = root.join("recipe.toml");
         if !path.is_file() {
             let (root, file) = (root.to_path_buf(), "recipe.toml");
-            return Err(TrainError::NoRun { root, file }.into());
+            return Err(OutputError::NoRun { root, file }.into());
         }
         let recipe_text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
         let recipe = parse_recipe(&path, &recipe_text, &[])?;

@@ -3,7 +3,6 @@
 use super::owned::{adopt, holds_model, list, owner_of, recover, remove_empty, remove_owned};
 use super::place::real;
 use super::{Inputs, Marker, OutputError, RunKind};
-use crate::training::TrainError;
 use crate::util::tensorboard;
 use crate::{Error, Result};
 use std::fs::{self, File};
@@ -149,7 +148,7 @@ impl Claim {
     /// data sets are, if that was chosen.
     ///
     /// # Errors
-    /// [`TrainError::Busy`]; as [`Claim::check`], where something changed since;
+    /// [`OutputError::Busy`]; as [`Claim::check`], where something changed since;
     /// [`Error::Io`].
     pub fn take(self, data: Option<&Path>) -> Result<Held> {
         fs::create_dir_all(&self.root).map_err(Error::io(&self.root))?;
@@ -184,7 +183,7 @@ impl Held {
     /// Takes the folder of a run of one of some kinds, which was begun.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`], [`TrainError::Busy`]; [`OutputError::WrongCommand`]
+    /// [`OutputError::NoRun`], [`OutputError::Busy`]; [`OutputError::WrongCommand`]
     /// for a run of another kind; [`OutputError::NotOwn`] where its `model/` was
     /// written by somebody else.
     pub fn open(root: &Path, kinds: &[RunKind]) -> Result<Self> {
@@ -205,7 +204,7 @@ impl Held {
                 let file = kinds
                     .first()
                     .map_or("recipe.toml", |kind| kind.description());
-                return Err(TrainError::NoRun { root, file }.into());
+                return Err(OutputError::NoRun { root, file }.into());
             }
         }
         let lock = lock(root)?;
@@ -241,16 +240,14 @@ impl Held {
     /// notes those that are new.
     ///
     /// # Errors
-    /// [`TrainError::Folder`], which names what changed; [`Error::Io`].
+    /// [`OutputError::Changed`], which names what changed; [`Error::Io`].
     pub fn check_inputs(&mut self, inputs: &Inputs) -> Result<()> {
         for (path, hash) in inputs.hashes()? {
             match self.marker.inputs.get(&path) {
                 Some(before) if *before != hash => {
-                    let message = format!(
-                        "{path} changed since this run began; restore it, or start a new run"
-                    );
+                    let what = path;
                     let path = self.root.clone();
-                    return Err(TrainError::Folder { path, message }.into());
+                    return Err(OutputError::Changed { path, what }.into());
                 }
                 _ => self.marker.inputs.insert(path, hash),
             };
@@ -300,7 +297,7 @@ fn lock(root: &Path) -> Result<File> {
     let file = open?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(TrainError::Busy(root.to_path_buf()).into()),
+        Err(fs::TryLockError::WouldBlock) => Err(OutputError::Busy(root.to_path_buf()).into()),
         Err(fs::TryLockError::Error(e)) => Err(Error::io(&path)(e)),
     }
 }

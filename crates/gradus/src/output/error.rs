@@ -40,6 +40,25 @@ pub enum OutputError {
         /// The command that goes on with it.
         command: &'static str,
     },
+    /// A run folder without a run.
+    #[error("{}: no run here: there is no {file}", root.display())]
+    NoRun {
+        /// The folder.
+        root: PathBuf,
+        /// The file that every run of the kind has.
+        file: &'static str,
+    },
+    /// Another process works on the run.
+    #[error("{}: another process is working on this run; wait for it or stop it", .0.display())]
+    Busy(PathBuf),
+    /// An input of a run that is another than when it began.
+    #[error("{}: {what} changed since this run began; restore it, or start a new run", path.display())]
+    Changed {
+        /// The run's folder.
+        path: PathBuf,
+        /// The input.
+        what: String,
+    },
     /// A folder that belongs to a run of another command.
     #[error(
         "{}: belongs to another run, one of `gradus {}`; add `--output {}`, or choose another folder",

@@ -5,6 +5,7 @@ mod difference;
 mod exclusive;
 pub(crate) mod foreign;
 mod overrides;
+mod run;
 mod stage;
 
 pub(crate) use checks::{BatchSizes, check_batch_size};

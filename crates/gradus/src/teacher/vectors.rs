@@ -2,7 +2,7 @@
 
 use crate::format::content::{content_key, text_key};
 use crate::models::{EncodeOptions, ModelFolder, SentenceEncoder};
-use crate::training::{Observer, check_cancelled};
+use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Error, Result};
 use gradus_kernels::Backend;
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! Checkpoints: everything a run needs to go on, in one file.
 
-use super::{Optimizer, RunInputs, TrainError};
+use super::{ENCODER, Networks, ParamSets, State, TrainError};
 use crate::util::atomic::Unfinished;
 use crate::util::tensor_writer;
 use crate::util::tensor_writer::Tensor;
@@ -8,133 +8,90 @@ use crate::{Error, Result};
 use gradus_kernels::Backend;
 use safetensors::Dtype;
 use safetensors::SafeTensors;
-use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
-/// A run's counters at a checkpoint. Orders, dropout masks and rates are
-/// functions of these.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-pub struct State {
-    /// The stage under way.
-    pub stage: usize,
-    /// Optimizer steps done in it.
-    pub step: u64,
-    /// The best dev score (Spearman) in this stage so far.
-    pub best: Option<f64>,
-    /// The step it was reached at.
-    pub best_step: u64,
-    /// Evaluations since.
-    pub stale: u32,
-    /// The dev score before the first stage.
-    pub initial: Option<f64>,
-    /// The dev score before the stage under way.
-    #[serde(default)]
-    pub stage_initial: Option<f64>,
-    /// Steps of it whose gradient was exactly zero.
-    #[serde(default)]
-    pub zero_steps: u64,
-    /// Length of `metrics.jsonl`.
-    pub metrics_len: u64,
-    /// Length of the events for TensorBoard; 0 where none were written.
-    #[serde(default)]
-    pub events_len: u64,
-    /// Ties the checkpoint to the recipe's data.
-    pub fingerprint: String,
-    /// Ties it to all else that the run reads.
-    #[serde(default)]
-    pub inputs: RunInputs,
-}
 
 /// A run's values and counters at one moment.
 pub struct Checkpoint {
     /// The counters.
     pub state: State,
-    /// Model parameters, moments; head parameters, moments; the same of a
-    /// discriminator, empty where there is none.
-    values: [Vec<f32>; 9],
+    sets: Vec<SavedSet>,
 }
 
-const NAMES: [&str; 9] = [
-    "parameters",
-    "first_moment",
-    "second_moment",
-    "head",
-    "head_first_moment",
-    "head_second_moment",
-    "discriminator",
-    "discriminator_first_moment",
-    "discriminator_second_moment",
-];
+/// Parameters, first and second moments of a set.
+#[derive(Debug, Clone, PartialEq)]
+struct SavedSet {
+    name: String,
+    values: [Vec<f32>; 3],
+}
 
-/// Those from here on are in a file only where there are any.
-const OPTIONAL: usize = 6;
+/// What the tensors of a set are called behind its name.
+const MOMENTS: [&str; 2] = ["_first_moment", "_second_moment"];
+
+/// The names of a set's tensors. Those of the encoder have stood alone since before
+/// there were sets.
+fn tensor_names(set: &str) -> [String; 3] {
+    match set {
+        ENCODER => ["parameters", "first_moment", "second_moment"].map(String::from),
+        _ => [
+            set.to_owned(),
+            format!("{set}{}", MOMENTS[0]),
+            format!("{set}{}", MOMENTS[1]),
+        ],
+    }
+}
+
+/// The set whose parameters a tensor holds; `None` of moments.
+fn set_of(tensor: &str) -> Option<&str> {
+    match tensor {
+        "parameters" => Some(ENCODER),
+        "first_moment" | "second_moment" => None,
+        _ => (!MOMENTS.iter().any(|end| tensor.ends_with(end))).then_some(tensor),
+    }
+}
 
 /// How many checkpoints are kept: a spare one, should a disk damage the last.
 const KEPT: usize = 2;
 
 impl Checkpoint {
     /// Takes a copy of a run's values.
-    pub fn take<B: Backend>(
+    pub(crate) fn take<B: Backend>(
         state: State,
         backend: &B,
-        params: &B::Arena,
-        len: usize,
-        optimizer: &Optimizer<B>,
-        moments: usize,
-        head: &[f32],
+        sets: &ParamSets<B>,
+        networks: &dyn Networks<B>,
     ) -> Self {
+        let sets = sets.iter().map(|set| SavedSet {
+            name: set.name().to_owned(),
+            values: set.read(backend, networks),
+        });
         Self {
             state,
-            values: [
-                backend.read_arena(params, 0..len),
-                backend.read_arena(&optimizer.first, 0..moments),
-                backend.read_arena(&optimizer.second, 0..moments),
-                head.to_vec(),
-                optimizer.head_first.clone(),
-                optimizer.head_second.clone(),
-                vec![],
-                vec![],
-                vec![],
-            ],
+            sets: sets.collect(),
         }
     }
 
-    /// With the values of a discriminator: parameters and moments.
-    pub(crate) fn with_discriminator(mut self, values: [Vec<f32>; 3]) -> Self {
-        self.values[OPTIONAL..].clone_from_slice(&values);
-        self
-    }
-
-    /// Takes the values of a discriminator out, where there are any.
-    pub(crate) fn discriminator(&mut self) -> Option<[Vec<f32>; 3]> {
-        let [.., own, first, second] = &mut self.values;
-        let values = [own, first, second].map(std::mem::take);
-        (!values[0].is_empty()).then_some(values)
-    }
-
-    /// Puts the values back.
+    /// Puts the values back; `false` where they are not those of these sets. A set
+    /// that a stage did not begin to train may be missing.
     pub(crate) fn restore<B: Backend>(
         self,
         backend: &B,
-        params: &mut B::Arena,
-        optimizer: &mut Optimizer<B>,
-        head: &mut Vec<f32>,
-    ) {
-        let [values, first, second, own, head_first, head_second, ..] = self.values;
-        backend.write_arena(params, 0, &values);
-        backend.write_arena(&mut optimizer.first, 0, &first);
-        backend.write_arena(&mut optimizer.second, 0, &second);
-        *head = own;
-        optimizer.head_first = head_first;
-        optimizer.head_second = head_second;
-        optimizer.steps = self.state.step;
-    }
-
-    /// Whether its sizes are those of the run.
-    pub(crate) fn fits(&self, parameters: usize, moments: usize, head: usize) -> bool {
-        let sizes = [parameters, moments, moments, head, head, head];
-        self.values.iter().zip(sizes).all(|(v, n)| v.len() == n)
+        sets: &mut ParamSets<B>,
+        networks: &mut dyn Networks<B>,
+    ) -> bool {
+        sets.set_steps(self.state.step);
+        let mut saved = self.sets;
+        for set in sets.iter_mut() {
+            let place = saved.iter().position(|saved| saved.name == set.name());
+            let fits = match place {
+                Some(place) => set.write(backend, networks, saved.swap_remove(place).values),
+                None => self.state.step == 0,
+            };
+            if !fits {
+                return false;
+            }
+        }
+        saved.iter().all(|set| set.values[0].is_empty())
     }
 
     /// Writes it into `folder` so that a kill at any moment leaves the old
@@ -150,12 +107,13 @@ impl Checkpoint {
         );
         let path = folder.join(&name);
         let fresh = Unfinished::at(folder.join(format!(".{name}.new")));
-        let tensors: Vec<Tensor<'_>> = NAMES
+        let names: Vec<[String; 3]> = self.sets.iter().map(|s| tensor_names(&s.name)).collect();
+        let values = self.sets.iter().flat_map(|set| &set.values);
+        let tensors: Vec<Tensor<'_>> = names
             .iter()
-            .zip(&self.values)
-            .enumerate()
-            .filter(|(i, (_, values))| *i < OPTIONAL || !values.is_empty())
-            .map(|(_, (name, values))| Tensor {
+            .flatten()
+            .zip(values)
+            .map(|(name, values)| Tensor {
                 name,
                 shape: vec![values.len()],
                 values,
@@ -214,28 +172,41 @@ impl Checkpoint {
         let state = state.ok_or_else(|| fail("no state".into()))?;
         let state: State = serde_json::from_str(state).map_err(|e| fail(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
-        let mut values: [Vec<f32>; 9] = Default::default();
-        for (i, (name, values)) in NAMES.iter().zip(&mut values).enumerate() {
-            if i >= OPTIONAL && !tensors.names().iter().any(|n| n == name) {
-                continue;
-            }
+        let read = |name: &str| -> Result<Vec<f32>> {
             let tensor = tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
             if tensor.dtype() != Dtype::F32 {
                 return Err(fail(format!("`{name}` is not F32")).into());
             }
-            *values = tensor
-                .data()
-                .chunks_exact(4)
+            let values = tensor.data().chunks_exact(4);
+            Ok(values
                 .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+                .collect())
+        };
+        let mut sets = Vec::new();
+        for name in tensors.names().into_iter().filter_map(set_of) {
+            let [values, first, second] = tensor_names(name);
+            sets.push(SavedSet {
+                name: name.to_owned(),
+                values: [read(&values)?, read(&first)?, read(&second)?],
+            });
         }
-        Ok(Self { state, values })
+        if !sets.iter().any(|set| set.name == ENCODER) {
+            return Err(fail(format!("no `{}`", tensor_names(ENCODER)[0])).into());
+        }
+        Ok(Self { state, sets })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn saved(name: &str, sizes: [usize; 3]) -> SavedSet {
+        SavedSet {
+            name: name.into(),
+            values: sizes.map(|i| vec![i as f32 + 0.1; i]),
+        }
+    }
 
     fn checkpoint(step: u64) -> Checkpoint {
         Checkpoint {
@@ -245,8 +216,13 @@ mod tests {
                 fingerprint: "f".into(),
                 ..State::default()
             },
-            values: [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|i| vec![i as f32 + 0.1; i]),
+            sets: vec![saved(ENCODER, [5, 1, 2]), saved("head", [0, 0, 0])],
         }
+    }
+
+    fn sorted(mut checkpoint: Checkpoint) -> Vec<SavedSet> {
+        checkpoint.sets.sort_by(|a, b| a.name.cmp(&b.name));
+        checkpoint.sets
     }
 
     #[test]
@@ -263,24 +239,30 @@ mod tests {
         assert_eq!(steps, [200, 10]);
         let read = Checkpoint::read(&list[0]).unwrap();
         assert_eq!(read.state, checkpoint(200).state);
-        assert_eq!(read.values, checkpoint(200).values);
+        assert_eq!(sorted(read), sorted(checkpoint(200)));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
+    /// What a run trains is found by name, whatever it is and how many there are.
     #[test]
-    fn a_discriminator_is_there_or_not() {
+    fn any_set_comes_back_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        for own in [vec![], vec![1.0, 2.0]] {
-            let values = [own.clone(), own.clone(), own.clone()];
-            let path = checkpoint(1).with_discriminator(values.clone());
-            let path = path.write(folder.path()).unwrap();
-            let bytes = std::fs::read(&path).unwrap();
-            let names = SafeTensors::deserialize(&bytes).unwrap().len();
-            assert_eq!(names, if own.is_empty() { 6 } else { 9 });
-            let mut read = Checkpoint::read(&path).unwrap();
-            assert_eq!(read.discriminator(), (!own.is_empty()).then_some(values));
-            assert_eq!(read.values[..6], checkpoint(1).values[..6]);
-        }
+        let mut written = checkpoint(1);
+        written.sets.push(saved("discriminator", [3, 3, 3]));
+        written.sets.push(saved("moving_average", [5, 0, 0]));
+        let path = written.write(folder.path()).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let mut names: Vec<String> = SafeTensors::deserialize(&bytes)
+            .unwrap()
+            .names()
+            .iter()
+            .map(|n| n.to_string())
+            .collect();
+        names.sort();
+        assert_eq!(names.len(), 12);
+        assert!(names.contains(&"second_moment".to_owned()), "{names:?}");
+        assert!(names.contains(&"moving_average".to_owned()), "{names:?}");
+        assert_eq!(sorted(Checkpoint::read(&path).unwrap()), sorted(written));
     }
 
     #[test]

@@ -44,9 +44,6 @@ pub enum TrainError {
         /// Why.
         source: crate::losses::ObjectiveError,
     },
-    /// The observer wished for an end ([`super::Observer::cancelled`]).
-    #[error("stopped {0}")]
-    Stopped(String),
     /// A dev set that no model can be chosen by.
     #[error(
         "dev set {dev}: {problem}, so that no model can be chosen by it; name pairs with different grades, or leave the dev set out to take the last model"
@@ -57,17 +54,6 @@ pub enum TrainError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A run folder without a run.
-    #[error("{}: no run here: there is no {file}", root.display())]
-    NoRun {
-        /// The folder.
-        root: PathBuf,
-        /// The file that every run of the kind has.
-        file: &'static str,
-    },
-    /// Another process works on the run.
-    #[error("{}: another process is working on this run; wait for it or stop it", .0.display())]
-    Busy(PathBuf),
     /// Something in the run folder that cannot be read.
     #[error("{}: {message}", path.display())]
     Folder {

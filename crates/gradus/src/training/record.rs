@@ -1,7 +1,6 @@
 //! `run.json`: on what a run was carried out, how long it took, how it ended.
 
-use super::error::TrainError;
-use crate::tasks::similarity::{Plan, StagePlan};
+use super::{RunDescription, TrainError};
 use crate::util::atomic::write_bytes;
 use crate::util::machine::{peak_memory, processor, timestamp};
 use crate::{Error, Result};
@@ -65,26 +64,6 @@ pub struct StageRecord {
     pub peak_rate: f64,
 }
 
-impl StageRecord {
-    fn of(plan: &StagePlan) -> Self {
-        Self {
-            name: plan.name.clone(),
-            objective: plan.objective.clone(),
-            encoder_frozen: plan.encoder_frozen,
-            unit: plan.unit.clone(),
-            examples: plan.pairs,
-            skipped: plan.skipped,
-            excluded: plan.excluded,
-            steps: plan.steps,
-            batch: plan.effective_batch,
-            peak_rate: match plan.encoder_frozen {
-                true => plan.head_peak_rate,
-                false => plan.peak_rate,
-            },
-        }
-    }
-}
-
 impl RunRecord {
     fn path(run: &Path) -> PathBuf {
         run.join("run.json")
@@ -121,7 +100,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Begins, or goes on with what earlier processes wrote. A record that
     /// cannot be read is no reason to stop a run: it is begun anew.
-    pub fn new(run: &Path, plan: &Plan) -> Self {
+    pub fn new(run: &Path, described: RunDescription) -> Self {
         let earlier = RunRecord::read(run).ok().flatten();
         let record = match earlier {
             Some(earlier) => RunRecord {
@@ -131,7 +110,7 @@ impl Recorder {
             None => RunRecord {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 processor: processor(),
-                backend: plan.backend.clone(),
+                backend: described.backend,
                 started: timestamp(SystemTime::now()),
                 resumed: 0,
                 seconds: 0.0,
@@ -140,8 +119,8 @@ impl Recorder {
                 initial: None,
                 best: None,
                 best_step: 0,
-                parameters: plan.parameters,
-                stages: plan.stages.iter().map(StageRecord::of).collect(),
+                parameters: described.parameters,
+                stages: described.stages,
             },
         };
         Self {

@@ -1,9 +1,7 @@
 use super::Checkpoint;
 use crate::format::Provenance;
 use crate::models::SentenceEncoder;
-use crate::output::{Claim, Existing, Held, Inputs, Marker, RunKind};
-use crate::recipe::{Recipe, parse_recipe};
-use crate::tasks::similarity::RunOverlap;
+use crate::output::{Held, Marker, RunKind};
 use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 use gradus_kernels::Backend;
@@ -24,33 +22,18 @@ pub struct RunFolder {
 const BASE_DIR: &str = ".base_dir";
 
 impl RunFolder {
-    /// Makes a folder for a new run and writes its recipe. `base_dir` is where
-    /// the recipe's relative paths start; it is noted for resuming.
-    ///
-    /// # Errors
-    /// Those of [`Claim::check`]: nothing else may be in the folder.
-    pub fn create(root: &Path, recipe: &Recipe, base_dir: &Path) -> Result<Self> {
-        let inputs = Inputs::new();
-        let claim = Claim::check(root, RunKind::Train, Existing::Refuse, &inputs)?;
-        Self::new(claim.take(None)?).with_recipe(recipe, base_dir)
-    }
-
     /// A folder that was taken for a run.
     pub fn new(held: Held) -> Self {
         Self { held }
     }
 
-    /// Writes the recipe: the run has begun.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn with_recipe(self, recipe: &Recipe, base_dir: &Path) -> Result<Self> {
-        let text = toml::to_string(recipe).map_err(|e| Error::Internal(format!("recipe: {e}")))?;
-        self.described(RunKind::Train.description(), &text, base_dir)
-    }
-
     /// Writes the text `description`, which describes the run.
-    pub(crate) fn described(self, file: &str, description: &str, base_dir: &Path) -> Result<Self> {
+    pub(crate) fn with_description(
+        self,
+        file: &str,
+        description: &str,
+        base_dir: &Path,
+    ) -> Result<Self> {
         let base = std::path::absolute(base_dir).map_err(Error::io(base_dir))?;
         let path = self.root().join(BASE_DIR);
         write_bytes(&path, base.to_string_lossy().as_bytes())?;
@@ -63,24 +46,6 @@ impl RunFolder {
         [RunKind::Train, RunKind::Pretrain]
             .iter()
             .any(|kind| root.join(kind.description()).exists())
-    }
-
-    /// Opens the folder of a run that was begun.
-    ///
-    /// # Errors
-    /// Those of [`Held::open`]; [`TrainError::Recipe`](super::TrainError).
-    pub fn open(root: &Path) -> Result<(Self, Recipe)> {
-        Self::open_as(root, &[RunKind::Train, RunKind::Quickstart])
-    }
-
-    /// The same for a run of one of some kinds that have recipes.
-    ///
-    /// # Errors
-    /// As [`RunFolder::open`].
-    pub fn open_as(root: &Path, kinds: &[RunKind]) -> Result<(Self, Recipe)> {
-        let (folder, path, text) = Self::open_with(root, kinds)?;
-        let recipe = parse_recipe(&path, &text, &[])?;
-        Ok((folder, recipe))
     }
 
     /// Opens the folder of a run of one of some kinds; also returns the path and
@@ -142,23 +107,6 @@ impl RunFolder {
         self.root().join("metrics.jsonl")
     }
 
-    /// What the training data shares with evaluation sets ([`RunOverlap`]).
-    pub fn overlap(&self) -> PathBuf {
-        self.root().join(RunOverlap::FILE)
-    }
-
-    /// What was written there; `None` where there is nothing of use.
-    pub(crate) fn read_overlap(&self) -> Option<RunOverlap> {
-        RunOverlap::read(self.root())
-    }
-
-    pub(crate) fn write_overlap(&self, overlap: &RunOverlap) -> Result<()> {
-        let mut json = serde_json::to_vec_pretty(overlap)
-            .map_err(|e| Error::Internal(format!("overlap: {e}")))?;
-        json.push(b'\n');
-        write_bytes(&self.overlap(), &json)
-    }
-
     /// Event files, by which TensorBoard follows the run.
     pub fn tensorboard(&self) -> PathBuf {
         self.root().join("tensorboard")
@@ -199,7 +147,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Io`] where the folder cannot be listed.
-    pub fn take_up(&self, warn: &mut dyn FnMut(&str)) -> Result<Option<Checkpoint>> {
+    pub fn latest_checkpoint(&self, warn: &mut dyn FnMut(&str)) -> Result<Option<Checkpoint>> {
         for path in Checkpoint::list(&self.checkpoints())? {
             match Checkpoint::read(&path) {
                 Ok(checkpoint) => return Ok(Some(checkpoint)),

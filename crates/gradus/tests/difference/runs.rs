@@ -3,8 +3,8 @@
 use crate::common::{copy_of, fixture};
 use gradus::data::DataRoot;
 use gradus::recipe::parse_recipe;
-use gradus::tasks::similarity::{Run, RunOptions, Summary};
-use gradus::training::{RunFolder, Silent};
+use gradus::tasks::similarity::{RunOptions, Similarity};
+use gradus::training::{Silent, Summary};
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub fn recipe(difference: &str, more: &str) -> String {
     )
 }
 
-pub fn prepare(recipe: &str, base: &Path, threads: usize) -> gradus::Result<Run<Cpu>> {
+pub fn prepare(recipe: &str, base: &Path, threads: usize) -> gradus::Result<Similarity<Cpu>> {
     let recipe = parse_recipe(Path::new("recipe.toml"), recipe, &[])?;
     let beside = recipe.stages.iter().flat_map(|s| s.auxiliary_models());
     let options = RunOptions {
@@ -51,14 +51,14 @@ pub fn prepare(recipe: &str, base: &Path, threads: usize) -> gradus::Result<Run<
             .collect(),
     };
     let model = base.join(&recipe.model);
-    Run::prepare(recipe, &model, Cpu::new(threads), &options, &mut Silent)
+    Similarity::prepare(recipe, &model, Cpu::new(threads), &options, &mut Silent)
 }
 
 /// Runs a recipe in `base/name` from the start.
 pub fn run(recipe: &str, base: &Path, name: &str, threads: usize) -> gradus::Result<Summary> {
     let mut run = prepare(recipe, base, threads)?;
     let parsed = parse_recipe(Path::new("recipe.toml"), recipe, &[])?;
-    let folder = RunFolder::create(&base.join(name), &parsed, base)?;
+    let folder = parsed.begin(&base.join(name), base)?;
     run.execute(&folder, &mut Silent)
 }
 

@@ -4,7 +4,8 @@
 use crate::common::copy_of;
 use crate::runs::{STAGE, prepare, recipe, run, steps, workplace};
 use gradus::models::SentenceEncoder;
-use gradus::training::{RunFolder, Silent};
+use gradus::recipe::Recipe;
+use gradus::training::Silent;
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ fn a_run_has_the_same_bits_on_any_threads_and_after_a_stop() {
     assert!(bits(&whole) == bits(&parameters(&base.join("three"))));
 
     // Back to the checkpoint of step 3.
-    let (folder, parsed) = RunFolder::open(&base.join("one")).unwrap();
+    let (folder, parsed) = Recipe::open_run(&base.join("one")).unwrap();
     let last = base.join("one/checkpoints/stage-001-step-000000006.safetensors");
     std::fs::remove_file(&last).unwrap();
     let left = base.join("one/checkpoints/stage-000-step-000000003.safetensors");

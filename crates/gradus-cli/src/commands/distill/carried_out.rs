@@ -7,19 +7,20 @@ use crate::commands::train::prepare;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, publish_table};
+use crate::reporter::ProgressReporter;
 use crate::runs::take;
-use crate::steps_shown::duration;
 use crate::stop;
-use crate::training::Narrator;
 use gradus::Error;
 use gradus::data::Source;
 use gradus::eval::{Correlation, Suite};
 use gradus::jobs::distill::{Agreement, HELD_OUT, Row, Settings, Sizes, Table, Texts};
 use gradus::models::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, write_student};
 use gradus::output::{Claim, Held, RunKind};
+use gradus::recipe::Recipe;
 use gradus::tasks::similarity::{DevSet, RunOverlap, seconds_per_text};
 use gradus::text::Tokenizer;
 use gradus::training::{Observer, RunFolder, RunRecord};
+use gradus::util::words::duration;
 use gradus_kernels::cpu::Cpu;
 use indicatif::HumanCount;
 use std::path::{Path, PathBuf};
@@ -127,17 +128,17 @@ impl Distillation<'_> {
 
     /// Trains what is to be trained and writes the table.
     pub fn carry_out(mut self) -> Result<(), Failure> {
-        let mut narrator = Narrator::new(self.context.manner);
+        let mut reporter = ProgressReporter::new(self.context.manner);
         self.take_up()?;
-        let measures = self.measures(&narrator)?;
+        let measures = self.measures(&reporter)?;
         for student in &self.settings.students {
             let folder = self.root.join(student.label());
             match finished(&folder) {
-                true => narrator.say(&format!("{}: finished before", student.label())),
-                false => self.train(student, &folder, &mut narrator)?,
+                true => reporter.say(&format!("{}: finished before", student.label())),
+                false => self.train(student, &folder, &mut reporter)?,
             }
         }
-        let table = self.table(&measures, &narrator)?;
+        let table = self.table(&measures, &reporter)?;
         publish_table(
             &self.root,
             &table,
@@ -193,7 +194,7 @@ impl Distillation<'_> {
     }
 
     /// Texts held out and what the teacher says of them; written once.
-    fn measures(&mut self, narrator: &Narrator) -> Result<Measures, Failure> {
+    fn measures(&mut self, reporter: &ProgressReporter) -> Result<Measures, Failure> {
         let folder = self.root.join(Settings::TEXTS);
         let found = match self.begins_anew() {
             true => None,
@@ -202,7 +203,7 @@ impl Distillation<'_> {
         let (held_out, fresh) = match found {
             Some(held_out) => (held_out, None),
             None => {
-                narrator.say("reading the texts");
+                reporter.say("reading the texts");
                 let texts = self.read_texts()?;
                 (texts.held_out.clone(), Some(texts))
             }
@@ -218,7 +219,7 @@ impl Distillation<'_> {
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
             agreement.write(&folder.join(Settings::GRADED), &held_out)?;
             texts.write(&folder)?;
-            narrator.say(&format!(
+            reporter.say(&format!(
                 "texts      {} to learn from, {} held out ({HELD_OUT})",
                 texts.train.len(),
                 held_out.len()
@@ -231,7 +232,7 @@ impl Distillation<'_> {
                 self.context,
                 self.args.no_tests || self.settings.no_tests,
                 &[],
-                narrator,
+                reporter,
             ),
             dev: self.settings.dev.clone(),
         })
@@ -242,12 +243,12 @@ impl Distillation<'_> {
         &self,
         student: &StudentShape,
         root: &Path,
-        narrator: &mut Narrator,
+        reporter: &mut ProgressReporter,
     ) -> Result<(), Failure> {
-        narrator.say(&format!("student {}", student.label()));
+        reporter.say(&format!("student {}", student.label()));
         let (mut run, folder) = match RunFolder::is_taken(root) {
             true => {
-                let (folder, recipe) = RunFolder::open(root)?;
+                let (folder, recipe) = Recipe::open_run(root)?;
                 let other = |p| p != recipe.precision;
                 if self.context.precision.is_some_and(other) {
                     return Err(Failure::Usage(
@@ -255,7 +256,7 @@ impl Distillation<'_> {
                             .into(),
                     ));
                 }
-                (prepare(recipe, root, self.context, narrator)?.0, folder)
+                (prepare(recipe, root, self.context, reporter)?.0, folder)
             }
             false => {
                 let Place::Held(held) = &self.place else {
@@ -276,25 +277,25 @@ impl Distillation<'_> {
                 )?;
                 let mut recipe = self.settings.recipe(student, &self.named_teacher())?;
                 let (mut run, mut resolved) =
-                    prepare(recipe.clone(), root, self.context, narrator)?;
+                    prepare(recipe.clone(), root, self.context, reporter)?;
                 if let (None, Some(minutes)) = (self.settings.steps, self.settings.minutes) {
-                    narrator.note("measuring the speed");
+                    reporter.note("measuring the speed");
                     run.estimate_steps()?;
                     let stage = &run.plan().stages[0];
                     let a_step = stage.seconds.unwrap_or(1.0) / stage.steps as f64;
                     let steps = (60.0 * minutes / a_step.max(1e-6)) as u64;
                     recipe.stages[0].steps = Some(steps.max(1));
                     recipe.stages[0].epochs = None;
-                    (run, resolved) = prepare(recipe, root, self.context, narrator)?;
+                    (run, resolved) = prepare(recipe, root, self.context, reporter)?;
                 }
-                (run, folder.with_recipe(&resolved, root)?)
+                (run, resolved.begin_in(folder, root)?)
             }
         };
         // Without graded pairs a calibration's scale would be the teacher's cosine.
         if self.settings.dev.is_none() {
             run.uncalibrated();
         }
-        run.execute(&folder, narrator)?;
+        run.execute(&folder, reporter)?;
         Ok(())
     }
 
@@ -309,8 +310,8 @@ impl Distillation<'_> {
         }
     }
 
-    fn table(&self, measures: &Measures, narrator: &Narrator) -> Result<Table, Failure> {
-        narrator.say("measuring the teacher and its students");
+    fn table(&self, measures: &Measures, reporter: &ProgressReporter) -> Result<Table, Failure> {
+        reporter.say("measuring the teacher and its students");
         let mut rows = vec![self.row("teacher", &self.teacher, measures)?];
         for student in &self.settings.students {
             let folder = self.root.join(student.label());

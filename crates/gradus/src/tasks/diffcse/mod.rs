@@ -9,12 +9,13 @@
 //! reaches the sentence encoder through the vector alone. Generator and
 //! discriminator exist in training only.
 
-pub(crate) mod auxiliary;
-pub(crate) mod choice;
-pub(crate) mod generator;
-pub(crate) mod score;
-pub(crate) mod term;
+mod auxiliary;
+mod choice;
+mod generator;
+mod score;
+mod term;
 
+pub(crate) use auxiliary::Auxiliary;
 pub use generator::Generator;
 pub use score::{DifferenceReport, DifferenceScore};
 pub use term::{Difference, Rebuilt, Term};

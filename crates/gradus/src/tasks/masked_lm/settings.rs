@@ -160,7 +160,7 @@ impl Settings {
             return Ok(());
         };
         Err(TrainError::Stage {
-            stage: super::run::STAGE.into(),
+            stage: super::task::STAGE.into(),
             message: problem,
         }
         .into())
@@ -173,7 +173,7 @@ impl Settings {
     /// [`Error::Io`].
     pub fn begin_in(&self, folder: RunFolder, base_dir: &Path) -> Result<RunFolder> {
         let text = toml::to_string(self).map_err(|e| Error::Internal(format!("settings: {e}")))?;
-        folder.described(SETTINGS, &text, base_dir)
+        folder.with_description(SETTINGS, &text, base_dir)
     }
 
     /// Opens the folder of a run that was begun.

@@ -1,13 +1,16 @@
 //! What a run encodes once: the texts of stages that leave the encoder alone, and
 //! those that teachers are asked for. Only what the stage's steps will see.
 
-use super::run::Run;
+use super::Similarity;
 use super::stage::Prepared;
 use crate::Result;
 use crate::models::{EncodeOptions, SentenceEncoder};
+use crate::recipe::Freeze;
 use crate::teacher::{Numbered, TeacherVectors, cache_folder};
 use crate::text::Tokens;
-use crate::training::order::{epoch_key, order};
+use crate::training::seconds_per_step;
+use crate::training::{epoch_key, order};
+use crate::util::machine::free_memory;
 use gradus_kernels::Backend;
 use serde::Serialize;
 use std::time::Instant;
@@ -66,7 +69,7 @@ pub(crate) fn texts_of(rows: &[u32], width: usize, columns: usize, examples: &[u
 
 impl Prepared {
     /// The texts that its teachers are asked for.
-    pub(crate) fn asked(&self) -> Vec<Numbered<'_>> {
+    pub(crate) fn texts_for_teachers(&self) -> Vec<Numbered<'_>> {
         let texts = self.for_teachers.iter();
         texts.map(|(n, text)| (*n, text.as_str())).collect()
     }
@@ -78,7 +81,7 @@ const SAMPLE: usize = 256;
 /// So many texts are encoded before anybody waits.
 const FEW: usize = 1000;
 
-impl<B: Backend> Run<B> {
+impl<B: Backend> Similarity<B> {
     /// Measures how long the texts take that are encoded once, by encoding some,
     /// and looks up how many are there from earlier runs.
     ///
@@ -94,10 +97,29 @@ impl<B: Backend> Run<B> {
         Ok(())
     }
 
+    /// Puts into the plan how long the steps of the stages take, measured on some. A
+    /// stage that needs more memory than is free is not tried.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn estimate_steps(&mut self) -> Result<()> {
+        for s in 0..self.stages.len() {
+            let free = free_memory().unwrap_or(u64::MAX);
+            let frozen = self.stages[s].settings.freeze == Freeze::Encoder;
+            if frozen || self.plan.stages[s].memory_bytes > free {
+                continue;
+            }
+            let a_step = seconds_per_step(self, s)?;
+            let plan = &mut self.plan.stages[s];
+            plan.seconds = Some(a_step * plan.steps as f64);
+        }
+        Ok(())
+    }
+
     fn measure(&self, s: usize, plan: EncodingPlan) -> Result<EncodingPlan> {
         let stage = &self.stages[s];
         let mut plan = plan;
-        match plan.teacher.as_ref().map(|name| &self.beside[name]) {
+        match plan.teacher.as_ref().map(|name| &self.other_models[name]) {
             None => {
                 let sample: Vec<Tokens> = spread(&stage.encoded, SAMPLE)
                     .map(|&t| stage.texts[t as usize].clone())
@@ -105,17 +127,17 @@ impl<B: Backend> Run<B> {
                 plan.seconds = Some(time(&self.model, &sample) * plan.left() as f64);
             }
             Some(folder) => {
-                let asked = stage.asked();
+                let texts = stage.texts_for_teachers();
                 let cache = cache_folder();
                 let backend = self.model.backend();
-                let missing = TeacherVectors::missing(folder, backend, &asked, &cache)?;
+                let missing = TeacherVectors::missing(folder, backend, &texts, &cache)?;
                 plan.found = Some(plan.texts - missing.min(plan.texts));
                 plan.seconds = Some(0.0);
                 if missing > 0 {
                     let backend = self.model.shared_backend();
                     let teacher = SentenceEncoder::load_beside(folder, backend)?;
-                    let texts: Vec<&str> = asked.iter().map(|t| t.1).collect();
-                    plan.seconds = Some(seconds_per_text(&teacher, &texts)? * missing as f64);
+                    let sample: Vec<&str> = texts.iter().map(|t| t.1).collect();
+                    plan.seconds = Some(seconds_per_text(&teacher, &sample)? * missing as f64);
                 }
             }
         }

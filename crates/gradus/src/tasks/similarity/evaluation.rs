@@ -5,10 +5,10 @@ use crate::models::{EncodeOptions, SentenceEncoder};
 use crate::nn::{Features, RegressionHead};
 use crate::text::{TextCounts, Tokens};
 use crate::training::TrainError;
+use crate::util::interned::Interned;
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// Pairs to select by, tokenised once.
 pub struct DevSet {
@@ -42,6 +42,24 @@ pub struct DevEvaluation {
     pub head_pearson: Option<Correlation>,
     /// How the vectors are spread.
     pub geometry: Geometry,
+}
+
+impl DevEvaluation {
+    /// The scores in one line.
+    pub fn describe(&self) -> String {
+        let percent = |score: Correlation| match score.value() {
+            Some(value) => format!("{:.2}", 100.0 * value),
+            None => "undefined".into(),
+        };
+        let mut line = format!("{} {}", self.dev, percent(self.spearman));
+        if let Some(head) = self.head_spearman {
+            line += &format!(", head {}", percent(head));
+        }
+        if let Some(cosine) = self.geometry.mean_cosine {
+            line += &format!(", random pairs' cosine {cosine:.2}");
+        }
+        line
+    }
 }
 
 /// Fewer pairs have no order worth following: two always correlate by 1 or -1.
@@ -79,7 +97,7 @@ impl DevSet {
         scale: Option<(f64, f64)>,
         model: &SentenceEncoder<B>,
     ) -> Result<Self> {
-        let mut unique = Unique::default();
+        let mut unique = Interned::default();
         let places = pairs
             .iter()
             .map(|p| (unique.place(&p.first), unique.place(&p.second)))
@@ -170,21 +188,5 @@ impl DevSet {
             head_pearson: grades.as_ref().map(|g| pearson(g, &self.grades)),
             geometry: Geometry::of(embeddings, &positives, 0),
         }
-    }
-}
-
-/// Texts, each once.
-#[derive(Default)]
-pub(crate) struct Unique<'a> {
-    pub texts: Vec<&'a str>,
-    places: HashMap<&'a str, usize>,
-}
-
-impl<'a> Unique<'a> {
-    pub fn place(&mut self, text: &'a str) -> usize {
-        *self.places.entry(text).or_insert_with(|| {
-            self.texts.push(text);
-            self.texts.len() - 1
-        })
     }
 }

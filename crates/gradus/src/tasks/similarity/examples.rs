@@ -1,11 +1,11 @@
 //! What a stage trains on: examples of one or more texts, from its sources.
 
-use super::evaluation::Unique;
 use super::overlap::Watch;
 use super::stage::Context;
 use crate::data::{DataError, GradedPair, PairIndex, RowKind, Source};
 use crate::recipe::Stage;
 use crate::training::TrainError;
+use crate::util::interned::Interned;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 
@@ -86,7 +86,7 @@ impl Examples {
             hash.update(pair.weight.to_le_bytes());
             hash.update(pair.tolerance.unwrap_or(-1.0).to_le_bytes());
         }
-        let mut unique = Unique::default();
+        let mut unique = Interned::default();
         let places = pairs.iter().flat_map(|p| [&p.first, &p.second]);
         let rows = places.map(|text| unique.place(text) as u32).collect();
         Ok(Self {
@@ -140,7 +140,7 @@ impl Examples {
             rows.extend(found.rows);
         }
         let kind = kind.unwrap_or(RowKind::Texts);
-        let mut unique = Unique::default();
+        let mut unique = Interned::default();
         let mut places = Vec::new();
         for row in &rows {
             for text in row {

@@ -3,7 +3,7 @@
 use super::stage::Prepared;
 use crate::models::{EncodeOptions, SentenceEncoder};
 use crate::text::Tokens;
-use crate::training::{Observer, check_cancelled};
+use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 

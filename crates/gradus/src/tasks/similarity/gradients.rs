@@ -3,51 +3,47 @@
 use super::chunks::{Pass, accumulate};
 use super::frozen::Frozen;
 use super::micro_batch::MicroBatch;
-use super::run::Run;
-use crate::tasks::diffcse::auxiliary::Auxiliary;
+use super::stage::Prepared;
+use crate::models::SentenceEncoder;
+use crate::tasks::diffcse::Auxiliary;
+use crate::training::Moment;
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::{Dropout, mix64};
 
-/// The gradients of all that a stage trains but its auxiliary network, which
-/// has its own.
-pub(crate) struct Gradients<B: Backend> {
-    pub encoder: B::Arena,
-    /// Of the objective's parameters.
-    pub head: Vec<f32>,
+/// The examples of a step, and the objective's own parameters with their gradients,
+/// which are zero.
+pub(crate) struct StepGradients<'a> {
+    pub stage: &'a Prepared,
+    pub examples: &'a [u32],
+    pub parameters: &'a [f32],
+    pub head: &'a mut [f32],
 }
 
-impl<B: Backend> Gradients<B> {
-    fn clear(&mut self, backend: &B) {
-        backend.zero(&mut self.encoder);
-        self.head.fill(0.0);
-    }
-}
-
-impl<B: Backend> Run<B> {
-    /// The loss of a step's examples and its gradients, also those of the
-    /// stage's auxiliary network.
-    pub(crate) fn gradients(
-        &self,
-        (s, step): (usize, u64),
-        examples: &[u32],
-        head: &[f32],
-        grads: &mut Gradients<B>,
-        mut auxiliary: Option<&mut Auxiliary<B>>,
+impl StepGradients<'_> {
+    /// The loss of the examples. Adds its gradients to those of the encoder and, with
+    /// an auxiliary loss, to its network's.
+    pub fn of_all<B: Backend>(
+        self,
+        model: &SentenceEncoder<B>,
+        seed: u64,
+        at: Moment,
+        encoder: &mut B::Arena,
+        mut auxiliary: Option<(&mut Auxiliary<B>, &mut B::Arena)>,
     ) -> Result<f64> {
-        let stage = &self.stages[s];
-        grads.clear(self.model.backend());
-        if let Some(auxiliary) = auxiliary.as_deref_mut() {
+        let stage = self.stage;
+        if let Some((auxiliary, _)) = &mut auxiliary {
             auxiliary.begin();
         }
+        let of_stage = mix64(seed ^ ((at.stage as u64) << 32));
         let pass = Pass {
-            dropout: Dropout::for_step(0.0, mix64(self.recipe.seed ^ ((s as u64) << 32)), step),
+            dropout: Dropout::for_step(0.0, of_stage, at.step),
             limit: stage.settings.chunk_tokens,
             denoise: stage.prompting.denoise,
         };
         let mut total = 0.0;
-        for (m, micro) in examples.chunks(stage.settings.batch).enumerate() {
-            let share = micro.len() as f64 / examples.len() as f64;
+        for (m, micro) in self.examples.chunks(stage.settings.batch).enumerate() {
+            let share = micro.len() as f64 / self.examples.len() as f64;
             let batch = MicroBatch::new(stage, micro)?;
             let first_stream = (stage.columns * m * stage.settings.batch) as u64;
             let texts = batch.texts.iter().zip(first_stream..).enumerate();
@@ -59,13 +55,14 @@ impl<B: Backend> Run<B> {
                 })
                 .collect();
             let objective = |embeddings: &Embeddings| {
-                let mut output = match auxiliary.as_deref_mut() {
-                    None => batch.evaluate(embeddings, head, None),
-                    Some(auxiliary) => {
-                        let mut beside = |vectors: &Embeddings| {
-                            auxiliary.evaluate((step, &sequences), vectors, pass.limit, share)
+                let mut output = match &mut auxiliary {
+                    None => batch.evaluate(embeddings, self.parameters, None),
+                    Some((auxiliary, gradients)) => {
+                        let mut loss = |vectors: &Embeddings| {
+                            let texts = (at.step, &sequences[..]);
+                            auxiliary.evaluate(texts, vectors, pass.limit, share, gradients)
                         };
-                        batch.evaluate(embeddings, head, Some(&mut beside))
+                        batch.evaluate(embeddings, self.parameters, Some(&mut loss))
                     }
                 };
                 for g in &mut output.embeddings {
@@ -73,9 +70,9 @@ impl<B: Backend> Run<B> {
                 }
                 output
             };
-            let output = accumulate(&self.model, &sequences, pass, objective, &mut grads.encoder);
+            let output = accumulate(model, &sequences, pass, objective, encoder);
             total += share * output.loss;
-            for (sum, g) in grads.head.iter_mut().zip(&output.parameters) {
+            for (sum, g) in self.head.iter_mut().zip(&output.parameters) {
                 *sum += share as f32 * g;
             }
         }
@@ -83,17 +80,11 @@ impl<B: Backend> Run<B> {
     }
 
     /// The same where the encoder is frozen.
-    pub(crate) fn head_gradients(
-        &self,
-        s: usize,
-        examples: &[u32],
-        vectors: &Frozen,
-        head: &[f32],
-        grads: &mut Gradients<B>,
-    ) -> Result<f64> {
-        let batch = MicroBatch::new(&self.stages[s], examples)?;
-        let output = batch.evaluate(&vectors.gather(&batch.texts), head, None);
-        grads.head.copy_from_slice(&output.parameters);
+    pub fn of_head(self, vectors: &Frozen) -> Result<f64> {
+        let batch = MicroBatch::new(self.stage, self.examples)?;
+        let vectors = vectors.gather(&batch.texts);
+        let output = batch.evaluate(&vectors, self.parameters, None);
+        self.head.copy_from_slice(&output.parameters);
         Ok(output.loss)
     }
 }

@@ -10,6 +10,7 @@ use crate::data::overlap::{
 use crate::data::{DataError, DataRoot, GradedPair, Known, Source, Split};
 use crate::format::SetOverlap;
 use crate::recipe::Recipe;
+use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 
 /// What a run's training data shares with the seven test sets, as far as they
@@ -35,6 +36,17 @@ impl RunOverlap {
     pub fn read(root: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(root.join(Self::FILE)).ok()?;
         serde_json::from_str(&text).ok()
+    }
+
+    /// Writes it into the folder of a run.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn write(&self, root: &Path) -> Result<()> {
+        let mut json = serde_json::to_vec_pretty(self)
+            .map_err(|e| Error::Internal(format!("overlap: {e}")))?;
+        json.push(b'\n');
+        write_bytes(&root.join(Self::FILE), &json)
     }
 
     /// The finding in words.

@@ -1,5 +1,6 @@
 use super::{EncodingPlan, RunOverlap};
 use crate::text::TextCounts;
+use crate::training::StageRecord;
 use serde::Serialize;
 
 /// What a run will do, worked out before it begins.
@@ -70,6 +71,27 @@ pub struct StagePlan {
     pub seconds: Option<f64>,
     /// Parameters, gradients, moments and the activations of one batch.
     pub memory_bytes: u64,
+}
+
+impl StagePlan {
+    /// What `run.json` says of the stage.
+    pub(crate) fn record(&self) -> StageRecord {
+        StageRecord {
+            name: self.name.clone(),
+            objective: self.objective.clone(),
+            encoder_frozen: self.encoder_frozen,
+            unit: self.unit.clone(),
+            examples: self.pairs,
+            skipped: self.skipped,
+            excluded: self.excluded,
+            steps: self.steps,
+            batch: self.effective_batch,
+            peak_rate: match self.encoder_frozen {
+                true => self.head_peak_rate,
+                false => self.peak_rate,
+            },
+        }
+    }
 }
 
 /// The stages that need more than `free` bytes of memory, a sentence each.

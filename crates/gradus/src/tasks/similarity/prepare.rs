@@ -1,27 +1,24 @@
-use super::Plan;
+//! A recipe made ready: everything is read, checked and counted before any training.
+
 use super::evaluation::{DevSet, check_dev};
 use super::overlap::Watch;
 use super::plan::shortages;
 use super::prompting::{set_prompt, set_template};
 use super::stage::{Context, Prepared};
+use super::{Plan, Similarity};
 use crate::Result;
-use crate::calibration::Calibration;
 use crate::data::DataRoot;
 use crate::format::Provenance;
 use crate::losses::LossName;
 use crate::models::{ModelFolder, SentenceEncoder};
-use crate::nn::RegressionHead;
-use crate::recipe::{Recipe, Stage};
-use crate::teacher::{self, TeacherVectors};
-use crate::training::events::{Observer, check_cancelled};
-use crate::training::{RunFolder, RunInputs, TrainError};
+use crate::recipe::{Freeze, NextFrom, Recipe, Stage};
+use crate::training::{RunInputs, StageOutline, TrainError};
+use crate::util::Observer;
 use crate::util::machine::free_memory;
 use gradus_kernels::Backend;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Where a run finds its data.
 #[derive(Debug, Clone)]
@@ -35,44 +32,7 @@ pub struct RunOptions {
     pub teachers: BTreeMap<String, PathBuf>,
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
-    /// The best model's folder.
-    pub model: PathBuf,
-    /// The dev score before training.
-    pub initial: Option<f64>,
-    /// The best dev score of the last stage.
-    pub best: Option<f64>,
-    /// The step it was reached at.
-    pub best_step: u64,
-    /// Wall time since this process began or resumed the run, in seconds.
-    pub seconds: f64,
-}
-
-/// A recipe made ready to be carried out.
-pub struct Run<B: Backend> {
-    pub(crate) recipe: Recipe,
-    pub(crate) model: SentenceEncoder<B>,
-    pub(crate) stages: Vec<Prepared>,
-    pub(crate) dev: Option<DevSet>,
-    pub(crate) plan: Plan,
-    pub(crate) fingerprint: String,
-    /// What else its numbers depend on.
-    pub(crate) inputs: RunInputs,
-    /// Whether the model is calibrated on the dev set in the end.
-    calibrated: bool,
-    /// The training runs behind the model that this one begins with.
-    pub(crate) earlier: Provenance,
-    /// The folders of teachers and generators.
-    pub(crate) beside: BTreeMap<String, PathBuf>,
-    /// The folder of the model that the run begins with.
-    pub(crate) start: PathBuf,
-    /// The head that came with the model, for the first stage.
-    pub(crate) given_head: Option<RegressionHead>,
-}
-
-impl<B: Backend> Run<B> {
+impl<B: Backend> Similarity<B> {
     /// Loads the model from `model_folder`, reads and tokenises all data,
     /// builds every objective and counts every step.
     ///
@@ -168,9 +128,10 @@ impl<B: Backend> Run<B> {
             stages: stages.iter().map(|s| s.plan.clone()).collect(),
         };
         let fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        let mut run = Self {
+        let mut task = Self {
+            outlines: stages.iter().map(|s| outline(s, dev.as_ref())).collect(),
             recipe,
-            beside: options.teachers.clone(),
+            other_models: options.teachers.clone(),
             start: model_folder.to_path_buf(),
             earlier: Provenance::load(model_folder)?,
             given_head: model.head().cloned(),
@@ -181,110 +142,40 @@ impl<B: Backend> Run<B> {
             fingerprint,
             inputs,
             calibrated: true,
+            frozen: None,
+            auxiliary: None,
+            order: None,
         };
         // What is wrong with an auxiliary network shows now; it is loaded again
         // when its stage begins.
-        for s in 0..run.stages.len() {
-            if let Some(auxiliary) = run.auxiliary(s)? {
-                run.plan.stages[s].memory_bytes += auxiliary.generator_bytes();
+        for s in 0..task.stages.len() {
+            if let Some(auxiliary) = task.load_auxiliary(s)? {
+                task.plan.stages[s].memory_bytes += auxiliary.generator_bytes();
             }
         }
         if let Some(free) = free_memory() {
-            for shortage in shortages(&run.plan.stages, free) {
+            for shortage in shortages(&task.plan.stages, free) {
                 observer.warn(&shortage);
             }
         }
-        Ok(run)
+        Ok(task)
     }
+}
 
-    /// Leaves no calibration with the model: the dev set's labels are no grades.
-    pub fn uncalibrated(&mut self) {
-        self.calibrated = false;
-    }
-
-    /// What the run will do.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// The model in its current state.
-    pub fn model(&self) -> &SentenceEncoder<B> {
-        &self.model
-    }
-
-    /// Carries the run out, from its latest checkpoint if there is one.
-    ///
-    /// # Errors
-    /// [`TrainError::NotFinite`]; [`TrainError::Folder`] where a checkpoint
-    /// does not belong to this recipe's data; [`crate::Error::Io`].
-    pub fn execute(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary> {
-        let started = Instant::now();
-        // A run that goes on keeps what it found in the beginning, so that its
-        // model card does not depend on the data folder of the day.
-        match folder.read_overlap() {
-            Some(overlap) => self.plan.overlap = overlap,
-            None => folder.write_overlap(&self.plan.overlap)?,
-        }
-        observer.begin(&self.plan);
-        let mut progress = match folder.take_up(&mut |message| observer.warn(message))? {
-            Some(checkpoint) => self.resume(folder, checkpoint)?,
-            None => self.at_start(folder)?,
-        };
-        if progress.state.stage < self.stages.len() {
-            let state = &progress.state;
-            progress.recorder.write(folder.root(), state, false)?;
-        }
-        while progress.state.stage < self.stages.len() {
-            check_cancelled(observer, "between stages, with a checkpoint")?;
-            self.stage(&mut progress, folder, observer)?;
-            self.hand_over(&mut progress, folder, observer)?;
-        }
-        progress.metrics.flush()?;
-        self.calibrate(folder, observer)?;
-        observer.end();
-        Ok(Summary {
-            model: folder.model(),
-            initial: progress.state.initial,
-            best: progress.state.best,
-            best_step: progress.state.best_step,
-            seconds: started.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// Has a stage's teachers look at its texts, or finds what they made of them
-    /// before.
-    pub(crate) fn ask_teachers(&mut self, s: usize, observer: &mut dyn Observer) -> Result<()> {
-        let stage = &self.stages[s];
-        let texts = stage.asked();
-        let mut taught = vec![];
-        for teacher in &stage.settings.teachers {
-            let backend = self.model.shared_backend();
-            let model = &self.beside[&teacher.model];
-            let cache = teacher::cache_folder();
-            let vectors = TeacherVectors::prepare(model, backend, &texts, &cache, observer)?;
-            taught.push(vectors);
-        }
-        self.stages[s].teachers = taught;
-        Ok(())
-    }
-
-    /// Leaves a calibration with the model of a run that is over, fitted on its
-    /// dev set.
-    fn calibrate(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<()> {
-        let model = folder.model();
-        let Some(dev) = &self.dev else { return Ok(()) };
-        if !self.calibrated || Calibration::path(&model).exists() {
-            return Ok(());
-        }
-        self.model.reload(&model)?;
-        match dev.calibrate(&self.model) {
-            Ok(calibration) => {
-                calibration.save(&model)?;
-                observer.note(&format!("calibrated: {}", calibration.describe()));
-            }
-            Err(why) => observer.warn(&format!("the model is not calibrated: {why}")),
-        }
-        Ok(())
+/// How the loop goes through a stage.
+fn outline(stage: &Prepared, dev: Option<&DevSet>) -> StageOutline {
+    StageOutline {
+        name: stage.plan.name.clone(),
+        steps: stage.plan.steps,
+        steps_per_epoch: stage.plan.steps_per_epoch,
+        schedule: stage.schedule,
+        evaluate_every: stage.plan.evaluate_every,
+        selected_by: match stage.settings.freeze {
+            Freeze::None => dev.map(|dev| dev.name.clone()),
+            Freeze::Encoder => None,
+        },
+        next_from_best: stage.settings.next_from == NextFrom::Best,
+        unit: "pairs",
     }
 }
 
