@@ -12,6 +12,7 @@ mod eval;
 mod failures;
 mod info;
 mod learnable;
+mod old_runs;
 mod outputs;
 mod precision;
 mod pretrain;

@@ -2,13 +2,12 @@
 
 use gradus::data::{GradedPair, Loaded};
 use gradus::eval::{Embedder, Judged, Suite};
+use gradus::format::content_key;
 use gradus::nn::{Features, RegressionHead};
 use gradus::output::Unfinished;
+use gradus::util::content_hash::ContentHash;
 use gradus::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// The pairs that a run selected by.
@@ -92,13 +91,8 @@ pub fn judge(
 /// # Errors
 /// [`Error::Io`].
 pub fn key(model: &Path, numbers: &str, suite: &Suite, dev: Option<&DevPairs>) -> Result<String> {
-    let mut hash = Sha256::new();
-    let mut text = |text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    };
-    text(env!("CARGO_PKG_VERSION"));
-    text(numbers);
+    let mut hash = ContentHash::default();
+    hash.part(env!("CARGO_PKG_VERSION"));
     let of_dev = dev.iter().flat_map(|dev| &dev.pairs);
     for pair in suite
         .tasks
@@ -106,41 +100,14 @@ pub fn key(model: &Path, numbers: &str, suite: &Suite, dev: Option<&DevPairs>) -
         .flat_map(|task| task.iter())
         .chain(of_dev)
     {
-        text(&pair.first);
-        text(&pair.second);
+        hash.part(&pair.first);
+        hash.part(&pair.second);
     }
     for task in &suite.tasks {
-        text(&format!("{} {}", task.name, task.pairs()));
+        hash.part(format!("{} {}", task.name, task.pairs()));
     }
-    let mut files = Vec::new();
-    list(model, &mut files)?;
-    files.sort();
-    for path in files {
-        let mut file = File::open(&path).map_err(Error::io(&path))?;
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut buffer).map_err(Error::io(&path))? {
-                0 => break,
-                n => hash.update(&buffer[..n]),
-            }
-        }
-    }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// The files that a model's vectors depend on.
-fn list(folder: &Path, files: &mut Vec<std::path::PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
-        let path = entry.map_err(Error::io(folder))?.path();
-        let name = path.file_name().unwrap_or_default();
-        let kind = path.extension().unwrap_or_default();
-        if path.is_dir() {
-            list(&path, files)?;
-        } else if kind == "safetensors" || (kind == "json" && name != "calibration.json") {
-            files.push(path);
-        }
-    }
-    Ok(())
+    hash.part(content_key(model, numbers)?);
+    Ok(hash.finish())
 }
 
 #[derive(Serialize, Deserialize)]

@@ -7,8 +7,7 @@
 //! rounded; published averages are of numbers already rounded to two
 //! decimals, so that the last digit may differ.
 
-use std::collections::HashMap;
-
+use crate::util::interned::Interned;
 use serde::{Deserialize, Serialize};
 
 use super::embedder::embed_all;
@@ -232,7 +231,7 @@ impl Suite {
             notes.push(format!(
                 "{} of {} sentences have a vector that is zero or not finite; their cosine counts as 0",
                 vectors.broken,
-                vectors.places.len()
+                vectors.texts.texts.len()
             ));
         }
         let scores = SuiteScores {
@@ -248,7 +247,7 @@ impl Suite {
 
 /// The vectors of all sentences of some tasks.
 struct Vectors<'a> {
-    places: HashMap<&'a str, usize>,
+    texts: Interned<'a>,
     embeddings: crate::Embeddings,
     /// How many vectors have no direction.
     broken: usize,
@@ -256,31 +255,26 @@ struct Vectors<'a> {
 
 impl<'a> Vectors<'a> {
     fn of(tasks: impl Iterator<Item = &'a Task>, embedder: &dyn Embedder) -> Result<Self> {
-        let mut places = HashMap::new();
-        let mut texts = Vec::new();
+        let mut texts = Interned::default();
         for pair in tasks.flat_map(Task::iter) {
-            for text in [pair.first.as_str(), pair.second.as_str()] {
-                places.entry(text).or_insert_with(|| {
-                    texts.push(text);
-                    texts.len() - 1
-                });
-            }
+            texts.place(&pair.first);
+            texts.place(&pair.second);
         }
-        let embeddings = embed_all(embedder, &texts)?;
+        let embeddings = embed_all(embedder, &texts.texts)?;
         let directed =
             |row: &[f32]| row.iter().all(|v| v.is_finite()) && row.iter().any(|v| *v != 0.0);
         let broken = (0..embeddings.rows())
             .filter(|&i| !directed(embeddings.row(i)))
             .count();
         Ok(Self {
-            places,
+            texts,
             embeddings,
             broken,
         })
     }
 
     fn cosine(&self, pair: &GradedPair) -> f64 {
-        let row = |text: &str| self.places.get(text).map(|&i| self.embeddings.row(i));
+        let row = |text: &str| self.texts.find(text).map(|i| self.embeddings.row(i));
         match (row(&pair.first), row(&pair.second)) {
             (Some(a), Some(b)) => Some(cosine(a, b)).filter(|c| c.is_finite()).unwrap_or(0.0),
             _ => 0.0,

@@ -1,27 +1,27 @@
 //! What vectors are computed from, as a hash.
 
+use crate::util::content_hash::ContentHash;
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Of the files of a model's folder that its vectors depend on, and of `extra`,
 /// whatever else matters.
-pub(crate) fn content_key(model: &Path, extra: &str) -> Result<String> {
-    let mut hash = Sha256::new();
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn content_key(model: &Path, extra: &str) -> Result<String> {
+    let mut hash = ContentHash::default();
     let mut files = Vec::new();
     collect(model, Path::new(""), &mut files)?;
     files.sort();
     for file in files {
-        let name = file.to_string_lossy().replace('\\', "/");
-        part(&mut hash, name.as_bytes());
+        hash.part(file.to_string_lossy().replace('\\', "/"));
         let path = model.join(&file);
-        let own = digest(&path).map_err(Error::io(&path))?;
-        part(&mut hash, &own);
+        hash.file(&path).map_err(Error::io(&path))?;
     }
-    part(&mut hash, extra.as_bytes());
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    hash.part(extra);
+    Ok(hash.finish())
 }
 
 /// Of the files that make the model in a folder: those directly in it, and those
@@ -31,43 +31,24 @@ pub(crate) fn model_key(model: &Path) -> Result<String> {
     collect(model, Path::new(""), &mut files)?;
     files.sort();
     let is_module = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
-    let mut hash = Sha256::new();
+    let mut hash = ContentHash::default();
     for file in files {
         let name = file.to_string_lossy().replace('\\', "/");
         if name
             .split_once('/')
             .is_none_or(|(folder, _)| is_module(folder))
         {
-            part(&mut hash, name.as_bytes());
+            hash.part(&name);
             let path = model.join(&file);
-            part(&mut hash, &digest(&path).map_err(Error::io(&path))?);
+            hash.file(&path).map_err(Error::io(&path))?;
         }
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hash.finish())
 }
 
 /// Of a text.
 pub(crate) fn text_key(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
-}
-
-/// Of a file's bytes, which may be more than memory should hold.
-fn digest(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().to_vec()),
-            read => hash.update(&buffer[..read]),
-        }
-    }
-}
-
-/// With its length, so that no two lists of parts run into the same bytes.
-fn part(hash: &mut Sha256, bytes: &[u8]) {
-    hash.update((bytes.len() as u64).to_le_bytes());
-    hash.update(bytes);
 }
 
 /// Weights, configuration and vocabularies; other files say nothing about the
@@ -107,7 +88,10 @@ mod tests {
         write("README.md", "a card says nothing about vectors");
         assert_eq!(first, key("bf16"));
         write("1_Pooling/config.json", "cls");
-        assert_ne!(first, key("bf16"));
+        let second = key("bf16");
+        assert_ne!(first, second);
+        write("vocab.txt", "[PAD]");
+        assert_ne!(second, key("bf16"));
         assert_ne!(text_key("a"), text_key("A"));
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod prompts;
 pub(crate) mod provenance;
 pub(crate) mod tensor_file;
 
+pub use content::content_key;
 pub(crate) use content::model_key;
 pub use error::ModelError;
 pub use prompts::{PromptChoice, Prompts};

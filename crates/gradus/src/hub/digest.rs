@@ -1,5 +1,6 @@
 //! The checksums by which a hub names its files.
 
+use crate::util::content_hash::{digest_of, hex};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -51,31 +52,15 @@ impl Oid {
     }
 }
 
-/// The SHA-256 of the file at `path`.
-pub(super) fn sha256_of_file(path: &Path) -> io::Result<String> {
-    hash(Sha256::new(), File::open(path)?)
-}
+pub(super) use crate::util::content_hash::sha256_of_file;
 
 /// Whether `text` is hexadecimal as checksums and commits are written.
 pub(super) fn is_lower_hex(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn hash<D: Digest>(mut state: D, mut input: impl Read) -> io::Result<String> {
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => state.update(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(state
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect())
+fn hash<D: Digest>(state: D, input: impl Read) -> io::Result<String> {
+    digest_of(state, input).map(hex)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What a command reads, which it must not write to.
 
-use super::owned::{is_of_model, sha256};
+use super::owned::is_of_model;
 use super::place::{is_same, is_within, real};
 use super::{OutputError, Relation};
 use crate::data::{DataRoot, Source};
 use crate::format::model_key;
+use crate::util::content_hash::sha256_of_file;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,7 @@ impl Inputs {
         let of = |input: &Input| {
             let hash = match input.place.is_dir() {
                 true => model_key(&input.place)?,
-                false => sha256(&input.place).map_err(Error::io(&input.place))?,
+                false => sha256_of_file(&input.place).map_err(Error::io(&input.place))?,
             };
             Ok((format!("{} {}", input.what, input.path.display()), hash))
         };

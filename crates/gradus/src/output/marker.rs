@@ -2,6 +2,7 @@
 
 use super::OutputError;
 use crate::util::atomic::write_bytes;
+use crate::util::content_hash::hex;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -103,7 +104,7 @@ impl Marker {
         Self {
             format: FORMAT,
             kind,
-            id: hash[..8].iter().map(|b| format!("{b:02x}")).collect(),
+            id: hex(&hash[..8]),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             within: within.map(|marker| marker.id.clone()),
             data: within.and_then(|marker| marker.data.clone()),

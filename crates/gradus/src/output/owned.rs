@@ -3,12 +3,12 @@
 use super::OutputError;
 use crate::calibration::Calibration;
 use crate::util::atomic::{Unfinished, write_bytes};
+use crate::util::content_hash::sha256_of_file;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -61,7 +61,7 @@ impl Entry {
         Ok(Self {
             bytes: meta.len(),
             modified: modified(&meta),
-            sha256: sha256(path)?,
+            sha256: sha256_of_file(path)?,
         })
     }
 
@@ -72,7 +72,7 @@ impl Entry {
         meta.is_file()
             && meta.len() == self.bytes
             && (modified(&meta) == self.modified
-                || sha256(path).is_ok_and(|found| found == self.sha256))
+                || sha256_of_file(path).is_ok_and(|found| found == self.sha256))
     }
 }
 
@@ -80,17 +80,6 @@ fn modified(meta: &Metadata) -> u64 {
     let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
     let since = meta.modified().ok().and_then(since);
     since.map_or(0, |since| since.as_nanos() as u64)
-}
-
-pub(super) fn sha256(path: &Path) -> io::Result<String> {
-    let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hash.update(&buffer[..read]),
-        }
-    }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 impl Owned {

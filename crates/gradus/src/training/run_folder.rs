@@ -22,6 +22,9 @@ pub struct RunFolder {
 const BASE_DIR: &str = ".base_dir";
 
 impl RunFolder {
+    /// The folder, in a run's folder, of an untrained model that it begins with.
+    pub const START: &str = "start";
+
     /// A folder that was taken for a run.
     pub fn new(held: Held) -> Self {
         Self { held }

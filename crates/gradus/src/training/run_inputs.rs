@@ -4,6 +4,7 @@ use super::TrainError;
 use crate::Result;
 use crate::data::GradedPair;
 use crate::format::model_key;
+use crate::util::content_hash::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -45,8 +46,7 @@ impl RunInputs {
         let (low, high) = scale.unwrap_or((f64::NAN, f64::NAN));
         hash.update(low.to_le_bytes());
         hash.update(high.to_le_bytes());
-        let hash = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        self.add(what, hash);
+        self.add(what, hex(hash.finalize()));
         self
     }
 

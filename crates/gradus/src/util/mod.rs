@@ -1,6 +1,7 @@
 //! What every part of the crate may use and that knows none of them.
 
 pub(crate) mod atomic;
+pub mod content_hash;
 pub(crate) mod interned;
 pub mod machine;
 pub(crate) mod observer;

@@ -4,7 +4,7 @@ use super::texts::TRAIN;
 use crate::data::Source;
 use crate::models::StudentShape;
 use crate::recipe::Recipe;
-use crate::training::TrainError;
+use crate::training::{RunFolder, TrainError};
 use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ impl Settings {
     pub const GRADED: &str = "held-out.tsv";
 
     /// The untrained student of a run.
-    pub const START: &str = "start";
+    pub const START: &str = RunFolder::START;
 
     /// The texts' folder, in that of the distillation.
     pub const TEXTS: &str = "texts";

@@ -1,6 +1,7 @@
 //! What a sweep carries out: every combination of some values, in every recipe.
 
 use crate::training::TrainError;
+use crate::util::content_hash::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::Value;
@@ -94,7 +95,7 @@ impl Row {
     pub fn folder(&self, seed: u64) -> String {
         const LONGEST: usize = 60;
         let hash = Sha256::digest(format!("{}{}", self.recipe, self.settings.join("\n")));
-        let hash: String = hash.iter().take(4).map(|b| format!("{b:02x}")).collect();
+        let hash = hex(&hash[..4]);
         let mut name = String::new();
         for c in self.label().chars() {
             match c {

@@ -2,6 +2,7 @@ use crate::Result;
 use crate::text::Masked;
 use crate::text::{Pieces, Tokenizer};
 use crate::training::order;
+use crate::util::content_hash::hex;
 use gradus_kernels::dropout::mix64;
 use sha2::{Digest, Sha256};
 
@@ -102,7 +103,7 @@ impl Corpus {
         for id in &self.ids {
             hash.update(id.to_le_bytes());
         }
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        hex(hash.finalize())
     }
 }
 

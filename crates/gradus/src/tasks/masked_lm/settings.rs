@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub const SETTINGS: &str = "pretrain.toml";
 
 /// The folder, in a run's folder, of the untrained model.
-const START: &str = "start";
+const START: &str = RunFolder::START;
 
 /// A whole pretraining.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! The model card of a trained model.
 
 use super::{Plan, RunOverlap};
-use crate::jobs::distill::Settings;
+
 use crate::models::TemplateSettings;
 use crate::recipe::Recipe;
-use crate::training::State;
+use crate::training::{RunFolder, State};
 use crate::util::text_table::TextTable;
 use std::fmt::Write;
 
@@ -28,7 +28,7 @@ pub(crate) fn card(
         "---\npipeline_tag: sentence-similarity\n{tags}\n---\n"
     ));
     // A student begins as a folder of the run, whose name says nothing.
-    let is_student = plan.model == Settings::START && !recipe.description.is_empty();
+    let is_student = plan.model == RunFolder::START && !recipe.description.is_empty();
     line(match is_student {
         true => format!("# {}, trained with Gradus\n", recipe.description),
         false => format!("# {} trained with Gradus\n", plan.model),

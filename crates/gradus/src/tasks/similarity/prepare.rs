@@ -14,6 +14,7 @@ use crate::models::{ModelFolder, SentenceEncoder};
 use crate::recipe::{Freeze, NextFrom, Recipe, Stage};
 use crate::training::{RunInputs, StageOutline, TrainError};
 use crate::util::Observer;
+use crate::util::content_hash::hex;
 use crate::util::machine::free_memory;
 use gradus_kernels::Backend;
 use sha2::{Digest, Sha256};
@@ -127,7 +128,7 @@ impl<B: Backend> Similarity<B> {
             overlap,
             stages: stages.iter().map(|s| s.plan.clone()).collect(),
         };
-        let fingerprint = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let fingerprint = hex(hash.finalize());
         let mut task = Self {
             outlines: stages.iter().map(|s| outline(s, dev.as_ref())).collect(),
             recipe,
