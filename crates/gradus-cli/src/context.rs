@@ -1,36 +1,33 @@
-//! What the commands of one run share.
+//! The global options, as the library takes them.
 
 use crate::args::Global;
+use crate::console::Console;
 use crate::exit::Failure;
-use crate::progress::{Fetching, Manner};
-use gradus::data::{DataRoot, RootOrigin};
-use gradus::format::PromptChoice;
-use gradus::hub::{HubConfig, resolve_model};
+use crate::progress::Manner;
+use gradus::data::DataRoot;
+use gradus::jobs::Environment;
 use gradus::models::SentenceEncoder;
 use gradus::output::Marker;
-use gradus::{Device, Precision};
+use gradus::{Precision, Result};
 use gradus_kernels::cpu::Cpu;
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-/// The global options, understood.
+/// The global options.
 #[derive(Clone)]
 pub struct Context {
-    /// How to tell of progress.
+    /// How progress is shown.
     pub manner: Manner,
-    /// Where the public data sets are.
-    pub data: DataRoot,
-    /// The precision asked for, if any.
-    pub precision: Option<Precision>,
-    /// What models run on.
-    device: Device,
-    /// Number of threads; 0 for one per core.
-    threads: usize,
-    /// Whether the precision was told.
-    told: Cell<bool>,
-    /// The notes on models that were shown.
-    noted: RefCell<BTreeSet<String>>,
+    /// Where data and models are, and what models run on.
+    pub environment: Environment,
+}
+
+impl Deref for Context {
+    type Target = Environment;
+
+    fn deref(&self) -> &Environment {
+        &self.environment
+    }
 }
 
 impl Context {
@@ -44,104 +41,47 @@ impl Context {
                 .num_threads(threads)
                 .build_global();
         }
+        let mut environment = Environment::default();
+        environment.data = DataRoot::resolve(global.data.as_deref());
+        environment.precision = global.precision;
+        environment.device = global.device;
+        environment.threads = threads;
         Self {
             manner: Manner::choose(global.quiet),
-            data: DataRoot::resolve(global.data.as_deref()),
-            precision: global.precision,
-            device: global.device,
-            threads,
-            told: Cell::new(false),
-            noted: RefCell::default(),
+            environment,
         }
+    }
+
+    /// An observer that shows notes and progress.
+    pub fn console(&self) -> Console {
+        Console::new(self.manner)
     }
 
     /// The same with the public data sets that a run was begun with, unless the
     /// command line names others.
     pub fn resuming(&self, run: &Marker) -> Self {
-        let stored = run.data.as_deref().filter(|path| path.is_dir());
-        let data = match self.data.origin() {
-            RootOrigin::Explicit => self.data.clone(),
-            _ => stored.map_or_else(|| self.data.clone(), |path| DataRoot::resolve(Some(path))),
-        };
         Self {
-            data,
-            told: self.told.clone(),
-            noted: self.noted.clone(),
+            environment: self.environment.continuing(run),
             ..*self
         }
     }
 
-    /// A backend on the threads asked for, in a recipe's precision unless the
-    /// command line has another; says what it chose where that was left to us.
+    /// What models run on, in a recipe's precision unless the command line has
+    /// another.
     pub fn backend(&self, recipe: Precision) -> Result<Cpu, Failure> {
-        let precision = self.precision.unwrap_or(recipe);
-        let (backend, why) = self.device.backend(precision, self.threads)?;
-        if let Some(why) = why.filter(|_| !self.told.replace(true)) {
-            self.manner.note(&format!("precision  {why}"));
-        }
-        Ok(backend)
+        let backend = self.environment.backend(recipe, &mut self.console());
+        Ok(backend?)
     }
 
-    /// The folder of the model `spec` names, fetched if need be.
-    pub fn resolve(&self, spec: &str, config: &HubConfig) -> Result<PathBuf, Failure> {
-        resolve_model(spec, config, &mut Fetching::new(self.manner)).map_err(Failure::Model)
-    }
-
-    /// The folder of the model `spec` names, with the environment's settings.
-    pub fn find(&self, spec: &str) -> Result<PathBuf, Failure> {
-        self.resolve(spec, &HubConfig::from_env()?)
-    }
-
-    /// Loads the model in `folder` without a word on the precision, for commands
-    /// that are typed again and again.
-    pub fn load_silently(
-        &self,
-        folder: &Path,
-        prompt: Option<PromptChoice>,
-    ) -> Result<SentenceEncoder<Cpu>, Failure> {
-        self.told.set(true);
-        self.load_with_prompt(folder, prompt)
+    /// The folder of the model `name` stands for.
+    pub fn find(&self, name: &str) -> Result<PathBuf, Failure> {
+        let found = self.environment.find(name, &mut self.console());
+        Ok(found?.folder)
     }
 
     /// Loads the model in `folder`.
-    pub fn load(&self, folder: &Path) -> Result<SentenceEncoder<Cpu>, Failure> {
-        self.load_with_prompt(folder, None)
-    }
-
-    /// The same with a prompt before every text.
-    pub fn load_with_prompt(
-        &self,
-        folder: &Path,
-        prompt: Option<PromptChoice>,
-    ) -> Result<SentenceEncoder<Cpu>, Failure> {
-        let backend = self.backend(Precision::Auto)?;
-        let mut encoder = SentenceEncoder::load(folder, backend).map_err(Failure::Model)?;
-        let unchosen = match prompt {
-            Some(prompt) => {
-                encoder.set_prompt(prompt).map_err(Failure::Model)?;
-                None
-            }
-            None => encoder.folder().modules.prompts.note(),
-        };
-        let unchosen = unchosen.map(|note| format!("{note}; --prompt chooses one"));
-        for note in encoder.notes().map(str::to_owned).chain(unchosen) {
-            self.note_once(&format!("{}: {note}", folder.display()));
-        }
-        Ok(encoder)
-    }
-
-    /// Shows a note that was not shown yet.
-    pub fn note_once(&self, note: &str) {
-        if self.noted.borrow_mut().insert(note.to_owned()) {
-            self.manner.note(&format!("note: {note}"));
-        }
-    }
-
-    /// Notes how many texts a model read only in part, or not at all.
-    pub fn note_texts(&self, encoder: &SentenceEncoder<Cpu>) {
-        let tokenizer = encoder.tokenizer();
-        for note in tokenizer.counts().describe(tokenizer.max_tokens()) {
-            self.manner.note(&note);
-        }
+    pub fn load(&self, folder: &Path) -> Result<SentenceEncoder, Failure> {
+        let model = self.environment.load(folder, None, &mut self.console());
+        Ok(model?)
     }
 }

@@ -4,12 +4,12 @@ use crate::remedies::FrontEnd;
 use crate::stop;
 use gradus::data::DataError;
 use gradus::hub::HubError;
+use gradus::jobs::JobError;
 use gradus::output::OutputError;
 use gradus::training::TrainError;
 use gradus::{DeviceError, Error};
 use std::error::Error as _;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Why a command ended before its time.
@@ -21,25 +21,12 @@ pub enum Failure {
     /// What was to be read cannot be used.
     #[error(transparent)]
     Input(Error),
-    /// A text without anything to measure on.
-    #[error("{}: holds no sentences; one is expected a line", .0.display())]
-    NoSentences(PathBuf),
     /// The model cannot be used.
     #[error(transparent)]
     Model(Error),
     /// The machine does not have the device, or it has not the instructions.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The model gave a vector that is no use.
-    #[error(
-        "{model}: the vector of {text:?} is not finite; the weights may come from a run that diverged"
-    )]
-    NotFinite {
-        /// The model, as typed.
-        model: String,
-        /// The text.
-        text: String,
-    },
     /// A result could not be written.
     #[error("{to}: {source}")]
     Output {
@@ -50,7 +37,18 @@ pub enum Failure {
     },
     /// Anything else that the library says.
     #[error(transparent)]
-    Library(#[from] Error),
+    Library(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Job(JobError::Input(error)) => Self::Input(*error),
+            Error::Job(JobError::Model(error)) => Self::Model(*error),
+            Error::NoDevice(error) => Self::Device(error),
+            error => Self::Library(error),
+        }
+    }
 }
 
 const OTHER: u8 = 1;
@@ -67,8 +65,8 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) | Failure::Device(_) => USAGE,
-            Failure::Input(_) | Failure::NoSentences(_) => BAD_DATA,
-            Failure::Model(Error::Io { .. }) | Failure::NotFinite { .. } => BAD_MODEL,
+            Failure::Input(_) => BAD_DATA,
+            Failure::Model(Error::Io { .. }) => BAD_MODEL,
             Failure::Output { .. } => OTHER,
             Failure::Model(e) | Failure::Library(e) => match e {
                 Error::Data(_) | Error::Calibration(_) => BAD_DATA,
@@ -76,6 +74,7 @@ impl Failure {
                 Error::Hub(e) => hub_code(e),
                 Error::Train(e) => train_code(e),
                 Error::Output(OutputError::Busy(_) | OutputError::Changed { .. }) => OTHER,
+                Error::Job(e) => job_code(e),
                 Error::Output(_) => USAGE,
                 _ => OTHER,
             },
@@ -101,6 +100,19 @@ impl Failure {
     /// Whether the reader of our output has gone, as `head` does: no failure.
     fn is_reader_gone(&self) -> bool {
         matches!(self, Failure::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn job_code(e: &JobError) -> u8 {
+    match e {
+        JobError::NoSentences(_) => BAD_DATA,
+        JobError::NotFinite { .. } => BAD_MODEL,
+        JobError::NoFolder(_)
+        | JobError::Exists(_)
+        | JobError::NoHead(_)
+        | JobError::SamePairs(_)
+        | JobError::Width { .. } => USAGE,
+        _ => OTHER,
     }
 }
 

@@ -1,14 +1,14 @@
 //! The `gradus` command.
 //!
 //! What was typed is [`args`]; what it means for a whole run is [`context`];
-//! one file in [`commands`] does each subcommand's work, for the most part by
-//! calling the library. Results go to standard output ([`output`]), everything
-//! else to standard error ([`progress`]). [`exit`] alone turns failures into
+//! one file in [`commands`] calls the library's job for each subcommand. Results
+//! go to standard output ([`output`]), everything else to standard error
+//! ([`console`], [`progress`]). [`exit`] alone turns failures into
 //! messages and exit codes; [`stop`] hears when somebody wants an end.
 
 mod args;
-mod chunks;
 mod commands;
+mod console;
 mod context;
 mod course_options;
 #[cfg(test)]

@@ -35,6 +35,9 @@ pub enum Error {
     /// A place that nothing is written to.
     #[error(transparent)]
     Output(#[from] crate::output::OutputError),
+    /// A job that cannot be done.
+    #[error(transparent)]
+    Job(#[from] crate::jobs::JobError),
     /// The device that a model runs on failed.
     #[error(
         "the device failed: {0}; try again, with smaller batches if it is out of memory, or on the processor"

@@ -1,16 +1,15 @@
 //! `gradus calibrate`: teach a model the scale of one's own grades.
 
-use super::eval::Watched;
 use crate::args::one_of;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{LabelOptions, PairOptions};
 use gradus::Error;
-use gradus::calibration::{COVERAGE, Calibration, RawScore};
-use gradus::eval::{Judged, Task};
-use gradus::output::Inputs;
-use std::path::{Path, PathBuf};
+use gradus::calibration::{COVERAGE, RawScore};
+use gradus::jobs::calibrate::{Settings, calibrate};
+use gradus::util::Observer;
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Fits a map from a model's scores to the grades of some pairs, and saves it as \
@@ -24,20 +23,11 @@ Examples:
   gradus calibrate all-MiniLM-L6-v2 graded.tsv --output my-model
   gradus score my-model \"A plane is taking off.\" \"An air plane takes off.\"";
 
-const SCORES: &[(&str, Choice)] = &[
-    ("auto", Choice::Best),
-    ("cosine", Choice::Of(RawScore::Cosine)),
-    ("grade", Choice::Of(RawScore::Grade)),
+const SCORES: &[(&str, Option<RawScore>)] = &[
+    ("auto", None),
+    ("cosine", Some(RawScore::Cosine)),
+    ("grade", Some(RawScore::Grade)),
 ];
-
-/// What to map from.
-#[derive(Debug, Clone, Copy)]
-pub enum Choice {
-    /// Whatever predicts better.
-    Best,
-    /// This one.
-    Of(RawScore),
-}
 
 /// What is to be calibrated.
 #[derive(Debug, clap::Args)]
@@ -59,7 +49,8 @@ pub struct Args {
     /// What to map from: the cosine, the regression head's grade, or whichever
     /// predicts better
     #[arg(long, default_value = "auto", value_parser = one_of(SCORES))]
-    pub score: Choice,
+    // By its path, so that the option is not one that may be left out.
+    pub score: std::option::Option<RawScore>,
     /// The share of grades that intervals should hold
     #[arg(long, default_value_t = COVERAGE, value_name = "SHARE")]
     pub coverage: f64,
@@ -77,79 +68,26 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    // Models in the shared cache are not ours to change.
-    let given = Path::new(&args.model).is_dir();
-    if !given && args.output.is_none() {
-        return Err(Failure::Usage(format!(
-            "{} is no folder here; add --output DIR to write a calibrated copy",
-            args.model
-        )));
-    }
-    let pairs = Inputs::new().with("the pairs", &args.pairs);
-    match &args.output {
-        Some(output) => {
-            let inputs = pairs.with("the model", &args.model);
-            inputs.check_folder(output, "--output")?;
-            if std::fs::symlink_metadata(output).is_ok() {
-                return Err(Failure::Usage(format!(
-                    "{}: exists already; choose another folder with --output",
-                    output.display()
-                )));
-            }
-        }
-        None => {
-            let path = Calibration::path(Path::new(&args.model));
-            let overwrite = args.overwrite || Calibration::is_own(&path);
-            pairs.check_file(&path, "--output", overwrite)?;
-        }
-    }
-    let source = args.reading.graded(&args.pairs, &args.labels)?;
-    let task = Task::from_source("pairs", &source, Path::new(""), &context.data);
-    let task = task.map_err(Failure::Input)?;
-    let folder = context.find(&args.model)?;
-    let watched = Watched::new(context.load(&folder)?, "encoding pairs", context.manner);
-    let head = watched.encoder().head();
-    let texts = task.iter().map(|p| (p.first.as_str(), p.second.as_str()));
-    let judged = Judged::of(&watched, head, texts).map_err(Failure::Model)?;
-    let grades: Vec<f64> = task.iter().map(|p| p.label).collect();
-    let scale = args.scale.unwrap_or(task.scale);
-    let on = args.pairs.file_name().unwrap_or_default().to_string_lossy();
-    let fit =
-        |score, scores: &[f64]| Calibration::fit(score, scores, &grades, scale, args.coverage, &on);
-    let calibration = match (args.score, &judged.grades) {
-        (Choice::Best, _) => Calibration::best(&judged, head, &grades, scale, args.coverage, &on),
-        (Choice::Of(RawScore::Cosine), _) => fit(RawScore::Cosine, &judged.cosines),
-        (Choice::Of(RawScore::Grade), Some(predicted)) => fit(RawScore::Grade, predicted),
-        (Choice::Of(RawScore::Grade), None) => {
-            let message = format!("{} has no regression head; leave --score out", args.model);
-            return Err(Failure::Usage(message));
-        }
+    let mut console = context.console();
+    let settings = Settings {
+        scale: args.scale,
+        score: args.score,
+        coverage: args.coverage,
+        output: args.output,
+        overwrite: args.overwrite,
+        ..Settings::new(args.model, args.reading.graded(&args.pairs, &args.labels)?)
     };
-    let calibration = calibration.map_err(|e| Failure::Input(e.into()))?;
-    let target = match &args.output {
-        Some(output) => {
-            let card = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
-            watched.encoder().save(output, &card)?;
-            output
-        }
-        None => &folder,
-    };
-    let path = Calibration::path(target);
-    if path.exists() {
-        let note = format!("{}: replaced, there was one", path.display());
-        context.manner.note(&note);
-    }
-    calibration.save(target)?;
-    context.note_texts(watched.encoder());
+    let fitted = calibrate(&settings, &context.environment, &mut console)?;
+    fitted.notes.iter().for_each(|note| console.note(note));
     let mut output = Output::open(None)?;
     if args.json {
-        let json = serde_json::to_string_pretty(&calibration);
+        let json = serde_json::to_string_pretty(&fitted.calibration);
         output.line(&json.map_err(|e| Error::Internal(e.to_string()))?)?;
     } else {
-        output.line(&calibration.describe())?;
+        output.line(&fitted.calibration.describe())?;
     }
     output.finish()?;
-    context.manner.note(&format!("wrote {}", path.display()));
+    console.note(&format!("wrote {}", fitted.path.display()));
     Ok(())
 }
 

@@ -1,20 +1,18 @@
 //! `gradus encode`: texts to vectors.
 
 use crate::args::one_of;
-use crate::chunks::Chunks;
+use crate::console::Console;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::npy;
 use crate::output::Output;
 use crate::pair_options::{FormOptions, TextOptions};
-use crate::progress::Counter;
 use crate::prompt_options::PromptOptions;
-use gradus::Embeddings;
-use gradus::data::{Format as DataFormat, Lines};
+use gradus::data::Format as DataFormat;
 use gradus::format::PromptChoice;
-use gradus::models::EncodeOptions;
+use gradus::jobs::encode::{Encoded, Settings, TextReader, Vectors};
 use gradus::output::Inputs;
-use gradus::text::Tokens;
+use gradus::util::Observer;
 use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -114,7 +112,7 @@ pub struct Args {
 
 /// A text with its vector.
 #[derive(Serialize)]
-struct Encoded<'a> {
+struct Line<'a> {
     text: &'a str,
     embedding: &'a [f32],
     /// Whether it was cut.
@@ -134,89 +132,57 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         let format = &mut args.form.pairs_format;
         *format = format.or(Some(DataFormat::Jsonl));
     }
-    let folder = context.find(&args.model)?;
-    let mut inputs = Inputs::new().with("the model", &folder);
+    let mut console = match args.output {
+        Some(_) => context.console(),
+        None => Console::beside_results(context.manner),
+    };
+    let model = context.environment.find(&args.model, &mut console)?;
+    let mut inputs = Inputs::new().with("the model", &model.folder);
     if let Some(input) = &args.input {
         inputs.add("the input", input);
     }
     // What cannot be written shows before the long work.
     let output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
     let texts = std::mem::take(&mut args.texts);
-    let total = (!texts.is_empty()).then_some(texts.len() as u64);
-    let mut texts = match texts.is_empty() {
-        true => open(&args, context)?,
-        false => Chunks::read(move || Ok(texts.into_iter().map(Ok)))?,
+    let texts = match texts.is_empty() {
+        true => open(&args, &mut console)?,
+        false => TextReader::of(texts)?,
     };
     let prompt = args.role.map(|role| match role {
         Role::Query => PromptChoice::Query,
         Role::Document => PromptChoice::Document,
     });
-    let prompt = prompt.or_else(|| args.prompt.choice());
-    let as_document = matches!(prompt, Some(PromptChoice::Document));
-    let encoder = context.load_with_prompt(&folder, prompt)?;
-    if as_document {
-        let prompts = &encoder.folder().modules.prompts.named;
-        let has = |name: &str| prompts.iter().any(|(known, _)| known == name);
-        let other = ["passage", "corpus"].into_iter().find(|name| has(name));
-        if let Some(other) = other.filter(|_| !has("document")) {
-            context.note_once(&format!(
-                "the model has no prompt `document`, so documents go without one, as in sentence-transformers; --prompt {other} takes its prompt `{other}`"
-            ));
-        }
-    }
-    let width = match args.dim.map(|dim| dim as usize) {
-        Some(dim) if dim > encoder.dim() => {
-            return Err(Failure::Usage(format!(
-                "--dim {dim} is more than the {} values of the model's vectors; give that or less",
-                encoder.dim()
-            )));
-        }
-        dim => dim.unwrap_or(encoder.dim()),
+    let settings = Settings {
+        prompt: prompt.or_else(|| args.prompt.choice()),
+        width: args.dim.map(|dim| dim as usize),
+        normalize: args.normalize,
     };
-    let mut writer = Writer::new(&args, output, width)?;
-    let manner = match args.output {
-        Some(_) => context.manner,
-        None => context.manner.beside_results(),
-    };
-    let counter = Counter::new(manner, "encoding texts", total);
-    while let Some(chunk) = texts.next_chunk()? {
-        let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
-        let tokens = encoder.tokenizer().encode(&chunk).map_err(Failure::Model)?;
-        let vectors = encoder.encode_tokens(&tokens, EncodeOptions::default());
-        super::check_finite(&args.model, &chunk, &vectors)?;
-        let vectors = match args.normalize {
-            false => vectors.truncated(width),
-            true => vectors.truncated(width).normalized(),
-        };
-        writer.write(&chunk, &tokens, &vectors)?;
-        counter.add(chunk.len() as u64);
+    let environment = &context.environment;
+    let mut vectors = Vectors::begin(&model, texts, &settings, environment, &mut console)?;
+    let mut writer = Writer::new(args.format, output, vectors.width())?;
+    while let Some(chunk) = vectors.next_chunk(&mut console)? {
+        writer.write(&chunk)?;
     }
     writer.finish()?;
-    context.note_texts(&encoder);
+    vectors.notes().iter().for_each(|note| console.note(note));
     Ok(())
 }
 
-fn open(args: &Args, context: &Context) -> Result<Chunks<String>, Failure> {
+/// Texts of a file or of standard input.
+fn open(args: &Args, console: &mut Console) -> Result<TextReader, Failure> {
     if let Some(path) = &args.input {
-        let file = args.column.file(path, &args.form)?;
         // Opened here, so that what is wrong shows before the model is loaded.
-        let rows = file.rows().map_err(Failure::Input)?;
-        if rows.has_header() && args.column.column.is_none() && !args.form.header {
-            context.manner.note(HEADER);
+        let texts = TextReader::open(&args.column.file(path, &args.form)?)?;
+        if texts.has_header() && args.column.column.is_none() && !args.form.header {
+            console.note(HEADER);
         }
-        return Chunks::read(move || Ok(rows.map(|row| row.map(|row| row.text))));
+        return Ok(texts);
     }
     if io::stdin().is_terminal() {
-        context
-            .manner
-            .note("reading texts from standard input, one a line; Ctrl-D ends");
+        console.note("reading texts from standard input, one a line; Ctrl-D ends");
     }
     let file = args.column.file(Path::new("standard input"), &args.form)?;
-    Chunks::read(move || {
-        let lines = Lines::new(io::stdin(), &file.path)?;
-        let rows = file.rows_from(lines)?;
-        Ok(rows.map(|row| row.map(|row| row.text)))
-    })
+    Ok(TextReader::stream(file, io::stdin())?)
 }
 
 /// What is said of a row that gets no vector.
@@ -232,9 +198,9 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(args: &Args, output: Output, width: usize) -> Result<Self, Failure> {
+    fn new(format: Format, output: Output, width: usize) -> Result<Self, Failure> {
         let mut writer = Self {
-            format: args.format,
+            format,
             output,
             width,
             rows: 0,
@@ -246,22 +212,17 @@ impl Writer {
         Ok(writer)
     }
 
-    fn write(
-        &mut self,
-        texts: &[&str],
-        tokens: &[Tokens],
-        vectors: &Embeddings,
-    ) -> Result<(), Failure> {
-        self.rows += texts.len() as u64;
+    fn write(&mut self, chunk: &Encoded) -> Result<(), Failure> {
+        self.rows += chunk.texts.len() as u64;
         if self.format == Format::Npy {
-            return self.output.bytes(&npy::values(vectors.as_slice()));
+            return self.output.bytes(&npy::values(chunk.vectors.as_slice()));
         }
-        for (i, (text, tokens)) in texts.iter().zip(tokens).enumerate() {
-            self.output.json_line(&Encoded {
+        for (i, (text, coverage)) in chunk.texts.iter().zip(&chunk.coverage).enumerate() {
+            self.output.json_line(&Line {
                 text,
-                embedding: vectors.row(i),
-                truncated: tokens.coverage.truncated,
-                unknown: tokens.coverage.is_unknown(),
+                embedding: chunk.vectors.row(i),
+                truncated: coverage.truncated,
+                unknown: coverage.is_unknown(),
             })?;
         }
         self.output.flush()

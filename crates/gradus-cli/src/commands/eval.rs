@@ -1,22 +1,21 @@
 //! `gradus eval`: how well models follow people's grades.
 
 use crate::args::one_of;
-use crate::chunks::CHUNK;
+use crate::console::Console;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{LabelOptions, PairOptions};
-use crate::progress::{Counter, Manner};
+use crate::progress::Manner;
 use crate::prompt_options::PromptOptions;
 use crate::reporter::ProgressReporter;
 use gradus::Embeddings;
 use gradus::data::{Known, TextVariant};
-use gradus::eval::{Aggregation, Embedder, Metric, Report, Suite, Task, View};
-use gradus::format::Provenance;
-use gradus::models::{EncodeOptions, SentenceEncoder};
-use gradus::output::Inputs;
-use gradus_kernels::cpu::Cpu;
-use std::path::{Path, PathBuf};
+use gradus::eval::{Aggregation, Embedder, Metric, Suite, View};
+use gradus::jobs::Observed;
+use gradus::jobs::eval::{Evaluation, Settings};
+use gradus::models::SentenceEncoder;
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 The seven tasks are STS12 to STS16, the STS Benchmark and SICK-R; `gradus pull \
@@ -111,31 +110,23 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    // What can be wrong shows before the long work.
-    let suite = suite(&args, context)?;
-    let folders = args.models.iter().map(|spec| context.find(spec));
-    let folders = folders.collect::<Result<Vec<_>, _>>()?;
-    let mut inputs = Inputs::new();
-    folders
-        .iter()
-        .for_each(|folder| inputs.add("the model", folder));
-    args.pairs
-        .iter()
-        .for_each(|path| inputs.add("a file of pairs", path));
+    let mut console = context.console();
+    let pairs = args.pairs.iter();
+    let pairs = pairs.map(|path| args.reading.graded(path, &args.labels));
+    let settings = Settings {
+        text: args.text,
+        tasks: match args.only_pairs {
+            true => vec![],
+            false => wanted(&args.tasks).to_vec(),
+        },
+        pairs: pairs.collect::<Result<_, _>>()?,
+        prompt: args.prompt.choice(),
+        ..Settings::new(args.models)
+    };
+    let evaluation = Evaluation::prepare(&settings, &context.environment, &mut console)?;
+    let inputs = evaluation.inputs();
     let mut output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
-    let mut report = Report::default();
-    for (spec, folder) in args.models.iter().zip(&folders) {
-        let training = Provenance::load(folder).map_err(Failure::Model)?;
-        let what = format!("{spec}: encoding sentences");
-        let watched = Watched::new(
-            context.load_with_prompt(folder, args.prompt.choice())?,
-            what,
-            context.manner,
-        );
-        let scores = suite.evaluate(&watched).map_err(Failure::Model)?;
-        report.push_trained(spec, scores, training);
-        context.note_texts(watched.encoder());
-    }
+    let report = evaluation.run(&context.environment, &mut console)?;
     let view = View {
         per_subset: args.per_subset,
         aggregation: args.aggregation,
@@ -148,31 +139,6 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     output.bytes(text.as_bytes())?;
     output.finish()
-}
-
-fn suite(args: &Args, context: &Context) -> Result<Suite, Failure> {
-    let mut suite = if args.only_pairs {
-        let (text, tasks) = (args.text, Vec::new());
-        Suite { text, tasks }
-    } else {
-        Suite::load_some(&context.data, args.text, wanted(&args.tasks))?
-    };
-    for path in &args.pairs {
-        // Reports know tasks by their names.
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let taken = |name: &str| suite.tasks.iter().any(|task| task.name == name);
-        let name = match taken(&stem) {
-            false => stem.into_owned(),
-            true => path.display().to_string(),
-        };
-        if taken(&name) {
-            return Err(Failure::Usage(format!("--pairs {name} is given twice")));
-        }
-        let source = args.reading.graded(path, &args.labels)?;
-        let task = Task::from_source(name, &source, Path::new(""), &context.data);
-        suite.tasks.push(task.map_err(Failure::Input)?);
-    }
-    Ok(suite)
 }
 
 /// One of the seven tasks, by name.
@@ -215,13 +181,13 @@ pub(super) fn tests_at_hand(
 
 /// An encoder that tells how it gets on.
 pub(super) struct Watched {
-    encoder: SentenceEncoder<Cpu>,
+    encoder: SentenceEncoder,
     what: String,
     manner: Manner,
 }
 
 impl Watched {
-    pub fn new(encoder: SentenceEncoder<Cpu>, what: impl Into<String>, manner: Manner) -> Self {
+    pub fn new(encoder: SentenceEncoder, what: impl Into<String>, manner: Manner) -> Self {
         let what = what.into();
         Self {
             encoder,
@@ -230,20 +196,14 @@ impl Watched {
         }
     }
 
-    pub fn encoder(&self) -> &SentenceEncoder<Cpu> {
+    pub fn encoder(&self) -> &SentenceEncoder {
         &self.encoder
     }
 }
 
 impl Embedder for Watched {
     fn embed(&self, texts: &[&str]) -> gradus::Result<Embeddings> {
-        let counter = Counter::new(self.manner, &self.what, Some(texts.len() as u64));
-        let mut values = Vec::with_capacity(texts.len() * self.encoder.dim());
-        for chunk in texts.chunks(CHUNK) {
-            let vectors = self.encoder.encode(chunk, EncodeOptions::default())?;
-            values.extend(vectors.into_vec());
-            counter.add(chunk.len() as u64);
-        }
-        Ok(Embeddings::new(self.encoder.dim(), values))
+        let mut console = Console::new(self.manner);
+        Observed::new(&self.encoder, &*self.what, &mut console).embed(texts)
     }
 }

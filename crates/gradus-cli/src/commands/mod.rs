@@ -18,8 +18,6 @@ pub mod train;
 use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::exit::Failure;
-use gradus::Embeddings;
-use gradus::nn::RegressionHead;
 
 /// Does what was typed.
 pub fn run(cli: Cli) -> Result<(), Failure> {
@@ -39,26 +37,5 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Info(args) => info::run(args, &context),
         Command::Pull(args) => pull::run(args, &context),
         Command::Data(args) => data::run(args, &context),
-    }
-}
-
-/// Refuses vectors with values that are infinite or not numbers, which would
-/// go unnoticed in a file of results.
-fn check_finite(model: &str, texts: &[&str], vectors: &Embeddings) -> Result<(), Failure> {
-    let bad = vectors.as_slice().iter().position(|v| !v.is_finite());
-    match bad.and_then(|place| texts.get(place / vectors.dim().max(1))) {
-        None => Ok(()),
-        Some(text) => Err(Failure::NotFinite {
-            model: model.to_owned(),
-            text: text.chars().take(80).collect(),
-        }),
-    }
-}
-
-/// The scale of a head's grades, for people.
-fn scale(head: &RegressionHead) -> String {
-    match (head.scale.first(), head.scale.last()) {
-        (Some(low), Some(high)) => format!(" (on {low} to {high})"),
-        _ => String::new(),
     }
 }

@@ -39,6 +39,8 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut config = HubConfig::from_env()?;
     config.refresh = args.refresh;
+    let mut environment = context.environment.clone();
+    environment.hub = Some(config.clone());
     let mut output = Output::open(None)?;
     for name in &args.names {
         let (bare, revision) = match name.split_once('@') {
@@ -50,10 +52,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         let sets = HubSet::named(bare);
         if sets.is_empty() {
-            let folder = context
-                .resolve(name, &config)
-                .map_err(|e| with_data_sets(e, bare))?;
-            output.line(&folder.display().to_string())?;
+            let found = environment.find(name, &mut context.console());
+            let model = found.map_err(|e| with_data_sets(e.into(), bare))?;
+            output.line(&model.folder.display().to_string())?;
         }
         for set in sets {
             let mut progress = Fetching::new(context.manner);

@@ -1,6 +1,6 @@
 //! `gradus report`: a page that shows what training runs did.
 
-use super::eval::{TEXTS, Watched, parse_task};
+use super::eval::{TEXTS, parse_task};
 use crate::args::one_of;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -8,6 +8,7 @@ use crate::output::Output;
 use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{Suite, Task};
+use gradus::jobs::Observed;
 use gradus::output::Inputs;
 use gradus::recipe::Recipe;
 use gradus::util::tensorboard::write_events;
@@ -234,9 +235,11 @@ fn judged(
         Some(judgement) => judgement,
         None => {
             let what = format!("{}: scoring pairs, {name} training", run.name);
-            let watched = Watched::new(context.load(folder)?, what, context.manner);
-            let head = watched.encoder().head();
-            let judgement = judge(&watched, head, backend, suite, dev).map_err(Failure::Model)?;
+            let encoder = context.load(folder)?;
+            let mut console = context.console();
+            let observed = Observed::new(&encoder, what, &mut console);
+            let judgement = judge(&observed, encoder.head(), backend, suite, dev);
+            let judgement = judgement.map_err(Failure::Model)?;
             if let Err(why) = keep(&path, &key, &judgement) {
                 context
                     .manner

@@ -1,25 +1,18 @@
 //! `gradus score`: how similar pairs of texts are.
 
-mod answer;
+mod shown;
 
 use crate::args::one_of;
-use crate::chunks::Chunks;
+use crate::console::Console;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::PairOptions;
-use crate::progress::Counter;
 use crate::prompt_options::PromptOptions;
-use answer::Answer;
 use clap::ArgAction;
-use gradus::calibration::{Calibration, RawScore};
-use gradus::data::{
-    DataError, Format as DataFormat, LabelMap, Lines, PairFile, PairRows, Remedy, Step,
-};
-use gradus::format::ModelError;
-use gradus::models::{EncodeOptions, SentenceEncoder};
-use gradus::nn::RegressionHead;
-use gradus_kernels::cpu::Cpu;
+use gradus::data::Format as DataFormat;
+use gradus::jobs::score::{Answer, Answers, PairReader, Scorer};
+use gradus::util::Observer;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -108,11 +101,22 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         args.reading.form.pairs_format = Some(DataFormat::Jsonl);
     }
     let header = args.output_header && matches!(format, Format::Tsv);
-    let folder = context.find(&args.model)?;
-    if let Ok([first, second]) = <[String; 2]>::try_from(std::mem::take(&mut args.texts)) {
-        let scorer = Scorer::new(args.model, &folder, &args.prompt, context)?;
-        scorer.single((first, second), format, header)?;
-        context.note_texts(&scorer.encoder);
+    let mut console = Console::beside_results(context.manner);
+    let model = context.environment.find(&args.model, &mut console)?;
+    let load = |console: &mut Console| {
+        Scorer::load(&model, args.prompt.choice(), &context.environment, console)
+    };
+    if let [first, second] = &args.texts[..] {
+        let scorer = load(&mut console)?;
+        let mut output = open_output(header)?;
+        for score in scorer.score(&[(first, second)])? {
+            match format {
+                Format::Text => shown::write_single(&score, &scorer, &mut output)?,
+                _ => shown::write((first, second), &score, format, &mut output)?,
+            }
+        }
+        output.finish()?;
+        scorer.notes().iter().for_each(|note| console.note(note));
         return Ok(());
     }
     let stdin = args.pairs.is_none().then_some(DataFormat::Tsv);
@@ -120,37 +124,36 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let file = args.reading.file(path, stdin)?;
     // A header that was not announced.
     let note_header = file.header.is_none() && file.format == DataFormat::Tsv && !header;
-    let mut pairs = open(file, stdin.is_some(), context)?;
-    let scorer = Scorer::new(args.model, &folder, &args.prompt, context)?;
-    let mut output = open_output(header)?;
-    let counter = Counter::new(context.manner.beside_results(), "scoring pairs", None);
-    while let Some(chunk) = pairs.next_chunk()? {
-        // Where answers stand among blank lines.
-        let mut blank = Vec::with_capacity(chunk.len());
-        let mut pairs = Vec::with_capacity(chunk.len());
-        for step in chunk {
-            match step {
-                Step::Header if note_header => context.manner.note(HEADER),
-                Step::Header => {}
-                Step::Blank => blank.push(true),
-                Step::Pair(pair) => {
-                    blank.push(false);
-                    pairs.push((pair.first, pair.second));
-                }
+    let rows = match stdin {
+        // Opened before the model is loaded, so that a wrong path shows.
+        None => PairReader::open(&file)?,
+        Some(_) => {
+            if io::stdin().is_terminal() {
+                console.note(STDIN);
             }
+            PairReader::stream(file, io::stdin())?
         }
-        let mut answers = scorer.score(&pairs)?.into_iter();
-        for blank in blank {
-            match if blank { None } else { answers.next() } {
-                Some(answer) => answer.write(&mut output, format)?,
-                None => output.line("")?,
+    };
+    let scorer = load(&mut console)?;
+    let mut output = open_output(header)?;
+    let mut answers = Answers::new(&scorer, rows);
+    while let Some(chunk) = answers.next_chunk(&mut console)? {
+        for answer in chunk {
+            match answer {
+                Answer::Header if note_header => console.note(HEADER),
+                Answer::Header => {}
+                Answer::Blank => output.line("")?,
+                Answer::Pair {
+                    first,
+                    second,
+                    score,
+                } => shown::write((&first, &second), &score, format, &mut output)?,
             }
         }
         output.flush()?;
-        counter.add(pairs.len() as u64);
     }
     output.finish()?;
-    context.note_texts(&scorer.encoder);
+    scorer.notes().iter().for_each(|note| console.note(note));
     Ok(())
 }
 
@@ -158,124 +161,13 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
 fn open_output(header: bool) -> Result<Output, Failure> {
     let mut output = Output::open(None)?;
     if header {
-        output.line(&answer::COLUMNS.join("\t"))?;
+        output.line(&shown::COLUMNS.join("\t"))?;
     }
     Ok(output)
 }
 
+const STDIN: &str = "reading pairs from standard input, text1<TAB>text2 a line; Ctrl-D ends";
+
 /// What is said of a row that gets no answer.
 const HEADER: &str = "the first row holds the columns' names and is not answered (--output-header \
                       answers it with names, --no-header reads it as a pair)";
-
-fn open(file: PairFile, stdin: bool, context: &Context) -> Result<Chunks<Step>, Failure> {
-    if !stdin {
-        // Opened here, so that a wrong path shows before the model is loaded.
-        let rows = match file.rows(&LabelMap::default()) {
-            Err(gradus::Error::Data(DataError::Empty { .. })) => None,
-            rows => Some(rows.and_then(pairs_alone).map_err(Failure::Input)?),
-        };
-        return Chunks::read(move || Ok(rows.into_iter().flat_map(steps)));
-    }
-    if io::stdin().is_terminal() {
-        context
-            .manner
-            .note("reading pairs from standard input, text1<TAB>text2 a line; Ctrl-D ends");
-    }
-    Chunks::read(move || {
-        let lines = Lines::new(io::stdin(), &file.path)?;
-        let rows = file.rows_from(lines, &LabelMap::default())?;
-        Ok(steps(pairs_alone(rows)?))
-    })
-}
-
-fn steps(mut rows: PairRows) -> impl Iterator<Item = gradus::Result<Step>> {
-    std::iter::from_fn(move || rows.next_step())
-}
-
-/// Refuses triplets, of which a row would get two answers.
-fn pairs_alone(rows: PairRows) -> gradus::Result<PairRows> {
-    if !rows.has_triplets() {
-        return Ok(rows);
-    }
-    let unclear = DataError::UnclearColumns {
-        path: rows.place(0).path,
-        role: "sentence pair",
-        reason: "each row holds three texts".into(),
-        remedies: vec![Remedy::Columns],
-    };
-    Err(unclear.into())
-}
-
-/// A model that scores pairs.
-struct Scorer {
-    model: String,
-    encoder: SentenceEncoder<Cpu>,
-    calibration: Option<Calibration>,
-}
-
-impl Scorer {
-    fn new(
-        model: String,
-        folder: &Path,
-        prompt: &PromptOptions,
-        context: &Context,
-    ) -> Result<Self, Failure> {
-        let encoder = context.load_silently(folder, prompt.choice())?;
-        let calibration = Calibration::load(folder).map_err(Failure::Model)?;
-        let by_head = |c: &Calibration| c.score == RawScore::Grade;
-        if calibration.as_ref().is_some_and(by_head) && encoder.head().is_none() {
-            let path = Calibration::path(folder);
-            let message = "maps the grades of a regression head, which the model does not have; \
-                           fit it again with `gradus calibrate --overwrite`, or remove the file";
-            let message = message.to_owned();
-            return Err(Failure::Model(ModelError::Config { path, message }.into()));
-        }
-        Ok(Self {
-            model,
-            encoder,
-            calibration,
-        })
-    }
-
-    fn head(&self) -> Option<&RegressionHead> {
-        self.encoder.head()
-    }
-
-    fn score<'a>(&self, pairs: &'a [(String, String)]) -> Result<Vec<Answer<'a>>, Failure> {
-        let texts: Vec<&str> = pairs
-            .iter()
-            .flat_map(|(a, b)| [a.as_str(), b.as_str()])
-            .collect();
-        let tokens = self.encoder.tokenizer().encode(&texts);
-        let tokens = tokens.map_err(Failure::Model)?;
-        let vectors = self
-            .encoder
-            .encode_tokens(&tokens, EncodeOptions::default());
-        super::check_finite(&self.model, &texts, &vectors)?;
-        let answers = pairs.iter().enumerate().map(|(i, (first, second))| {
-            let (a, b) = (2 * i, 2 * i + 1);
-            let cosine = vectors.cosine(a, b);
-            let grade = self.head().map(|h| h.grade(vectors.row(a), vectors.row(b)));
-            let calibrated = self.calibration.as_ref().map(|c| match (c.score, grade) {
-                (RawScore::Grade, Some(grade)) => c.apply(grade),
-                _ => c.apply(cosine),
-            });
-            let coverage = [tokens[a].coverage, tokens[b].coverage];
-            Answer::new((first, second), cosine, grade, calibrated, coverage)
-        });
-        Ok(answers.collect())
-    }
-
-    fn single(&self, pair: (String, String), format: Format, header: bool) -> Result<(), Failure> {
-        let mut output = open_output(header)?;
-        for answer in self.score(&[pair])? {
-            match format {
-                Format::Text => {
-                    answer.write_single(&mut output, self.head(), self.calibration.as_ref())?;
-                }
-                _ => answer.write(&mut output, format)?,
-            }
-        }
-        output.finish()
-    }
-}

@@ -1,4 +1,21 @@
-//! What commands do, as functions of the library.
+//! What the front ends do, as functions: typed settings in, typed results out.
+//!
+//! A job takes an [`Environment`], which says where data and models are and what
+//! models run on, and an [`Observer`](crate::util::Observer), which hears how it
+//! gets on and may end it. Nothing is printed.
 
+pub mod bench;
+pub mod calibrate;
+mod chunks;
 pub mod distill;
+pub mod encode;
+mod environment;
+mod error;
+pub mod eval;
+mod observed;
+pub mod score;
 pub mod sweep;
+
+pub use environment::{Environment, Model};
+pub use error::JobError;
+pub use observed::Observed;

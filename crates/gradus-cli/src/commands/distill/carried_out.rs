@@ -1,7 +1,6 @@
 //! A distillation carried out: students trained, measured and compared.
 
 use super::{Args, deciding};
-use crate::commands::bench;
 use crate::commands::eval::{Watched, tests_at_hand};
 use crate::commands::train::prepare;
 use crate::context::Context;
@@ -13,6 +12,7 @@ use crate::stop;
 use gradus::Error;
 use gradus::data::Source;
 use gradus::eval::{Correlation, Suite};
+use gradus::jobs::bench;
 use gradus::jobs::distill::{Agreement, HELD_OUT, Row, Settings, Sizes, Table, Texts};
 use gradus::models::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, write_student};
 use gradus::output::{Claim, Held, RunKind};
@@ -363,7 +363,7 @@ impl Distillation<'_> {
     fn row(&self, name: &str, folder: &Path, measures: &Measures) -> Result<Row, Failure> {
         let encoder = self.context.load(folder)?;
         let texts: Vec<&str> = measures.held_out.iter().map(String::as_str).collect();
-        let speed = bench::speed(name, &encoder, &texts, self.context.manner)?;
+        let speed = bench::speed(name, &encoder, &texts, &mut self.context.console())?;
         let agreement = measures
             .agreement
             .of(&vectors(&encoder, &measures.held_out)?);

@@ -1,8 +1,8 @@
 //! Input in chunks, read by a thread of its own.
 
-use crate::exit::Failure;
-use gradus::Error;
-use gradus::data::DataError;
+use super::JobError;
+use crate::data::DataError;
+use crate::{Error, Result};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -16,19 +16,17 @@ pub const CHUNK: usize = 1024;
 /// full, and a person or program that writes one line and waits for the answer
 /// gets it. At most one chunk is read ahead.
 pub struct Chunks<T> {
-    items: Receiver<Result<T, Error>>,
+    items: Receiver<Result<T>>,
     reader: Option<JoinHandle<()>>,
-    failure: Option<Failure>,
+    failure: Option<Error>,
 }
 
 impl<T: Send + 'static> Chunks<T> {
     /// Reads what `open` opens, until its end or first error. A file without
     /// any pair is taken for one that has ended.
-    pub fn read<I>(
-        open: impl FnOnce() -> Result<I, Error> + Send + 'static,
-    ) -> Result<Self, Failure>
+    pub fn read<I>(open: impl FnOnce() -> Result<I> + Send + 'static) -> Result<Self>
     where
-        I: Iterator<Item = Result<T, Error>>,
+        I: Iterator<Item = Result<T>>,
     {
         let (sender, items) = sync_channel(CHUNK);
         let work = move || {
@@ -36,7 +34,7 @@ impl<T: Send + 'static> Chunks<T> {
                 Ok(rows) => rows,
                 Err(Error::Data(DataError::Empty { .. })) => return,
                 Err(e) => {
-                    // Nobody listens any more when the command has failed.
+                    // Nobody listens any more when the job has failed.
                     let _ = sender.send(Err(e));
                     return;
                 }
@@ -61,7 +59,7 @@ impl<T: Send + 'static> Chunks<T> {
 
     /// The next chunk, never empty; `None` at the end. What was read before an
     /// error comes first.
-    pub fn next_chunk(&mut self) -> Result<Option<Vec<T>>, Failure> {
+    pub fn next_chunk(&mut self) -> Result<Option<Vec<T>>> {
         let mut chunk = Vec::new();
         while self.failure.is_none() && chunk.len() < CHUNK {
             let item = if chunk.is_empty() {
@@ -71,7 +69,7 @@ impl<T: Send + 'static> Chunks<T> {
             };
             match item {
                 Ok(Ok(item)) => chunk.push(item),
-                Ok(Err(e)) => self.failure = Some(Failure::Input(e)),
+                Ok(Err(e)) => self.failure = Some(JobError::input(e)),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.join()?;
@@ -89,11 +87,9 @@ impl<T: Send + 'static> Chunks<T> {
     }
 
     /// A reader that broke down must not pass for one that reached the end.
-    fn join(&mut self) -> Result<(), Failure> {
+    fn join(&mut self) -> Result<()> {
         match self.reader.take().map(JoinHandle::join) {
-            Some(Err(_)) => {
-                Err(Error::Internal("the reader of the input broke down".into()).into())
-            }
+            Some(Err(_)) => Err(Error::Internal("the reader of the input broke down".into())),
             _ => Ok(()),
         }
     }
@@ -103,7 +99,7 @@ impl<T: Send + 'static> Chunks<T> {
 mod tests {
     use super::*;
 
-    fn collect(items: Vec<Result<usize, Error>>) -> (Vec<usize>, Option<Failure>) {
+    fn collect(items: Vec<Result<usize>>) -> (Vec<usize>, Option<Error>) {
         let mut chunks = Chunks::read(|| Ok(items.into_iter())).unwrap();
         let mut all = Vec::new();
         loop {
@@ -132,6 +128,6 @@ mod tests {
         let bad = Error::Internal("bad".into());
         let (all, failure) = collect(vec![Ok(1), Ok(2), Err(bad), Ok(3)]);
         assert_eq!(all, [1, 2]);
-        assert!(matches!(failure, Some(Failure::Input(_))));
+        assert!(matches!(failure, Some(Error::Job(JobError::Input(_)))));
     }
 }

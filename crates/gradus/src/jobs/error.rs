@@ -1,0 +1,63 @@
+use crate::Error;
+use std::path::PathBuf;
+
+/// Why a job cannot be done. What the parts of the library say is passed on as it
+/// is; some of it with the word whose fault it is, for front ends that tell input
+/// from model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// What the job reads cannot be used.
+    #[error(transparent)]
+    Input(Box<Error>),
+    /// A model of the job cannot be used.
+    #[error(transparent)]
+    Model(Box<Error>),
+    /// The model gave a vector that is no use.
+    #[error(
+        "{model}: the vector of {text:?} is not finite; the weights may come from a run that diverged"
+    )]
+    NotFinite {
+        /// The model's name.
+        model: String,
+        /// The text, shortened.
+        text: String,
+    },
+    /// A text without anything to measure on.
+    #[error("{}: holds no sentences; one is expected a line", .0.display())]
+    NoSentences(PathBuf),
+    /// A model of the shared cache, which is not to be changed.
+    #[error("{0} is no folder here; add --output DIR to write a calibrated copy")]
+    NoFolder(String),
+    /// A folder to be made that is there.
+    #[error("{}: exists already; choose another folder with --output", .0.display())]
+    Exists(PathBuf),
+    /// Grades of a regression head, of a model without one.
+    #[error("{0} has no regression head; leave --score out")]
+    NoHead(String),
+    /// Two sets of pairs of one name, by which reports tell them apart.
+    #[error("--pairs {0} is given twice")]
+    SamePairs(String),
+    /// Vectors cut to more values than they have.
+    #[error(
+        "--dim {asked} is more than the {width} values of the model's vectors; give that or less"
+    )]
+    Width {
+        /// The values asked for.
+        asked: usize,
+        /// The values there are.
+        width: usize,
+    },
+}
+
+impl JobError {
+    /// For `map_err`: what is read is at fault.
+    pub(crate) fn input(error: Error) -> Error {
+        Self::Input(Box::new(error)).into()
+    }
+
+    /// For `map_err`: a model is at fault.
+    pub(crate) fn model(error: Error) -> Error {
+        Self::Model(Box::new(error)).into()
+    }
+}

@@ -1,0 +1,85 @@
+//! Encoding with an observer, in chunks between which it may end.
+
+use super::JobError;
+use super::chunks::CHUNK;
+use crate::eval::Embedder;
+use crate::models::{EncodeOptions, SentenceEncoder};
+use crate::text::Tokens;
+use crate::util::{Observer, check_cancelled};
+use crate::{Embeddings, Result};
+use gradus_kernels::Backend;
+use gradus_kernels::cpu::Cpu;
+use std::cell::RefCell;
+
+/// An encoder whose progress an observer hears of.
+pub struct Observed<'a, B: Backend = Cpu> {
+    encoder: &'a SentenceEncoder<B>,
+    what: String,
+    observer: RefCell<&'a mut dyn Observer>,
+}
+
+impl<'a, B: Backend> Observed<'a, B> {
+    /// `what` says what is done, such as "encoding pairs".
+    pub fn new(
+        encoder: &'a SentenceEncoder<B>,
+        what: impl Into<String>,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        Self {
+            encoder,
+            what: what.into(),
+            observer: RefCell::new(observer),
+        }
+    }
+}
+
+impl<B: Backend> Embedder for Observed<'_, B> {
+    fn embed(&self, texts: &[&str]) -> Result<Embeddings> {
+        let mut observer = self.observer.borrow_mut();
+        let total = texts.len() as u64;
+        let mut done = 0;
+        observer.progress(&self.what, done, total);
+        let mut values = Vec::with_capacity(texts.len() * self.encoder.dim());
+        for chunk in texts.chunks(CHUNK) {
+            check_cancelled(&**observer, &self.what)?;
+            let vectors = self.encoder.encode(chunk, EncodeOptions::default())?;
+            values.extend(vectors.into_vec());
+            done += chunk.len() as u64;
+            observer.progress(&self.what, done, total);
+        }
+        Ok(Embeddings::new(self.encoder.dim(), values))
+    }
+}
+
+/// The tokens and vectors of texts; refuses vectors with values that are infinite
+/// or not numbers, which would go unnoticed in a file of results.
+pub(super) fn finite_vectors<B: Backend>(
+    model: &str,
+    encoder: &SentenceEncoder<B>,
+    texts: &[&str],
+) -> Result<(Vec<Tokens>, Embeddings)> {
+    let tokens = encoder.tokenizer().encode(texts).map_err(JobError::model)?;
+    let vectors = encoder.encode_tokens(&tokens, EncodeOptions::default());
+    encoder.backend().check()?;
+    check_finite(model, texts, &vectors)?;
+    Ok((tokens, vectors))
+}
+
+/// Refuses vectors that are no use.
+pub(super) fn check_finite(model: &str, texts: &[&str], vectors: &Embeddings) -> Result<()> {
+    let bad = vectors.as_slice().iter().position(|v| !v.is_finite());
+    match bad.and_then(|place| texts.get(place / vectors.dim().max(1))) {
+        None => Ok(()),
+        Some(text) => Err(JobError::NotFinite {
+            model: model.to_owned(),
+            text: text.chars().take(80).collect(),
+        }
+        .into()),
+    }
+}
+
+/// How many texts a model read only in part, or not at all, in words.
+pub(super) fn notes_on_texts<B: Backend>(encoder: &SentenceEncoder<B>) -> Vec<String> {
+    let tokenizer = encoder.tokenizer();
+    tokenizer.counts().describe(tokenizer.max_tokens())
+}

@@ -1,0 +1,250 @@
+//! Jobs as a program that uses the library calls them.
+
+mod common;
+
+use common::{copy_of, fixture, model_folder};
+use gradus::Error;
+use gradus::data::{Column, Format, PairFile, Source, TextFile};
+use gradus::jobs::score::{Answer, Answers, PairReader, Recommended, Scorer};
+use gradus::jobs::{Environment, JobError, Model, calibrate, encode, eval};
+use gradus::util::{Observer, Silent};
+use gradus::{Precision, SentenceEncoder};
+use gradus_kernels::cpu::Cpu;
+
+/// Keeps what it hears; stops work once so much of it is done.
+#[derive(Default)]
+struct Heard {
+    notes: Vec<String>,
+    progress: Vec<(String, u64, u64)>,
+    stop_at: Option<u64>,
+}
+
+impl Observer for Heard {
+    fn note(&mut self, message: &str) {
+        self.notes.push(message.to_owned());
+    }
+
+    fn progress(&mut self, what: &str, done: u64, total: u64) {
+        self.progress.push((what.to_owned(), done, total));
+    }
+
+    fn cancelled(&self) -> bool {
+        let done = self.progress.last().map_or(0, |(_, done, _)| *done);
+        self.stop_at.is_some_and(|stop| done >= stop)
+    }
+}
+
+fn environment() -> Environment {
+    let mut environment = Environment::default();
+    environment.precision = Some(Precision::F32);
+    environment.threads = 2;
+    environment
+}
+
+fn find(name: &str) -> Model {
+    let folder = model_folder(name);
+    let name = folder.to_str().unwrap();
+    environment().find(name, &mut Silent).unwrap()
+}
+
+fn scorer(model: &Model) -> Scorer {
+    Scorer::load(model, None, &environment(), &mut Silent).unwrap()
+}
+
+/// The stored graded pairs: label, first, second.
+fn graded() -> Source {
+    Source {
+        label: Some(Column::Index(0)),
+        first: Some(Column::Index(1)),
+        second: Some(Column::Index(2)),
+        header: Some(false),
+        ..Source::file(fixture("training/pairs.tsv"))
+    }
+}
+
+#[test]
+fn pairs_are_scored_by_the_vectors_cosine() {
+    let model = find("bert-small");
+    let pairs = [("a cat", "two dogs"), ("the cat", "the cat")];
+    let scores = scorer(&model).score(&pairs).unwrap();
+    let encoder = SentenceEncoder::load(&model.folder, Cpu::new(1)).unwrap();
+    let vectors = encoder.encode(&["a cat", "two dogs"], Default::default());
+    assert_eq!(scores[0].cosine, vectors.unwrap().cosine(0, 1));
+    assert_eq!(scores[0].recommended, scores[0].cosine);
+    assert_eq!(scores[0].recommended_is, Recommended::Cosine);
+    assert_eq!((scores[1].cosine, scores[1].truncated), (1.0, false));
+}
+
+#[test]
+fn rows_of_a_stream_are_answered_in_step() {
+    let scorer = scorer(&find("bert-small"));
+    let rows = "sentence1\tsentence2\na cat\ta cat\n\na cat\ttwo dogs\n";
+    let file = PairFile::new("stream", Format::Tsv);
+    let reader = PairReader::stream(file, rows.as_bytes()).unwrap();
+    let (mut answers, mut heard) = (Answers::new(&scorer, reader), Heard::default());
+    let mut all = vec![];
+    while let Some(chunk) = answers.next_chunk(&mut heard).unwrap() {
+        assert!(!chunk.is_empty());
+        all.extend(chunk);
+    }
+    let [
+        Answer::Header,
+        Answer::Pair { score, .. },
+        Answer::Blank,
+        last,
+    ] = &all[..]
+    else {
+        panic!("{all:?}");
+    };
+    assert_eq!(score.cosine, 1.0);
+    let Answer::Pair { second, score, .. } = last else {
+        panic!("{last:?}");
+    };
+    assert!(second == "two dogs" && score.cosine < 1.0, "{last:?}");
+    let (what, done, total) = heard.progress.last().unwrap();
+    assert_eq!((what.as_str(), *done, *total), ("scoring pairs", 2, 0));
+}
+
+#[test]
+fn an_observer_ends_a_job_between_its_chunks() {
+    let scorer = scorer(&find("bert-small"));
+    let rows = "a cat\ttwo dogs\n".repeat(3000);
+    let file = PairFile {
+        header: Some(false),
+        ..PairFile::new("stream", Format::Tsv)
+    };
+    let reader = PairReader::stream(file, std::io::Cursor::new(rows)).unwrap();
+    let mut answers = Answers::new(&scorer, reader);
+    let mut heard = Heard {
+        stop_at: Some(1),
+        ..Heard::default()
+    };
+    let first = answers.next_chunk(&mut heard).unwrap().unwrap();
+    assert!((1..3000).contains(&first.len()));
+    let error = answers.next_chunk(&mut heard).unwrap_err();
+    assert!(matches!(error, Error::Stopped(_)), "{error}");
+    assert_eq!(error.to_string(), "stopped while scoring pairs");
+}
+
+#[test]
+fn texts_become_vectors_cut_and_scaled() {
+    let model = find("bert-small");
+    let whole = SentenceEncoder::load(&model.folder, Cpu::new(1)).unwrap();
+    let texts = ["a cat", "", "two dogs in the park"];
+    let expected = whole.encode(&texts, Default::default()).unwrap();
+    let settings = encode::Settings {
+        width: Some(8),
+        normalize: true,
+        ..Default::default()
+    };
+    let begin = |reader, settings: &encode::Settings| {
+        encode::Vectors::begin(&model, reader, settings, &environment(), &mut Silent)
+    };
+    let given = texts.map(str::to_owned).to_vec();
+    let reader = encode::TextReader::of(given.clone()).unwrap();
+    let (mut vectors, mut heard) = (begin(reader, &settings).unwrap(), Heard::default());
+    assert_eq!(vectors.width(), 8);
+    let chunk = vectors.next_chunk(&mut heard).unwrap().unwrap();
+    assert_eq!(chunk.texts, given);
+    assert_eq!(chunk.vectors, expected.truncated(8).normalized());
+    let unknown: Vec<bool> = chunk.coverage.iter().map(|c| c.is_unknown()).collect();
+    assert_eq!(unknown, [false, true, false]);
+    assert!(vectors.next_chunk(&mut heard).unwrap().is_none());
+    let (_, done, total) = heard.progress.last().unwrap();
+    assert_eq!((*done, *total), (3, 3));
+    assert!(
+        vectors.notes()[0].contains("it is empty"),
+        "{:?}",
+        vectors.notes()
+    );
+
+    let wide = encode::Settings {
+        width: Some(1000),
+        ..Default::default()
+    };
+    let lines = TextFile::new("stream", None);
+    let reader = encode::TextReader::stream(lines, "a cat\n".as_bytes()).unwrap();
+    match begin(reader, &wide) {
+        Err(Error::Job(JobError::Width { asked, width })) => {
+            assert_eq!((asked, width), (1000, whole.dim()));
+        }
+        _ => panic!("vectors are not that wide"),
+    }
+}
+
+#[test]
+fn a_calibrated_model_puts_grades_first() {
+    let place = copy_of("bert-small");
+    let name = place.path().to_str().unwrap().to_owned();
+    let settings = calibrate::Settings {
+        scale: Some((0.0, 5.0)),
+        ..calibrate::Settings::new(&name, graded())
+    };
+    let mut heard = Heard::default();
+    let fitted = calibrate::calibrate(&settings, &environment(), &mut heard).unwrap();
+    assert_eq!(fitted.path, place.path().join("calibration.json"));
+    assert_eq!(fitted.calibration.scale, (0.0, 5.0));
+    assert_eq!(fitted.calibration.fitted_on, "pairs.tsv");
+    assert!(heard.notes.is_empty(), "{:?}", heard.notes);
+    assert_eq!(heard.progress[0].0, "encoding pairs");
+    let model = Model {
+        name: name.clone(),
+        folder: place.path().into(),
+    };
+    let score = scorer(&model).score(&[("a cat", "two dogs")]).unwrap()[0];
+    assert_eq!(score.recommended_is, Recommended::Calibrated);
+    let of_cosine = fitted.calibration.apply(score.cosine);
+    assert_eq!(score.calibrated, Some(of_cosine));
+    assert_eq!(score.recommended, of_cosine.grade);
+
+    // Again, over what this job wrote itself.
+    calibrate::calibrate(&settings, &environment(), &mut heard).unwrap();
+    assert!(heard.notes[0].contains("replaced"), "{:?}", heard.notes);
+    let by_head = calibrate::Settings {
+        score: Some(gradus::calibration::RawScore::Grade),
+        ..settings
+    };
+    let error = calibrate::calibrate(&by_head, &environment(), &mut Silent).unwrap_err();
+    assert!(matches!(error, Error::Job(JobError::NoHead(named)) if named == name));
+    let shared = calibrate::Settings::new("some-model", graded());
+    let error = calibrate::calibrate(&shared, &environment(), &mut Silent).unwrap_err();
+    assert!(
+        matches!(error, Error::Job(JobError::NoFolder(_))),
+        "{error}"
+    );
+}
+
+#[test]
+fn models_are_evaluated_on_pairs_of_ones_own() {
+    let names = ["bert-small", "roberta-small"].map(|name| find(name).name);
+    let settings = eval::Settings {
+        tasks: vec![],
+        pairs: vec![graded()],
+        ..eval::Settings::new(names.clone())
+    };
+    let mut heard = Heard::default();
+    let evaluation = eval::Evaluation::prepare(&settings, &environment(), &mut heard).unwrap();
+    assert_eq!(evaluation.suite.tasks[0].name, "pairs");
+    let report = evaluation.run(&environment(), &mut heard).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    let models = json["models"].as_array().unwrap();
+    assert_eq!(models.len(), 2);
+    for (model, name) in models.iter().zip(&names) {
+        assert_eq!(model["model"].as_str(), Some(name.as_str()));
+    }
+    let ended = heard
+        .progress
+        .iter()
+        .filter(|(_, done, total)| done == total);
+    assert_eq!(ended.count(), 2, "{:?}", heard.progress);
+
+    let twice = eval::Settings {
+        pairs: vec![graded(), graded(), graded()],
+        ..settings
+    };
+    let error = eval::Evaluation::prepare(&twice, &environment(), &mut Silent).unwrap_err();
+    assert!(
+        matches!(error, Error::Job(JobError::SamePairs(_))),
+        "{error}"
+    );
+}
