@@ -1,6 +1,6 @@
 //! Scores of judgements on a suite, and how two differ.
 
-use gradus::eval::{Interval, Judged, Suite, resampled_spearman, spearman};
+use gradus::eval::{Interval, PairScores, Suite, resampled_spearman, spearman};
 
 /// Draws of the test pairs behind each interval.
 pub(crate) const RESAMPLES: usize = 1000;
@@ -8,12 +8,12 @@ const SEED: u64 = 1;
 
 /// Spearman's correlation of the cosines on each task, and their average over
 /// the tasks that count in it. `None` where it does not exist.
-pub(crate) fn scores(suite: &Suite, judged: &[Judged]) -> (Vec<Option<f64>>, Option<f64>) {
-    let of = |(task, judged): (&gradus::eval::Task, &Judged)| {
+pub(crate) fn scores(suite: &Suite, pair_scores: &[PairScores]) -> (Vec<Option<f64>>, Option<f64>) {
+    let of = |(task, pair_scores): (&gradus::eval::Task, &PairScores)| {
         let grades: Vec<f64> = task.iter().map(|p| p.label).collect();
-        spearman(&judged.cosines, &grades).value()
+        spearman(&pair_scores.cosines, &grades).value()
     };
-    let each: Vec<Option<f64>> = suite.tasks.iter().zip(judged).map(of).collect();
+    let each: Vec<Option<f64>> = suite.tasks.iter().zip(pair_scores).map(of).collect();
     let counted = suite.tasks.iter().zip(&each).filter(|(t, _)| t.in_average);
     let counted: Option<Vec<f64>> = counted.map(|(_, score)| *score).collect();
     let average = counted.filter(|c| !c.is_empty());
@@ -21,7 +21,7 @@ pub(crate) fn scores(suite: &Suite, judged: &[Judged]) -> (Vec<Option<f64>>, Opt
     (each, average)
 }
 
-/// How much higher one judgement scores than another.
+/// How much higher one stored_scores scores than another.
 pub(crate) struct Difference {
     /// The difference of the correlations.
     pub value: f64,
@@ -32,8 +32,8 @@ pub(crate) struct Difference {
 /// The differences on each task and of the average, `a` less `b`.
 pub(crate) fn differences(
     suite: &Suite,
-    a: &[Judged],
-    b: &[Judged],
+    a: &[PairScores],
+    b: &[PairScores],
 ) -> (Vec<Option<Difference>>, Option<Difference>) {
     let ((a_each, a_average), (b_each, b_average)) = (scores(suite, a), scores(suite, b));
     let mut sums = vec![0.0; RESAMPLES];

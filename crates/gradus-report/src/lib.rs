@@ -16,4 +16,6 @@ mod run;
 pub const GENERATOR: &str = "<meta name=\"generator\" content=\"Gradus\">";
 
 pub use page::page;
-pub use run::{DevPairs, Judgement, Metrics, Run, Step, judge, keep, kept, key};
+pub use run::{
+    DevPairs, Metrics, Run, Step, StoredScores, key, read_scores, score_pairs, write_scores,
+};

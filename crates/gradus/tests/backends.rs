@@ -6,7 +6,7 @@ mod common;
 
 use common::slope::unit;
 use common::{fixture, json, load, model_folder, strings};
-use gradus::models::LanguageModel;
+use gradus::models::MaskedLm;
 use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus::nn::{Block, Encoder, PassContext};
 use gradus::text::Masked;
@@ -114,7 +114,7 @@ fn a_pass_uploads_its_batch_once_and_reads_vectors_alone() {
 #[test]
 fn scores_of_masked_tokens_are_read_behind_backward() {
     let folder = fixture("pretraining/bert");
-    let model = LanguageModel::load(&folder, Plain::default(), 1).unwrap();
+    let model = MaskedLm::load(&folder, Plain::default(), 1).unwrap();
     let masked = Masked {
         ids: vec![2, 7, 9, 4, 3],
         targets: vec![(1, 8), (3, 5)],

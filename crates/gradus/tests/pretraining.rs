@@ -4,7 +4,7 @@
 mod common;
 
 use common::{bf16, copy_of, distance, fixture, json, model_folder, numbers};
-use gradus::models::LanguageModel;
+use gradus::models::MaskedLm;
 use gradus::models::{FreshModel, SentenceEncoder, TokenizerFiles, write_fresh};
 use gradus::text::Masked;
 use gradus::text::{Tokenizer, train_word_pieces};
@@ -14,8 +14,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-fn load(folder: &Path) -> LanguageModel<Cpu> {
-    LanguageModel::load(folder, Cpu::new(2), 1).unwrap_or_else(|e| panic!("{e}"))
+fn load(folder: &Path) -> MaskedLm<Cpu> {
+    MaskedLm::load(folder, Cpu::new(2), 1).unwrap_or_else(|e| panic!("{e}"))
 }
 
 type Stored = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -110,7 +110,7 @@ fn losses_and_gradients_in_bf16_are_near_pytorch() {
     for name in ["bert", "roberta", "distilbert", "mpnet"] {
         let Some(backend) = bf16() else { return };
         let folder = fixture("pretraining").join(name);
-        let model = LanguageModel::load(&folder, backend, 1).unwrap();
+        let model = MaskedLm::load(&folder, backend, 1).unwrap();
         let described = json(fixture("pretraining").join(format!("{name}.json")));
         let want = tensors(&fixture("pretraining").join(format!("{name}-gradients.safetensors")));
         let texts = texts(&described);
@@ -200,14 +200,14 @@ fn a_model_without_a_head_gets_one() {
         model.encoder().save(&saved, "").unwrap();
         let again = load(&saved);
         assert!(!again.has_fresh_head());
-        let values = |model: &LanguageModel<Cpu>| {
+        let values = |model: &MaskedLm<Cpu>| {
             let encoder = model.encoder();
             encoder
                 .backend()
                 .read_arena(encoder.params(), 0..encoder.layout().len())
         };
         assert!(values(&model) == values(&again), "{name}");
-        let other = LanguageModel::load(&folder, Cpu::new(1), 2).unwrap();
+        let other = MaskedLm::load(&folder, Cpu::new(1), 2).unwrap();
         assert!(values(&model) != values(&other));
     }
 }
@@ -217,7 +217,7 @@ fn half_a_head_and_a_decoder_of_its_own_are_refused() {
     let refused = |change: &dyn Fn(&Path)| {
         let place = copy_of("../pretraining/bert");
         change(place.path());
-        match LanguageModel::load(place.path(), Cpu::new(1), 1) {
+        match MaskedLm::load(place.path(), Cpu::new(1), 1) {
             Ok(_) => panic!("it was taken"),
             Err(e) => e.to_string(),
         }
@@ -277,10 +277,10 @@ fn fresh_models_are_whole_folders() {
         let encoder = model.encoder();
         assert_eq!((encoder.dim(), encoder.tokenizer().max_tokens()), (24, 16));
         assert_eq!(
-            encoder.tokenizer().pieces().len(),
+            encoder.tokenizer().vocabulary().len(),
             encoder.config().vocab_size
         );
-        assert!(encoder.tokenizer().pieces().mask().is_some());
+        assert!(encoder.tokenizer().vocabulary().mask().is_some());
         let vectors = SentenceEncoder::load(&folder, Cpu::new(1)).unwrap();
         let vectors = vectors.encode(&texts, Default::default()).unwrap();
         assert!(vectors.as_slice().iter().all(|x| x.is_finite()));

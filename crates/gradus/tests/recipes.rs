@@ -69,8 +69,8 @@ fn words(line: &str) -> Vec<String> {
 
 /// The commands of a page, in lines of their own or between back quotes.
 fn commands(page: &str) -> Vec<Vec<String>> {
-    let pieces = page.split(['`', '\n']);
-    let commands = pieces.filter(|p| {
+    let vocabulary = page.split(['`', '\n']);
+    let commands = vocabulary.filter(|p| {
         p.starts_with("gradus train recipes/") || p.starts_with("gradus sweep recipes/")
     });
     commands.map(words).collect()

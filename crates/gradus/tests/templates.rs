@@ -130,7 +130,7 @@ proptest! {
             let tokens = &model.tokenizer().encode(&[&text]).unwrap()[0];
             prop_assert!(tokens.ids.len() <= most);
             let frame = tokens.frame.clone().unwrap();
-            let mask = model.tokenizer().pieces().mask().unwrap();
+            let mask = model.tokenizer().vocabulary().mask().unwrap();
             prop_assert_eq!(tokens.ids[frame.mask], mask);
             prop_assert!(!frame.text.contains(&frame.mask));
             let bare = tokens.without_text().unwrap();

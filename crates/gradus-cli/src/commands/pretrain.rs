@@ -12,7 +12,7 @@ use gradus::Precision;
 use gradus::data::{Format, RowKind, Source};
 use gradus::models::{FreshModel, TokenizerFiles, write_fresh};
 use gradus::output::{Claim, Inputs, RunKind, Unfinished};
-use gradus::tasks::masked_lm::{MaskedLm, Settings, read_texts};
+use gradus::tasks::masked_lm::{Pretraining, PretrainingSettings, read_texts};
 use gradus::text::train_word_pieces;
 use gradus::training::RunFolder;
 use gradus_kernels::cpu::Cpu;
@@ -134,7 +134,7 @@ pub struct Training {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut reporter = ProgressReporter::new(context.manner);
     if let Some(root) = &args.resume {
-        let (folder, settings) = Settings::open_folder(root)?;
+        let (folder, settings) = PretrainingSettings::open_folder(root)?;
         stop::goes_on_with("pretrain", root);
         let context = &context.resuming(folder.marker());
         let base = folder.base_dir()?;
@@ -147,7 +147,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let model = match &settings.from {
             Some(from) if base.join(from).is_dir() => base.join(from),
             Some(from) => context.find(from)?,
-            None => Settings::start(root),
+            None => PretrainingSettings::start(root),
         };
         let mut run = prepare(settings, &texts, &model, context, &mut reporter)?;
         return finish(&mut run, &folder, args.json, &mut reporter);
@@ -183,7 +183,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 write(Unfinished::beside(&root).path())?;
             }
             let held = take(claim, context)?;
-            let start = Settings::start(&root);
+            let start = PretrainingSettings::start(&root);
             write(&start)?;
             let run = prepare(settings, &texts, &start, context, &mut reporter)?;
             (run, held)
@@ -194,10 +194,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     finish(&mut run, &folder, args.json, &mut reporter)
 }
 
-fn settings(args: &Args) -> Result<Settings, Failure> {
+fn settings(args: &Args) -> Result<PretrainingSettings, Failure> {
     let (sizes, training) = (&args.sizes, &args.training);
     let course = &training.course;
-    let usual = Settings::default();
+    let usual = PretrainingSettings::default();
     let sources = args
         .texts
         .iter()
@@ -215,7 +215,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
     } else {
         1e-4
     };
-    Ok(Settings {
+    Ok(PretrainingSettings {
         from: args.from.clone(),
         epochs: training.epochs,
         steps: course.steps,
@@ -262,7 +262,7 @@ pub(super) fn source(
 }
 
 fn read(
-    settings: &Settings,
+    settings: &PretrainingSettings,
     base: &Path,
     reporter: &ProgressReporter,
 ) -> Result<Vec<String>, Failure> {
@@ -291,21 +291,21 @@ fn tokenizer(
 
 /// The run, whose settings have the precision it got.
 fn prepare(
-    mut settings: Settings,
+    mut settings: PretrainingSettings,
     texts: &[String],
     model: &Path,
     context: &Context,
     reporter: &mut ProgressReporter,
-) -> Result<MaskedLm<Cpu>, Failure> {
+) -> Result<Pretraining<Cpu>, Failure> {
     let backend = context.backend(settings.precision)?;
     settings.precision = Precision::from(backend.precision());
-    Ok(MaskedLm::prepare(
+    Ok(Pretraining::prepare(
         settings, texts, model, backend, reporter,
     )?)
 }
 
 fn finish(
-    run: &mut MaskedLm<Cpu>,
+    run: &mut Pretraining<Cpu>,
     folder: &RunFolder,
     json: bool,
     reporter: &mut ProgressReporter,

@@ -13,7 +13,9 @@ use gradus::output::Inputs;
 use gradus::recipe::Recipe;
 use gradus::util::tensorboard::write_events;
 use gradus_kernels::Backend;
-use gradus_report::{GENERATOR, Judgement, Run, judge, keep, kept, key, page};
+use gradus_report::{
+    GENERATOR, Run, StoredScores, key, page, read_scores, score_pairs, write_scores,
+};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
@@ -172,12 +174,12 @@ fn suite(known: &[Known], text: TextVariant, context: &Context) -> gradus::Resul
 fn judge_both(
     run: &mut Run,
     suite: &Suite,
-    seen: &mut HashMap<String, Judgement>,
+    seen: &mut HashMap<String, StoredScores>,
     context: &Context,
 ) -> Result<(), Failure> {
     let own = run.root.join("model");
     if own.is_dir() {
-        run.after = Some(judged(run, &own, Side::After, suite, seen, context)?);
+        run.after = Some(pair_scores(run, &own, Side::After, suite, seen, context)?);
     } else {
         run.notes.push("There is no model yet.".into());
     }
@@ -190,7 +192,16 @@ fn judge_both(
         false => context.find(&run.recipe.model),
     };
     match found {
-        Ok(folder) => run.before = Some(judged(run, &folder, Side::Before, suite, seen, context)?),
+        Ok(folder) => {
+            run.before = Some(pair_scores(
+                run,
+                &folder,
+                Side::Before,
+                suite,
+                seen,
+                context,
+            )?)
+        }
         Err(why) => {
             let note = format!("The model before training is not shown: {why}.");
             context.manner.note(&note);
@@ -209,14 +220,14 @@ enum Side {
 
 /// What the model in `folder` says, from the run's folder if it was asked
 /// before.
-fn judged(
+fn pair_scores(
     run: &Run,
     folder: &Path,
     side: Side,
     suite: &Suite,
-    seen: &mut HashMap<String, Judgement>,
+    seen: &mut HashMap<String, StoredScores>,
     context: &Context,
-) -> Result<Judgement, Failure> {
+) -> Result<StoredScores, Failure> {
     // Only a run's own model is shown on its dev set.
     let (name, dev) = match side {
         Side::Before => ("before", None),
@@ -231,7 +242,7 @@ fn judged(
         return Ok(judgement.clone());
     }
     let path = run.root.join("report").join(format!("{name}.json"));
-    let judgement = match kept(&path, &key) {
+    let judgement = match read_scores(&path, &key) {
         Some(judgement) => judgement,
         None => {
             let what = format!("{}: scoring pairs, {name} training", run.name);
@@ -240,7 +251,7 @@ fn judged(
             let observed = Observed::new(&encoder, what, &mut console);
             let judgement = judge(&observed, encoder.head(), backend, suite, dev);
             let judgement = judgement.map_err(Failure::Model)?;
-            if let Err(why) = keep(&path, &key, &judgement) {
+            if let Err(why) = write_scores(&path, &key, &judgement) {
                 context
                     .manner
                     .note(&format!("not saved for the next report: {why}"));

@@ -345,16 +345,16 @@ impl Sweep<'_> {
             let recipe = self.recipe(row, 0)?;
             let base = base_of(&self.source(row).path);
             let folder = find_model(base, &recipe.model, self.context)?;
-            outcome.test = Some(self.judge(suite, &folder)?);
+            outcome.test = Some(self.evaluate_pairs(suite, &folder)?);
         }
         Ok(outcome)
     }
 
     /// Scores a model on the test sets.
-    fn judge(&self, suite: &Suite, model: &Path) -> Result<TestScores, Failure> {
+    fn evaluate_pairs(&self, suite: &Suite, model: &Path) -> Result<TestScores, Failure> {
         let encoder = self.context.load(model)?;
         let watched = Watched::new(encoder, "scoring the test sets", self.context.manner);
-        let (scores, similarities) = suite.judge(&watched).map_err(Failure::Model)?;
+        let (scores, similarities) = suite.evaluate_pairs(&watched).map_err(Failure::Model)?;
         Ok(TestScores {
             scores,
             similarities,
@@ -419,7 +419,7 @@ impl Sweep<'_> {
                 (outcome.dev, outcome.dev_before) = (summary.best, summary.initial);
                 outcome.seconds = begun.elapsed().as_secs_f64();
                 if let Some(suite) = suite {
-                    outcome.test = Some(self.judge(suite, &summary.model)?);
+                    outcome.test = Some(self.evaluate_pairs(suite, &summary.model)?);
                 }
             }
             // A setting that diverges is a finding; the others go on.
@@ -455,7 +455,7 @@ impl Sweep<'_> {
         }
         let model = root.join("model");
         if model.is_dir() {
-            outcome.test = Some(self.judge(suite, &model)?);
+            outcome.test = Some(self.evaluate_pairs(suite, &model)?);
             outcome.write(root)?;
             return Ok(Some(outcome));
         }

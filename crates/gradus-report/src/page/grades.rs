@@ -4,7 +4,7 @@ use super::html::{Cell, figure, paragraph, table};
 use crate::chart::{Bin, Spread, bins, reliability, scatter, spreads};
 use crate::run::{DevPairs, Run};
 use gradus::calibration::{COVERAGE, Calibration, FOLDS, RawScore, cross_fitted};
-use gradus::eval::{Judged, Suite};
+use gradus::eval::{PairScores, Suite};
 
 /// Grades that more than so many whole numbers lie among are not rounded.
 const MOST_GRADES: usize = 12;
@@ -13,7 +13,7 @@ const WORST: usize = 15;
 /// What a run's model predicts for its dev set.
 pub(super) struct Graded<'a> {
     dev: &'a DevPairs,
-    judged: &'a Judged,
+    pair_scores: &'a PairScores,
     gold: Vec<f64>,
     calibration: Calibration,
     /// Whether it lies with the model, or was fitted for the page.
@@ -26,7 +26,7 @@ impl<'a> Graded<'a> {
     /// `None` where there is no dev set, no model, or no map can be fitted.
     pub fn of(run: &'a Run) -> Option<Self> {
         let (dev, after) = (run.dev.as_ref()?, run.after.as_ref()?);
-        let (judged, gold) = (&after.dev, dev.grades());
+        let (pair_scores, gold) = (&after.dev, dev.grades());
         let fit = |score, scores: &[f64]| {
             Calibration::fit(score, scores, &gold, dev.scale, COVERAGE, &dev.name).ok()
         };
@@ -35,17 +35,20 @@ impl<'a> Graded<'a> {
         let calibration = match stored {
             Some(stored) => stored,
             None => {
-                let cosine = fit(RawScore::Cosine, &judged.cosines)?;
-                let head = judged.grades.as_ref().filter(|_| run.own_head().is_some());
+                let cosine = fit(RawScore::Cosine, &pair_scores.cosines)?;
+                let head = pair_scores
+                    .grades
+                    .as_ref()
+                    .filter(|_| run.own_head().is_some());
                 let head = head.and_then(|grades| fit(RawScore::Grade, grades));
                 let better = |h: &Calibration| h.mean_absolute_error < cosine.mean_absolute_error;
                 head.filter(better).unwrap_or(cosine)
             }
         };
-        let predicted = cross_fitted(raw(judged, calibration.score)?, &gold).ok()?;
+        let predicted = cross_fitted(raw(pair_scores, calibration.score)?, &gold).ok()?;
         Some(Self {
             dev,
-            judged,
+            pair_scores,
             gold,
             calibration,
             stored: is_stored,
@@ -79,7 +82,11 @@ impl<'a> Graded<'a> {
     /// All predictions that there are: colour, name and values.
     fn predictions(&self, run: &Run) -> Vec<(usize, String, Vec<f64>)> {
         let (low, high) = self.dev.scale;
-        let line = self.judged.cosines.iter().map(|c| low + (high - low) * c);
+        let line = self
+            .pair_scores
+            .cosines
+            .iter()
+            .map(|c| low + (high - low) * c);
         let (score, features) = (self.calibration.score.name(), run.own_head());
         let mut all = vec![
             (0, format!("calibrated {score}"), self.predicted.clone()),
@@ -95,7 +102,7 @@ impl<'a> Graded<'a> {
             .stages
             .last()
             .is_some_and(|s| s.objective.learned == Some(true));
-        let shown = self.judged.grades.as_ref();
+        let shown = self.pair_scores.grades.as_ref();
         if let Some(grades) = shown.filter(|_| learned || run.own_head().is_some()) {
             let name = match features {
                 Some(features) => format!("regression head on {}", features.notation()),
@@ -129,7 +136,7 @@ impl<'a> Graded<'a> {
     }
 
     fn scatter(&self) -> String {
-        let Some(scores) = raw(self.judged, self.calibration.score) else {
+        let Some(scores) = raw(self.pair_scores, self.calibration.score) else {
             return String::new();
         };
         let points: Vec<(f64, f64)> = scores
@@ -280,7 +287,7 @@ impl<'a> Graded<'a> {
                 vec![
                     Cell::number(format!("{:.1}", self.gold[i])),
                     Cell::number(format!("{:.1}", self.predicted[i])),
-                    Cell::number(format!("{:.2}", self.judged.cosines[i])),
+                    Cell::number(format!("{:.2}", self.pair_scores.cosines[i])),
                     Cell::text(&pair.first),
                     Cell::text(&pair.second),
                 ]
@@ -304,9 +311,9 @@ impl<'a> Graded<'a> {
             return String::new();
         };
         let mut rows = Vec::new();
-        for (task, judged) in suite.tasks.iter().zip(&after.tasks) {
+        for (task, pair_scores) in suite.tasks.iter().zip(&after.tasks) {
             let Some(scores) =
-                raw(judged, self.calibration.score).filter(|_| task.scale == self.dev.scale)
+                raw(pair_scores, self.calibration.score).filter(|_| task.scale == self.dev.scale)
             else {
                 continue;
             };
@@ -355,10 +362,10 @@ impl<'a> Graded<'a> {
     }
 }
 
-fn raw(judged: &Judged, score: RawScore) -> Option<&[f64]> {
+fn raw(pair_scores: &PairScores, score: RawScore) -> Option<&[f64]> {
     match score {
-        RawScore::Cosine => Some(&judged.cosines),
-        RawScore::Grade => judged.grades.as_deref(),
+        RawScore::Cosine => Some(&pair_scores.cosines),
+        RawScore::Grade => pair_scores.grades.as_deref(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Pieces of HTML. Whatever comes from files is escaped here.
+//! Vocabulary of HTML. Whatever comes from files is escaped here.
 
 use std::fmt::Write;
 

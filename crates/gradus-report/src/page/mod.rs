@@ -15,7 +15,7 @@ use gradus::eval::Suite;
 const STYLE: &str = include_str!("style.css");
 
 /// One HTML file about one or several runs. `suite` holds the tasks that their
-/// models were judged on; without it there are no scores on tasks.
+/// models were pair_scores on; without it there are no scores on tasks.
 pub fn page(runs: &[Run], suite: Option<&Suite>) -> String {
     let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
     let title = format!("Gradus: {}", names.join(", "));
@@ -35,7 +35,7 @@ pub fn page(runs: &[Run], suite: Option<&Suite>) -> String {
 
 /// All about one run.
 fn single(run: &Run, suite: Option<&Suite>) -> String {
-    // Judged once: fitting and resampling take a while.
+    // PairScores once: fitting and resampling take a while.
     let graded = grades::Graded::of(run);
     let mut out = about::summary(run, suite, graded.as_ref());
     out += &training::section(run);

@@ -4,7 +4,7 @@ use super::html::{Cell, paragraph, table};
 use super::percent;
 use crate::compare::{Difference, RESAMPLES, differences, scores};
 use crate::published::{Published, ROWS, SOURCE};
-use crate::run::{Judgement, Run};
+use crate::run::{Run, StoredScores};
 use gradus::eval::Suite;
 
 const TITLE: &str = "<h2>Test tasks</h2>\n";
@@ -19,9 +19,9 @@ pub(super) fn before_and_after(run: &Run, suite: Option<&Suite>) -> String {
     };
     let mut rows = Vec::new();
     let sides = [("before", &run.before), ("after", &run.after)];
-    for (name, judgement) in sides {
-        if let Some(judgement) = judgement {
-            rows.push(row(name, suite, judgement));
+    for (name, stored_scores) in sides {
+        if let Some(stored_scores) = stored_scores {
+            rows.push(row(name, suite, stored_scores));
         }
     }
     if let (Some(before), Some(after)) = (&run.before, &run.after) {
@@ -64,8 +64,8 @@ fn head(first: &str, suite: &Suite) -> Vec<String> {
         .collect()
 }
 
-fn row(name: &str, suite: &Suite, judgement: &Judgement) -> Vec<Cell> {
-    let (each, average) = scores(suite, &judgement.tasks);
+fn row(name: &str, suite: &Suite, stored_scores: &StoredScores) -> Vec<Cell> {
+    let (each, average) = scores(suite, &stored_scores.tasks);
     let mut row = vec![Cell::text(name)];
     row.extend(
         each.into_iter()
@@ -97,12 +97,12 @@ fn difference_row(
 
 /// Runs under each other, what they differ by, and published rows.
 pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
-    let judged: Vec<(&Run, &Judgement)> = runs
+    let pair_scores: Vec<(&Run, &StoredScores)> = runs
         .iter()
         .filter_map(|run| Some((run, run.after.as_ref()?)))
         .collect();
     let (Some(suite), Some(&(first, reference))) =
-        (suite.filter(|s| !s.tasks.is_empty()), judged.first())
+        (suite.filter(|s| !s.tasks.is_empty()), pair_scores.first())
     else {
         return TITLE.to_owned() + &paragraph("Not scored: no test sets, or no models yet.");
     };
@@ -117,9 +117,9 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
         }
     }
     all.extend(
-        judged
+        pair_scores
             .iter()
-            .map(|(run, judgement)| (run.name.clone(), *judgement)),
+            .map(|(run, stored_scores)| (run.name.clone(), *stored_scores)),
     );
     let averages: Vec<f64> = all
         .iter()
@@ -128,20 +128,20 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
     let top = averages.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let rows: Vec<Vec<Cell>> = all
         .iter()
-        .map(|(name, judgement)| {
-            let mut row = row(name, suite, judgement);
-            let best = scores(suite, &judgement.tasks).1 == Some(top);
+        .map(|(name, stored_scores)| {
+            let mut row = row(name, suite, stored_scores);
+            let best = scores(suite, &stored_scores.tasks).1 == Some(top);
             if let Some(last) = row.pop() {
                 row.push(last.best(best));
             }
             row
         })
         .collect();
-    let seeds: Vec<String> = judged
+    let seeds: Vec<String> = pair_scores
         .iter()
         .map(|(r, _)| format!("{} {}", r.name, r.recipe.seed))
         .collect();
-    let mut chosen: Vec<String> = judged.iter().map(|(run, _)| run.selection()).collect();
+    let mut chosen: Vec<String> = pair_scores.iter().map(|(run, _)| run.selection()).collect();
     chosen.dedup();
     let caption = format!(
         "Spearman x 100 of the cosine; aggregation all (one correlation over all pairs of a task); {} text; selected by {}; seeds: {}; scored on {}.",
@@ -152,8 +152,8 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
     );
     let mut out = TITLE.to_owned() + &table(&caption, &head("model", suite), &rows);
     let mut rows = Vec::new();
-    for (run, judgement) in judged.iter().skip(1) {
-        let (each, average) = differences(suite, &judgement.tasks, &reference.tasks);
+    for (run, stored_scores) in pair_scores.iter().skip(1) {
+        let (each, average) = differences(suite, &stored_scores.tasks, &reference.tasks);
         let (values, intervals) =
             difference_row(&run.name, "95 % interval", &each, average.as_ref());
         rows.extend([values, intervals]);

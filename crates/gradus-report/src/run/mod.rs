@@ -1,11 +1,11 @@
 //! What a run's folder holds, read for a report.
 
-mod judgement;
 mod metrics;
 mod names;
+mod stored_scores;
 
-pub use judgement::{DevPairs, Judgement, judge, keep, kept, key};
 pub use metrics::{Metrics, Step};
+pub use stored_scores::{DevPairs, StoredScores, key, read_scores, score_pairs, write_scores};
 
 use gradus::calibration::Calibration;
 use gradus::data::DataRoot;
@@ -41,9 +41,9 @@ pub struct Run {
     /// The pairs that its model was selected by.
     pub dev: Option<DevPairs>,
     /// What the model that it began with says.
-    pub before: Option<Judgement>,
+    pub before: Option<StoredScores>,
     /// What its own model says.
-    pub after: Option<Judgement>,
+    pub after: Option<StoredScores>,
     /// What is missing, and why.
     pub notes: Vec<String>,
 }

@@ -25,7 +25,7 @@ pub use cross_fit::FOLDS;
 pub use error::CalibrationError;
 pub use isotonic::Isotonic;
 
-use crate::eval::{Judged, is_level};
+use crate::eval::{PairScores, is_level};
 use crate::nn::{Features, RegressionHead};
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +135,7 @@ impl Calibration {
     /// # Errors
     /// [`CalibrationError`].
     pub fn best(
-        judged: &Judged,
+        pair_scores: &PairScores,
         head: Option<&RegressionHead>,
         grades: &[f64],
         scale: (f64, f64),
@@ -144,10 +144,10 @@ impl Calibration {
     ) -> Result<Self, CalibrationError> {
         let fit =
             |score, scores: &[f64]| Self::fit(score, scores, grades, scale, coverage, fitted_on);
-        let by_cosine = fit(RawScore::Cosine, &judged.cosines);
+        let by_cosine = fit(RawScore::Cosine, &pair_scores.cosines);
         // A head on the cosine alone can add nothing to it.
         let own = head.is_some_and(|head| head.features != Features::Cosine);
-        let Some(predicted) = judged.grades.as_ref().filter(|_| own) else {
+        let Some(predicted) = pair_scores.grades.as_ref().filter(|_| own) else {
             return by_cosine;
         };
         match (by_cosine, fit(RawScore::Grade, predicted)) {

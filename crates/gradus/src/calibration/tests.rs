@@ -121,20 +121,20 @@ fn the_better_score_is_taken() {
         outputs: 1,
         values: vec![],
     };
-    let judged = Judged {
+    let pair_scores = PairScores {
         cosines: (0..500).map(|i| unit(77, i)).collect(),
         grades: Some(scores),
     };
-    let best = |judged: &Judged, features| {
+    let best = |pair_scores: &PairScores, features| {
         let head = head(features);
-        let best = Calibration::best(judged, Some(&head), &grades, (0.0, 5.0), 0.8, "x");
+        let best = Calibration::best(pair_scores, Some(&head), &grades, (0.0, 5.0), 0.8, "x");
         best.unwrap().score
     };
-    assert_eq!(best(&judged, Features::Concat), RawScore::Grade);
-    assert_eq!(best(&judged, Features::Cosine), RawScore::Cosine);
-    let turned = Judged {
-        cosines: judged.grades.clone().unwrap(),
-        grades: Some(judged.cosines.clone()),
+    assert_eq!(best(&pair_scores, Features::Concat), RawScore::Grade);
+    assert_eq!(best(&pair_scores, Features::Cosine), RawScore::Cosine);
+    let turned = PairScores {
+        cosines: pair_scores.grades.clone().unwrap(),
+        grades: Some(pair_scores.cosines.clone()),
     };
     assert_eq!(best(&turned, Features::Concat), RawScore::Cosine);
 }

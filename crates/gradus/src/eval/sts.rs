@@ -207,7 +207,7 @@ impl Suite {
     /// # Errors
     /// Those of the embedder.
     pub fn evaluate(&self, embedder: &dyn Embedder) -> Result<SuiteScores> {
-        Ok(self.judge(embedder)?.0)
+        Ok(self.evaluate_pairs(embedder)?.0)
     }
 
     /// The same, and the cosines of each task's pairs in the order of
@@ -215,7 +215,7 @@ impl Suite {
     ///
     /// # Errors
     /// Those of the embedder.
-    pub fn judge(&self, embedder: &dyn Embedder) -> Result<(SuiteScores, Vec<Vec<f64>>)> {
+    pub fn evaluate_pairs(&self, embedder: &dyn Embedder) -> Result<(SuiteScores, Vec<Vec<f64>>)> {
         let vectors = Vectors::of(self.tasks.iter(), embedder)?;
         let of_task = |task: &Task| task.iter().map(|pair| vectors.cosine(pair)).collect();
         let similarities: Vec<Vec<f64>> = self.tasks.iter().map(of_task).collect();

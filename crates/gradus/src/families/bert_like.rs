@@ -7,7 +7,7 @@ use crate::format::fields::{Fields, brief, shorten};
 use gradus_kernels::{Activation, GateOrder, Rotary};
 
 /// What a family calls the settings that all have.
-pub(crate) struct Names {
+pub(crate) struct KeyNames {
     pub hidden_size: &'static str,
     pub layers: &'static str,
     pub heads: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Names {
     pub attention_dropout: &'static str,
 }
 
-const BERT: Names = Names {
+const BERT: KeyNames = KeyNames {
     hidden_size: "hidden_size",
     layers: "num_hidden_layers",
     heads: "num_attention_heads",
@@ -27,7 +27,7 @@ const BERT: Names = Names {
     attention_dropout: "attention_probs_dropout_prob",
 };
 
-const DISTILBERT: Names = Names {
+const DISTILBERT: KeyNames = KeyNames {
     hidden_size: "dim",
     layers: "n_layers",
     heads: "n_heads",
@@ -39,7 +39,7 @@ const DISTILBERT: Names = Names {
 
 /// Nomic BERT's own keys, those of GPT-2. transformers has BERT's instead, and
 /// published files have both.
-const NOMIC_BERT: Names = Names {
+const NOMIC_BERT: KeyNames = KeyNames {
     hidden_size: "n_embd",
     layers: "n_layer",
     heads: "n_head",
@@ -59,7 +59,7 @@ pub(crate) const INNER: [&str; 3] = [
     NOMIC_BERT.intermediate_size,
 ];
 
-impl Names {
+impl KeyNames {
     pub fn of(architecture: Architecture) -> &'static Self {
         match architecture {
             Architecture::Bert
@@ -79,7 +79,7 @@ impl Names {
 fn common(
     fields: &Fields<'_>,
     architecture: Architecture,
-    names: &Names,
+    names: &KeyNames,
 ) -> Result<EncoderConfig, ModelError> {
     let size = |key| fields.required(key, fields.size(key)?);
     let layers = fields.size_up_to(names.layers, DEEPEST)?;
@@ -365,7 +365,7 @@ fn activation(fields: &Fields<'_>, key: &'static str) -> Result<Activation, Mode
     })
 }
 
-/// Judged as the f32 it is used as: 0 would divide a constant row by 0.
+/// PairScores as the f32 it is used as: 0 would divide a constant row by 0.
 fn epsilon(fields: &Fields<'_>, key: &str) -> Result<f32, ModelError> {
     let eps = fields.number(key)?.unwrap_or(1e-12) as f32;
     if !(eps > 0.0 && eps < 1.0) {

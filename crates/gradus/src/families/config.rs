@@ -203,7 +203,7 @@ impl EncoderConfig {
     /// What holds in every family.
     fn check(&self, fields: &Fields<'_>) -> Result<(), ModelError> {
         if !self.hidden_size.is_multiple_of(self.heads) {
-            let names = bert_like::Names::of(self.architecture);
+            let names = bert_like::KeyNames::of(self.architecture);
             return Err(fields.error(format!(
                 "`{}` {} is not a multiple of `{}` {}",
                 names.hidden_size, self.hidden_size, names.heads, self.heads

@@ -5,7 +5,7 @@ pub(crate) const RELATIVE_BIAS: &str = "encoder.relative_attention_bias.weight";
 
 /// What a family's checkpoints call the parts of the encoder, and which of the
 /// layers have a bias. Parts of a layer follow its number.
-pub(crate) struct Names {
+pub(crate) struct TensorNames {
     pub embedding_norm: &'static str,
     /// What stands before a layer's number.
     pub layers: &'static str,
@@ -24,7 +24,7 @@ pub(crate) struct Names {
     pub out_norm: &'static str,
 }
 
-const BERT: Names = Names {
+const BERT: TensorNames = TensorNames {
     embedding_norm: "embeddings.LayerNorm",
     layers: "encoder.layer",
     qkv: &[
@@ -44,7 +44,7 @@ const BERT: Names = Names {
     out_norm: "output.LayerNorm",
 };
 
-const DISTILBERT: Names = Names {
+const DISTILBERT: TensorNames = TensorNames {
     layers: "transformer.layer",
     qkv: &["attention.q_lin", "attention.k_lin", "attention.v_lin"],
     attention_out: "attention.out_lin",
@@ -55,7 +55,7 @@ const DISTILBERT: Names = Names {
     ..BERT
 };
 
-const NOMIC_BERT: Names = Names {
+const NOMIC_BERT: TensorNames = TensorNames {
     embedding_norm: "emb_ln",
     layers: "encoder.layers",
     qkv: &["attn.Wqkv"],
@@ -71,7 +71,7 @@ const NOMIC_BERT: Names = Names {
     out_norm: "norm2",
 };
 
-const JINA_BERT: Names = Names {
+const JINA_BERT: TensorNames = TensorNames {
     up: &["mlp.gated_layers"],
     up_bias: false,
     down: "mlp.wo",
@@ -79,7 +79,7 @@ const JINA_BERT: Names = Names {
     ..BERT
 };
 
-const JINA_BERT_QK_NORM: Names = Names {
+const JINA_BERT_QK_NORM: TensorNames = TensorNames {
     query_key_norms: Some(["attention.self.layer_norm_q", "attention.self.layer_norm_k"]),
     second_attention_norm: Some("layer_norm_1"),
     up: &["mlp.up_gated_layer"],
@@ -89,14 +89,14 @@ const JINA_BERT_QK_NORM: Names = Names {
     ..BERT
 };
 
-const MPNET: Names = Names {
+const MPNET: TensorNames = TensorNames {
     qkv: &["attention.attn.q", "attention.attn.k", "attention.attn.v"],
     attention_out: "attention.attn.o",
     attention_norm: "attention.LayerNorm",
     ..BERT
 };
 
-impl Names {
+impl TensorNames {
     pub fn of(architecture: Architecture) -> &'static Self {
         match architecture {
             Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => &BERT,

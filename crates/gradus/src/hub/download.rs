@@ -11,8 +11,8 @@ use super::digest::Oid;
 use super::http::Client;
 use super::listing::ListedFile;
 use super::lock::Lock;
-use super::refusal::{is_passing, refusal};
 use super::repo::Repo;
+use super::status_error::{is_passing, refusal};
 use super::{HubConfig, HubError, Progress};
 use crate::{Error, Result};
 

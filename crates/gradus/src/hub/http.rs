@@ -9,7 +9,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Proxy};
 
 use super::endpoint::redirected;
-use super::reply::{Reply, parse_content_range};
+use super::response::{Reply, parse_content_range};
 use super::{Endpoint, HubConfig, HubError, Token};
 use crate::{Error, Result};
 

@@ -1,6 +1,6 @@
 //! Stands in for the HTTP client in a build that has none.
 
-use super::reply::Reply;
+use super::response::Reply;
 use super::{HubConfig, HubError};
 use crate::Result;
 

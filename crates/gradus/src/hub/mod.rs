@@ -15,6 +15,7 @@
 //! `ureq` 3.5 with TLS adds 18 and leaves all of that to the few files here.
 
 mod cache;
+mod completeness;
 mod config;
 mod digest;
 mod download;
@@ -29,18 +30,17 @@ mod package;
 mod progress;
 mod pull;
 mod pulled;
-mod refusal;
-mod reply;
 mod repo;
 mod resolve;
+mod response;
 mod rows;
 mod select;
 mod set;
 mod sick;
 mod spec;
 mod split_files;
+mod status_error;
 mod table;
-mod usable;
 mod wheel;
 
 pub use config::{HubConfig, Token};

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::thread::sleep;
 
 use super::cache::RepoCache;
+use super::completeness::holds_model;
 use super::download::Source;
 use super::http::Client;
 use super::listing::Listing;
-use super::refusal::{is_passing, refusal};
 use super::repo::{Repo, RepoKind};
 use super::select::{check_weights, model_files, module_folders};
-use super::usable::holds_model;
+use super::status_error::{is_passing, refusal};
 use super::{HubConfig, HubError, Progress};
 use crate::{Error, Result};
 

@@ -5,7 +5,7 @@ use super::{Environment, JobError, Observed};
 use crate::Result;
 use crate::calibration::{COVERAGE, Calibration, RawScore};
 use crate::data::Source;
-use crate::eval::{Judged, Task};
+use crate::eval::{PairScores, Task};
 use crate::output::Inputs;
 use crate::util::Observer;
 use std::path::{Path, PathBuf};
@@ -99,10 +99,10 @@ pub fn calibrate(
     let model = environment.find(&settings.model, observer)?;
     let encoder = environment.load(&model.folder, None, observer)?;
     let head = encoder.head();
-    let judged = {
+    let pair_scores = {
         let observed = Observed::new(&encoder, "encoding pairs", observer);
         let texts = task.iter().map(|p| (p.first.as_str(), p.second.as_str()));
-        Judged::of(&observed, head, texts).map_err(JobError::model)?
+        PairScores::of(&observed, head, texts).map_err(JobError::model)?
     };
     let grades: Vec<f64> = task.iter().map(|p| p.label).collect();
     let (scale, coverage) = (settings.scale.unwrap_or(task.scale), settings.coverage);
@@ -112,9 +112,9 @@ pub fn calibrate(
     };
     let fit =
         |score, scores: &[f64]| Calibration::fit(score, scores, &grades, scale, coverage, &on);
-    let calibration = match (settings.score, &judged.grades) {
-        (None, _) => Calibration::best(&judged, head, &grades, scale, coverage, &on),
-        (Some(RawScore::Cosine), _) => fit(RawScore::Cosine, &judged.cosines),
+    let calibration = match (settings.score, &pair_scores.grades) {
+        (None, _) => Calibration::best(&pair_scores, head, &grades, scale, coverage, &on),
+        (Some(RawScore::Cosine), _) => fit(RawScore::Cosine, &pair_scores.cosines),
         (Some(RawScore::Grade), Some(predicted)) => fit(RawScore::Grade, predicted),
         (Some(RawScore::Grade), None) => return Err(JobError::NoHead(model.name).into()),
     };

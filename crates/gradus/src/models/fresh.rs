@@ -37,7 +37,7 @@ pub struct FreshModel {
 pub enum TokenizerFiles {
     /// Another model's folder.
     Of(PathBuf),
-    /// The text of a `tokenizer.json` with BERT's pieces and special tokens.
+    /// The text of a `tokenizer.json` with BERT's tokens and special tokens.
     Json(String),
 }
 
@@ -85,11 +85,11 @@ fn fill(
     }
     // Its ids are bounded by the vocabulary that it makes itself.
     let loaded = Tokenizer::load(folder, sizes.max_tokens, usize::MAX, 2)?;
-    let pieces = loaded.pieces();
+    let vocabulary = loaded.vocabulary();
     let config = json!({
         "architectures": ["BertForMaskedLM"],
         "model_type": "bert",
-        "vocab_size": pieces.len(),
+        "vocab_size": vocabulary.len(),
         "hidden_size": sizes.hidden,
         "num_hidden_layers": sizes.layers,
         "num_attention_heads": sizes.heads,
@@ -101,10 +101,10 @@ fn fill(
         "attention_probs_dropout_prob": sizes.dropout,
         "initializer_range": 0.02,
         "layer_norm_eps": 1e-12,
-        "pad_token_id": pieces.padding().unwrap_or(0),
+        "pad_token_id": vocabulary.padding().unwrap_or(0),
         "tie_word_embeddings": true,
     });
-    // Judged as what will be read from `target`.
+    // PairScores as what will be read from `target`.
     let path = target.join("config.json");
     let parsed = EncoderConfig::parse(&path, &config.to_string())?;
     write_json(folder, "config.json", &config)?;
@@ -121,7 +121,7 @@ fn fill(
         config: parsed,
     };
     write_modules(folder, &described)?;
-    let layout = Layout::with_language_head(&described.config, &[]);
+    let layout = Layout::with_mlm_head(&described.config, &[]);
     let mut arena = Vec::new();
     arena
         .try_reserve_exact(layout.len())

@@ -2,7 +2,7 @@ use super::SentenceEncoder;
 use crate::Result;
 use crate::format::ModelError;
 use crate::nn::PassContext;
-use crate::nn::mlm_head::LanguageHead;
+use crate::nn::mlm_head::MlmHead;
 use crate::text::Masked;
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Backend, LayerNormOutput, Packed, Sequence};
@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 /// An encoder with the head that tells masked tokens. Only masked positions go
 /// through the head.
-pub struct LanguageModel<B: Backend> {
+pub struct MaskedLm<B: Backend> {
     encoder: SentenceEncoder<B>,
-    head: LanguageHead,
+    head: MlmHead,
     fresh_head: bool,
 }
 
@@ -21,13 +21,13 @@ pub struct LanguageModel<B: Backend> {
 #[derive(Debug, Clone)]
 pub struct MaskedBatch {
     texts: Packed,
-    /// The rows to be told, and what they should be.
+    /// The rows to be output, and what they should be.
     rows: Vec<u32>,
     targets: Vec<u32>,
 }
 
 impl MaskedBatch {
-    /// How many tokens are to be told.
+    /// How many tokens are to be output.
     pub fn masked(&self) -> usize {
         self.rows.len()
     }
@@ -38,14 +38,14 @@ impl MaskedBatch {
     }
 }
 
-/// How well masked tokens were told.
+/// How well masked tokens were output.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Score {
     /// The sum of the cross-entropies, in nats.
     pub loss: f64,
     /// How many tokens were the likeliest.
     pub correct: usize,
-    /// How many there were to tell.
+    /// How many there were to mlm_forward.
     pub masked: usize,
 }
 
@@ -63,21 +63,21 @@ impl Score {
         self.loss / self.masked.max(1) as f64
     }
 
-    /// The share of tokens that were told right; 0 of nothing.
+    /// The share of tokens that were output right; 0 of nothing.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.masked.max(1) as f64
     }
 }
 
-/// What the head makes of the rows that are to be told.
-struct Told<B: Backend> {
+/// What the head makes of the rows that are to be output.
+struct MlmOutput<B: Backend> {
     x: B::Tensor,
     pre: B::Tensor,
     normed: LayerNormOutput<B::Tensor>,
     scores: B::Tensor,
 }
 
-impl<B: Backend> LanguageModel<B> {
+impl<B: Backend> MaskedLm<B> {
     /// Loads the model in `root`, and its head; a model without one gets one
     /// that is drawn from `seed`. A regression head that came with the model
     /// goes: it was made for other vectors.
@@ -92,10 +92,9 @@ impl<B: Backend> LanguageModel<B> {
     /// The same onto a backend that other models are on.
     ///
     /// # Errors
-    /// As [`LanguageModel::load`].
+    /// As [`MaskedLm::load`].
     pub(crate) fn load_beside(root: &Path, backend: Arc<B>, seed: u64) -> Result<Self> {
-        let (mut encoder, fresh_head) =
-            SentenceEncoder::load_with_language_head(root, backend, seed)?;
+        let (mut encoder, fresh_head) = SentenceEncoder::load_with_mlm_head(root, backend, seed)?;
         if encoder.folder().has_own_decoder()? {
             return Err(ModelError::Unsupported {
                 path: encoder.folder().encoder.join("config.json"),
@@ -107,7 +106,7 @@ impl<B: Backend> LanguageModel<B> {
         }
         encoder.set_head(None);
         encoder.tokenizer_mut().set_prompt("");
-        let head = encoder.layout().language_head.clone();
+        let head = encoder.layout().mlm_head.clone();
         let head = head.ok_or_else(|| crate::Error::Internal("no language head".into()))?;
         Ok(Self {
             encoder,
@@ -164,8 +163,8 @@ impl<B: Backend> LanguageModel<B> {
             let texts = b.batch(batch.texts.clone());
             let pass = PassContext::inference(b, p, &texts);
             let hidden = self.encoder.encoder().infer(pass);
-            let told = self.tell(batch, &hidden);
-            let (scored, _) = b.cross_entropy(told.scores, &batch.targets, 0.0);
+            let output = self.mlm_forward(batch, &hidden);
+            let (scored, _) = b.cross_entropy(output.scores, &batch.targets, 0.0);
             sum(&b.scored(scored))
         })
     }
@@ -198,13 +197,13 @@ impl<B: Backend> LanguageModel<B> {
         let texts = b.batch(batch.texts.clone());
         let pass = PassContext::inference(b, p, &texts).with_dropout(dropout);
         let tokens = encoder.forward(pass);
-        let told = self.tell(batch, tokens.output());
-        let (scored, d) = b.cross_entropy(told.scores, &batch.targets, scale);
-        let normed = &told.normed;
+        let output = self.mlm_forward(batch, tokens.output());
+        let (scored, d) = b.cross_entropy(output.scores, &batch.targets, scale);
+        let normed = &output.normed;
         let d = b.linear_backward(p, &head.decoder, &normed.out, &d, None, grads);
         let (d, _) = b.add_norm_backward(p, &head.norm, &normed.saved, &d, None, grads);
-        let d = b.activation_backward(head.activation, &told.pre, d);
-        let d = b.linear_backward(p, &head.dense, &told.x, &d, None, grads);
+        let d = b.activation_backward(head.activation, &output.pre, d);
+        let d = b.linear_backward(p, &head.dense, &output.x, &d, None, grads);
         let d = b.gather_backward(&d, &batch.rows, batch.texts.tokens());
         encoder.backward(pass, tokens, d, grads);
         // When all of backward is under way.
@@ -228,7 +227,7 @@ impl<B: Backend> LanguageModel<B> {
         encoder.infer(PassContext::inference(backend, params, &batch))
     }
 
-    /// The scores of every piece at some rows of such vectors, by inference.
+    /// The scores of every token at some rows of such vectors, by inference.
     pub(crate) fn scores(&self, backend: &B, hidden: &B::Tensor, rows: &[u32]) -> B::Tensor {
         let (b, p, head) = (backend, self.encoder.params(), &self.head);
         let x = b.gather(hidden, rows);
@@ -237,14 +236,14 @@ impl<B: Backend> LanguageModel<B> {
         b.linear(p, &head.decoder, &x)
     }
 
-    /// The scores of every piece at the rows to be told.
-    fn tell(&self, batch: &MaskedBatch, hidden: &B::Tensor) -> Told<B> {
+    /// The scores of every token at the rows to be output.
+    fn mlm_forward(&self, batch: &MaskedBatch, hidden: &B::Tensor) -> MlmOutput<B> {
         let (b, p, head) = (self.encoder.backend(), self.encoder.params(), &self.head);
         let x = b.gather(hidden, &batch.rows);
         let (pre, post) = b.linear_activated(p, &head.dense, head.activation, &x);
         let normed = b.add_norm(p, &head.norm, post, None, None);
         let scores = b.linear(p, &head.decoder, &normed.out);
-        Told {
+        MlmOutput {
             x,
             pre,
             normed,

@@ -1,6 +1,6 @@
 //! Models: an encoder with all that its folder says goes around it.
 //!
-//! [`SentenceEncoder`] gives vectors of texts, [`LanguageModel`] scores of masked
+//! [`SentenceEncoder`] gives vectors of texts, [`MaskedLm`] scores of masked
 //! tokens, [`TokenClassifier`] classes of tokens. All load folders of Hugging Face
 //! and sentence-transformers.
 
@@ -24,7 +24,7 @@ pub(crate) mod weights;
 
 pub use folder::ModelFolder;
 pub use fresh::{FreshModel, TokenizerFiles, write_fresh};
-pub use masked_lm::{LanguageModel, MaskedBatch, Score};
+pub use masked_lm::{MaskedBatch, MaskedLm, Score};
 pub use modules::Modules;
 pub use save::SavedModel;
 pub use sentence_encoder::{EncodeOptions, ForwardState, SentenceEncoder};

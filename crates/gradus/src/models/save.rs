@@ -6,14 +6,14 @@ use super::{ModelFolder, SentenceEncoder};
 use crate::format::files::read_json;
 use crate::format::prompts;
 use crate::format::{PromptChoice, Provenance};
-use crate::nn::mlm_head::{encoder_prefix, is_of_language_head};
+use crate::nn::mlm_head::{encoder_prefix, is_of_mlm_head};
 use crate::nn::pooling::POOLINGS;
 use crate::nn::{Dense, Layout};
 use crate::output::{Replacement, replace_folder};
 use crate::text::TokenizerSettings;
 use crate::util::atomic::copy_content;
 use crate::util::tensor_writer;
-use crate::util::tensor_writer::Tensor;
+use crate::util::tensor_writer::NamedTensor;
 use crate::{Error, Result};
 use gradus_kernels::Backend;
 use std::path::{Path, PathBuf};
@@ -269,11 +269,11 @@ pub(crate) fn write_weights(
     arena: &[f32],
     spare: &[Spare],
 ) -> Result<()> {
-    let prefix = match layout.language_head {
+    let prefix = match layout.mlm_head {
         Some(_) => encoder_prefix(folder.config.architecture),
         None => "",
     };
-    let outer = |name: &str| match is_of_language_head(name) {
+    let outer = |name: &str| match is_of_mlm_head(name) {
         true => name.to_owned(),
         false => format!("{prefix}{name}"),
     };
@@ -287,7 +287,7 @@ pub(crate) fn write_weights(
     let encoder: Vec<_> = names
         .iter()
         .zip(values.chain(spare))
-        .map(|(name, (shape, values))| Tensor {
+        .map(|(name, (shape, values))| NamedTensor {
             name,
             shape,
             values,
@@ -301,7 +301,7 @@ pub(crate) fn write_weights(
         let mut tensors = Vec::new();
         for named in layout.named() {
             if let Some(name) = named.name.strip_prefix(&prefix) {
-                tensors.push(Tensor {
+                tensors.push(NamedTensor {
                     name,
                     shape: shape_of(named),
                     values: named.view.of(arena),

@@ -5,7 +5,7 @@ use crate::format::{ModelError, PromptChoice};
 use crate::nn::encoder::{Activations, Encoder, PassContext};
 use crate::nn::initial::initial_values;
 use crate::nn::layout::{DenseViews, Layout};
-use crate::nn::mlm_head::{is_known, is_of_language_head};
+use crate::nn::mlm_head::{is_known, is_of_mlm_head};
 use crate::nn::{Dense, PoolingMode, RegressionHead};
 use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
@@ -86,7 +86,7 @@ impl<B: Backend> SentenceEncoder<B> {
     ///
     /// # Errors
     /// As [`SentenceEncoder::load`].
-    pub(crate) fn load_with_language_head(
+    pub(crate) fn load_with_mlm_head(
         root: &Path,
         backend: Arc<B>,
         seed: u64,
@@ -101,12 +101,12 @@ impl<B: Backend> SentenceEncoder<B> {
             };
             return Err(unsupported.into());
         }
-        let layout = Layout::with_language_head(&folder.config, &folder.modules.dense);
+        let layout = Layout::with_mlm_head(&folder.config, &folder.modules.dense);
         let (mut model, headless) = Self::assemble(folder, layout, backend)?;
         // Masked tokens are told in texts as they are.
         model.tokenizer.set_template(None);
         let named = model.layout.named().iter();
-        for named in named.filter(|n| headless && is_of_language_head(&n.name)) {
+        for named in named.filter(|n| headless && is_of_mlm_head(&n.name)) {
             let values = initial_values(named, seed);
             let (backend, params) = (&model.backend, &mut model.params);
             backend.write_arena(params, named.view.offset, &values);
@@ -244,7 +244,7 @@ impl<B: Backend> SentenceEncoder<B> {
     /// An arena for the parameters' gradients, all zero.
     pub fn gradient_arena(&self) -> B::Arena {
         // A decoder tied to the embedding of words gives all of them gradients.
-        let tied = self.layout.language_head.is_some();
+        let tied = self.layout.mlm_head.is_some();
         let sparse = (!tied).then_some(self.layout.embeddings.words);
         self.backend.gradient_arena(self.layout.len(), sparse)
     }

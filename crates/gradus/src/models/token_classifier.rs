@@ -100,11 +100,11 @@ impl<B: Backend> TokenClassifier<B> {
             let first = b.tensor(batch.sequences(), width, first);
             let batch = b.batch(batch);
             let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
-            let tokens = self.encoder.forward_given(pass, &first);
+            let tokens = self.encoder.forward_with_first(pass, &first);
             let scores = b.linear(p, &self.classifier, tokens.output());
             let (scored, d) = b.cross_entropy(scores, classes, scale);
             let d = b.linear_backward(p, &self.classifier, tokens.output(), &d, None, grads);
-            let d = self.encoder.backward_given(pass, tokens, d, grads);
+            let d = self.encoder.backward_with_first(pass, tokens, d, grads);
             (b.scored(scored), b.read(&d))
         })
     }

@@ -10,7 +10,7 @@ use crate::format::ModelError;
 use crate::format::fields::{Fields, brief};
 use crate::format::files::{is_plain_name, is_there, read_json};
 use crate::format::tensor_file::TensorFile;
-use crate::nn::mlm_head::is_of_language_head;
+use crate::nn::mlm_head::is_of_mlm_head;
 use crate::nn::{Layout, NamedView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -89,9 +89,9 @@ pub(crate) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
         place_dense(&module.folder, &dense, file, &mut places)?;
     }
 
-    let own = |n: &&NamedView| is_of_language_head(&n.name);
+    let own = |n: &&NamedView| is_of_mlm_head(&n.name);
     let of_head = layout.named().iter().filter(own).count();
-    let found = places.keys().filter(|name| is_of_language_head(name));
+    let found = places.keys().filter(|name| is_of_mlm_head(name));
     let headless = of_head > 0 && found.count() == 0;
 
     let mut arena = Vec::new();
@@ -177,14 +177,14 @@ fn place_encoder<'a>(
             }
         }
     }
-    let headless = !places.keys().any(|name| is_of_language_head(name));
-    let mut needed = named.iter().filter(|n| match is_of_language_head(&n.name) {
+    let headless = !places.keys().any(|name| is_of_mlm_head(name));
+    let mut needed = named.iter().filter(|n| match is_of_mlm_head(&n.name) {
         true => !headless,
         false => true,
     });
     match needed.find(|n| !places.contains_key(&n.name)) {
         None => Ok(places),
-        Some(named) if is_of_language_head(&named.name) => Err(missing(source, named.name.clone())),
+        Some(named) if is_of_mlm_head(&named.name) => Err(missing(source, named.name.clone())),
         Some(named) => Err(missing(source, format!("{prefix}{}", named.name))),
     }
 }

@@ -7,7 +7,7 @@ impl Encoder {
     /// As [`Encoder::forward`], with the embedding of each sequence's first
     /// token, after layer norm and dropout, replaced by a row of `first`,
     /// `[sequences, hidden]`. No sequence may be empty.
-    pub fn forward_given<B: Backend>(
+    pub fn forward_with_first<B: Backend>(
         &self,
         pass: PassContext<'_, B>,
         first: &B::Tensor,
@@ -18,9 +18,9 @@ impl Encoder {
         self.forward_from(pass, embedded)
     }
 
-    /// As [`Encoder::backward`] for [`Encoder::forward_given`]; returns the
+    /// As [`Encoder::backward`] for [`Encoder::forward_with_first`]; returns the
     /// gradient of the rows that were given.
-    pub fn backward_given<B: Backend>(
+    pub fn backward_with_first<B: Backend>(
         &self,
         pass: PassContext<'_, B>,
         activations: Activations<B>,

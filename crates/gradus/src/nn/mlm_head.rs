@@ -8,7 +8,7 @@ use gradus_kernels::{Activation, Linear, NormSpec, View};
 /// layer norm, then a decoder whose weight is the embedding of words and whose
 /// bias is its own (Devlin et al. 2019).
 #[derive(Debug, Clone)]
-pub(crate) struct LanguageHead {
+pub(crate) struct MlmHead {
     pub dense: Linear,
     /// After the dense layer.
     pub activation: Activation,
@@ -52,7 +52,7 @@ fn names(architecture: Architecture) -> Names {
     }
 }
 
-impl LanguageHead {
+impl MlmHead {
     /// For a family that [`is_known`].
     pub(crate) fn new(b: &mut Builder, config: &EncoderConfig, words: View) -> Self {
         let (width, names) = (config.hidden_size, names(config.architecture));
@@ -74,7 +74,7 @@ impl LanguageHead {
 }
 
 /// Whether a tensor's name is that of a part of such a head.
-pub(crate) fn is_of_language_head(name: &str) -> bool {
+pub(crate) fn is_of_mlm_head(name: &str) -> bool {
     const PARTS: [&str; 5] = [
         "cls.predictions.",
         "lm_head.",

@@ -136,7 +136,7 @@ const COMMON_HAN: [&str; 2] = ["是", "了"];
 /// What a token says of the text it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A piece of a word, or any other sign.
+    /// A token of a word, or any other sign.
     Known,
     Unknown,
     /// A single letter of a script whose words the vocabulary lacks.
@@ -162,9 +162,9 @@ impl KnownTokens {
         let found = found.ok().filter(|tokens| tokens.len() == 1);
         let unknown = found.map(|tokens| tokens[0].id);
         let added = tokenizer.get_added_tokens_decoder();
-        let has = |piece: &str| {
+        let has = |token: &str| {
             let mut forms = ["", "\u{2581}"].iter();
-            forms.any(|mark| tokenizer.token_to_id(&format!("{mark}{piece}")).is_some())
+            forms.any(|mark| tokenizer.token_to_id(&format!("{mark}{token}")).is_some())
         };
         let reads_han = COMMON_HAN.iter().any(|&c| has(c));
         let kind = |id: u32| match tokenizer.id_to_token(id) {

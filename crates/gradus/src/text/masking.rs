@@ -1,14 +1,14 @@
-use crate::text::Pieces;
+use crate::text::Vocabulary;
 use gradus_kernels::dropout::mix64;
 
 /// Which tokens are to be told, and what stands in their place: as in BERT, of
-/// those chosen 80 % are masked, 10 % replaced by random pieces and 10 % left
+/// those chosen 80 % are masked, 10 % replaced by random tokens and 10 % left
 /// (Devlin et al. 2019, section 3.1 and appendix A.1).
 ///
 /// A choice is a function of seed, step, text and position.
 #[derive(Debug, Clone)]
 pub struct Masking<'a> {
-    pieces: &'a Pieces,
+    vocabulary: &'a Vocabulary,
     mask: u32,
     rate: f64,
     whole_words: bool,
@@ -28,15 +28,21 @@ pub struct Masked {
 /// The share of chosen tokens that are masked.
 const MASKED: f64 = 0.8;
 
-/// The share that are masked or replaced by random pieces.
+/// The share that are masked or replaced by random tokens.
 const CHANGED: f64 = 0.9;
 
 impl<'a> Masking<'a> {
     /// Chooses a share `rate` of the tokens, or of the words with all their
-    /// pieces, that are not special.
-    pub fn new(pieces: &'a Pieces, mask: u32, rate: f64, whole_words: bool, seed: u64) -> Self {
+    /// tokens, that are not special.
+    pub fn new(
+        vocabulary: &'a Vocabulary,
+        mask: u32,
+        rate: f64,
+        whole_words: bool,
+        seed: u64,
+    ) -> Self {
         Self {
-            pieces,
+            vocabulary,
             mask,
             rate,
             whole_words,
@@ -54,12 +60,12 @@ impl<'a> Masking<'a> {
         let mut chosen = false;
         let mut in_word = false;
         for (place, &id) in ids.iter().enumerate() {
-            if self.pieces.is_special(id) {
+            if self.vocabulary.is_special(id) {
                 in_word = false;
                 continue;
             }
             let draws = mix64(key ^ place as u64);
-            let goes_on = self.whole_words && in_word && self.pieces.continues(id);
+            let goes_on = self.whole_words && in_word && self.vocabulary.continues(id);
             if !goes_on {
                 chosen = unit(draws) < self.rate;
             }
@@ -76,7 +82,7 @@ impl<'a> Masking<'a> {
         match unit(draws) {
             share if share < MASKED => self.mask,
             share if share < CHANGED => {
-                let ordinary = self.pieces.ordinary();
+                let ordinary = self.vocabulary.ordinary();
                 let bits = u128::from(mix64(draws));
                 ordinary[((bits * ordinary.len() as u128) >> 64) as usize]
             }
@@ -97,25 +103,25 @@ mod tests {
     use proptest::prelude::*;
     use std::path::Path;
 
-    fn pieces() -> Pieces {
+    fn vocabulary() -> Vocabulary {
         let folder = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/tests/fixtures/pretraining/bert"
         );
         Tokenizer::load(Path::new(folder), 40, 150, 2)
             .unwrap()
-            .pieces()
+            .vocabulary()
     }
 
-    /// Ten thousand texts of twenty words of one to three pieces, in brackets
+    /// Ten thousand texts of twenty words of one to three tokens, in brackets
     /// of special tokens.
-    fn texts(pieces: &Pieces) -> Vec<Vec<u32>> {
-        let (ends, starts): (Vec<u32>, Vec<u32>) = pieces
+    fn texts(vocabulary: &Vocabulary) -> Vec<Vec<u32>> {
+        let (ends, starts): (Vec<u32>, Vec<u32>) = vocabulary
             .ordinary()
             .iter()
-            .partition(|&&id| pieces.continues(id));
-        let special = (0..pieces.len() as u32)
-            .find(|&id| pieces.is_special(id))
+            .partition(|&&id| vocabulary.continues(id));
+        let special = (0..vocabulary.len() as u32)
+            .find(|&id| vocabulary.is_special(id))
             .unwrap();
         (0..10_000u64)
             .map(|text| {
@@ -123,8 +129,8 @@ mod tests {
                 for word in 0..20u64 {
                     let draw = mix64(text << 8 | word);
                     ids.push(starts[draw as usize % starts.len()]);
-                    for piece in 0..draw >> 60 & 1 {
-                        ids.push(ends[(draw >> (8 + piece)) as usize % ends.len()]);
+                    for token in 0..draw >> 60 & 1 {
+                        ids.push(ends[(draw >> (8 + token)) as usize % ends.len()]);
                     }
                 }
                 ids.push(special);
@@ -135,12 +141,12 @@ mod tests {
 
     #[test]
     fn shares_are_those_asked_for() {
-        let pieces = pieces();
-        let mask = pieces.mask().unwrap();
+        let vocabulary = vocabulary();
+        let mask = vocabulary.mask().unwrap();
         for whole_words in [false, true] {
-            let masking = Masking::new(&pieces, mask, 0.15, whole_words, 5);
+            let masking = Masking::new(&vocabulary, mask, 0.15, whole_words, 5);
             let (mut tokens, mut chosen, mut masked, mut kept) = (0, 0, 0, 0);
-            for (text, ids) in (0..).zip(texts(&pieces)) {
+            for (text, ids) in (0..).zip(texts(&vocabulary)) {
                 let got = masking.apply(7, text, &ids);
                 tokens += ids.len() - 2;
                 chosen += got.targets.len();
@@ -151,7 +157,7 @@ mod tests {
                 }
             }
             let near = |got: usize, of: usize, share: f64| {
-                // Five standard deviations; words of two pieces double them.
+                // Five standard deviations; words of two tokens double them.
                 let n = of as f64 / if whole_words { 2.0 } else { 1.0 };
                 let bound = 5.0 * (share * (1.0 - share) / n).sqrt();
                 assert!(
@@ -161,16 +167,16 @@ mod tests {
             };
             near(chosen, tokens, 0.15);
             near(masked, chosen, 0.8);
-            // A random piece is now and then the same.
-            near(kept, chosen, 0.1 + 0.1 / pieces.ordinary().len() as f64);
+            // A random token is now and then the same.
+            near(kept, chosen, 0.1 + 0.1 / vocabulary.ordinary().len() as f64);
         }
     }
 
     #[test]
     fn words_are_chosen_as_a_whole() {
-        let pieces = pieces();
-        let masking = Masking::new(&pieces, pieces.mask().unwrap(), 0.3, true, 5);
-        for (text, ids) in (0..).zip(texts(&pieces)) {
+        let vocabulary = vocabulary();
+        let masking = Masking::new(&vocabulary, vocabulary.mask().unwrap(), 0.3, true, 5);
+        for (text, ids) in (0..).zip(texts(&vocabulary)) {
             let places: Vec<u32> = masking
                 .apply(1, text, &ids)
                 .targets
@@ -179,7 +185,7 @@ mod tests {
                 .collect();
             let chosen = |place: usize| places.contains(&(place as u32));
             for (place, &id) in ids.iter().enumerate() {
-                if !pieces.is_special(id) && pieces.continues(id) {
+                if !vocabulary.is_special(id) && vocabulary.continues(id) {
                     assert_eq!(chosen(place), chosen(place - 1));
                 }
             }
@@ -194,13 +200,13 @@ mod tests {
             rate in 0.01f64..0.9,
             whole_words in any::<bool>(),
         ) {
-            let pieces = pieces();
-            let masking = Masking::new(&pieces, pieces.mask().unwrap(), rate, whole_words, 9);
+            let vocabulary = vocabulary();
+            let masking = Masking::new(&vocabulary, vocabulary.mask().unwrap(), rate, whole_words, 9);
             let got = masking.apply(step, 3, &ids);
             prop_assert_eq!(&got, &masking.apply(step, 3, &ids));
             let mut restored = got.ids.clone();
             for &(place, id) in &got.targets {
-                prop_assert!(!pieces.is_special(id));
+                prop_assert!(!vocabulary.is_special(id));
                 restored[place as usize] = id;
             }
             prop_assert_eq!(restored, ids);
@@ -209,14 +215,14 @@ mod tests {
 
     #[test]
     fn every_step_and_text_has_masks_of_its_own() {
-        let pieces = pieces();
-        let ids = &texts(&pieces)[0];
-        let mask = pieces.mask().unwrap();
-        let base = Masking::new(&pieces, mask, 0.5, false, 1).apply(2, 3, ids);
+        let vocabulary = vocabulary();
+        let ids = &texts(&vocabulary)[0];
+        let mask = vocabulary.mask().unwrap();
+        let base = Masking::new(&vocabulary, mask, 0.5, false, 1).apply(2, 3, ids);
         for (seed, step, text) in [(2, 2, 3), (1, 3, 3), (1, 2, 4)] {
             assert_ne!(
                 base,
-                Masking::new(&pieces, mask, 0.5, false, seed).apply(step, text, ids)
+                Masking::new(&vocabulary, mask, 0.5, false, seed).apply(step, text, ids)
             );
         }
     }

@@ -95,7 +95,7 @@ impl Tokenizer {
         let Some((before, after)) = text.split_once(TEXT).filter(|p| !p.1.contains(TEXT)) else {
             return Err(fail("`{}` must stand in it once, for the text".into()).into());
         };
-        let mask = self.pieces().mask();
+        let mask = self.vocabulary().mask();
         let named = mask.and_then(|id| Some((id, self.inner.id_to_token(id)?)));
         let Some((mask, name)) = named else {
             let message = "the model's tokenizer has no mask token; it needs a model that was trained on masked tokens";

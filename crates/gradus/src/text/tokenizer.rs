@@ -2,7 +2,7 @@ use super::building::build;
 use super::coverage::{Counters, Coverage, KnownTokens, TextCounts};
 use super::guard::guarded;
 use super::settings::TokenizerOverrides;
-use super::{Frame, Pieces, Template};
+use super::{Frame, Template, Vocabulary};
 use crate::Result;
 use crate::format::ModelError;
 use rayon::prelude::*;
@@ -173,31 +173,31 @@ impl Tokenizer {
         self.counters.read()
     }
 
-    /// What its pieces are.
-    pub fn pieces(&self) -> Pieces {
+    /// What its tokens are.
+    pub fn vocabulary(&self) -> Vocabulary {
         let added = self.inner.get_added_tokens_decoder();
         let special = added.iter().filter(|(_, token)| token.special);
         let special: Vec<u32> = special.map(|(&id, _)| id).collect();
-        Pieces::new(&self.inner.get_vocab(true), &special)
+        Vocabulary::new(&self.inner.get_vocab(true), &special)
     }
 
-    /// Where its vocabulary is another than `other`'s: the first piece, by id,
+    /// Where its vocabulary is another than `other`'s: the first token, by id,
     /// that does not stand for the same in both.
     pub fn differs_from(&self, other: &Self) -> Option<String> {
         let (own, others) = (self.inner.get_vocab(true), other.inner.get_vocab(true));
         let within = |a: &HashMap<String, u32>, b: &HashMap<String, u32>| {
-            let unlike = a.iter().filter(|(piece, id)| b.get(*piece) != Some(*id));
+            let unlike = a.iter().filter(|(token, id)| b.get(*token) != Some(*id));
             unlike
-                .min_by_key(|(piece, id)| (**id, *piece))
-                .map(|(piece, id)| (piece.clone(), *id))
+                .min_by_key(|(token, id)| (**id, *token))
+                .map(|(token, id)| (token.clone(), *id))
         };
-        let (piece, _) = within(&own, &others).or_else(|| within(&others, &own))?;
-        let number = |of: &HashMap<String, u32>| match of.get(&piece) {
+        let (token, _) = within(&own, &others).or_else(|| within(&others, &own))?;
+        let number = |of: &HashMap<String, u32>| match of.get(&token) {
             Some(id) => format!("number {id}"),
             None => "missing".to_owned(),
         };
         Some(format!(
-            "piece `{piece}` is {} in {}, {} in {}",
+            "token `{token}` is {} in {}, {} in {}",
             number(&own),
             self.path.display(),
             number(&others),
@@ -277,7 +277,7 @@ impl Tokenizer {
         Ok(tokens.map_err(|e| self.fail(e))?)
     }
 
-    /// The tokens of a piece of text, without special ones.
+    /// The tokens of a token of text, without special ones.
     pub(super) fn bare(&self, text: Cow<'_, str>) -> Result<Encoding, String> {
         let bare = self
             .inner
@@ -310,8 +310,8 @@ impl Tokenizer {
 
     /// An input cut to its limit, with the special tokens.
     ///
-    /// The library would do both, but with the special tokens of every piece it
-    /// cuts off, for pairs of every pair of pieces, and it subtracts their
+    /// The library would do both, but with the special tokens of every token it
+    /// cuts off, for pairs of every pair of tokens, and it subtracts their
     /// number from the limit unchecked.
     fn finish(&self, mut first: Encoding, second: Option<Encoding>) -> Result<Tokens, String> {
         let mut second = second;

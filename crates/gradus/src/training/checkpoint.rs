@@ -3,7 +3,7 @@
 use super::{ENCODER, Networks, ParamSets, State, TrainError};
 use crate::util::atomic::Unfinished;
 use crate::util::tensor_writer;
-use crate::util::tensor_writer::Tensor;
+use crate::util::tensor_writer::NamedTensor;
 use crate::{Error, Result};
 use gradus_kernels::Backend;
 use safetensors::Dtype;
@@ -109,11 +109,11 @@ impl Checkpoint {
         let fresh = Unfinished::at(folder.join(format!(".{name}.new")));
         let names: Vec<[String; 3]> = self.sets.iter().map(|s| tensor_names(&s.name)).collect();
         let values = self.sets.iter().flat_map(|set| &set.values);
-        let tensors: Vec<Tensor<'_>> = names
+        let tensors: Vec<NamedTensor<'_>> = names
             .iter()
             .flatten()
             .zip(values)
-            .map(|(name, values)| Tensor {
+            .map(|(name, values)| NamedTensor {
                 name,
                 shape: vec![values.len()],
                 values,

@@ -9,14 +9,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-pub(crate) struct Metrics {
+pub(crate) struct MetricsWriter {
     path: PathBuf,
     out: BufWriter<File>,
     len: u64,
     events: EventWriter,
 }
 
-impl Metrics {
+impl MetricsWriter {
     /// Opens the file and cuts it to `len` bytes, and the events to
     /// `events_len`: what a run wrote after its last checkpoint is written
     /// again.

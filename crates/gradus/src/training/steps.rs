@@ -1,6 +1,6 @@
 //! The one loop of training: steps, log, evaluations, checkpoints, stages.
 
-use super::metrics::Metrics;
+use super::metrics::MetricsWriter;
 use super::record::Recorder;
 use super::selection::{end_of_stage, select};
 use super::task::{Moment, StageOutline, Task};
@@ -76,7 +76,7 @@ struct Loop<'a, B: Backend, T> {
     folder: &'a RunFolder,
     state: State,
     sets: ParamSets<B>,
-    metrics: Metrics,
+    metrics: MetricsWriter,
     recorder: Recorder,
     last_checkpoint: Instant,
     per_second: f64,
@@ -123,7 +123,7 @@ impl<'a, B: Backend, T: Task<B>> Loop<'a, B, T> {
         };
         Ok(Self {
             backend,
-            metrics: Metrics::open(folder, state.metrics_len, state.events_len)?,
+            metrics: MetricsWriter::open(folder, state.metrics_len, state.events_len)?,
             recorder: Recorder::new(folder.root(), task.describe()),
             last_checkpoint: Instant::now(),
             per_second: 0.0,

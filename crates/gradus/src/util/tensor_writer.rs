@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// A tensor on its way to a file.
-pub(crate) struct Tensor<'a> {
+pub(crate) struct NamedTensor<'a> {
     pub name: &'a str,
     pub shape: Vec<usize>,
     pub values: &'a [f32],
@@ -18,8 +18,12 @@ pub(crate) struct Tensor<'a> {
 /// Writes `tensors` and text notes to a new file at `path` and has them on the
 /// disk before it returns. The file is readable as any new file is; the crate's
 /// own writer goes by way of a private one.
-pub(crate) fn write(path: &Path, tensors: &[Tensor<'_>], notes: &[(&str, String)]) -> Result<()> {
-    let mut sorted: Vec<&Tensor<'_>> = tensors.iter().collect();
+pub(crate) fn write(
+    path: &Path,
+    tensors: &[NamedTensor<'_>],
+    notes: &[(&str, String)],
+) -> Result<()> {
+    let mut sorted: Vec<&NamedTensor<'_>> = tensors.iter().collect();
     sorted.sort_by_key(|tensor| tensor.name);
     let header = header(&sorted, notes);
     let header = header.map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
@@ -39,7 +43,10 @@ pub(crate) fn write(path: &Path, tensors: &[Tensor<'_>], notes: &[(&str, String)
 }
 
 /// The description of tensors that follow each other in this order.
-fn header(tensors: &[&Tensor<'_>], notes: &[(&str, String)]) -> Result<Vec<u8>, SafeTensorError> {
+fn header(
+    tensors: &[&NamedTensor<'_>],
+    notes: &[(&str, String)],
+) -> Result<Vec<u8>, SafeTensorError> {
     let notes: HashMap<String, String> = notes
         .iter()
         .map(|(k, v)| ((*k).to_owned(), v.clone()))
@@ -73,7 +80,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("a.safetensors");
         let (a, b) = ([1.5f32, -2.0, 3.25], [7.0f32]);
-        let tensor = |name, values| Tensor {
+        let tensor = |name, values| NamedTensor {
             name,
             shape: vec![<[f32]>::len(values)],
             values,

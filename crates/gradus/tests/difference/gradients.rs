@@ -5,7 +5,7 @@ use crate::common::{distance, fixture, json, numbers};
 use crate::{difference, settings, streams, tokens};
 use gradus::Embeddings;
 use gradus::recipe::{Average, DifferenceSettings};
-use gradus::tasks::diffcse::{Difference, Rebuilt, Term};
+use gradus::tasks::diffcse::{DifferencePrediction, Rebuilt, Term};
 use gradus::text::Tokens;
 use gradus_kernels::Backend;
 use gradus_kernels::cpu::{Arena, Cpu};
@@ -60,8 +60,8 @@ fn loss_and_gradients_are_those_of_pytorch() {
             let loss = part * expected["loss"].as_f64().unwrap();
             assert!((term.score.loss / loss - 1.0).abs() < 1e-5, "{term:?}");
             let told = |name: &str| expected[name].as_u64().unwrap() as usize;
-            assert_eq!(term.score.told_replaced, told("told_replaced"));
-            assert_eq!(term.score.told_kept, told("told_kept"));
+            assert_eq!(term.score.correct_on_replaced, told("told_replaced"));
+            assert_eq!(term.score.correct_on_original, told("told_kept"));
             assert_eq!((term.score.tokens, term.score.replaced), (20, 6));
             let scaled = |values: &Value, by: f64| -> Vec<f64> {
                 numbers(values).iter().map(|x| by * x).collect()
@@ -94,10 +94,11 @@ fn the_whole_term_follows_the_slope() {
         let mut difference = difference(name, settings(), 2);
         difference.discriminator_mut().set_dropout(0.1, 0.1);
         let given: Vec<f32> = (0..3 * width as u64).map(unit).collect();
-        let term = |difference: &Difference<Cpu>, given: &[f32], grads: &mut Arena| -> Term {
-            let vectors = Embeddings::new(width, given.to_vec());
-            difference.discriminate((2, &texts), &rebuilt, &vectors, None, 1.0, grads)
-        };
+        let term =
+            |difference: &DifferencePrediction<Cpu>, given: &[f32], grads: &mut Arena| -> Term {
+                let vectors = Embeddings::new(width, given.to_vec());
+                difference.discriminate((2, &texts), &rebuilt, &vectors, None, 1.0, grads)
+            };
         let mut grads = difference.discriminator().gradient_arena();
         let vectors = term(&difference, &given, &mut grads).vectors;
         let grads = grads.values().to_vec();
@@ -120,7 +121,7 @@ fn the_whole_term_follows_the_slope() {
         for (named, seed) in layout.into_iter().zip(0..) {
             let range = named.view.range();
             let values = difference.discriminator().params().values()[range.clone()].to_vec();
-            let set = |difference: &mut Difference<Cpu>, values: &[f32]| {
+            let set = |difference: &mut DifferencePrediction<Cpu>, values: &[f32]| {
                 let (backend, params) = difference.discriminator_mut().params_mut();
                 backend.write_arena(params, range.start, values);
             };

@@ -1,4 +1,4 @@
-//! Difference prediction: PyTorch's stored loss and gradients, slopes, what the
+//! DifferencePrediction prediction: PyTorch's stored loss and gradients, slopes, what the
 //! generator fills, and runs with it.
 
 #[path = "../common/mod.rs"]
@@ -12,7 +12,7 @@ mod training;
 use common::{fixture, load, model_folder};
 use gradus::models::TokenClassifier;
 use gradus::recipe::{Average, DifferenceSettings, Fill, Filled};
-use gradus::tasks::diffcse::{Difference, Generator};
+use gradus::tasks::diffcse::{DifferencePrediction, Generator};
 use gradus::text::Tokens;
 use gradus_kernels::cpu::Cpu;
 use std::sync::Arc;
@@ -32,15 +32,19 @@ fn settings() -> DifferenceSettings {
 }
 
 /// A discriminator from the stored model `name`, without dropout.
-fn difference(name: &str, settings: DifferenceSettings, threads: usize) -> Difference<Cpu> {
+fn difference(
+    name: &str,
+    settings: DifferenceSettings,
+    threads: usize,
+) -> DifferencePrediction<Cpu> {
     let backend = Arc::new(Cpu::new(threads));
     let folder = fixture("pretraining/bert");
     let generator = Generator::load(&folder, Arc::clone(&backend)).unwrap();
     let mut discriminator = TokenClassifier::load(&model_folder(name), backend, 2, 7).unwrap();
     discriminator.set_dropout(0.0, 0.0);
-    let pieces = load(&folder).tokenizer().pieces();
-    let mask = pieces.mask().unwrap();
-    Difference::new(settings, generator, discriminator, (pieces, mask), SEED)
+    let vocabulary = load(&folder).tokenizer().vocabulary();
+    let mask = vocabulary.mask().unwrap();
+    DifferencePrediction::new(settings, generator, discriminator, (vocabulary, mask), SEED)
 }
 
 fn tokens(ids: &[u32]) -> Tokens {

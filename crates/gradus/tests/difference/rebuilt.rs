@@ -4,7 +4,7 @@ use crate::common::slope::unit;
 use crate::common::{fixture, load};
 use crate::{SEED, difference, settings, streams, tokens};
 use gradus::Embeddings;
-use gradus::models::LanguageModel;
+use gradus::models::MaskedLm;
 use gradus::recipe::{DifferenceSettings, Fill, Filled};
 use gradus::tasks::diffcse::Rebuilt;
 use gradus::text::Masking;
@@ -34,7 +34,7 @@ fn settings_of(fill: Fill, positions: Filled) -> DifferenceSettings {
 #[test]
 fn texts_keep_their_length_and_special_tokens() {
     let texts = corpus(150);
-    let pieces = load(&fixture("pretraining/bert")).tokenizer().pieces();
+    let vocabulary = load(&fixture("pretraining/bert")).tokenizer().vocabulary();
     for (fill, positions) in [
         (Fill::Argmax, Filled::All),
         (Fill::Argmax, Filled::Masked),
@@ -48,7 +48,7 @@ fn texts_keep_their_length_and_special_tokens() {
         };
         let difference = difference("bert-small", settings, 2);
         let rebuilt = difference.rebuild(4, &streams(&texts));
-        let masking = Masking::new(&pieces, pieces.mask().unwrap(), 0.3, false, SEED);
+        let masking = Masking::new(&vocabulary, vocabulary.mask().unwrap(), 0.3, false, SEED);
         let (mut masked, mut ordinary, mut changed) = (0, 0, 0);
         for ((text, rebuilt), stream) in texts.iter().zip(&rebuilt).zip(0..) {
             assert_eq!(rebuilt.ids.len(), text.ids.len());
@@ -57,11 +57,11 @@ fn texts_keep_their_length_and_special_tokens() {
             for (place, (new, old)) in rebuilt.ids.iter().zip(&text.ids).enumerate() {
                 assert_eq!(rebuilt.replaced[place] == 1, new != old);
                 let was_chosen = chosen.iter().any(|t| t.0 as usize == place);
-                if pieces.is_special(*old) || (positions == Filled::Masked && !was_chosen) {
+                if vocabulary.is_special(*old) || (positions == Filled::Masked && !was_chosen) {
                     assert_eq!(new, old);
                 }
                 changed += usize::from(new != old);
-                ordinary += usize::from(!pieces.is_special(*old));
+                ordinary += usize::from(!vocabulary.is_special(*old));
             }
             masked += rebuilt.masked;
         }
@@ -83,9 +83,9 @@ fn texts_keep_their_length_and_special_tokens() {
 fn the_generator_tells_what_the_language_model_tells() {
     let texts = corpus(60);
     let folder = fixture("pretraining/bert");
-    let model = LanguageModel::load(&folder, Cpu::new(1), 1).unwrap();
-    let pieces = model.encoder().tokenizer().pieces();
-    let masking = Masking::new(&pieces, pieces.mask().unwrap(), 0.3, false, SEED);
+    let model = MaskedLm::load(&folder, Cpu::new(1), 1).unwrap();
+    let vocabulary = model.encoder().tokenizer().vocabulary();
+    let masking = Masking::new(&vocabulary, vocabulary.mask().unwrap(), 0.3, false, SEED);
     let masked: Vec<_> = texts
         .iter()
         .zip(0..)

@@ -70,7 +70,7 @@ fn pairs_need_more_room_than_texts() {
     }
 }
 
-/// Every piece that is cut off, paired with every other, would be gigabytes.
+/// Every token that is cut off, paired with every other, would be gigabytes.
 #[test]
 fn long_pairs() {
     let mut model = Folder::of("bert-small").load().unwrap();

@@ -187,7 +187,7 @@ fn word_lists() {
     let error = folder.load().unwrap().encode(&["zzzz"], options);
     folder.check(&error.unwrap_err(), "Tokenizer", VOCAB, &["token id 16"]);
 
-    // Line ends of the other kind and a piece of 1 MiB are sound.
+    // Line ends of the other kind and a token of 1 MiB are sound.
     let lines: Vec<&str> = sound.lines().collect();
     let last = "x".repeat(1 << 20);
     let list = [&lines[..lines.len() - 1], &[&last]].concat().join("\r\n");

@@ -1,6 +1,6 @@
 //! How well a student ranks pairs as its teacher does.
 
-use crate::eval::{Correlation, Judged, spearman};
+use crate::eval::{Correlation, PairScores, spearman};
 use crate::util::atomic::write_file;
 use crate::{Embeddings, Error, Result};
 use gradus_kernels::dropout::mix64;
@@ -21,14 +21,14 @@ impl Agreement {
     /// Draws pairs of the texts that the teacher gave these vectors.
     pub fn new(teacher: &Embeddings, seed: u64) -> Self {
         let pairs = draw(teacher.rows(), seed);
-        let cosines = Judged::of_rows(teacher, None, &pairs).cosines;
+        let cosines = PairScores::of_rows(teacher, None, &pairs).cosines;
         Self { pairs, cosines }
     }
 
     /// Spearman's correlation of a student's cosines and the teacher's, given its
     /// vectors of the same texts.
     pub fn of(&self, student: &Embeddings) -> Correlation {
-        let cosines = Judged::of_rows(student, None, &self.pairs).cosines;
+        let cosines = PairScores::of_rows(student, None, &self.pairs).cosines;
         spearman(&cosines, &self.cosines)
     }
 

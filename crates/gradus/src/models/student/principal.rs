@@ -3,7 +3,7 @@
 use gradus_kernels::dropout::mix64;
 use rayon::prelude::*;
 
-/// Rows that are summed up in one piece, whatever the number of threads.
+/// Rows that are summed up in one token, whatever the number of threads.
 const PIECE: usize = 1024;
 
 /// Multiplications by the Gram matrix. What they leave unsettled are directions
@@ -85,9 +85,9 @@ pub(crate) fn principal_directions(table: &[f32], width: usize, count: usize) ->
 
 /// The table's columns with each other.
 fn gram(table: &[f32], width: usize) -> Vec<f64> {
-    let of_piece = |piece: &[f32]| {
+    let of_piece = |token: &[f32]| {
         let mut sums = vec![0.0; width * width];
-        for row in piece.chunks_exact(width) {
+        for row in token.chunks_exact(width) {
             let row: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
             for (x, sums) in row.iter().zip(sums.chunks_exact_mut(width)) {
                 for (sum, y) in sums.iter_mut().zip(&row) {
@@ -98,11 +98,11 @@ fn gram(table: &[f32], width: usize) -> Vec<f64> {
         sums
     };
     let mut total = vec![0.0; width * width];
-    // A few pieces at a time, so that memory does not grow with the table.
+    // A few tokens at a time, so that memory does not grow with the table.
     for some in table.chunks(16 * PIECE * width) {
-        let pieces: Vec<Vec<f64>> = some.par_chunks(PIECE * width).map(of_piece).collect();
-        for piece in pieces {
-            for (sum, x) in total.iter_mut().zip(piece) {
+        let vocabulary: Vec<Vec<f64>> = some.par_chunks(PIECE * width).map(of_piece).collect();
+        for token in vocabulary {
+            for (sum, x) in total.iter_mut().zip(token) {
                 *sum += x;
             }
         }

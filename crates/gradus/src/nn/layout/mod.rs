@@ -1,8 +1,8 @@
 //! Where every parameter lies; what each family calls it is in `names.rs`.
 
 use super::Dense;
-use super::mlm_head::LanguageHead;
-use crate::families::names::{self, Names};
+use super::mlm_head::MlmHead;
+use crate::families::names::{self, TensorNames};
 use crate::families::{EncoderConfig, Positions};
 use gradus_kernels::{DistanceBias, EmbeddingTables, Linear, NormSpec, QueryKeyNorms, View};
 
@@ -65,7 +65,7 @@ pub struct Layout {
     pub(crate) layers: Vec<LayerViews>,
     pub(crate) dense: Vec<DenseViews>,
     /// Where it is to be trained.
-    pub(crate) language_head: Option<LanguageHead>,
+    pub(crate) mlm_head: Option<MlmHead>,
 }
 
 pub(crate) struct Builder {
@@ -126,7 +126,7 @@ impl Layout {
     /// have these shapes.
     pub fn new(config: &EncoderConfig, dense: &[Dense]) -> Self {
         let (width, eps) = (config.hidden_size, config.layer_norm_eps);
-        let names = Names::of(config.architecture);
+        let names = TensorNames::of(config.architecture);
         let mut b = Builder {
             named: Vec::new(),
             len: 0,
@@ -206,12 +206,12 @@ impl Layout {
             distance_bias,
             layers,
             dense,
-            language_head: None,
+            mlm_head: None,
         }
     }
 
     /// The same with the head that predicts masked tokens, behind all else.
-    pub fn with_language_head(config: &EncoderConfig, dense: &[Dense]) -> Self {
+    pub fn with_mlm_head(config: &EncoderConfig, dense: &[Dense]) -> Self {
         let mut layout = Self::new(config, dense);
         let mut b = Builder {
             named: std::mem::take(&mut layout.named),
@@ -219,7 +219,7 @@ impl Layout {
             layer: None,
         };
         let words = layout.embeddings.words;
-        layout.language_head = Some(LanguageHead::new(&mut b, config, words));
+        layout.mlm_head = Some(MlmHead::new(&mut b, config, words));
         (layout.named, layout.len) = (b.named, b.len);
         layout
     }

@@ -1,6 +1,6 @@
-//! Difference prediction as an auxiliary loss of a stage.
+//! DifferencePrediction prediction as an auxiliary loss of a stage.
 
-use super::{Difference, DifferenceScore, Generator};
+use super::{DifferencePrediction, DifferenceScore, Generator};
 use crate::models::{SentenceEncoder, TokenClassifier};
 use crate::recipe::{DifferenceSettings, Stage};
 use crate::text::Tokens;
@@ -16,7 +16,7 @@ const CLASSES: usize = 2;
 /// A stage's difference prediction. Its discriminator is trained beside the encoder
 /// and left behind.
 pub(crate) struct Auxiliary<B: Backend> {
-    difference: Difference<B>,
+    difference: DifferencePrediction<B>,
     /// Of the step under way.
     score: DifferenceScore,
     /// How many parameters the generator has.
@@ -53,14 +53,14 @@ impl<B: Backend> Auxiliary<B> {
             let message = "it does not go with a template, whose words would be masked, too";
             return Err(fail(message.into()).into());
         }
-        let pieces = model.tokenizer().pieces();
-        let Some(mask) = pieces.mask() else {
+        let vocabulary = model.tokenizer().vocabulary();
+        let Some(mask) = vocabulary.mask() else {
             let message = "the model's vocabulary has neither `[MASK]` nor `<mask>`";
             return Err(fail(message.into()).into());
         };
         let generator = Generator::load(generator, model.shared_backend())?;
         let longest = texts.iter().map(|t| t.ids.len()).max().unwrap_or(0);
-        generator.check(model, &pieces, longest).map_err(fail)?;
+        generator.check(model, &vocabulary, longest).map_err(fail)?;
         let backend = model.shared_backend();
         let mut discriminator = TokenClassifier::load(start, backend, CLASSES, seed)?;
         let config = model.config();
@@ -69,11 +69,11 @@ impl<B: Backend> Auxiliary<B> {
         discriminator.set_dropout(hidden, attention);
         let frozen = generator.parameters();
         Ok(Self {
-            difference: Difference::new(
+            difference: DifferencePrediction::new(
                 settings.clone(),
                 generator,
                 discriminator,
-                (pieces, mask),
+                (vocabulary, mask),
                 mix64(seed ^ 0x6469_6666),
             ),
             score: DifferenceScore::default(),

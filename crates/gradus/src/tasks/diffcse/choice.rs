@@ -1,8 +1,8 @@
-//! A piece out of the scores of all.
+//! A token out of the scores of all.
 
 use crate::recipe::Fill;
 
-/// A piece for a place, given the score of each; `draw` in `[0, 1)` decides
+/// A token for a place, given the score of each; `draw` in `[0, 1)` decides
 /// where chance does.
 pub(crate) fn choose(scores: &[f32], fill: Fill, draw: f64, spare: &mut Vec<f64>) -> u32 {
     match fill {
@@ -22,7 +22,7 @@ fn likeliest(scores: &[f32]) -> u32 {
     best as u32
 }
 
-/// A piece by the softmax of the scores: the one in whose share of `[0, 1)` the
+/// A token by the softmax of the scores: the one in whose share of `[0, 1)` the
 /// draw falls.
 fn drawn(scores: &[f32], draw: f64, spare: &mut Vec<f64>) -> u32 {
     let best = likeliest(scores);

@@ -1,24 +1,24 @@
 use super::choice::choose;
 use crate::Result;
 use crate::format::ModelError;
-use crate::models::LanguageModel;
+use crate::models::MaskedLm;
 use crate::models::SentenceEncoder;
 use crate::recipe::Fill;
 use crate::text::unit;
-use crate::text::{Pieces, batches};
+use crate::text::{Vocabulary, batches};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::mix64;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Scores held at a time: of so many pieces at so many places.
+/// Scores held at a time: of so many tokens at so many places.
 const SCORES: usize = 1 << 22;
 
 /// A frozen masked language model that fills places of texts.
 pub struct Generator<B: Backend> {
-    model: LanguageModel<B>,
-    /// It puts only pieces below this one.
-    pieces: usize,
+    model: MaskedLm<B>,
+    /// It puts only tokens below this one.
+    vocabulary: usize,
 }
 
 /// A text to be filled.
@@ -36,10 +36,10 @@ impl<B: Backend> Generator<B> {
     /// Loads the masked language model in `root`.
     ///
     /// # Errors
-    /// As [`LanguageModel::load`]; [`ModelError::Unsupported`] for a model
+    /// As [`MaskedLm::load`]; [`ModelError::Unsupported`] for a model
     /// without the head that tells masked tokens.
     pub fn load(root: &Path, backend: Arc<B>) -> Result<Self> {
-        let model = LanguageModel::load_beside(root, backend, 0)?;
+        let model = MaskedLm::load_beside(root, backend, 0)?;
         if model.has_fresh_head() {
             return Err(ModelError::Unsupported {
                 path: root.to_path_buf(),
@@ -49,9 +49,9 @@ impl<B: Backend> Generator<B> {
             }
             .into());
         }
-        let pieces = model.encoder().tokenizer().pieces().len();
-        let pieces = pieces.min(model.encoder().config().vocab_size);
-        Ok(Self { model, pieces })
+        let vocabulary = model.encoder().tokenizer().vocabulary().len();
+        let vocabulary = vocabulary.min(model.encoder().config().vocab_size);
+        Ok(Self { model, vocabulary })
     }
 
     /// How many parameters it has.
@@ -60,14 +60,14 @@ impl<B: Backend> Generator<B> {
     }
 
     /// Whether it can fill texts of `longest` tokens for `student`, whose
-    /// vocabulary has these `pieces`.
+    /// vocabulary has these `tokens`.
     ///
     /// # Errors
     /// A message with the reason and what to do.
     pub fn check(
         &self,
         student: &SentenceEncoder<B>,
-        pieces: &Pieces,
+        vocabulary: &Vocabulary,
         longest: usize,
     ) -> Result<(), String> {
         const REMEDY: &str = "it must have the vocabulary of the model: take distilbert-base-uncased for bert-base-uncased, distilroberta-base for roberta-base, or train one with `gradus pretrain --tokenizer MODEL`";
@@ -79,7 +79,7 @@ impl<B: Backend> Generator<B> {
         }
         let (sizes, most) = (
             [own.config().vocab_size, student.config().vocab_size],
-            pieces.len(),
+            vocabulary.len(),
         );
         if sizes.iter().any(|&size| size < most) {
             return Err(format!(
@@ -96,7 +96,7 @@ impl<B: Backend> Generator<B> {
         Ok(())
     }
 
-    /// The pieces for the places of each text. A text without places gets none.
+    /// The tokens for the places of each text. A text without places gets none.
     pub(crate) fn fill(&self, texts: &[Blank], fill: Fill) -> Vec<Vec<u32>> {
         let backend = self.model.encoder().backend();
         let full: Vec<&Blank> = texts.iter().filter(|t| !t.places.is_empty()).collect();
@@ -110,7 +110,7 @@ impl<B: Backend> Generator<B> {
         texts.iter().map(of).collect()
     }
 
-    /// The pieces for all places of a batch, text by text.
+    /// The tokens for all places of a batch, text by text.
     fn fill_batch(&self, backend: &B, texts: &[&Blank], fill: Fill) -> Vec<u32> {
         let hidden = self
             .model
@@ -124,14 +124,14 @@ impl<B: Backend> Generator<B> {
         }
         let classes = self.model.encoder().config().vocab_size;
         let at_a_time = (SCORES / classes).clamp(16, backend.batch_tokens().max(16));
-        let mut pieces = Vec::with_capacity(rows.len());
+        let mut vocabulary = Vec::with_capacity(rows.len());
         let mut spare = vec![];
         for (rows, draws) in rows.chunks(at_a_time).zip(draws.chunks(at_a_time)) {
             let scores = backend.read(&self.model.scores(backend, &hidden, rows));
             for (scores, draw) in scores.chunks_exact(classes).zip(draws) {
-                pieces.push(choose(&scores[..self.pieces], fill, *draw, &mut spare));
+                vocabulary.push(choose(&scores[..self.vocabulary], fill, *draw, &mut spare));
             }
         }
-        pieces
+        vocabulary
     }
 }

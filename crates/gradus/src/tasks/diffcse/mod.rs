@@ -1,4 +1,4 @@
-//! Difference prediction: what a sentence's vector must hold so that another
+//! DifferencePrediction prediction: what a sentence's vector must hold so that another
 //! network can tell which words of the sentence were exchanged (DiffCSE; Chuang
 //! et al. 2022).
 //!
@@ -18,4 +18,4 @@ mod term;
 pub(crate) use auxiliary::Auxiliary;
 pub use generator::Generator;
 pub use score::{DifferenceReport, DifferenceScore};
-pub use term::{Difference, Rebuilt, Term};
+pub use term::{DifferencePrediction, Rebuilt, Term};

@@ -11,9 +11,9 @@ pub struct DifferenceScore {
     /// Of which were others than in the text.
     pub replaced: usize,
     /// Of these, how many it told.
-    pub told_replaced: usize,
+    pub correct_on_replaced: usize,
     /// How many of the rest it told.
-    pub told_kept: usize,
+    pub correct_on_original: usize,
     /// Tokens that were masked.
     pub masked: usize,
     /// Of which the generator gave back.
@@ -26,8 +26,8 @@ impl AddAssign for DifferenceScore {
         self.loss += other.loss;
         self.tokens += other.tokens;
         self.replaced += other.replaced;
-        self.told_replaced += other.told_replaced;
-        self.told_kept += other.told_kept;
+        self.correct_on_replaced += other.correct_on_replaced;
+        self.correct_on_original += other.correct_on_original;
         self.masked += other.masked;
         self.restored += other.restored;
     }
@@ -60,8 +60,8 @@ impl DifferenceScore {
             loss: self.loss,
             generator_accuracy: share(self.restored, self.masked),
             replaced: share(self.replaced, self.tokens),
-            accuracy_on_replaced: share(self.told_replaced, self.replaced),
-            accuracy_on_kept: share(self.told_kept, self.tokens - self.replaced),
+            accuracy_on_replaced: share(self.correct_on_replaced, self.replaced),
+            accuracy_on_kept: share(self.correct_on_original, self.tokens - self.replaced),
         }
     }
 }
@@ -78,8 +78,8 @@ mod tests {
             loss: 0.25,
             tokens: 10,
             replaced: 4,
-            told_replaced: 1,
-            told_kept: 3,
+            correct_on_replaced: 1,
+            correct_on_original: 3,
             masked: 5,
             restored: 2,
         };

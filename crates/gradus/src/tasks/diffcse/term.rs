@@ -4,7 +4,7 @@ use crate::Embeddings;
 use crate::models::TokenClassifier;
 use crate::recipe::{Average, DifferenceSettings, Filled};
 use crate::text::Masking;
-use crate::text::{Pieces, Tokens, batches};
+use crate::text::{Tokens, Vocabulary, batches};
 use gradus_kernels::dropout::{Dropout, mix64};
 use gradus_kernels::{Backend, Sequence};
 
@@ -12,11 +12,11 @@ use gradus_kernels::{Backend, Sequence};
 const REPLACED: u32 = 1;
 
 /// Generator, discriminator, and how they are used.
-pub struct Difference<B: Backend> {
+pub struct DifferencePrediction<B: Backend> {
     settings: DifferenceSettings,
     generator: Generator<B>,
     discriminator: TokenClassifier<B>,
-    pieces: Pieces,
+    vocabulary: Vocabulary,
     mask: u32,
     seed: u64,
 }
@@ -44,21 +44,21 @@ pub struct Term {
     pub vectors: Vec<f32>,
 }
 
-impl<B: Backend> Difference<B> {
-    /// Puts the parts together. `pieces` are those of the vocabulary that model
+impl<B: Backend> DifferencePrediction<B> {
+    /// Puts the parts together. `tokens` are those of the vocabulary that model
     /// and generator share, `mask` its mask.
     pub fn new(
         settings: DifferenceSettings,
         generator: Generator<B>,
         discriminator: TokenClassifier<B>,
-        (pieces, mask): (Pieces, u32),
+        (vocabulary, mask): (Vocabulary, u32),
         seed: u64,
     ) -> Self {
         Self {
             settings,
             generator,
             discriminator,
-            pieces,
+            vocabulary,
             mask,
             seed,
         }
@@ -78,7 +78,7 @@ impl<B: Backend> Difference<B> {
     /// names its random draws. Special tokens and the first token stay.
     pub fn rebuild(&self, step: u64, texts: &[(&Tokens, u64)]) -> Vec<Rebuilt> {
         let rate = self.settings.mask_rate;
-        let masking = Masking::new(&self.pieces, self.mask, rate, false, self.seed);
+        let masking = Masking::new(&self.vocabulary, self.mask, rate, false, self.seed);
         let (mut blanks, mut chosen) = (vec![], vec![]);
         for &(tokens, stream) in texts {
             let mut masked = masking.apply(step, stream, &tokens.ids);
@@ -103,8 +103,8 @@ impl<B: Backend> Difference<B> {
         let rebuilt = parts.map(|(((text, blank), filled), chosen)| {
             let original = &text.0.ids;
             let mut ids = original.clone();
-            for (&place, piece) in blank.places.iter().zip(filled) {
-                ids[place as usize] = piece;
+            for (&place, token) in blank.places.iter().zip(filled) {
+                ids[place as usize] = token;
             }
             let differs = |(a, b): (&u32, &u32)| if a == b { 0 } else { REPLACED };
             let restored = |&(place, id): &(u32, u32)| ids[place as usize] == id;
@@ -122,7 +122,7 @@ impl<B: Backend> Difference<B> {
     fn ordinary(&self, ids: &[u32]) -> Vec<u32> {
         let places = (0u32..).zip(ids).skip(1);
         places
-            .filter(|(_, id)| !self.pieces.is_special(**id))
+            .filter(|(_, id)| !self.vocabulary.is_special(**id))
             .map(|(place, _)| place)
             .collect()
     }
@@ -186,8 +186,8 @@ impl<B: Backend> Difference<B> {
                 term.score.loss += scored.loss / divisor;
                 let told = usize::from(scored.correct);
                 match *class {
-                    REPLACED => term.score.told_replaced += told,
-                    _ => term.score.told_kept += told,
+                    REPLACED => term.score.correct_on_replaced += told,
+                    _ => term.score.correct_on_original += told,
                 }
             }
             let dim = vectors.dim();

@@ -68,7 +68,7 @@ impl Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::LanguageModel;
+    use crate::models::MaskedLm;
     use gradus_kernels::cpu::Cpu;
     use std::path::Path;
 
@@ -78,7 +78,7 @@ mod tests {
             env!("CARGO_MANIFEST_DIR"),
             "/tests/fixtures/pretraining/bert"
         );
-        let model = LanguageModel::load(Path::new(folder), Cpu::new(1), 1).unwrap();
+        let model = MaskedLm::load(Path::new(folder), Cpu::new(1), 1).unwrap();
         let words = [
             "the cat",
             "a dog in the park",
@@ -90,7 +90,7 @@ mod tests {
             .map(|i| format!("{} {} {i}", words[i % 5], words[i / 5 % 5]))
             .collect();
         let tokenizer = model.encoder().tokenizer();
-        let corpus = Corpus::new(&texts, tokenizer, &tokenizer.pieces(), 3).unwrap();
+        let corpus = Corpus::new(&texts, tokenizer, &tokenizer.vocabulary(), 3).unwrap();
         assert_eq!((corpus.len(), corpus.held_out().len()), (500, 5));
         let mut batches = Batches::new(&corpus, 100, 3);
         let steps = batches.per_epoch();

@@ -1,9 +1,13 @@
 //! The model card of a pretrained model.
 
-use super::{HeldOut, Plan, Settings};
+use super::{HeldOutScores, PretrainingPlan, PretrainingSettings};
 
 /// README.md of a model at some step.
-pub(crate) fn card(settings: &Settings, plan: &Plan, held_out: &HeldOut) -> String {
+pub(crate) fn card(
+    settings: &PretrainingSettings,
+    plan: &PretrainingPlan,
+    held_out: &HeldOutScores,
+) -> String {
     let origin = match &plan.from {
         Some(model) => {
             format!("{model}, trained further with Gradus on the masked tokens of texts")
@@ -27,7 +31,7 @@ pub(crate) fn card(settings: &Settings, plan: &Plan, held_out: &HeldOut) -> Stri
          masked tokens. It is no model of sentence similarity yet: train it on pairs.\n\n\
          {} steps of {} ({:.2} epochs), {:.0} % of the tokens{words} to be told. On {} texts \
          held out it tells {:.2} % of {} masked tokens, with a loss of {:.4} nats.\n\n\
-         ## Data\n\n{} texts, {} tokens:\n\n{texts}\n## Settings\n\n```toml\n{settings}```\n",
+         ## Data\n\n{} texts, {} tokens:\n\n{texts}\n## PretrainingSettings\n\n```toml\n{settings}```\n",
         held_out.step,
         plan.steps,
         held_out.step as f64 / plan.steps_per_epoch as f64,

@@ -1,6 +1,6 @@
 use crate::Result;
 use crate::text::Masked;
-use crate::text::{Pieces, Tokenizer};
+use crate::text::{Tokenizer, Vocabulary};
 use crate::training::order;
 use crate::util::content_hash::hex;
 use gradus_kernels::dropout::mix64;
@@ -34,7 +34,7 @@ impl Corpus {
     pub fn new(
         texts: &[String],
         tokenizer: &Tokenizer,
-        pieces: &Pieces,
+        vocabulary: &Vocabulary,
         seed: u64,
     ) -> Result<Self> {
         let mut corpus = Self {
@@ -46,7 +46,7 @@ impl Corpus {
         for chunk in texts.chunks(CHUNK) {
             let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
             for tokens in tokenizer.encode(&chunk)? {
-                if tokens.ids.iter().any(|&id| !pieces.is_special(id)) {
+                if tokens.ids.iter().any(|&id| !vocabulary.is_special(id)) {
                     corpus.ids.extend(tokens.ids);
                     corpus.bounds.push(corpus.ids.len());
                 }

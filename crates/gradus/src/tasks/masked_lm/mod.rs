@@ -1,7 +1,7 @@
 //! Pretraining: a BERT learns, from plain text, to predict the tokens that were
 //! masked (Devlin et al. 2019).
 //!
-//! [`Settings`] are the whole run, [`MaskedLm`] carries it out, from a model folder
+//! [`PretrainingSettings`] are the whole run, [`Pretraining`] carries it out, from a model folder
 //! that may be fresh ([`write_fresh`](crate::models::write_fresh)) to one that
 //! the rest of this crate takes as it is.
 
@@ -15,7 +15,7 @@ mod texts;
 
 pub use batches::Batches;
 pub use corpus::Corpus;
-pub use plan::{HeldOut, Plan};
-pub use settings::{SETTINGS, Settings};
-pub use task::{MaskedLm, Summary};
+pub use plan::{HeldOutScores, PretrainingPlan};
+pub use settings::{PretrainingSettings, SETTINGS};
+pub use task::{Pretraining, PretrainingSummary};
 pub use texts::read_texts;

@@ -6,12 +6,12 @@ use std::fmt::Write;
 
 /// What a run will do, worked out before it begins.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Plan {
+pub struct PretrainingPlan {
     /// The model it goes on from; `None` for a fresh one.
     pub from: Option<String>,
     /// All parameters, those of the head that tells masked tokens included.
     pub parameters: usize,
-    /// Pieces of the vocabulary.
+    /// Vocabulary of the vocabulary.
     pub vocabulary: usize,
     /// Whether that head begins anew.
     pub fresh_head: bool,
@@ -47,7 +47,7 @@ pub struct Plan {
 
 /// How well masked tokens of texts held out are told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HeldOut {
+pub struct HeldOutScores {
     /// Optimizer steps done.
     pub step: u64,
     /// The mean cross-entropy in nats.
@@ -58,7 +58,7 @@ pub struct HeldOut {
     pub masked: usize,
 }
 
-impl HeldOut {
+impl HeldOutScores {
     /// The scores in one line.
     pub fn describe(&self) -> String {
         format!(
@@ -70,7 +70,7 @@ impl HeldOut {
     }
 }
 
-impl Plan {
+impl PretrainingPlan {
     /// The plan for people, some lines.
     pub fn describe(&self) -> String {
         let plan = self;

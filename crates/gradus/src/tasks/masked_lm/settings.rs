@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// The file in a run's folder that holds its [`Settings`].
+/// The file in a run's folder that holds its [`PretrainingSettings`].
 pub const SETTINGS: &str = "pretrain.toml";
 
 /// The folder, in a run's folder, of the untrained model.
@@ -16,7 +16,7 @@ const START: &str = RunFolder::START;
 /// A whole pretraining.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub struct PretrainingSettings {
     /// The model to go on from, a folder or a name; without it the run's
     /// folder holds an untrained one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +75,7 @@ pub struct Settings {
     pub texts: Vec<Source>,
 }
 
-impl Default for Settings {
+impl Default for PretrainingSettings {
     fn default() -> Self {
         Self {
             from: None,
@@ -110,7 +110,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl PretrainingSettings {
     /// Makes sure that every value makes sense.
     ///
     /// # Errors
@@ -201,12 +201,12 @@ mod tests {
     use super::*;
     use crate::output::{Claim, Existing, Inputs};
 
-    fn settings() -> Settings {
-        Settings {
+    fn settings() -> PretrainingSettings {
+        PretrainingSettings {
             from: Some("model".into()),
             texts: vec![Source::file("a.txt")],
             minutes: Some(2.5),
-            ..Settings::default()
+            ..PretrainingSettings::default()
         }
     }
 
@@ -221,12 +221,15 @@ mod tests {
         let folder = settings().begin_in(folder, Path::new(".")).unwrap();
         assert!(claim().is_err());
         drop(folder);
-        assert_eq!(Settings::open_folder(place.path()).unwrap().1, settings());
+        assert_eq!(
+            PretrainingSettings::open_folder(place.path()).unwrap().1,
+            settings()
+        );
     }
 
     #[test]
     fn values_out_of_bounds_are_named() {
-        let check = |change: &dyn Fn(&mut Settings), part: &str| {
+        let check = |change: &dyn Fn(&mut PretrainingSettings), part: &str| {
             let mut settings = settings();
             change(&mut settings);
             let error = settings.validate().unwrap_err().to_string();

@@ -1,12 +1,12 @@
 //! Masked language models as the engine trains them.
 
 use super::corpus::chunks;
-use super::{Batches, Corpus, HeldOut, Plan, Settings};
+use super::{Batches, Corpus, HeldOutScores, PretrainingPlan, PretrainingSettings};
 use crate::Result;
 use crate::data::{DataError, Source};
 use crate::format::{ModelError, Provenance};
-use crate::models::{LanguageModel, Score};
-use crate::text::{Masked, Masking, Pieces};
+use crate::models::{MaskedLm, Score};
+use crate::text::{Masked, Masking, Vocabulary};
 use crate::training::{
     self, Details, ENCODER, Evaluation, Identity, Moment, Network, Networks, Pace, ParamSet,
     ParamSets, ParameterGroups, RunDescription, RunFolder, RunInputs, Schedule, StageOutline,
@@ -37,12 +37,12 @@ const EVALUATIONS: u64 = 10;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
+pub struct PretrainingSummary {
     /// The model's folder.
     pub model: PathBuf,
     /// The last evaluation.
     #[serde(flatten)]
-    pub held_out: HeldOut,
+    pub held_out: HeldOutScores,
     /// Tokens per second since this process began or resumed the run.
     pub tokens_per_second: f64,
     /// Wall time since then, in seconds.
@@ -50,40 +50,40 @@ pub struct Summary {
 }
 
 /// A pretraining made ready to be carried out.
-pub struct MaskedLm<B: Backend> {
-    settings: Settings,
-    model: LanguageModel<B>,
-    pieces: Pieces,
+pub struct Pretraining<B: Backend> {
+    settings: PretrainingSettings,
+    model: MaskedLm<B>,
+    vocabulary: Vocabulary,
     mask: u32,
     corpus: Corpus,
     batches: Batches,
     outline: [StageOutline; 1],
     groups: ParameterGroups,
-    plan: Plan,
+    plan: PretrainingPlan,
     fingerprint: String,
     /// What else its numbers depend on.
     inputs: RunInputs,
     /// What is known of the model that it goes on from.
     earlier: Provenance,
     /// The last scores.
-    held_out: Option<HeldOut>,
+    held_out: Option<HeldOutScores>,
 }
 
-impl<B: Backend> MaskedLm<B> {
+impl<B: Backend> Pretraining<B> {
     /// Loads the model from `model_folder`, tokenises `texts`, counts the
     /// steps, and where only minutes are given measures how many fit them.
     ///
     /// # Errors
     /// Anything wrong with settings, texts or model is found here.
     pub fn prepare(
-        settings: Settings,
+        settings: PretrainingSettings,
         texts: &[String],
         model_folder: &Path,
         backend: B,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
         settings.validate()?;
-        let mut model = LanguageModel::load(model_folder, backend, settings.seed)?;
+        let mut model = MaskedLm::load(model_folder, backend, settings.seed)?;
         let encoder = model.encoder_mut();
         encoder
             .tokenizer_mut()
@@ -98,9 +98,9 @@ impl<B: Backend> MaskedLm<B> {
         encoder.set_dropout(hidden, attention);
         observer.note("tokenising the texts");
         let encoder = model.encoder();
-        let pieces = encoder.tokenizer().pieces();
-        let mask = mask_of(&model, &pieces)?;
-        let corpus = Corpus::new(texts, encoder.tokenizer(), &pieces, settings.seed)?;
+        let vocabulary = encoder.tokenizer().vocabulary();
+        let mask = mask_of(&model, &vocabulary)?;
+        let corpus = Corpus::new(texts, encoder.tokenizer(), &vocabulary, settings.seed)?;
         if corpus.train().is_empty() {
             let path = settings
                 .texts
@@ -110,7 +110,7 @@ impl<B: Backend> MaskedLm<B> {
             return Err(DataError::NoTexts { path: path.into() }.into());
         }
         let batches = Batches::new(&corpus, settings.batch_tokens, settings.seed);
-        let plan = Plan {
+        let plan = PretrainingPlan {
             from: settings.from.clone(),
             parameters: encoder.layout().len(),
             vocabulary: encoder.config().vocab_size,
@@ -141,7 +141,7 @@ impl<B: Backend> MaskedLm<B> {
             outline: [outline(Schedule::new(settings.schedule, 0, 1))],
             settings,
             model,
-            pieces,
+            vocabulary,
             mask,
             corpus,
             batches,
@@ -202,23 +202,29 @@ impl<B: Backend> MaskedLm<B> {
     }
 
     /// What the run will do.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &PretrainingPlan {
         &self.plan
     }
 
     /// The settings with the number of steps and all else that was left open.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &PretrainingSettings {
         &self.settings
     }
 
     /// The model in its current state.
-    pub fn model(&self) -> &LanguageModel<B> {
+    pub fn model(&self) -> &MaskedLm<B> {
         &self.model
     }
 
     pub(crate) fn masking(&self) -> Masking<'_> {
         let s = &self.settings;
-        Masking::new(&self.pieces, self.mask, s.mask_rate, s.whole_words, s.seed)
+        Masking::new(
+            &self.vocabulary,
+            self.mask,
+            s.mask_rate,
+            s.whole_words,
+            s.seed,
+        )
     }
 
     /// Carries the run out, from its latest checkpoint if there is one.
@@ -229,14 +235,14 @@ impl<B: Backend> MaskedLm<B> {
         &mut self,
         folder: &RunFolder,
         observer: &mut dyn TrainingObserver,
-    ) -> Result<Summary> {
+    ) -> Result<PretrainingSummary> {
         observer.note(self.plan.describe().trim_end());
         let found = training::train(self, folder, observer)?;
         let held_out = match self.held_out.clone() {
             Some(held_out) => held_out,
             None => self.score_held_out(self.plan.steps),
         };
-        Ok(Summary {
+        Ok(PretrainingSummary {
             model: found.model,
             held_out,
             tokens_per_second: found.per_second,
@@ -268,14 +274,14 @@ impl<B: Backend> MaskedLm<B> {
 
     /// The score of the texts held out after so many steps, always under the same
     /// masks.
-    fn score_held_out(&self, step: u64) -> HeldOut {
+    fn score_held_out(&self, step: u64) -> HeldOutScores {
         let texts = self.masked(HELD_OUT_STEP, self.corpus.held_out());
         let mut score = Score::default();
         for chunk in chunks(&texts, PASS_TOKENS) {
             let texts = chunk.iter().map(|(text, stream)| (text, *stream));
             score += self.model.score(&self.model.pack(texts));
         }
-        HeldOut {
+        HeldOutScores {
             step,
             loss: score.mean_loss(),
             masked_accuracy: score.accuracy(),
@@ -297,7 +303,7 @@ fn outline(schedule: Schedule) -> StageOutline {
     }
 }
 
-impl<B: Backend> Networks<B> for MaskedLm<B> {
+impl<B: Backend> Networks<B> for Pretraining<B> {
     fn network(&self, name: &str) -> Option<&dyn Network<B>> {
         (name == ENCODER).then_some(self.model.encoder())
     }
@@ -307,7 +313,7 @@ impl<B: Backend> Networks<B> for MaskedLm<B> {
     }
 }
 
-impl<B: Backend> Task<B> for MaskedLm<B> {
+impl<B: Backend> Task<B> for Pretraining<B> {
     fn backend(&self) -> Arc<B> {
         self.model.encoder().shared_backend()
     }
@@ -443,10 +449,10 @@ impl<B: Backend> Task<B> for MaskedLm<B> {
 }
 
 /// The id of the mask, which the model must have a vector for.
-fn mask_of<B: Backend>(model: &LanguageModel<B>, pieces: &Pieces) -> Result<u32> {
+fn mask_of<B: Backend>(model: &MaskedLm<B>, vocabulary: &Vocabulary) -> Result<u32> {
     let encoder = model.encoder();
-    let message = match pieces.mask() {
-        Some(mask) if pieces.len() <= encoder.config().vocab_size => return Ok(mask),
+    let message = match vocabulary.mask() {
+        Some(mask) if vocabulary.len() <= encoder.config().vocab_size => return Ok(mask),
         Some(_) => "it has more pieces than the model's vocabulary; they do not belong together",
         None => "it has neither `[MASK]` nor `<mask>`, which pretraining needs; choose another",
     };

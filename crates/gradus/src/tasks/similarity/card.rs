@@ -1,6 +1,6 @@
 //! The model card of a trained model.
 
-use super::{Plan, RunOverlap};
+use super::{RunOverlap, TrainingPlan};
 
 use crate::models::TemplateSettings;
 use crate::recipe::Recipe;
@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// README.md of the best model at some point of a run.
 pub(crate) fn card(
     recipe: &Recipe,
-    plan: &Plan,
+    plan: &TrainingPlan,
     state: &State,
     template: Option<&TemplateSettings>,
 ) -> String {
@@ -118,7 +118,7 @@ pub(crate) fn card(
 }
 
 /// What the training data shares with the sets that the model is scored on.
-fn overlap(plan: &Plan) -> String {
+fn overlap(plan: &TrainingPlan) -> String {
     let found = &plan.overlap;
     let mut out = String::from("## Overlap with evaluation sets\n\n");
     if found.excluded {

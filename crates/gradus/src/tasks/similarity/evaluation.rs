@@ -1,6 +1,6 @@
 use crate::calibration::{COVERAGE, Calibration, CalibrationError};
 use crate::data::{GradedPair, Source};
-use crate::eval::{Correlation, Geometry, Judged, Undefined, is_level, pearson, spearman};
+use crate::eval::{Correlation, Geometry, PairScores, Undefined, is_level, pearson, spearman};
 use crate::models::{EncodeOptions, SentenceEncoder};
 use crate::nn::{Features, RegressionHead};
 use crate::text::{TextCounts, Tokens};
@@ -150,9 +150,16 @@ impl DevSet {
         model: &SentenceEncoder<B>,
     ) -> Result<Calibration, CalibrationError> {
         let embeddings = model.encode_tokens(&self.texts, EncodeOptions::default());
-        let judged = Judged::of_rows(&embeddings, model.head(), &self.pairs);
+        let pair_scores = PairScores::of_rows(&embeddings, model.head(), &self.pairs);
         let (grades, scale) = (&self.grades, self.scale);
-        Calibration::best(&judged, model.head(), grades, scale, COVERAGE, &self.name)
+        Calibration::best(
+            &pair_scores,
+            model.head(),
+            grades,
+            scale,
+            COVERAGE,
+            &self.name,
+        )
     }
 
     fn score(
@@ -164,7 +171,7 @@ impl DevSet {
     ) -> DevEvaluation {
         // A head on the cosine alone ranks pairs as the cosine does.
         let head = head.filter(|head| head.features != Features::Cosine);
-        let Judged { cosines, grades } = Judged::of_rows(embeddings, head, &self.pairs);
+        let PairScores { cosines, grades } = PairScores::of_rows(embeddings, head, &self.pairs);
         let high = self.scale.0 + 0.8 * (self.scale.1 - self.scale.0);
         let positives: Vec<_> = self
             .pairs

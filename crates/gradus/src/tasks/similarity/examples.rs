@@ -1,7 +1,7 @@
 //! What a stage trains on: examples of one or more texts, from its sources.
 
 use super::overlap::Watch;
-use super::stage::Context;
+use super::stage::StageContext;
 use crate::data::{DataError, GradedPair, PairIndex, RowKind, Source};
 use crate::recipe::Stage;
 use crate::training::TrainError;
@@ -33,7 +33,7 @@ impl Examples {
     /// Reads a stage's sources: graded pairs where an objective needs grades.
     pub fn load(
         settings: &Stage,
-        context: &Context<'_>,
+        context: &StageContext<'_>,
         watch: &mut Watch,
         hash: &mut Sha256,
     ) -> Result<Self> {
@@ -45,7 +45,7 @@ impl Examples {
 
     fn graded(
         settings: &Stage,
-        context: &Context<'_>,
+        context: &StageContext<'_>,
         watch: &mut Watch,
         hash: &mut Sha256,
     ) -> Result<Self> {
@@ -104,7 +104,7 @@ impl Examples {
 
     fn unlabelled(
         settings: &Stage,
-        context: &Context<'_>,
+        context: &StageContext<'_>,
         watch: &mut Watch,
         hash: &mut Sha256,
     ) -> Result<Self> {
@@ -180,7 +180,7 @@ impl Examples {
 fn triplets_remedy(
     settings: &Stage,
     source: &Source,
-    context: &Context<'_>,
+    context: &StageContext<'_>,
     error: Error,
 ) -> Error {
     let unclear = matches!(error, Error::Data(DataError::UnclearColumns { .. }));

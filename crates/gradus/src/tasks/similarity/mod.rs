@@ -24,6 +24,6 @@ pub(crate) mod task;
 pub use encoding::{EncodingPlan, seconds_per_text};
 pub use evaluation::{DevEvaluation, DevSet};
 pub use overlap::RunOverlap;
-pub use plan::{Plan, StagePlan};
+pub use plan::{StagePlan, TrainingPlan};
 pub use prepare::RunOptions;
 pub use task::Similarity;

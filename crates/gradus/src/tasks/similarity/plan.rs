@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// What a run will do, worked out before it begins.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Plan {
+pub struct TrainingPlan {
     /// The model trained.
     pub model: String,
     /// All parameters of the encoder and the modules behind it.

@@ -1,6 +1,6 @@
 //! A plan in words.
 
-use super::{EncodingPlan, Plan, StagePlan};
+use super::{EncodingPlan, StagePlan, TrainingPlan};
 use crate::util::words::{duration, thousands};
 use std::fmt::Write;
 
@@ -55,7 +55,7 @@ fn describe_encoding(encoding: &EncodingPlan) -> String {
     )
 }
 
-impl Plan {
+impl TrainingPlan {
     /// The plan for people, some lines.
     pub fn describe(&self) -> String {
         let plan = self;

@@ -4,8 +4,8 @@ use super::evaluation::{DevSet, check_dev};
 use super::overlap::Watch;
 use super::plan::shortages;
 use super::prompting::{set_prompt, set_template};
-use super::stage::{Context, Prepared};
-use super::{Plan, Similarity};
+use super::stage::{Prepared, StageContext};
+use super::{Similarity, TrainingPlan};
 use crate::Result;
 use crate::data::DataRoot;
 use crate::format::Provenance;
@@ -63,7 +63,7 @@ impl<B: Backend> Similarity<B> {
         }
         observer.note("reading and tokenising the data");
         let mut hash = Sha256::new();
-        let context = Context {
+        let context = StageContext {
             seed: recipe.seed,
             base_dir: &options.base_dir,
             data_root: &options.data_root,
@@ -120,7 +120,7 @@ impl<B: Backend> Similarity<B> {
         }
         let overlap = watch.finish();
         observer.note(&format!("overlap    {}", overlap.describe()));
-        let plan = Plan {
+        let plan = TrainingPlan {
             model: recipe.model.clone(),
             parameters: model.layout().len(),
             backend: model.backend().describe(),

@@ -46,7 +46,7 @@ pub(crate) struct Prepared {
 }
 
 /// Where and what for pairs are loaded.
-pub(crate) struct Context<'a> {
+pub(crate) struct StageContext<'a> {
     pub seed: u64,
     pub base_dir: &'a Path,
     pub data_root: &'a DataRoot,
@@ -59,7 +59,7 @@ impl Prepared {
     pub fn new<B: Backend>(
         (place, settings): (usize, &Stage),
         model: &SentenceEncoder<B>,
-        context: &Context<'_>,
+        context: &StageContext<'_>,
         watch: &mut Watch,
         hash: &mut Sha256,
     ) -> Result<Self> {

@@ -4,7 +4,7 @@ use super::evaluation::DevSet;
 use super::frozen::Frozen;
 use super::gradients::StepGradients;
 use super::stage::Prepared;
-use super::{DevEvaluation, Plan};
+use super::{DevEvaluation, TrainingPlan};
 use crate::Result;
 use crate::calibration::Calibration;
 use crate::eval::Correlation;
@@ -37,7 +37,7 @@ pub struct Similarity<B: Backend> {
     pub(crate) stages: Vec<Prepared>,
     pub(crate) outlines: Vec<StageOutline>,
     pub(crate) dev: Option<DevSet>,
-    pub(crate) plan: Plan,
+    pub(crate) plan: TrainingPlan,
     pub(crate) fingerprint: String,
     /// What else its numbers depend on.
     pub(crate) inputs: RunInputs,
@@ -66,7 +66,7 @@ impl<B: Backend> Similarity<B> {
     }
 
     /// What the run will do.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &TrainingPlan {
         &self.plan
     }
 

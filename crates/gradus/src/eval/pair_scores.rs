@@ -11,7 +11,7 @@ use crate::{Embeddings, Result};
 
 /// A model's raw scores of some pairs, in their order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Judged {
+pub struct PairScores {
     /// The cosine of the vectors.
     pub cosines: Vec<f64>,
     /// The grades of the regression head, where there is one.
@@ -19,7 +19,7 @@ pub struct Judged {
     pub grades: Option<Vec<f64>>,
 }
 
-impl Judged {
+impl PairScores {
     /// Judges pairs of texts; every different text is embedded once.
     ///
     /// # Errors

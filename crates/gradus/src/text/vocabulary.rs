@@ -1,10 +1,10 @@
-//! What a vocabulary's pieces are: special, or the continuation of a word.
+//! What a vocabulary's tokens are: special, or the continuation of a word.
 
 use std::collections::HashMap;
 
 /// A vocabulary, id by id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pieces {
+pub struct Vocabulary {
     special: Vec<bool>,
     continues: Vec<bool>,
     ordinary: Vec<u32>,
@@ -18,7 +18,7 @@ enum Marks {
     Continuation(&'static str),
     /// Byte-level BPE and SentencePiece mark beginnings.
     Beginning(&'static str),
-    /// Nothing is marked: every piece is a word.
+    /// Nothing is marked: every token is a word.
     None,
 }
 
@@ -34,39 +34,39 @@ impl Marks {
         }
     }
 
-    fn continues(&self, piece: &str) -> bool {
+    fn continues(&self, token: &str) -> bool {
         match self {
-            Self::Continuation(mark) => piece.starts_with(mark),
-            Self::Beginning(mark) => !piece.starts_with(mark),
+            Self::Continuation(mark) => token.starts_with(mark),
+            Self::Beginning(mark) => !token.starts_with(mark),
             Self::None => false,
         }
     }
 }
 
-impl Pieces {
-    /// The pieces of `vocabulary`, of which `special` are no text.
-    pub(super) fn new(vocabulary: &HashMap<String, u32>, special: &[u32]) -> Self {
-        let len = vocabulary.values().max().map_or(0, |&id| id as usize + 1);
-        let marks = Marks::of(vocabulary);
-        // An id that stands for no piece is as good as special.
-        let mut pieces = Self {
+impl Vocabulary {
+    /// The tokens of `ids`, of which `special` are no text.
+    pub(super) fn new(ids: &HashMap<String, u32>, special: &[u32]) -> Self {
+        let len = ids.values().max().map_or(0, |&id| id as usize + 1);
+        let marks = Marks::of(ids);
+        // An id that stands for no token is as good as special.
+        let mut vocabulary = Self {
             special: vec![true; len],
             continues: vec![false; len],
             ..Self::default()
         };
-        for (piece, &id) in vocabulary {
-            pieces.special[id as usize] = special.contains(&id);
-            pieces.continues[id as usize] = marks.continues(piece);
+        for (token, &id) in ids {
+            vocabulary.special[id as usize] = special.contains(&id);
+            vocabulary.continues[id as usize] = marks.continues(token);
         }
-        for (id, &special) in pieces.special.iter().enumerate() {
+        for (id, &special) in vocabulary.special.iter().enumerate() {
             if !special {
-                pieces.ordinary.push(id as u32);
+                vocabulary.ordinary.push(id as u32);
             }
         }
-        let one_of = |names: [&str; 2]| names.iter().find_map(|n| vocabulary.get(*n).copied());
-        pieces.mask = one_of(["[MASK]", "<mask>"]);
-        pieces.padding = one_of(["[PAD]", "<pad>"]);
-        pieces
+        let one_of = |names: [&str; 2]| names.iter().find_map(|n| ids.get(*n).copied());
+        vocabulary.mask = one_of(["[MASK]", "<mask>"]);
+        vocabulary.padding = one_of(["[PAD]", "<pad>"]);
+        vocabulary
     }
 
     /// One more than the highest id.
@@ -74,7 +74,7 @@ impl Pieces {
         self.special.len()
     }
 
-    /// Whether there is no piece.
+    /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
         self.special.is_empty()
     }
@@ -84,7 +84,7 @@ impl Pieces {
         self.special.get(id as usize).copied().unwrap_or(true)
     }
 
-    /// Whether a piece goes on with the word of the piece before it.
+    /// Whether a token goes on with the word of the token before it.
     pub fn continues(&self, id: u32) -> bool {
         self.continues.get(id as usize).copied().unwrap_or(false)
     }
@@ -109,22 +109,22 @@ impl Pieces {
 mod tests {
     use super::*;
 
-    fn pieces(words: &[&str], special: &[u32]) -> Pieces {
+    fn vocabulary(words: &[&str], special: &[u32]) -> Vocabulary {
         let ids = words.iter().zip(0..);
         let vocabulary = ids.map(|(w, i)| ((*w).to_owned(), i)).collect();
-        Pieces::new(&vocabulary, special)
+        Vocabulary::new(&vocabulary, special)
     }
 
     #[test]
     fn continuations_are_told_by_the_marks_in_use() {
-        let bert = pieces(&["[PAD]", "[MASK]", "play", "##ing", "##s"], &[0, 1]);
+        let bert = vocabulary(&["[PAD]", "[MASK]", "play", "##ing", "##s"], &[0, 1]);
         assert_eq!((bert.mask(), bert.padding()), (Some(1), Some(0)));
         assert_eq!(bert.ordinary(), [2, 3, 4]);
         assert!(bert.continues(3) && !bert.continues(2) && bert.is_special(1));
         assert!(bert.is_special(99) && !bert.continues(99) && bert.len() == 5);
-        let bytes = pieces(&["<mask>", "\u{120}play", "ing", "\u{120}a"], &[0]);
+        let bytes = vocabulary(&["<mask>", "\u{120}play", "ing", "\u{120}a"], &[0]);
         assert!(bytes.continues(2) && !bytes.continues(1));
-        let plain = pieces(&["a", "b"], &[]);
+        let plain = vocabulary(&["a", "b"], &[]);
         assert!(!plain.continues(0) && plain.mask().is_none());
     }
 }

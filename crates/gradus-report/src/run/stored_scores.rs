@@ -1,7 +1,7 @@
 //! What a model says of every pair, and keeping that for the next report.
 
 use gradus::data::{GradedPair, Loaded};
-use gradus::eval::{Embedder, Judged, Suite};
+use gradus::eval::{Embedder, PairScores, Suite};
 use gradus::format::content_key;
 use gradus::nn::{Features, RegressionHead};
 use gradus::output::Unfinished;
@@ -42,28 +42,28 @@ impl DevPairs {
 
 /// A model's raw scores of all pairs that a report looks at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
+pub struct StoredScores {
     /// What it was computed on.
     pub backend: String,
     /// What the model's head sees, where it has one.
     pub head: Option<Features>,
     /// Of each task of the suite.
-    pub tasks: Vec<Judged>,
+    pub tasks: Vec<PairScores>,
     /// Of the dev set.
-    pub dev: Judged,
+    pub dev: PairScores,
 }
 
-/// Judges all pairs; every different text is embedded once.
+/// Scores all pairs; every different text is embedded once.
 ///
 /// # Errors
 /// Those of the embedder.
-pub fn judge(
+pub fn score_pairs(
     embedder: &dyn Embedder,
     head: Option<&RegressionHead>,
     backend: String,
     suite: &Suite,
     dev: Option<&DevPairs>,
-) -> Result<Judgement> {
+) -> Result<StoredScores> {
     let of_dev = dev.iter().flat_map(|dev| &dev.pairs);
     let all = suite
         .tasks
@@ -71,13 +71,13 @@ pub fn judge(
         .flat_map(|task| task.iter())
         .chain(of_dev);
     let all = all.map(|p| (p.first.as_str(), p.second.as_str()));
-    let Judged { cosines, grades } = Judged::of(embedder, head, all)?;
+    let PairScores { cosines, grades } = PairScores::of(embedder, head, all)?;
     let (mut cosines, mut grades) = (cosines.into_iter(), grades.map(Vec::into_iter));
-    let mut next = |pairs: usize| Judged {
+    let mut next = |pairs: usize| PairScores {
         cosines: cosines.by_ref().take(pairs).collect(),
         grades: grades.as_mut().map(|g| g.by_ref().take(pairs).collect()),
     };
-    Ok(Judgement {
+    Ok(StoredScores {
         backend,
         head: head.map(|h| h.features),
         tasks: suite.tasks.iter().map(|task| next(task.pairs())).collect(),
@@ -85,7 +85,7 @@ pub fn judge(
     })
 }
 
-/// Names what a judgement depends on: the model's files, the pairs and the
+/// Names what a stored_scores depends on: the model's files, the pairs and the
 /// `numbers` that it is computed in.
 ///
 /// # Errors
@@ -111,30 +111,30 @@ pub fn key(model: &Path, numbers: &str, suite: &Suite, dev: Option<&DevPairs>) -
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept<T> {
+struct Stored<T> {
     key: String,
-    judgement: T,
+    stored_scores: T,
 }
 
-/// The judgement at `path`, if it is of the same `key`.
-pub fn kept(path: &Path, key: &str) -> Option<Judgement> {
+/// The stored_scores at `path`, if it is of the same `key`.
+pub fn read_scores(path: &Path, key: &str) -> Option<StoredScores> {
     let text = std::fs::read(path).ok()?;
-    let kept: Kept<Judgement> = serde_json::from_slice(&text).ok()?;
-    (kept.key == key).then_some(kept.judgement)
+    let stored: Stored<StoredScores> = serde_json::from_slice(&text).ok()?;
+    (stored.key == key).then_some(stored.stored_scores)
 }
 
-/// Keeps a judgement at `path`.
+/// Keeps a stored_scores at `path`.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn keep(path: &Path, key: &str, judgement: &Judgement) -> Result<()> {
+pub fn write_scores(path: &Path, key: &str, stored_scores: &StoredScores) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }
     let key = key.to_owned();
-    let text = serde_json::to_vec(&Kept { key, judgement });
+    let text = serde_json::to_vec(&Stored { key, stored_scores });
     let text = text.map_err(|e| Error::Internal(e.to_string()))?;
-    let is_own = |there: Vec<u8>| serde_json::from_slice::<Kept<Judgement>>(&there).is_ok();
+    let is_own = |there: Vec<u8>| serde_json::from_slice::<Stored<StoredScores>>(&there).is_ok();
     if std::fs::read(path).is_ok_and(|there| !there.is_empty() && !is_own(there)) {
         // Somebody else's file.
         return Err(Error::io(path)(std::io::ErrorKind::AlreadyExists.into()));

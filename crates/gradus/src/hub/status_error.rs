@@ -1,7 +1,7 @@
 //! What an answer other than "here it is" means, in words and remedies.
 
-use super::reply::Reply;
 use super::repo::Repo;
+use super::response::Reply;
 use super::{HubConfig, HubError};
 
 /// The error that `reply`, not a success, stands for.
