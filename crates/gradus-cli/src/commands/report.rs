@@ -93,7 +93,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     // Runs often begin with one model.
     let mut seen = HashMap::new();
     for run in &mut runs {
-        judge_both(run, &suite, &mut seen, context)?;
+        score_both(run, &suite, &mut seen, context)?;
     }
     let page = page(&runs, Some(&suite));
     file.bytes(page.as_bytes())?;
@@ -170,8 +170,8 @@ fn suite(known: &[Known], text: TextVariant, context: &Context) -> gradus::Resul
     Ok(Suite { text, tasks })
 }
 
-/// Has the model that a run began with and its own judge all pairs.
-fn judge_both(
+/// Has the model that a run began with and its own score all pairs.
+fn score_both(
     run: &mut Run,
     suite: &Suite,
     seen: &mut HashMap<String, StoredScores>,
@@ -238,27 +238,27 @@ fn pair_scores(
     let numbers = format!("{:?} {}", backend.precision(), backend.isa());
     let backend = backend.describe();
     let key = key(folder, &numbers, suite, dev).map_err(Failure::Model)?;
-    if let Some(judgement) = seen.get(&key) {
-        return Ok(judgement.clone());
+    if let Some(scores) = seen.get(&key) {
+        return Ok(scores.clone());
     }
     let path = run.root.join("report").join(format!("{name}.json"));
-    let judgement = match read_scores(&path, &key) {
-        Some(judgement) => judgement,
+    let scores = match read_scores(&path, &key) {
+        Some(scores) => scores,
         None => {
             let what = format!("{}: scoring pairs, {name} training", run.name);
             let encoder = context.load(folder)?;
             let mut console = context.console();
             let observed = Observed::new(&encoder, what, &mut console);
-            let judgement = judge(&observed, encoder.head(), backend, suite, dev);
-            let judgement = judgement.map_err(Failure::Model)?;
-            if let Err(why) = write_scores(&path, &key, &judgement) {
+            let scores = score_pairs(&observed, encoder.head(), backend, suite, dev);
+            let scores = scores.map_err(Failure::Model)?;
+            if let Err(why) = write_scores(&path, &key, &scores) {
                 context
                     .manner
                     .note(&format!("not saved for the next report: {why}"));
             }
-            judgement
+            scores
         }
     };
-    seen.insert(key, judgement.clone());
-    Ok(judgement)
+    seen.insert(key, scores.clone());
+    Ok(scores)
 }
