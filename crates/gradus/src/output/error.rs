@@ -61,8 +61,8 @@ pub enum OutputError {
     },
     /// A folder that belongs to a run of another command.
     #[error(
-        "{}: belongs to another run, one of `gradus {}`; add `--output {}`, or choose another folder",
-        path.display(), found.command(), quoted(&free_name(path)),
+        "{}: belongs to another run, one of {}; add `--output {}`, or choose another folder",
+        path.display(), found.maker(), quoted(&free_name(path)),
     )]
     OtherRun {
         /// The folder with that run's marker.
@@ -72,8 +72,8 @@ pub enum OutputError {
     },
     /// A folder whose run belongs to another command, where one was to go on.
     #[error(
-        "{}: is no run of this command; `gradus {} --resume {}` goes on with it",
-        path.display(), found.command(), quoted(path),
+        "{}: is no run of this command; {} goes on with it",
+        path.display(), found.resumed_by(path),
     )]
     WrongCommand {
         /// The folder.

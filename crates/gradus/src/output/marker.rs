@@ -1,6 +1,6 @@
 //! The file that says which run a folder belongs to.
 
-use super::OutputError;
+use super::{OutputError, quoted};
 use crate::util::atomic::write_bytes;
 use crate::util::content_hash::hex;
 use crate::{Error, Result};
@@ -27,6 +27,8 @@ pub enum RunKind {
     Sweep,
     /// The training of `gradus quickstart`.
     Quickstart,
+    /// A task of a program that uses this library.
+    Task,
 }
 
 impl RunKind {
@@ -38,6 +40,23 @@ impl RunKind {
             Self::Distill => "distill",
             Self::Sweep => "sweep",
             Self::Quickstart => "quickstart",
+            Self::Task => "train",
+        }
+    }
+
+    /// What made such a folder, for people.
+    pub(super) fn maker(self) -> String {
+        match self {
+            Self::Task => "another program".into(),
+            _ => format!("`gradus {}`", self.command()),
+        }
+    }
+
+    /// What goes on with the run in `root`, for people.
+    pub(super) fn resumed_by(self, root: &Path) -> String {
+        match self {
+            Self::Task => "the program that began it".into(),
+            _ => format!("`gradus {} --resume {}`", self.command(), quoted(root)),
         }
     }
 
@@ -48,6 +67,7 @@ impl RunKind {
             Self::Pretrain => "pretrain.toml",
             Self::Distill => "distill.toml",
             Self::Sweep => "sweep.json",
+            Self::Task => "task.txt",
         }
     }
 

@@ -1,7 +1,7 @@
 use super::Checkpoint;
 use crate::format::Provenance;
 use crate::models::SentenceEncoder;
-use crate::output::{Held, Marker, RunKind};
+use crate::output::{Claim, Existing, Held, Inputs, Marker, RunKind};
 use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 use gradus_kernels::Backend;
@@ -28,6 +28,21 @@ impl RunFolder {
     /// A folder that was taken for a run.
     pub fn new(held: Held) -> Self {
         Self { held }
+    }
+
+    /// The folder `root` for a run of the caller's own task, in a few words: begun, or
+    /// opened where the same program began it before.
+    ///
+    /// # Errors
+    /// Those of [`Claim::check`] and [`Held::open`]: nothing else may be in the folder.
+    pub fn of_task(root: &Path, description: &str) -> Result<Self> {
+        let kinds = [RunKind::Task];
+        if root.join(RunKind::Task.description()).is_file() {
+            return Ok(Self::open_with(root, &kinds)?.0);
+        }
+        let claim = Claim::check(root, RunKind::Task, Existing::Refuse, &Inputs::new())?;
+        let here = Path::new(".");
+        Self::new(claim.take(None)?).with_description(kinds[0].description(), description, here)
     }
 
     /// Writes the text `description`, which describes the run.
@@ -85,9 +100,12 @@ impl RunFolder {
         self.root().join("model")
     }
 
-    /// Puts `model` there. Files of others stay; `warn` is told of those that
-    /// somebody changed.
-    pub(crate) fn save<B: Backend>(
+    /// Puts `model` there, with its model card. Files of others stay; `warn` hears of
+    /// those that somebody changed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save<B: Backend>(
         &self,
         model: &SentenceEncoder<B>,
         card: &str,
