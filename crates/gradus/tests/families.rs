@@ -13,9 +13,10 @@ use std::path::Path;
 
 /// Each stored model, the prefix of its tensors, and those that do not come
 /// along: heads of the pre-training.
-const MODELS: [(&str, &str, &[&str]); 6] = [
+const MODELS: [(&str, &str, &[&str]); 7] = [
     ("roberta-small", "", &[]),
     ("distilbert-small", "distilbert.", &["vocab_"]),
+    ("electra-small", "electra.", &["discriminator_"]),
     ("nomic-small", "", &[]),
     ("jina-small", "", &[]),
     ("jina-qk-norm", "", &[]),

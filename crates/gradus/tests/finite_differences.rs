@@ -37,6 +37,7 @@ fn gradients_of_every_parameter_follow_the_slope() {
         "nomic-small",
         "jina-small",
         "jina-qk-norm",
+        "electra-small",
         "mpnet-small",
     ] {
         let mut model = load(&model_folder(name));

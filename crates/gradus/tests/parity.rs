@@ -20,6 +20,7 @@ const MODELS: &[&str] = &[
     "bert-gelu-new",
     "roberta-small",
     "xlmr-small",
+    "electra-small",
     "distilbert-small",
     "nomic-small",
     "jina-small",
@@ -30,6 +31,7 @@ const MODELS: &[&str] = &[
 const GRADIENTS: &[&str] = &[
     "bert-small",
     "roberta-small",
+    "electra-small",
     "distilbert-small",
     "nomic-small",
     "jina-small",

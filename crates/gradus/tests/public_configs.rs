@@ -68,6 +68,12 @@ fn public_configurations_load() {
         "relative_attention_num_buckets": 32, "_name_or_path": "microsoft/mpnet-base",
         "layer_norm_eps": 1e-5, "type_vocab_size": null, "vocab_size": 30527,
     });
+    let electra = json!({
+        "model_type": "electra", "architectures": ["ElectraForSequenceClassification"],
+        "embedding_size": 768, "hidden_size": 768, "summary_activation": "gelu", "summary_last_dropout": 0.1,
+        "summary_type": "first", "summary_use_proj": true, "position_embedding_type": "absolute",
+        "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity",
+    });
     let distilbert = json!({
         "_name_or_path": "old_models/distiluse-base-multilingual-cased-v1/0_Transformer",
         "model_type": "distilbert", "activation": "gelu", "architectures": ["DistilBertModel"],
@@ -105,6 +111,7 @@ fn public_configurations_load() {
         ("a reranker", bert(reranker), Architecture::Bert),
         ("Jina", bert(jina), Architecture::JinaBert),
         ("MPNet", bert(mpnet), Architecture::MpNet),
+        ("ELECTRA", bert(electra), Architecture::Electra),
         ("distiluse", distilbert, Architecture::DistilBert),
         ("Nomic", nomic, Architecture::NomicBert),
     ] {

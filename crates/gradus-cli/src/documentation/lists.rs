@@ -42,12 +42,13 @@ fn families() -> Vec<Architecture> {
         NomicBert,
         JinaBert,
         JinaBertQkNorm,
+        Electra,
         MpNet,
     ];
     for family in all {
         match family {
             Bert | Roberta | XlmRoberta | DistilBert | NomicBert | JinaBert | JinaBertQkNorm
-            | MpNet => {}
+            | Electra | MpNet => {}
         }
     }
     all.to_vec()

@@ -48,6 +48,7 @@ fn what_families_differ_in() {
             "gated",
             8192,
         ),
+        ("electra-small", "ELECTRA", "learned", "plain", 48),
         ("mpnet-small", "MPNet", "relative", "plain", 180),
     ] {
         let args = ["info", &model(name), "--json"];

@@ -67,6 +67,7 @@ impl KeyNames {
             | Architecture::XlmRoberta
             | Architecture::JinaBert
             | Architecture::JinaBertQkNorm
+            | Architecture::Electra
             | Architecture::MpNet => &BERT,
             Architecture::DistilBert => &DISTILBERT,
             Architecture::NomicBert => &NOMIC_BERT,
@@ -126,6 +127,27 @@ pub(crate) fn bert(
     only(fields, "position_embedding_type", kind, "absolute")?;
     let kind = fields.string("feed_forward_type")?;
     only(fields, "feed_forward_type", kind, "original")?;
+    Ok(config)
+}
+
+/// ELECTRA, whose embeddings may be narrower than its layers; those of the base and
+/// large models are not.
+pub(crate) fn electra(fields: &Fields<'_>) -> Result<EncoderConfig, ModelError> {
+    let config = EncoderConfig {
+        type_vocab_size: segments(fields)?,
+        ..common(fields, Architecture::Electra, &BERT)?
+    };
+    let kind = fields.string("position_embedding_type")?;
+    only(fields, "position_embedding_type", kind, "absolute")?;
+    // transformers' default.
+    let width = fields.size("embedding_size")?.unwrap_or(128);
+    if width != config.hidden_size {
+        return Err(fields.unsupported(
+            "embedding_size",
+            format!("{width}, narrower or wider than the layers"),
+            "as many as `hidden_size`, as in the base and large models",
+        ));
+    }
     Ok(config)
 }
 

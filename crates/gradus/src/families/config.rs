@@ -28,6 +28,9 @@ pub enum Architecture {
     /// The same with layer norms of queries and keys and a second one behind
     /// attention, as in jina-embeddings-v2-base-code.
     JinaBertQkNorm,
+    /// ELECTRA's discriminator (Clark et al. 2020): BERT by other names, here with
+    /// embeddings as wide as the layers.
+    Electra,
     /// MPNet (Song et al. 2020): a learned bias by distance in all layers.
     MpNet,
 }
@@ -43,6 +46,7 @@ impl Architecture {
             Self::NomicBert => "Nomic BERT",
             Self::JinaBert => "Jina BERT v2",
             Self::JinaBertQkNorm => "Jina BERT v2 (QK norm)",
+            Self::Electra => "ELECTRA",
             Self::MpNet => "MPNet",
         }
     }
@@ -161,11 +165,12 @@ impl EncoderConfig {
             Some("xlm-roberta") => Architecture::XlmRoberta,
             Some("distilbert") => Architecture::DistilBert,
             Some("nomic_bert") => Architecture::NomicBert,
+            Some("electra") => Architecture::Electra,
             Some("mpnet") => Architecture::MpNet,
             other => {
                 let found = other.map_or("no `model_type`".into(), |t| format!("`{}`", shorten(t)));
                 let supported =
-                    "bert, roberta, camembert, xlm-roberta, distilbert, nomic_bert, mpnet";
+                    "bert, roberta, camembert, xlm-roberta, distilbert, nomic_bert, electra, mpnet";
                 return Err(outer.unsupported("architecture", found, supported));
             }
         };
@@ -177,6 +182,7 @@ impl EncoderConfig {
             }
             Architecture::DistilBert => bert_like::distilbert(&fields)?,
             Architecture::NomicBert => bert_like::nomic_bert(&fields)?,
+            Architecture::Electra => bert_like::electra(&fields)?,
             Architecture::MpNet => bert_like::mpnet(&fields)?,
         };
         config.check(&fields)?;

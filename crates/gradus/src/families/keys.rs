@@ -253,6 +253,26 @@ const JINA: Keys = Keys {
     ],
 };
 
+const ELECTRA: Keys = Keys {
+    title: "`config.json` of ELECTRA",
+    groups: &[
+        SIZES,
+        &[
+            (
+                Obeyed,
+                &[
+                    "embedding_size",
+                    "type_vocab_size",
+                    "position_embedding_type",
+                ],
+            ),
+            (NoEffect(NOT_READ), &["generator_size"]),
+        ],
+        GENERAL,
+        ORIGIN,
+    ],
+};
+
 const MPNET: Keys = Keys {
     title: "`config.json` of MPNet",
     groups: &[
@@ -415,13 +435,14 @@ pub(crate) const ROPE: Keys = Keys {
 
 /// Every family's list.
 #[cfg(test)]
-pub(crate) const ALL: [Keys; 6] = [BERT, JINA, MPNET, DISTILBERT, NOMIC, ROPE];
+pub(crate) const ALL: [Keys; 7] = [BERT, JINA, MPNET, DISTILBERT, ELECTRA, NOMIC, ROPE];
 
 /// The keys of a family's `config.json`.
 pub(crate) fn config_of(architecture: Architecture) -> Keys {
     match architecture {
         Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => BERT,
         Architecture::JinaBert | Architecture::JinaBertQkNorm => JINA,
+        Architecture::Electra => ELECTRA,
         Architecture::MpNet => MPNET,
         Architecture::DistilBert => DISTILBERT,
         Architecture::NomicBert => NOMIC,

@@ -99,7 +99,10 @@ const MPNET: TensorNames = TensorNames {
 impl TensorNames {
     pub fn of(architecture: Architecture) -> &'static Self {
         match architecture {
-            Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => &BERT,
+            Architecture::Bert
+            | Architecture::Roberta
+            | Architecture::XlmRoberta
+            | Architecture::Electra => &BERT,
             Architecture::DistilBert => &DISTILBERT,
             Architecture::NomicBert => &NOMIC_BERT,
             Architecture::JinaBert => &JINA_BERT,

@@ -16,13 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Prefixes under which checkpoints keep the encoder.
-const PREFIXES: [&str; 10] = [
+const PREFIXES: [&str; 11] = [
     "",
     "bert.",
     "roberta.",
     "distilbert.",
     "nomic_bert.",
     "mpnet.",
+    "electra.",
     "model.",
     "0.auto_model.",
     "auto_model.",
@@ -32,13 +33,14 @@ const PREFIXES: [&str; 10] = [
 /// Parts of a checkpoint that sentence vectors do not need: pre-training
 /// heads, poolers, counters.
 fn is_spare(name: &str) -> bool {
-    const HEADS: [&str; 9] = [
+    const HEADS: [&str; 10] = [
         "pooler.",
         "cls.",
         "lm_head.",
         "classifier.",
         "pre_classifier.",
         "qa_outputs.",
+        "discriminator_predictions.",
         "vocab_transform.",
         "vocab_layer_norm.",
         "vocab_projector.",

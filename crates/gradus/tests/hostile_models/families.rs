@@ -260,6 +260,23 @@ fn jina_bert_reads_long_texts() {
 }
 
 #[test]
+fn electra() {
+    let folder = Folder::of("electra-small");
+    folder.set(FILE, "embedding_size", json!(16));
+    folder.refuses("Unsupported", FILE, &["embedding_size", "16, narrower"]);
+    // transformers takes 128 where the file does not say.
+    folder.set(FILE, "embedding_size", Value::Null);
+    folder.refuses("Unsupported", FILE, &["128"]);
+    unsupported(
+        "electra-small",
+        &[
+            ("position_embedding_type", json!("relative_key")),
+            ("hidden_act", json!("mish")),
+        ],
+    );
+}
+
+#[test]
 fn mpnet() {
     const SIZES: [&str; 6] = [
         "vocab_size",

@@ -23,6 +23,8 @@ from transformers import (
     BertTokenizer,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    ElectraConfig,
+    ElectraForPreTraining,
     MPNetConfig,
     MPNetModel,
     NomicBertConfig,
@@ -403,6 +405,22 @@ def write_nomic_small():
     add_modules(folder, dim=24, max_seq_length=48, normalize=False)
 
 
+def write_electra_small():
+    """As published checkpoints are: the head of the pre-training beside it."""
+    tokenizer = bert_tokenizer(model_max_length=48)
+    config = ElectraConfig(
+        vocab_size=len(word_pieces()),
+        embedding_size=24,
+        hidden_size=24,
+        num_attention_heads=3,
+        num_hidden_layers=2,
+        intermediate_size=40,
+        max_position_embeddings=48,
+        layer_norm_eps=1e-5,
+    )
+    write_plain("electra-small", ElectraForPreTraining(config), tokenizer, 13)
+
+
 def write_mpnet_small():
     tokenizer = roberta_tokenizer()
     config = MPNetConfig(
@@ -596,6 +614,7 @@ def main():
     write_jina("jina-small", jina_bert.PLAIN, seed=11)
     write_jina("jina-qk-norm", jina_bert.QK_NORM, seed=12)
     write_mpnet_small()
+    write_electra_small()
     for folder in sorted(MODELS.iterdir()):
         if not folder.name.startswith("jina-"):
             write_expected(folder.name)
@@ -606,6 +625,7 @@ def main():
     write_jina_gradients("jina-small", jina_bert.PLAIN, seed=5)
     write_jina_gradients("jina-qk-norm", jina_bert.QK_NORM, seed=7)
     write_gradients("mpnet-small", normalize=False, seed=6)
+    write_gradients("electra-small", normalize=False, seed=8)
 
 
 if __name__ == "__main__":
