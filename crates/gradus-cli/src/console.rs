@@ -33,6 +33,18 @@ impl Console {
     }
 }
 
+impl Console {
+    /// Whether something is being counted.
+    pub fn is_counting(&self) -> bool {
+        self.counter.is_some()
+    }
+
+    /// Takes the count away.
+    pub fn end_counting(&mut self) {
+        self.counter = None;
+    }
+}
+
 impl Observer for Console {
     fn note(&mut self, message: &str) {
         match &self.counter {

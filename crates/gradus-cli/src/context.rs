@@ -7,27 +7,14 @@ use crate::progress::Manner;
 use gradus::data::DataRoot;
 use gradus::jobs::Environment;
 use gradus::models::SentenceEncoder;
-use gradus::output::Marker;
-use gradus::{Precision, Result};
-use gradus_kernels::cpu::Cpu;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// The global options.
-#[derive(Clone)]
 pub struct Context {
     /// How progress is shown.
     pub manner: Manner,
     /// Where data and models are, and what models run on.
     pub environment: Environment,
-}
-
-impl Deref for Context {
-    type Target = Environment;
-
-    fn deref(&self) -> &Environment {
-        &self.environment
-    }
 }
 
 impl Context {
@@ -55,22 +42,6 @@ impl Context {
     /// An observer that shows notes and progress.
     pub fn console(&self) -> Console {
         Console::new(self.manner)
-    }
-
-    /// The same with the public data sets that a run was begun with, unless the
-    /// command line names others.
-    pub fn resuming(&self, run: &Marker) -> Self {
-        Self {
-            environment: self.environment.continuing(run),
-            ..*self
-        }
-    }
-
-    /// What models run on, in a recipe's precision unless the command line has
-    /// another.
-    pub fn backend(&self, recipe: Precision) -> Result<Cpu, Failure> {
-        let backend = self.environment.backend(recipe, &mut self.console());
-        Ok(backend?)
     }
 
     /// The folder of the model `name` stands for.

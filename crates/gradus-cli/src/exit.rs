@@ -107,10 +107,13 @@ fn job_code(e: &JobError) -> u8 {
     match e {
         JobError::NoSentences(_) => BAD_DATA,
         JobError::NotFinite { .. } => BAD_MODEL,
-        JobError::NoFolder(_)
+        JobError::Settings(_)
+        | JobError::NoFolder(_)
         | JobError::Exists(_)
         | JobError::NoHead(_)
         | JobError::SamePairs(_)
+        | JobError::OtherPrecision(_)
+        | JobError::Vocabulary(_)
         | JobError::Width { .. } => USAGE,
         _ => OTHER,
     }

@@ -21,7 +21,6 @@ mod progress;
 mod prompt_options;
 mod remedies;
 mod reporter;
-mod runs;
 mod steps_shown;
 mod stop;
 

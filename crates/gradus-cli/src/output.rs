@@ -130,26 +130,15 @@ impl Output {
     }
 }
 
-/// Writes a table to `table.json` and `table.md` in `folder`, and as text or JSON
-/// to standard output.
-pub fn publish_table(
-    folder: &Path,
-    table: &impl Serialize,
-    (text, markdown): (&str, &str),
-    as_json: bool,
-) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(table);
-    let json = json.map_err(|e| Failure::Usage(e.to_string()))? + "\n";
-    for (name, text) in [("table.json", json.as_str()), ("table.md", markdown)] {
-        let mut file = Output::open(Some(&folder.join(name)))?;
-        file.bytes(text.as_bytes())?;
-        file.finish()?;
-    }
+/// Writes a table to standard output, as text or as JSON.
+pub fn print_table(table: &impl Serialize, text: &str, as_json: bool) -> Result<(), Failure> {
     let mut output = Output::open(None)?;
-    output.bytes(if as_json {
-        json.as_bytes()
-    } else {
-        text.as_bytes()
-    })?;
+    match as_json {
+        true => {
+            let json = serde_json::to_string_pretty(table);
+            output.line(&json.map_err(|e| Failure::Usage(e.to_string()))?)?;
+        }
+        false => output.bytes(text.as_bytes())?,
+    }
     output.finish()
 }

@@ -38,11 +38,6 @@ impl StepsShown {
         }
     }
 
-    /// Counts something else, beside the steps.
-    pub fn counter(&self, what: &str, total: u64) -> Counter {
-        Counter::new(self.manner, what, Some(total))
-    }
-
     /// Hides the bar while another is shown.
     pub fn pause(&self) {
         if let Some(bar) = &self.bar {
@@ -70,21 +65,21 @@ impl StepsShown {
         }
     }
 
-    /// A step of which `told` is to be said; a line has `more` besides, and is
-    /// written now and then, and where `anyway` says so.
+    /// A step and its numbers; a line has `more` besides, and is written now and
+    /// then, and where `anyway` says so.
     pub fn step(
         &mut self,
         (step, total): (u64, u64),
-        told: String,
+        numbers: String,
         more: impl FnOnce() -> String,
         anyway: bool,
     ) {
         if let Some(bar) = &self.bar {
-            bar.relabel(told);
+            bar.relabel(numbers);
             bar.add(1);
         } else if anyway || self.last_line.elapsed() >= BETWEEN_LINES {
             self.last_line = Instant::now();
-            self.say(&format!("step {step} of {total}: {told}, {}", more()));
+            self.say(&format!("step {step} of {total}: {numbers}, {}", more()));
         }
     }
 

@@ -1,7 +1,6 @@
 //! `gradus bench`: how fast a model encodes here.
 
 use crate::args::one_of;
-use crate::commands::quickstart;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
@@ -10,7 +9,6 @@ use gradus::Error;
 use gradus::jobs::bench::{self, Measured};
 use gradus::output::Inputs;
 use indicatif::{DecimalBytes, HumanCount};
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -27,9 +25,6 @@ Examples:
   gradus bench all-MiniLM-L6-v2 --threads 1 --format json | jq .tokens_per_second";
 
 const FORMATS: &[(&str, Format)] = &[("table", Format::Table), ("json", Format::Json)];
-
-/// Sentences of a paragraph in the built-in text.
-const PARAGRAPH: usize = 8;
 
 /// The form of the report.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +75,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let most = args.sentences.map_or(usize::MAX, |n| n as usize);
     let texts = match &args.text {
         Some(path) => bench::sentences(&args.column.file(path, &args.form)?, most)?,
-        None => built_in(most),
+        None => bench::built_in(most),
     };
     let folder = context.find(&args.model)?;
     let mut inputs = Inputs::new().with("the model", &folder);
@@ -104,23 +99,6 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
     }
     output.finish()
-}
-
-/// The different sentences of the demonstration pairs, and after every eight a
-/// paragraph of them: texts of one length would flatter whoever pads.
-fn built_in(most: usize) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let sentences: Vec<&str> = quickstart::PAIRS
-        .iter()
-        .flat_map(|(_, pairs)| pairs.lines())
-        .flat_map(|pair| pair.split('\t').skip(1))
-        .filter(|sentence| seen.insert(*sentence))
-        .collect();
-    let with_paragraph = sentences.chunks(PARAGRAPH).flat_map(|some| {
-        let alone = some.iter().map(|&sentence| sentence.to_owned());
-        alone.chain([some.join(" ")])
-    });
-    with_paragraph.take(most).collect()
 }
 
 /// Keys and values for people.
@@ -169,23 +147,4 @@ fn lines(measured: &Measured) -> [(&'static str, String); 7] {
             ),
         ),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_built_in_text_is_a_mix_of_different_texts() {
-        let texts = built_in(usize::MAX);
-        let different: HashSet<&String> = texts.iter().collect();
-        assert_eq!(different.len(), texts.len());
-        assert!(texts.len() > 1000, "{}", texts.len());
-        assert!(texts.iter().all(|text| !text.trim().is_empty()));
-        let longest = texts.iter().map(String::len).max().unwrap();
-        let shortest = texts.iter().map(String::len).min().unwrap();
-        assert!(longest > 10 * shortest, "{shortest} to {longest}");
-        assert_eq!(built_in(9).len(), 9);
-        assert_eq!(built_in(9)[8], built_in(8).join(" "));
-    }
 }

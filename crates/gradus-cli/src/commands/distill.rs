@@ -1,20 +1,18 @@
 //! `gradus distill`: small, fast students of a model, from texts alone.
 
-mod asked;
-mod carried_out;
-
+use super::pretrain::source;
 use crate::args::one_of;
 use crate::context::Context;
 use crate::course_options::CourseOptions;
 use crate::exit::Failure;
+use crate::output::{Output, print_table};
 use crate::pair_options::{LabelOptions, PairOptions, TextOptions};
-use crate::stop;
-use asked::settings;
-use carried_out::{Distillation, Place};
-use gradus::Error;
-use gradus::jobs::distill::{Imitation, Settings};
-use gradus::models::{ModelFolder, check_student};
-use gradus::output::{Claim, Existing, Held, Inputs, RunKind};
+use crate::reporter::ProgressReporter;
+use gradus::data::Source;
+use gradus::jobs::distill::{
+    Distillation, FreshLayers, Imitation, Layers, Plan, Settings, StudentState, Students,
+};
+use gradus::util::words::{duration, thousands};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -145,77 +143,132 @@ pub struct Training {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let resumed = match &args.resume {
-        Some(root) => {
-            let held = Held::open(root, &[RunKind::Distill])?;
-            stop::goes_on_with("distill", root);
-            Some((root.clone(), held))
-        }
-        None => None,
-    };
-    let context = &resumed.as_ref().map_or_else(
-        || context.clone(),
-        |(_, held)| context.resuming(held.marker()),
-    );
-    let (root, settings) = match &resumed {
-        Some((root, held)) => {
-            let settings = Settings::read(held.root())?;
-            let gone = || Error::Internal("a distillation without settings".into());
-            (root.clone(), settings.ok_or_else(gone)?)
-        }
-        None => (args.output.clone(), settings(&args, context)?),
-    };
-    let teacher = find(&settings, context)?;
-    let described = ModelFolder::open(&teacher).map_err(Failure::Model)?;
-    for student in &settings.students {
-        check_student(&described, student).map_err(|e| Failure::Usage(e.to_string()))?;
-        // Settings out of their bounds show before anything is written.
-        settings.recipe(student, &teacher)?;
-    }
-    let place = match resumed {
-        _ if args.dry_run => Place::Nowhere,
-        Some((_, held)) => Place::Held(held),
+    let mut reporter = ProgressReporter::new(context.manner, "distill");
+    let environment = &context.environment;
+    let distillation = match &args.resume {
+        Some(root) => Distillation::resume(root, args.no_tests, environment, &mut reporter)?,
         None => {
-            let existing = match args.overwrite {
-                true => Existing::Overwrite,
-                false => Existing::GoOn,
-            };
-            let mut inputs = deciding(&settings, &teacher, context);
-            for source in &settings.texts {
-                inputs.add_source("a text file", source, &settings.base_dir, &context.data);
-            }
-            let claim = Claim::check(&root, RunKind::Distill, existing, &inputs)?;
-            Place::Claimed(claim)
+            let (settings, students) = (settings(&args)?, students(&args.shape)?);
+            let root = &args.output;
+            Distillation::prepare(settings, &students, root, environment, &mut reporter)?
         }
     };
-    let distillation = Distillation {
-        args: &args,
-        context,
-        root,
-        teacher,
-        settings,
-        place,
-    };
-    match args.dry_run {
-        true => distillation.tell(&described),
-        false => distillation.carry_out(),
+    if args.dry_run {
+        let plan = distillation.plan(&mut reporter)?;
+        return show(&plan, distillation.settings());
+    }
+    let table = distillation.run(args.overwrite, &mut reporter)?;
+    print_table(&table, &table.text(), args.json)
+}
+
+fn settings(args: &Args) -> Result<Settings, Failure> {
+    let (training, course) = (&args.training, &args.training.course);
+    let texts = args.texts.iter();
+    let texts = texts.map(|text| named(text, &args.pairs, &args.column));
+    let dev = args.dev.as_ref().map(|dev| graded(dev, args));
+    Ok(Settings {
+        teacher: args.teacher.clone().unwrap_or_default(),
+        objective: training.objective,
+        epochs: training.epochs,
+        steps: course.steps,
+        minutes: course.minutes,
+        batch: training.batch,
+        learning_rate: training.learning_rate,
+        warmup: course.warmup,
+        max_tokens: training.max_tokens,
+        seed: course.seed,
+        evaluate_every: training.evaluate_every,
+        checkpoint_seconds: course.checkpoint_seconds,
+        checkpoint_steps: course.checkpoint_steps,
+        dev: dev.transpose()?,
+        no_tests: args.no_tests,
+        texts: texts.collect::<Result<_, _>>()?,
+        ..Settings::default()
+    })
+}
+
+fn students(shape: &Shape) -> Result<Students, Failure> {
+    let layers = shape.layers.iter().map(|text| {
+        let numbers = text.split(',').filter(|word| !word.is_empty());
+        let numbers = numbers.map(|word| word.trim().parse::<usize>());
+        match numbers.collect::<Result<Vec<_>, _>>() {
+            Ok(numbers) => Ok(match numbers[..] {
+                [count] if !text.contains(',') => Layers::Count(count),
+                _ => Layers::These(numbers),
+            }),
+            Err(_) => Err(Failure::Usage(format!(
+                "--layers {text}: give a number of layers, or their numbers, as in 0,3"
+            ))),
+        }
+    });
+    Ok(Students {
+        layers: layers.collect::<Result<_, _>>()?,
+        fresh: shape.fresh.then_some(FreshLayers {
+            hidden: shape.hidden,
+            heads: shape.heads,
+        }),
+        intermediate: shape.intermediate,
+    })
+}
+
+/// Graded pairs: a file, or a known data set.
+fn graded(name: &str, args: &Args) -> Result<Source, Failure> {
+    let source = named(name, &args.pairs, &TextOptions::default())?;
+    Ok(match source.path {
+        Some(_) => Source {
+            labels: args.labels.map(),
+            ..source
+        },
+        None => source,
+    })
+}
+
+/// A file, or a known data set where there is no such file.
+fn named(name: &str, pairs: &PairOptions, column: &TextOptions) -> Result<Source, Failure> {
+    match Source::known(name) {
+        Some(known) => Ok(known),
+        None => source(Path::new(name), pairs, column),
     }
 }
 
-/// What the numbers of a distillation depend on besides its texts, of which it
-/// keeps a copy.
-fn deciding(settings: &Settings, teacher: &Path, context: &Context) -> Inputs {
-    let mut inputs = Inputs::new().with("the teacher", teacher);
-    if let Some(dev) = &settings.dev {
-        inputs.add_source("the dev set", dev, &settings.base_dir, &context.data);
+/// Says what would be made.
+fn show(plan: &Plan, settings: &Settings) -> Result<(), Failure> {
+    let mut output = Output::open(None)?;
+    output.line(&format!(
+        "teacher   {}, {} layers of width {}",
+        settings.teacher, plan.layers, plan.hidden
+    ))?;
+    output.line(&format!(
+        "texts     {} to learn from, {} held out",
+        plan.train, plan.held_out
+    ))?;
+    for note in &plan.notes {
+        output.line(&format!("note      {note}"))?;
     }
-    inputs
-}
-
-fn find(settings: &Settings, context: &Context) -> Result<PathBuf, Failure> {
-    let found = match settings.base_dir.join(&settings.teacher) {
-        folder if folder.is_dir() => folder,
-        _ => context.find(&settings.teacher)?,
+    let length = match (settings.steps, settings.minutes) {
+        (Some(steps), _) => format!("{steps} steps"),
+        (None, Some(minutes)) => format!("as many steps as fit {minutes} minutes"),
+        (None, None) => format!("{} epochs", settings.epochs.unwrap_or(1.0)),
     };
-    Ok(std::path::absolute(&found).map_err(Error::io(&found))?)
+    output.line(&format!(
+        "training  {length} of {} texts; {} steps are a pass",
+        settings.batch, plan.steps_per_epoch
+    ))?;
+    output.line(&format!(
+        "encoding  {}{} of {} texts once by the teacher, and {} held out, about {}",
+        if plan.at_most { "at most " } else { "" },
+        thousands(plan.encoded),
+        thousands(plan.train),
+        thousands(plan.held_out),
+        duration(plan.encoding_seconds)
+    ))?;
+    for (folder, state) in &plan.students {
+        let state = match state {
+            StudentState::Finished => "finished",
+            StudentState::Begun => "begun",
+            StudentState::ToDo => "to do",
+        };
+        output.line(&format!("student   {}: {state}", folder.display()))?;
+    }
+    output.finish()
 }

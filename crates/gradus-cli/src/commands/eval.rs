@@ -1,20 +1,14 @@
 //! `gradus eval`: how well models follow people's grades.
 
 use crate::args::one_of;
-use crate::console::Console;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{LabelOptions, PairOptions};
-use crate::progress::Manner;
 use crate::prompt_options::PromptOptions;
-use crate::reporter::ProgressReporter;
-use gradus::Embeddings;
 use gradus::data::{Known, TextVariant};
-use gradus::eval::{Aggregation, Embedder, Metric, Suite, View};
-use gradus::jobs::Observed;
+use gradus::eval::{Aggregation, Metric, View};
 use gradus::jobs::eval::{Evaluation, Settings};
-use gradus::models::SentenceEncoder;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -152,58 +146,9 @@ pub(super) fn parse_task(name: &str) -> Result<Known, String> {
 }
 
 /// The tasks named, or all.
-pub(super) fn wanted(tasks: &[Known]) -> &[Known] {
+fn wanted(tasks: &[Known]) -> &[Known] {
     match tasks {
         [] => &Known::SUITE,
         some => some,
-    }
-}
-
-/// The test sets in their original text, where they are wanted and there; all
-/// where none are named.
-pub(super) fn tests_at_hand(
-    context: &Context,
-    unwanted: bool,
-    tasks: &[Known],
-    reporter: &ProgressReporter,
-) -> Option<Suite> {
-    if unwanted {
-        return None;
-    }
-    let suite = Suite::load_some(&context.data, TextVariant::Original, wanted(tasks));
-    let say = |error| {
-        reporter.say(&format!(
-            "no test scores ({error}); `gradus pull sts` fetches the test sets, --no-tests does without"
-        ));
-    };
-    suite.map_err(say).ok()
-}
-
-/// An encoder that tells how it gets on.
-pub(super) struct Watched {
-    encoder: SentenceEncoder,
-    what: String,
-    manner: Manner,
-}
-
-impl Watched {
-    pub fn new(encoder: SentenceEncoder, what: impl Into<String>, manner: Manner) -> Self {
-        let what = what.into();
-        Self {
-            encoder,
-            what,
-            manner,
-        }
-    }
-
-    pub fn encoder(&self) -> &SentenceEncoder {
-        &self.encoder
-    }
-}
-
-impl Embedder for Watched {
-    fn embed(&self, texts: &[&str]) -> gradus::Result<Embeddings> {
-        let mut console = Console::new(self.manner);
-        Observed::new(&self.encoder, &*self.what, &mut console).embed(texts)
     }
 }

@@ -6,16 +6,10 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{PairOptions, TextOptions};
 use crate::reporter::ProgressReporter;
-use crate::runs::{add_model, existing, take};
-use crate::stop;
-use gradus::Precision;
 use gradus::data::{Format, RowKind, Source};
-use gradus::models::{FreshModel, TokenizerFiles, write_fresh};
-use gradus::output::{Claim, Inputs, RunKind, Unfinished};
-use gradus::tasks::masked_lm::{Pretraining, PretrainingSettings, read_texts};
-use gradus::text::train_word_pieces;
-use gradus::training::RunFolder;
-use gradus_kernels::cpu::Cpu;
+use gradus::jobs::pretrain::{self, Settings, Vocabulary};
+use gradus::models::FreshModel;
+use gradus::tasks::masked_lm::PretrainingSettings;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -132,69 +126,32 @@ pub struct Training {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut reporter = ProgressReporter::new(context.manner);
-    if let Some(root) = &args.resume {
-        let (folder, settings) = PretrainingSettings::open_folder(root)?;
-        stop::goes_on_with("pretrain", root);
-        let context = &context.resuming(folder.marker());
-        let base = folder.base_dir()?;
-        if context.precision.is_some_and(|p| p != settings.precision) {
-            return Err(Failure::Usage(
-                "a run goes on in the precision it began in; leave --precision out".into(),
-            ));
-        }
-        let texts = read(&settings, &base, &reporter)?;
-        let model = match &settings.from {
-            Some(from) if base.join(from).is_dir() => base.join(from),
-            Some(from) => context.find(from)?,
-            None => PretrainingSettings::start(root),
-        };
-        let mut run = prepare(settings, &texts, &model, context, &mut reporter)?;
-        return finish(&mut run, &folder, args.json, &mut reporter);
-    }
-    let root = args.output.clone().unwrap_or_default();
-    let (settings, base) = (settings(&args)?, Path::new("."));
-    settings.validate()?;
-    let mut inputs = Inputs::new();
-    for model in settings.from.iter().chain(&args.sizes.tokenizer) {
-        add_model(&mut inputs, "the model", base, model);
-    }
-    for source in &settings.texts {
-        inputs.add_source("a text file", source, base, &context.data);
-    }
-    // Before the long work of preparing.
-    let existing = existing(args.overwrite);
-    let claim = Claim::check(&root, RunKind::Pretrain, existing, &inputs)?;
-    let texts = read(&settings, base, &reporter)?;
-    let (mut run, held) = match &settings.from {
-        Some(from) => {
-            let model = context.find(from)?;
-            let run = prepare(settings, &texts, &model, context, &mut reporter)?;
-            (run, take(claim, context)?)
-        }
+    let mut reporter = ProgressReporter::new(context.manner, "pretrain");
+    let environment = &context.environment;
+    let summary = match &args.resume {
+        Some(root) => pretrain::resume(root, environment, &mut reporter)?,
         None => {
-            let tokenizer = tokenizer(&args, &texts, context, &reporter)?;
-            let write = |start: &Path| match &settings.fresh {
-                Some(sizes) => write_fresh(start, sizes, &tokenizer, settings.seed),
-                None => Ok(()),
+            let settings = Settings {
+                training: training(&args)?,
+                vocabulary: match args.sizes.tokenizer {
+                    Some(model) => Vocabulary::Of(model),
+                    None => Vocabulary::Learned(args.sizes.vocab),
+                },
+                root: args.output.unwrap_or_default(),
+                overwrite: args.overwrite,
             };
-            if args.overwrite {
-                // What is wrong with the sizes shows before a run is removed.
-                write(Unfinished::beside(&root).path())?;
-            }
-            let held = take(claim, context)?;
-            let start = PretrainingSettings::start(&root);
-            write(&start)?;
-            let run = prepare(settings, &texts, &start, context, &mut reporter)?;
-            (run, held)
+            pretrain::pretrain(&settings, environment, &mut reporter)?
         }
     };
-    let folder = run.settings().begin_in(RunFolder::new(held), base)?;
-    stop::goes_on_with("pretrain", &root);
-    finish(&mut run, &folder, args.json, &mut reporter)
+    let mut output = Output::open(None)?;
+    match args.json {
+        true => output.json_line(&summary)?,
+        false => output.line(&summary.model.display().to_string())?,
+    }
+    output.finish()
 }
 
-fn settings(args: &Args) -> Result<PretrainingSettings, Failure> {
+fn training(args: &Args) -> Result<PretrainingSettings, Failure> {
     let (sizes, training) = (&args.sizes, &args.training);
     let course = &training.course;
     let usual = PretrainingSettings::default();
@@ -259,62 +216,4 @@ pub(super) fn source(
         true => pairs.source(path),
         false => Ok(plain),
     }
-}
-
-fn read(
-    settings: &PretrainingSettings,
-    base: &Path,
-    reporter: &ProgressReporter,
-) -> Result<Vec<String>, Failure> {
-    reporter.say("reading the texts");
-    read_texts(&settings.texts, base).map_err(Failure::Input)
-}
-
-/// The tokenizer of an untrained model.
-fn tokenizer(
-    args: &Args,
-    texts: &[String],
-    context: &Context,
-    reporter: &ProgressReporter,
-) -> Result<TokenizerFiles, Failure> {
-    match &args.sizes.tokenizer {
-        Some(model) => Ok(TokenizerFiles::Of(context.find(model)?)),
-        None => {
-            reporter.say("learning the vocabulary");
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let json = train_word_pieces(&texts, args.sizes.vocab);
-            let json = json.map_err(|e| Failure::Usage(format!("--vocab: {e}")))?;
-            Ok(TokenizerFiles::Json(json))
-        }
-    }
-}
-
-/// The run, whose settings have the precision it got.
-fn prepare(
-    mut settings: PretrainingSettings,
-    texts: &[String],
-    model: &Path,
-    context: &Context,
-    reporter: &mut ProgressReporter,
-) -> Result<Pretraining<Cpu>, Failure> {
-    let backend = context.backend(settings.precision)?;
-    settings.precision = Precision::from(backend.precision());
-    Ok(Pretraining::prepare(
-        settings, texts, model, backend, reporter,
-    )?)
-}
-
-fn finish(
-    run: &mut Pretraining<Cpu>,
-    folder: &RunFolder,
-    json: bool,
-    reporter: &mut ProgressReporter,
-) -> Result<(), Failure> {
-    let summary = run.execute(folder, reporter)?;
-    let mut output = Output::open(None)?;
-    match json {
-        true => output.json_line(&summary)?,
-        false => output.line(&summary.model.display().to_string())?,
-    }
-    output.finish()
 }

@@ -58,7 +58,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         for set in sets {
             let mut progress = Fetching::new(context.manner);
-            let folder = pull_set(&config, context.data.path(), set, revision, &mut progress)?;
+            let folder = pull_set(
+                &config,
+                environment.data.path(),
+                set,
+                revision,
+                &mut progress,
+            )?;
             output.line(&folder.display().to_string())?;
         }
         // A later name may fail; what is there is known by then.

@@ -68,7 +68,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let known = tasks(&args.tasks)?;
     refuse_twice(&args.runs)?;
-    let mut runs = Run::open_all(&args.runs, &context.data)?;
+    let mut runs = Run::open_all(&args.runs, &context.environment.data)?;
     let path = args.output.unwrap_or_else(|| match &args.runs[..] {
         [one] => one.join("report.html"),
         _ => PathBuf::from("report.html"),
@@ -163,7 +163,7 @@ fn tasks(list: &str) -> Result<Vec<Known>, Failure> {
 fn suite(known: &[Known], text: TextVariant, context: &Context) -> gradus::Result<Suite> {
     let mut tasks = Vec::with_capacity(known.len());
     for &known in known {
-        let mut task = Task::known(&context.data, known, Split::Test, text)?;
+        let mut task = Task::known(&context.environment.data, known, Split::Test, text)?;
         task.in_average = true;
         tasks.push(task);
     }
@@ -233,7 +233,8 @@ fn pair_scores(
         Side::Before => ("before", None),
         Side::After => ("after", run.dev.as_ref()),
     };
-    let backend = context.backend(Precision::Auto)?;
+    let environment = &context.environment;
+    let backend = environment.backend(Precision::Auto, &mut context.console())?;
     // Nothing depends on the number of threads.
     let numbers = format!("{:?} {}", backend.precision(), backend.isa());
     let backend = backend.describe();

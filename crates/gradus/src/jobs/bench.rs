@@ -3,6 +3,7 @@
 use super::JobError;
 use super::chunks::CHUNK;
 use super::observed::check_finite;
+use super::quickstart;
 use crate::Result;
 use crate::data::TextFile;
 use crate::models::{EncodeOptions, SentenceEncoder};
@@ -10,6 +11,7 @@ use crate::util::machine::peak_memory;
 use crate::util::{Observer, check_cancelled};
 use gradus_kernels::Backend;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::time::Instant;
 
 const WHAT: &str = "encoding texts";
@@ -20,6 +22,9 @@ const QUERIES: usize = 200;
 
 /// Queries before the measured ones; the first few find caches cold.
 const WARM_UP: usize = 8;
+
+/// Sentences of a paragraph in the built-in text.
+const PARAGRAPH: usize = 8;
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -78,6 +83,23 @@ pub fn sentences(file: &TextFile, most: usize) -> Result<Vec<String>> {
         true => Err(JobError::NoSentences(file.path.clone()).into()),
         false => Ok(texts),
     }
+}
+
+/// The different sentences of the demonstration pairs, and after every eight a
+/// paragraph of them: texts of one length would flatter whoever pads.
+pub fn built_in(most: usize) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let sentences: Vec<&str> = quickstart::PAIRS
+        .iter()
+        .flat_map(|(_, pairs)| pairs.lines())
+        .flat_map(|pair| pair.split('\t').skip(1))
+        .filter(|sentence| seen.insert(*sentence))
+        .collect();
+    let with_paragraph = sentences.chunks(PARAGRAPH).flat_map(|some| {
+        let alone = some.iter().map(|&sentence| sentence.to_owned());
+        alone.chain([some.join(" ")])
+    });
+    with_paragraph.take(most).collect()
 }
 
 /// Encodes texts `repeat` times, and some of them one at a time.
@@ -255,5 +277,19 @@ mod tests {
         assert_eq!(percentile(&values, 0.95), 190.0);
         assert_eq!(percentile(&[1.0, 2.0], 0.95), 2.0);
         assert_eq!(percentile(&[], 0.95), 0.0);
+    }
+
+    #[test]
+    fn the_built_in_text_is_a_mix_of_different_texts() {
+        let texts = built_in(usize::MAX);
+        let different: HashSet<&String> = texts.iter().collect();
+        assert_eq!(different.len(), texts.len());
+        assert!(texts.len() > 1000, "{}", texts.len());
+        assert!(texts.iter().all(|text| !text.trim().is_empty()));
+        let longest = texts.iter().map(String::len).max().unwrap();
+        let shortest = texts.iter().map(String::len).min().unwrap();
+        assert!(longest > 10 * shortest, "{shortest} to {longest}");
+        assert_eq!(built_in(9).len(), 9);
+        assert_eq!(built_in(9)[8], built_in(8).join(" "));
     }
 }

@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What the models of all jobs run on in this build.
+pub(super) type JobBackend = Cpu;
+
 /// What the jobs of one program share. The default is what the environment says:
 /// the data sets of `GRADUS_DATA`, the hub of `HF_ENDPOINT`, the fastest device on
 /// all cores.
@@ -111,7 +114,7 @@ impl Environment {
     ///
     /// # Errors
     /// Where this machine does not have the device, or not the instructions.
-    pub fn backend(&self, recipe: Precision, observer: &mut dyn Observer) -> Result<Cpu> {
+    pub fn backend(&self, recipe: Precision, observer: &mut dyn Observer) -> Result<JobBackend> {
         let (backend, why) = self.backend_and_why(recipe)?;
         if let Some(why) = why {
             self.note_once(&format!("precision  {why}"), observer);
@@ -119,7 +122,7 @@ impl Environment {
         Ok(backend)
     }
 
-    fn backend_and_why(&self, recipe: Precision) -> Result<(Cpu, Option<String>)> {
+    fn backend_and_why(&self, recipe: Precision) -> Result<(JobBackend, Option<String>)> {
         let precision = self.precision.unwrap_or(recipe);
         Ok(self.device.backend(precision, self.threads)?)
     }
@@ -153,7 +156,7 @@ impl Environment {
 
     fn load_onto(
         &self,
-        backend: Cpu,
+        backend: JobBackend,
         folder: &Path,
         prompt: Option<PromptChoice>,
         observer: &mut dyn Observer,

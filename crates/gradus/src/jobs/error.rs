@@ -26,6 +26,9 @@ pub enum JobError {
     /// A text without anything to measure on.
     #[error("{}: holds no sentences; one is expected a line", .0.display())]
     NoSentences(PathBuf),
+    /// Settings that make no sense together, in words.
+    #[error("{0}")]
+    Settings(String),
     /// A model of the shared cache, which is not to be changed.
     #[error("{0} is no folder here; add --output DIR to write a calibrated copy")]
     NoFolder(String),
@@ -38,6 +41,12 @@ pub enum JobError {
     /// Two sets of pairs of one name, by which reports tell them apart.
     #[error("--pairs {0} is given twice")]
     SamePairs(String),
+    /// A run that was begun in another precision.
+    #[error("{0} goes on in the precision it began in; leave --precision out")]
+    OtherPrecision(&'static str),
+    /// A vocabulary that cannot be learned.
+    #[error("--vocab: {0}")]
+    Vocabulary(String),
     /// Vectors cut to more values than they have.
     #[error(
         "--dim {asked} is more than the {width} values of the model's vectors; give that or less"

@@ -13,9 +13,17 @@ mod environment;
 mod error;
 pub mod eval;
 mod observed;
+pub mod pretrain;
+pub mod quickstart;
+mod recipes;
+mod run_folders;
 pub mod score;
 pub mod sweep;
+mod tables;
+mod test_sets;
+pub mod train;
 
 pub use environment::{Environment, Model};
 pub use error::JobError;
 pub use observed::Observed;
+pub use test_sets::TestSets;

@@ -8,11 +8,10 @@ use crate::text::Tokens;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
-use gradus_kernels::cpu::Cpu;
 use std::cell::RefCell;
 
 /// An encoder whose progress an observer hears of.
-pub struct Observed<'a, B: Backend = Cpu> {
+pub struct Observed<'a, B: Backend> {
     encoder: &'a SentenceEncoder<B>,
     what: String,
     observer: RefCell<&'a mut dyn Observer>,

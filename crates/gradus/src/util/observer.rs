@@ -1,6 +1,7 @@
 //! How long work tells whoever waits for it where it stands.
 
 use crate::{Error, Result};
+use std::path::Path;
 
 /// Hears how work gets on, and may end it. Every method does nothing by default.
 pub trait Observer {
@@ -16,6 +17,9 @@ pub trait Observer {
 
     /// A file is being fetched.
     fn transfer(&mut self, _transfer: Transfer<'_>) {}
+
+    /// From now on work that ends early can go on from what is in `folder`.
+    fn resumable(&mut self, _folder: &Path) {}
 
     /// Whether the work is to end. It is looked at between its parts; the work
     /// then ends with an error that says where it was.

@@ -99,7 +99,7 @@ fn parse_near(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let here = (Path::new(""), &context.data);
+    let here = (Path::new(""), &context.environment.data);
     let (train, test) = sets(&args)?;
     let file = cleanable(&args, &train, here)?;
     let mut inputs = Inputs::new();

@@ -132,6 +132,21 @@ impl Source {
         }
     }
 
+    /// The known data set that `name` stands for, alone or with a split as in
+    /// `stsb/dev`, unless there is a file of that name.
+    pub fn known(name: &str) -> Option<Self> {
+        let (set, split) = match name.split_once('/') {
+            Some((set, split)) => (set, Some(Split::parse(split)?)),
+            None => (name, None),
+        };
+        let known = Known::parse(set).is_ok() && !Path::new(name).is_file();
+        known.then(|| Self {
+            dataset: Some(set.to_owned()),
+            split,
+            ..Self::default()
+        })
+    }
+
     /// The source in few words, for messages: its path or data set.
     pub fn describe(&self) -> String {
         match (&self.path, &self.dataset, self.split) {

@@ -42,7 +42,7 @@ pub struct Settings {
     pub base_dir: PathBuf,
     /// How the student follows.
     pub objective: Imitation,
-    /// Passes over the texts, where neither steps nor minutes are given.
+    /// Passes over the texts, where there are neither steps nor minutes; by default 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<f64>,
     /// Optimizer steps.
@@ -78,8 +78,34 @@ pub struct Settings {
     pub no_tests: bool,
     /// Where the texts are.
     pub texts: Vec<Source>,
-    /// The students.
+    /// The students. [`Distillation::prepare`](super::Distillation::prepare) works
+    /// them out.
     pub students: Vec<StudentShape>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            teacher: String::new(),
+            base_dir: ".".into(),
+            objective: Imitation::Mse,
+            epochs: None,
+            steps: None,
+            minutes: None,
+            batch: 128,
+            learning_rate: 2e-3,
+            warmup: 0.1,
+            max_tokens: 128,
+            seed: 777,
+            evaluate_every: None,
+            checkpoint_seconds: 120,
+            checkpoint_steps: None,
+            dev: None,
+            no_tests: false,
+            texts: vec![],
+            students: vec![],
+        }
+    }
 }
 
 impl Settings {

@@ -1,15 +1,22 @@
 //! Sweeps: one recipe under several settings and seeds, and what their
 //! differences are worth.
 //!
-//! A [`Grid`] lists the settings, one [`Row`] each, and every row is carried out
-//! with every seed. What a finished cell leaves is its [`Outcome`]; a [`Table`]
-//! puts them side by side. The best row is chosen by the dev set, never by
-//! test scores.
+//! A [`Sweep`] is made of [`Settings`]. Its [`Grid`] lists the settings of the
+//! recipes, one [`Row`] each, and every row is trained with every seed. What a
+//! finished cell leaves is its [`Outcome`]; a [`Table`] puts them side by side. The
+//! best row is chosen by the dev set, never by test scores.
 
+mod cell;
 mod grid;
+mod header;
+mod job;
 mod outcome;
+mod recipes;
+mod settings;
 mod table;
 
 pub use grid::{Axis, Grid, Row};
+pub use job::{Cell, CellState, Sweep};
 pub use outcome::{Outcome, TestScores};
+pub use settings::{SavedRecipe, Settings};
 pub use table::{RowSummary, Table};

@@ -1,18 +1,17 @@
 //! What a sweep's table says of its numbers.
 
 use super::Sweep;
-use gradus::jobs::sweep::Grid;
-use gradus::tasks::similarity::RunOverlap;
+use crate::tasks::similarity::RunOverlap;
 
-impl Sweep<'_> {
+impl Sweep {
     /// Says what was trained, on what, and chosen how.
-    pub(super) fn header(&self, grid: &Grid) -> Vec<String> {
+    pub(super) fn header(&self) -> Vec<String> {
         let recipes: Vec<String> = self
-            .sources
+            .recipes
             .iter()
             .map(|s| s.shown.display().to_string())
             .collect();
-        let dev = self.sources[0].recipe.evaluation.dev.as_ref().map_or_else(
+        let dev = self.recipes[0].recipe.evaluation.dev.as_ref().map_or_else(
             || "dev: none, so no setting is the best".to_owned(),
             |dev| {
                 format!(
@@ -21,7 +20,7 @@ impl Sweep<'_> {
                 )
             },
         );
-        let seeds: Vec<String> = grid.seeds.iter().map(u64::to_string).collect();
+        let seeds: Vec<String> = self.grid.seeds.iter().map(u64::to_string).collect();
         let mut lines = vec![
             format!("recipe: {}", recipes.join(", ")),
             format!(
@@ -31,16 +30,16 @@ impl Sweep<'_> {
             ),
             dev,
         ];
-        lines.extend(self.overlap(grid));
+        lines.extend(self.overlap());
         lines
     }
 
     /// What the training data shares with the test sets, as the runs found it: a
     /// line for each different finding.
-    fn overlap(&self, grid: &Grid) -> Vec<String> {
+    fn overlap(&self) -> Vec<String> {
         let mut findings: Vec<(String, Vec<String>)> = vec![];
-        for row in &grid.rows {
-            let mut seeds = grid.seeds.iter();
+        for row in &self.grid.rows {
+            let mut seeds = self.grid.seeds.iter();
             let found = seeds.find_map(|&seed| RunOverlap::read(&self.folder(row, seed)));
             let found = found.map_or("not known".to_owned(), |found| found.describe());
             match findings.iter_mut().find(|(words, _)| *words == found) {

@@ -1,0 +1,72 @@
+//! Recipe files, and their tasks on this machine.
+
+use super::environment::JobBackend;
+use super::{Environment, JobError};
+use crate::recipe::Recipe;
+use crate::tasks::similarity::{RunOptions, Similarity};
+use crate::util::Observer;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A recipe's text.
+pub(super) fn read(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path));
+    text.map_err(JobError::input)
+}
+
+/// Where the relative paths of a recipe start: in its folder.
+pub(super) fn base_of(recipe: &Path) -> &Path {
+    match recipe.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The task of a recipe whose relative paths start in `base`, and the recipe with
+/// the precision that it got.
+pub(super) fn prepare(
+    recipe: Recipe,
+    base: &Path,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+) -> Result<(Similarity<JobBackend>, Recipe)> {
+    let model = environment.find_from(base, &recipe.model, observer)?;
+    prepare_on(recipe, &model, base, environment, observer)
+}
+
+/// The same on a model that was found.
+pub(super) fn prepare_on(
+    mut recipe: Recipe,
+    model: &Path,
+    base: &Path,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+) -> Result<(Similarity<JobBackend>, Recipe)> {
+    let mut teachers: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for name in recipe.stages.iter().flat_map(|s| s.auxiliary_models()) {
+        let folder = environment.find_from(base, name, observer)?;
+        teachers.insert(name.to_owned(), folder);
+    }
+    let options = RunOptions {
+        base_dir: base.to_path_buf(),
+        data_root: environment.data.clone(),
+        teachers,
+    };
+    let backend = environment.backend(recipe.precision, observer)?;
+    recipe.precision = backend.precision().into();
+    let task = Similarity::prepare(recipe.clone(), model, backend, &options, observer)?;
+    Ok((task, recipe))
+}
+
+/// Refuses to go on with a run in another precision than it began in.
+pub(super) fn check_precision(
+    what: &'static str,
+    began_in: crate::Precision,
+    environment: &Environment,
+) -> Result<()> {
+    match environment.precision {
+        Some(other) if other != began_in => Err(JobError::OtherPrecision(what).into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Training a model by a recipe.
+
+use super::Environment;
+use super::environment::JobBackend;
+use super::recipes::{base_of, check_precision, prepare, read};
+use super::run_folders::{existing, inputs_of, take};
+use crate::Result;
+use crate::output::{Claim, RunKind};
+use crate::recipe::{Recipe, parse_recipe};
+use crate::tasks::similarity::{Similarity, TrainingPlan};
+use crate::training::{RunFolder, Summary, TrainingObserver};
+use crate::util::Observer;
+use std::path::{Path, PathBuf};
+
+/// What is trained.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The recipe's file; its relative paths start in its folder.
+    pub recipe: PathBuf,
+    /// Changes of the recipe, `key=value`; list entries are counted from 0.
+    pub set: Vec<String>,
+    /// The run's folder; by default what the recipe says, else `runs/` and the
+    /// recipe's name.
+    pub output: Option<PathBuf>,
+    /// Whether a run that is in the folder is begun anew: what it wrote is removed.
+    pub overwrite: bool,
+}
+
+/// A run that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// How it ended.
+    pub summary: Summary,
+    /// The dev set that chose the model, where there was one.
+    pub dev: Option<String>,
+}
+
+impl Settings {
+    /// A recipe as it is.
+    pub fn new(recipe: impl Into<PathBuf>) -> Self {
+        Self {
+            recipe: recipe.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The recipe with its changes.
+    fn read(&self) -> Result<Recipe> {
+        Ok(parse_recipe(&self.recipe, &read(&self.recipe)?, &self.set)?)
+    }
+
+    fn root(&self, recipe: &Recipe) -> PathBuf {
+        let stem = || self.recipe.file_stem().unwrap_or_default();
+        let own = self
+            .output
+            .clone()
+            .or_else(|| recipe.output.as_ref().map(PathBuf::from));
+        own.unwrap_or_else(|| Path::new("runs").join(stem()))
+    }
+}
+
+/// What a run would do; how long it takes where `timed`, for which a few batches
+/// are tried. Nothing is written.
+///
+/// # Errors
+/// Anything wrong with the recipe, its data or its model.
+pub fn plan(
+    settings: &Settings,
+    timed: bool,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+) -> Result<TrainingPlan> {
+    let (recipe, base) = (settings.read()?, base_of(&settings.recipe));
+    let (mut task, _) = prepare(recipe, base, environment, observer)?;
+    if timed {
+        observer.note("timing a few batches");
+        task.estimate()?;
+    }
+    Ok(task.plan().clone())
+}
+
+/// Trains.
+///
+/// # Errors
+/// Anything wrong with the recipe, its data or its model, and where something else
+/// is in the run's folder: before any work. Then as [`train`](crate::training::train).
+pub fn train(
+    settings: &Settings,
+    environment: &Environment,
+    observer: &mut dyn TrainingObserver,
+) -> Result<Trained> {
+    let (recipe, path) = (settings.read()?, &settings.recipe);
+    let (base, root) = (base_of(path), settings.root(&recipe));
+    // Before the long work of preparing.
+    let inputs = inputs_of(path, &recipe, environment);
+    let existing = existing(settings.overwrite);
+    let claim = Claim::check(&root, RunKind::Train, existing, &inputs)?;
+    let (mut task, recipe) = prepare(recipe, base, environment, observer)?;
+    let held = take(claim, environment, observer)?;
+    let folder = recipe.begin_in(RunFolder::new(held), base)?;
+    observer.resumable(&root);
+    if task.encodes_many() {
+        task.estimate_encoding()?;
+    }
+    execute(&mut task, &folder, observer)
+}
+
+/// Goes on with the run in `root`, to the bits of one that was never stopped.
+///
+/// # Errors
+/// Where there is no run, what it reads has changed, or the environment has another
+/// precision; as [`train`](crate::training::train).
+pub fn resume(
+    root: &Path,
+    environment: &Environment,
+    observer: &mut dyn TrainingObserver,
+) -> Result<Trained> {
+    let (folder, recipe) = Recipe::open_run(root)?;
+    observer.resumable(root);
+    let environment = environment.continuing(folder.marker());
+    let base = folder.base_dir()?;
+    check_precision("a run", recipe.precision, &environment)?;
+    let (mut task, _) = prepare(recipe, &base, &environment, observer)?;
+    execute(&mut task, &folder, observer)
+}
+
+fn execute(
+    task: &mut Similarity<JobBackend>,
+    folder: &RunFolder,
+    observer: &mut dyn TrainingObserver,
+) -> Result<Trained> {
+    Ok(Trained {
+        summary: task.execute(folder, observer)?,
+        dev: task.plan().dev.clone(),
+    })
+}
