@@ -53,7 +53,7 @@ fn foreign_losses_are_what_the_page_says() {
                 continue;
             };
             let recipe = read(&stage(ours)).unwrap_or_else(|e| panic!("{ours}: {e}"));
-            let loss = toml::Value::try_from(recipe.stages[0].objective.loss).unwrap();
+            let loss = toml::Value::try_from(recipe.stages[0].objective.loss.name()).unwrap();
             let wanted = match *name {
                 "MatryoshkaLoss" => "widths = [".to_owned(),
                 _ => format!("loss = {loss}"),

@@ -5,6 +5,7 @@ use crate::chart::{Bin, Spread, bins, reliability, scatter, spreads};
 use crate::run::{DevPairs, Run};
 use gradus::calibration::{COVERAGE, Calibration, FOLDS, RawScore, cross_fitted};
 use gradus::eval::{PairScores, Suite};
+use gradus::losses::Form;
 
 /// Grades that more than so many whole numbers lie among are not rounded.
 const MOST_GRADES: usize = 12;
@@ -97,11 +98,9 @@ impl<'a> Graded<'a> {
             ),
         ];
         // The line of the cosine form is the one above, unless it was learned.
-        let learned = run
-            .recipe
-            .stages
-            .last()
-            .is_some_and(|s| s.objective.learned == Some(true));
+        let form = run.recipe.stages.last();
+        let form = form.and_then(|stage| stage.objective.loss.form());
+        let learned = matches!(form, Some(Form::Cosine(map)) if map.learned);
         let shown = self.pair_scores.grades.as_ref();
         if let Some(grades) = shown.filter(|_| learned || run.own_head().is_some()) {
             let name = match features {

@@ -1,4 +1,6 @@
+use super::config::TrainingSet;
 use super::{Input, Objective, ObjectiveError, Output};
+use serde::{Deserialize, Serialize};
 
 /// The student's vectors become the teacher's (Reimers & Gurevych 2020, "Making
 /// Monolingual Sentence Embeddings Multilingual using Knowledge Distillation",
@@ -44,6 +46,29 @@ impl EmbeddingMse {
                 *sum += weight * f64::from(*value);
             }
         }
+    }
+}
+
+/// [`EmbeddingMse`] has no settings of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EmbeddingMseSettings {}
+
+impl EmbeddingMseSettings {
+    /// There is nothing to check.
+    ///
+    /// # Errors
+    /// None.
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        Ok(())
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Teachers`].
+    pub fn build(&self, data: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        let teachers = data.teachers.to_vec();
+        Ok(Box::new(EmbeddingMse::new(data.columns, teachers)?))
     }
 }
 

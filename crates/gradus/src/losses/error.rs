@@ -22,9 +22,9 @@ pub enum ObjectiveError {
     #[error("`{setting}` has no meaning for {what}; remove it")]
     Unused {
         /// The setting.
-        setting: &'static str,
+        setting: String,
         /// The loss or form.
-        what: &'static str,
+        what: String,
     },
     /// The scale of sentence-transformers' losses.
     #[error("`scale = {scale}` is `temperature = {temperature}` here, one over it")]
@@ -108,6 +108,13 @@ pub enum ObjectiveError {
         "objectives that are summed must want as many texts an example, and have finite weights"
     )]
     Parts,
+}
+
+impl ObjectiveError {
+    pub(crate) fn unused(setting: impl Into<String>, what: impl Into<String>) -> Self {
+        let (setting, what) = (setting.into(), what.into());
+        Self::Unused { setting, what }
+    }
 }
 
 /// `k > 0` and `0 <= x0 <= spacing / 2`.

@@ -31,17 +31,23 @@ mod batch_gradients;
 #[cfg(test)]
 mod gradient_check;
 
-pub use config::{Form, LossName, ObjectiveConfig, TrainingSet};
-pub use contrastive::InfoNce;
-pub use embedding_mse::EmbeddingMse;
+pub use config::{LossName, LossSettings, ObjectiveConfig, TrainingSet};
+pub use contrastive::{InfoNce, InfoNceSettings};
+pub use embedding_mse::{EmbeddingMse, EmbeddingMseSettings};
 pub use error::ObjectiveError;
 pub use matryoshka::Matryoshka;
-pub use ordering::{Cosent, PairSimilarity, PearsonLoss};
+pub use ordering::{
+    AngleSettings, Cosent, CosentSettings, PairSimilarity, PearsonLoss, PearsonSettings,
+};
 pub use projection::{Projected, Projection};
-pub use ranking::{Consistency, RankingDistillation, RankingLoss};
+pub use ranking::{
+    Consistency, ConsistencySettings, ListMleSettings, ListNetSettings, RankingDistillation,
+    RankingLoss,
+};
 pub use regression::{
-    CosineForm, CrossEntropy, HeadForm, L1, MeanSquaredError, OutOfRange, PointLoss, SmoothK2,
-    TranslatedRelu,
+    CosineForm, CosineSettings, CrossEntropy, CrossEntropySettings, Form, HeadForm, HeadSettings,
+    L1, L1Settings, MeanSquaredError, MseSettings, OutOfRange, PointLoss, PointLossSettings,
+    RegressionSettings, SmoothK2, SmoothK2Settings, TranslatedRelu, TranslatedReluSettings,
 };
 pub use weighted_sum::WeightedSum;
 

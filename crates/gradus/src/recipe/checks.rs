@@ -66,7 +66,8 @@ impl Stage {
             }
         }
         let alone = self.also.is_empty();
-        if self.freeze == Freeze::Encoder && alone && self.objective.form == Form::Cosine {
+        let on_cosine = matches!(self.objective.loss.form(), Some(Form::Cosine(_)));
+        if self.freeze == Freeze::Encoder && alone && on_cosine {
             return Err(
                 "the cosine form has no head: with `freeze = \"encoder\"` nothing is trained"
                     .into(),

@@ -185,17 +185,13 @@ fn with_suggestion(message: String, recipe: Option<&Table>) -> String {
             return format!("{message}\nDid you mean `{nearest}`?");
         }
     }
-    if message.contains("expected struct ObjectiveConfig") {
-        return format!(
-            "{message}\nWrite it as a table, such as `objective = {{ loss = \"cosent\" }}`."
-        );
-    }
     message
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::losses::{RegressionSettings, SmoothK2Settings};
 
     const RECIPE: &str = r#"
         model = "m"
@@ -226,7 +222,14 @@ mod tests {
         .unwrap();
         assert_eq!((recipe.seed, recipe.model.as_str()), (3, "some/folder"));
         assert_eq!(recipe.stages[0].learning_rate, 2e-5);
-        assert_eq!(recipe.stages[0].objective.k, Some(3.5));
+        let k = SmoothK2Settings {
+            k: 3.5,
+            ..SmoothK2Settings::default()
+        };
+        assert_eq!(
+            recipe.stages[0].objective,
+            RegressionSettings::head(k).into()
+        );
         assert_eq!(
             recipe.stages[0].train[0].path.as_deref(),
             Some(Path::new("b.tsv"))

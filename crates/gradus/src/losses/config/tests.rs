@@ -209,3 +209,84 @@ fn temperatures_have_bounds() {
         assert_eq!(built.is_ok(), fits, "{temperature}");
     }
 }
+
+#[test]
+fn what_is_written_reads_back() {
+    let mut texts = vec![
+        "loss = 'smooth_k2'\nk = 3\nx0 = 0.5\nspacing = 2.0\nrange = [0, 5]\nfeatures = 'concat'".to_owned(),
+        "loss = 'translated_relu'\nform = 'cosine'\nscale = -5\noffset = 5\nlearned = true".into(),
+        "loss = 'l1'\nform = 'cosine'\nout_of_range = 'none'\nweight = 0.5\nwidths = [8, 4]".into(),
+        "loss = 'cross_entropy'\nfeatures = 'difference'".into(),
+        "loss = 'info_nce'\nlearned = true\nsymmetric = true\nnegative_weight = 2\ntemperature = 0.1".into(),
+        "loss = 'list_net'\nteacher_temperature = 0.1\ninclude_self = true\nweight = 0".into(),
+    ];
+    texts.extend(LossName::ALL.iter().map(|loss| loss.in_recipe()));
+    for text in texts {
+        let read: ObjectiveConfig = toml::from_str(&text).unwrap();
+        let written = toml::to_string(&read).unwrap();
+        let again: ObjectiveConfig = toml::from_str(&written).unwrap();
+        assert_eq!(again, read, "{text}\n{written}");
+        let json = serde_json::to_string(&read).unwrap();
+        let again: ObjectiveConfig = serde_json::from_str(&json).unwrap();
+        assert_eq!(again, read, "{text}\n{json}");
+    }
+}
+
+/// Runs of earlier versions wrote `form` and `out_of_range` with every loss, and
+/// of the others those that were set.
+#[test]
+fn what_earlier_versions_wrote_is_read() {
+    for loss in LossName::ALL {
+        let loss = loss.in_recipe();
+        let plain: ObjectiveConfig = toml::from_str(&loss).unwrap();
+        let stored = format!("{loss}\nform = \"head\"\nout_of_range = \"label_aware\"\n");
+        assert_eq!(toml::from_str(&stored), Ok(plain), "{stored}");
+    }
+    let stored =
+        "loss = \"cross_entropy\"\nform = \"head\"\nout_of_range = \"both\"\nrange = [0.0, 5.0]\n";
+    let plain: ObjectiveConfig = toml::from_str("loss = 'cross_entropy'").unwrap();
+    assert_eq!(toml::from_str(stored), Ok(plain));
+}
+
+#[test]
+fn mistakes_are_shown_where_they_are() {
+    for (toml, parts) in [
+        (
+            "loss = 'mse'\ntemprature = 1",
+            &[
+                "line 2, column 1",
+                "unknown field `temprature`, expected one of `loss`, `weight`",
+                "`temperature`",
+            ][..],
+        ),
+        (
+            "loss = 'no'\nk = 1",
+            &["line 1, column 8", "unknown variant `no`", "`info_nce`"],
+        ),
+        (
+            "weight = 'heavy'\nloss = 'mse'",
+            &["line 1, column 10", "expected f64"],
+        ),
+        (
+            "loss = 'smooth_k2'\nk = 'steep'",
+            &["invalid type: string \"steep\"", "`k`"],
+        ),
+        ("loss = 'mse'\nrange = 'all'", &["`range`: invalid type"]),
+        ("weight = 1.0", &["missing field `loss`"]),
+        (
+            "loss = 'mse'\ntemperature = 0.1",
+            &["`temperature` has no meaning for `loss = \"mse\"`; remove it"],
+        ),
+        (
+            "loss = 'mse'\noffset = 0.1",
+            &["`offset` has no meaning for the head form; remove it"],
+        ),
+    ] {
+        let error = toml::from_str::<ObjectiveConfig>(toml)
+            .unwrap_err()
+            .to_string();
+        for part in parts {
+            assert!(error.contains(part), "{toml}: {error}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
+use crate::losses::config::TrainingSet;
 use crate::losses::directions::{Cosines, Directions};
 use crate::losses::{ExampleTexts, Input, Objective, ObjectiveError, Output, error};
+use serde::{Deserialize, Serialize};
 
 /// InfoNCE with the other texts of the batch as negatives (van den Oord et al.
 /// 2018; as in SimCSE, Gao et al. 2021, equations 1 and 5):
@@ -66,6 +68,61 @@ impl InfoNce {
         }
         self.log_negative_weight = weight.ln();
         Ok(self)
+    }
+}
+
+/// The settings of [`InfoNce`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InfoNceSettings {
+    /// What similarities are divided by.
+    pub temperature: f64,
+    /// Whether the temperature is trained.
+    pub learned: bool,
+    /// Whether positives also seek their anchors.
+    pub symmetric: bool,
+    /// What the own hard negatives' terms are multiplied by.
+    pub negative_weight: f64,
+}
+
+impl Default for InfoNceSettings {
+    fn default() -> Self {
+        Self {
+            temperature: 0.05,
+            learned: false,
+            symmetric: false,
+            negative_weight: 1.0,
+        }
+    }
+}
+
+impl InfoNceSettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`], [`ObjectiveError::NegativeWeight`].
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        self.loss(2).map(drop)
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// Those of [`InfoNceSettings::validate`].
+    pub fn build(&self, data: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        Ok(Box::new(self.loss(data.columns)?))
+    }
+
+    fn loss(&self, columns: usize) -> Result<InfoNce, ObjectiveError> {
+        let mut loss = InfoNce::new(columns, self.temperature)?;
+        loss = loss.negative_weight(self.negative_weight)?;
+        if self.symmetric {
+            loss = loss.symmetric();
+        }
+        if self.learned {
+            loss = loss.learned();
+        }
+        Ok(loss)
     }
 }
 

@@ -3,4 +3,4 @@
 
 mod info_nce;
 
-pub use info_nce::InfoNce;
+pub use info_nce::{InfoNce, InfoNceSettings};

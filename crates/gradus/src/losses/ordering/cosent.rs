@@ -1,6 +1,8 @@
 use super::PairSimilarity;
 use super::pair_similarity::Similarities;
+use crate::losses::config::TrainingSet;
 use crate::losses::{Input, Objective, ObjectiveError, Output, error};
+use serde::{Deserialize, Serialize};
 
 /// CoSENT (Su 2022): of two pairs the one with the better grade should be more
 /// alike,
@@ -27,6 +29,78 @@ impl Cosent {
     pub fn new(similarity: PairSimilarity, scale: f64) -> Result<Self, ObjectiveError> {
         error::temperature(1.0 / scale)?;
         Ok(Self { similarity, scale })
+    }
+}
+
+/// The settings of [`Cosent`] on cosines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CosentSettings {
+    /// What similarities are divided by.
+    pub temperature: f64,
+}
+
+impl Default for CosentSettings {
+    fn default() -> Self {
+        Self { temperature: 0.05 }
+    }
+}
+
+impl CosentSettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        self.loss().map(drop)
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn build(&self, _: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        Ok(Box::new(self.loss()?))
+    }
+
+    fn loss(&self) -> Result<Cosent, ObjectiveError> {
+        Cosent::new(PairSimilarity::Cosine, 1.0 / self.temperature)
+    }
+}
+
+/// The settings of [`Cosent`] on [`PairSimilarity::Angle`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AngleSettings {
+    /// What similarities are divided by.
+    pub temperature: f64,
+}
+
+impl Default for AngleSettings {
+    fn default() -> Self {
+        Self { temperature: 0.05 }
+    }
+}
+
+impl AngleSettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        self.loss().map(drop)
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn build(&self, _: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        Ok(Box::new(self.loss()?))
+    }
+
+    fn loss(&self) -> Result<Cosent, ObjectiveError> {
+        Cosent::new(PairSimilarity::Angle, 1.0 / self.temperature)
     }
 }
 

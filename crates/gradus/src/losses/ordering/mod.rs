@@ -5,6 +5,6 @@ mod cosent;
 mod pair_similarity;
 mod pearson;
 
-pub use cosent::Cosent;
+pub use cosent::{AngleSettings, Cosent, CosentSettings};
 pub use pair_similarity::PairSimilarity;
-pub use pearson::PearsonLoss;
+pub use pearson::{PearsonLoss, PearsonSettings};

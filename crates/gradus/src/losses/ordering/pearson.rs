@@ -1,6 +1,8 @@
 use super::PairSimilarity;
 use super::pair_similarity::Similarities;
-use crate::losses::{Input, Objective, Output};
+use crate::losses::config::TrainingSet;
+use crate::losses::{Input, Objective, ObjectiveError, Output};
+use serde::{Deserialize, Serialize};
 
 /// `1 - r`, with `r` Pearson's correlation of cosines and grades over the batch
 /// (the second stage of Pcc-tuning; Zhang & Li 2024). Examples count by their
@@ -11,6 +13,28 @@ use crate::losses::{Input, Objective, Output};
 /// equal cosines, has no correlation: its loss is 1, without a gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PearsonLoss;
+
+/// [`PearsonLoss`] has no settings of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PearsonSettings {}
+
+impl PearsonSettings {
+    /// There is nothing to check.
+    ///
+    /// # Errors
+    /// None.
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        Ok(())
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// None.
+    pub fn build(&self, _: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        Ok(Box::new(PearsonLoss))
+    }
+}
 
 /// Deviations from the weighted mean, and the root of their weighted squares'
 /// sum.

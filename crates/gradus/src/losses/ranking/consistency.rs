@@ -1,6 +1,8 @@
 use super::lists::{Views, log_softmax, members, picked};
+use crate::losses::config::TrainingSet;
 use crate::losses::directions::Cosines;
 use crate::losses::{Input, Objective, ObjectiveError, Output, error};
+use serde::{Deserialize, Serialize};
 
 /// Ranking consistency (RankCSE, equation 5): the mean over texts of the
 /// Jensen-Shannon divergence
@@ -26,6 +28,44 @@ impl Consistency {
             temperature,
             include_self,
         })
+    }
+}
+
+/// The settings of [`Consistency`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConsistencySettings {
+    /// What similarities are divided by.
+    pub temperature: f64,
+    /// Whether a text stands in its own list.
+    pub include_self: bool,
+}
+
+impl Default for ConsistencySettings {
+    fn default() -> Self {
+        Self {
+            temperature: 0.05,
+            include_self: false,
+        }
+    }
+}
+
+impl ConsistencySettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        Consistency::new(self.temperature, self.include_self).map(drop)
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn build(&self, _: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        let loss = Consistency::new(self.temperature, self.include_self)?;
+        Ok(Box::new(loss))
     }
 }
 

@@ -10,5 +10,7 @@ mod consistency;
 mod lists;
 mod ranking_distillation;
 
-pub use consistency::Consistency;
-pub use ranking_distillation::{RankingDistillation, RankingLoss};
+pub use consistency::{Consistency, ConsistencySettings};
+pub use ranking_distillation::{
+    ListMleSettings, ListNetSettings, RankingDistillation, RankingLoss,
+};

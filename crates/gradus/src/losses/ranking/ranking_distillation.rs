@@ -1,4 +1,5 @@
 use super::lists::{Views, log_softmax, members, picked, teacher_cosines};
+use crate::losses::config::TrainingSet;
 use crate::losses::directions::Cosines;
 use crate::losses::{Input, Objective, ObjectiveError, Output, error};
 use gradus_kernels::dropout::mix64;
@@ -124,6 +125,97 @@ impl RankingDistillation {
             slopes[j] = (terms[j] * inverse - 1.0) / (t * places);
         }
         (loss / places, slopes)
+    }
+}
+
+/// The settings of [`RankingLoss::ListNet`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListNetSettings {
+    /// What similarities are divided by.
+    pub temperature: f64,
+    /// The teacher's temperature; default: half of `temperature`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher_temperature: Option<f64>,
+    /// Whether a text stands in its own list.
+    pub include_self: bool,
+}
+
+impl Default for ListNetSettings {
+    fn default() -> Self {
+        Self {
+            temperature: 0.05,
+            teacher_temperature: None,
+            include_self: false,
+        }
+    }
+}
+
+impl ListNetSettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        self.loss(vec![1.0]).map(drop)
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`], [`ObjectiveError::Teachers`].
+    pub fn build(&self, data: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        let loss = self.loss(data.teachers.to_vec())?;
+        Ok(Box::new(loss.views(data.columns)))
+    }
+
+    fn loss(&self, teachers: Vec<f64>) -> Result<RankingDistillation, ObjectiveError> {
+        let of_teacher = self.teacher_temperature.unwrap_or(self.temperature / 2.0);
+        let (loss, t) = (RankingLoss::ListNet, self.temperature);
+        RankingDistillation::new(loss, t, of_teacher, teachers, self.include_self)
+    }
+}
+
+/// The settings of [`RankingLoss::ListMle`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListMleSettings {
+    /// What similarities are divided by.
+    pub temperature: f64,
+    /// Whether a text stands in its own list.
+    pub include_self: bool,
+}
+
+impl Default for ListMleSettings {
+    fn default() -> Self {
+        Self {
+            temperature: 0.05,
+            include_self: false,
+        }
+    }
+}
+
+impl ListMleSettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`].
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        self.loss(vec![1.0]).map(drop)
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Temperature`], [`ObjectiveError::Teachers`].
+    pub fn build(&self, data: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        let loss = self.loss(data.teachers.to_vec())?;
+        Ok(Box::new(loss.views(data.columns)))
+    }
+
+    fn loss(&self, teachers: Vec<f64>) -> Result<RankingDistillation, ObjectiveError> {
+        let (loss, t) = (RankingLoss::ListMle, self.temperature);
+        RankingDistillation::new(loss, t, t, teachers, self.include_self)
     }
 }
 

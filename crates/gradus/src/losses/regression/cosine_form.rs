@@ -1,6 +1,7 @@
-use super::{OutOfRange, PointLoss};
+use super::{Form, OutOfRange, PointLoss};
 use crate::losses::{Input, Objective, ObjectiveError, Output};
 use crate::nn::{Features, RegressionHead};
+use serde::{Deserialize, Serialize};
 
 /// Regression without a head: the prediction is `scale * cos(u, v) + offset`,
 /// so training moves the very quantity that evaluation and search use.
@@ -40,6 +41,34 @@ impl CosineForm {
             rule,
             range,
         })
+    }
+}
+
+/// The settings of [`CosineForm`].
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CosineSettings {
+    /// Slope of the map; default: onto the labels' range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// Intercept of the map; default: the lowest label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
+    /// Whether the map is trained.
+    pub learned: bool,
+}
+
+impl CosineSettings {
+    /// Slope and intercept for labels that lie in `range`.
+    pub(super) fn map(&self, range: (f64, f64)) -> (f64, f64) {
+        let scale = self.scale.unwrap_or(range.1 - range.0);
+        (scale, self.offset.unwrap_or(range.0))
+    }
+}
+
+impl From<CosineSettings> for Form {
+    fn from(settings: CosineSettings) -> Self {
+        Self::Cosine(settings)
     }
 }
 

@@ -1,6 +1,10 @@
 use super::head_form::{add_feature_gradient, linear_decay, uniform_linear};
+use super::{HeadSettings, OutOfRange};
+use crate::losses::config::{Keys, Read, TrainingSet};
 use crate::losses::{Input, Objective, ObjectiveError, Output};
 use crate::nn::{Features, RegressionHead};
+use serde::Serialize;
+use serde::de::Error as _;
 
 /// Classification with a linear head of K outputs and softmax cross-entropy:
 /// `-log softmax(W h + b)[class]`, the rival of the regression losses.
@@ -36,6 +40,53 @@ impl CrossEntropy {
             return Err(ObjectiveError::ClassCount(classes.len()));
         }
         Ok(Self { features, classes })
+    }
+}
+
+/// The settings of [`CrossEntropy`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct CrossEntropySettings {
+    /// What the head sees.
+    pub features: Features,
+}
+
+impl CrossEntropySettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Unused`] for the feature of the cosine form.
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        let Self { features } = *self;
+        HeadSettings { features }.validate()
+    }
+
+    /// The objective for this training set.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::NotAClass`], [`ObjectiveError::ClassCount`].
+    pub fn build(&self, data: TrainingSet<'_>) -> Result<Box<dyn Objective>, ObjectiveError> {
+        self.validate()?;
+        let classes = CrossEntropy::new(self.features, data.labels.iter().copied());
+        Ok(Box::new(classes?))
+    }
+}
+
+impl Read for CrossEntropySettings {
+    fn read(keys: &mut Keys) -> Result<Self, toml::de::Error> {
+        // Of the other regression losses: the first must be a head, the others
+        // are without effect.
+        if keys
+            .take_one::<String>("form")?
+            .is_some_and(|form| form != "head")
+        {
+            return Err(toml::de::Error::custom(ObjectiveError::ClassesNeedHead));
+        }
+        keys.take_one::<OutOfRange>("out_of_range")?;
+        keys.take_one::<[f64; 2]>("range")?;
+        let head: HeadSettings = keys.take()?;
+        Ok(Self {
+            features: head.features,
+        })
     }
 }
 

@@ -1,7 +1,8 @@
-use super::{OutOfRange, PointLoss};
-use crate::losses::{Input, Objective, Output};
+use super::{Form, OutOfRange, PointLoss};
+use crate::losses::{Input, Objective, ObjectiveError, Output};
 use crate::nn::{Features, RegressionHead};
 use gradus_kernels::dropout::mix64;
+use serde::{Deserialize, Serialize};
 
 /// Regression with a linear head: `p = w . h + b`, where `h` is `[u; v; |u-v|]`
 /// or one of its parts, and the loss is the sum of a [`PointLoss`] of `p - label`
@@ -32,6 +33,36 @@ impl HeadForm {
             rule,
             range,
         }
+    }
+}
+
+/// The settings of [`HeadForm`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeadSettings {
+    /// What the head sees.
+    pub features: Features,
+}
+
+impl HeadSettings {
+    /// Checks the settings alone.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Unused`] for the feature of the cosine form.
+    pub fn validate(&self) -> Result<(), ObjectiveError> {
+        match self.features {
+            Features::Cosine => Err(ObjectiveError::unused(
+                "features = \"cosine\"",
+                "the head form; set form = \"cosine\"",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<HeadSettings> for Form {
+    fn from(settings: HeadSettings) -> Self {
+        Self::Head(settings)
     }
 }
 

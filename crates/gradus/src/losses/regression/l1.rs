@@ -1,4 +1,6 @@
-use super::PointLoss;
+use super::{PointLoss, PointLossSettings};
+use crate::losses::ObjectiveError;
+use serde::{Deserialize, Serialize};
 
 /// `|e|`. Derivative `sign(e)`, 0 at 0.
 ///
@@ -14,5 +16,17 @@ impl PointLoss for L1 {
 
     fn describe(&self) -> String {
         "L1".into()
+    }
+}
+
+/// [`L1`] has no settings of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct L1Settings {}
+
+impl PointLossSettings for L1Settings {
+    type Loss = L1;
+
+    fn loss(&self) -> Result<L1, ObjectiveError> {
+        Ok(L1)
     }
 }

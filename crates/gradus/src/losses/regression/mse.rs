@@ -1,4 +1,6 @@
-use super::PointLoss;
+use super::{PointLoss, PointLossSettings};
+use crate::losses::ObjectiveError;
+use serde::{Deserialize, Serialize};
 
 /// `e^2`. Derivative `2e`.
 ///
@@ -13,5 +15,17 @@ impl PointLoss for MeanSquaredError {
 
     fn describe(&self) -> String {
         "MSE".into()
+    }
+}
+
+/// [`MeanSquaredError`] has no settings of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MseSettings {}
+
+impl PointLossSettings for MseSettings {
+    type Loss = MeanSquaredError;
+
+    fn loss(&self) -> Result<MeanSquaredError, ObjectiveError> {
+        Ok(MeanSquaredError)
     }
 }

@@ -1,6 +1,7 @@
-use super::PointLoss;
+use super::{PointLoss, PointLossSettings};
 use crate::losses::ObjectiveError;
 use crate::losses::error::check;
+use serde::{Deserialize, Serialize};
 
 /// `k max(0, |e| - x0)`. Derivative `k sign(e)` where `|e| > x0`, else 0.
 ///
@@ -35,5 +36,39 @@ impl PointLoss for TranslatedRelu {
 
     fn describe(&self) -> String {
         format!("translated ReLU (k {}, x0 {})", self.k, self.x0)
+    }
+}
+
+/// The settings of [`TranslatedRelu`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TranslatedReluSettings {
+    /// Slope outside of the buffer.
+    pub k: f64,
+    /// Half-width of the buffer.
+    pub x0: f64,
+    /// Distance between neighbouring labels, which bounds `x0`.
+    pub spacing: f64,
+}
+
+impl Default for TranslatedReluSettings {
+    fn default() -> Self {
+        Self {
+            k: 1.0,
+            x0: 0.25,
+            spacing: 1.0,
+        }
+    }
+}
+
+impl PointLossSettings for TranslatedReluSettings {
+    type Loss = TranslatedRelu;
+
+    fn loss(&self) -> Result<TranslatedRelu, ObjectiveError> {
+        TranslatedRelu::new(self.k, self.x0, self.spacing)
+    }
+
+    fn widest_tolerance(&self) -> f64 {
+        self.spacing / 2.0
     }
 }

@@ -37,7 +37,7 @@ impl Examples {
         watch: &mut Watch,
         hash: &mut Sha256,
     ) -> Result<Self> {
-        match settings.objectives().any(|o| o.loss.needs_labels()) {
+        match settings.objectives().any(|o| o.loss.name().needs_labels()) {
             true => Self::graded(settings, context, watch, hash),
             false => Self::unlabelled(settings, context, watch, hash),
         }
@@ -68,7 +68,7 @@ impl Examples {
             excluded += loaded.excluded;
             pairs.extend(loaded.pairs);
         }
-        let most = settings.objective.widest_tolerance();
+        let most = settings.objective.loss.widest_tolerance();
         for pair in &pairs {
             let wide = |t: &f32| !(0.0..=most).contains(&f64::from(*t));
             if let Some(t) = pair.tolerance.filter(wide) {
@@ -197,7 +197,7 @@ fn triplets_remedy(
     match as_triplets.unlabelled(&nothing, context.base_dir, context.data_root) {
         Err(_) => error,
         Ok(_) => {
-            let objective = match settings.objectives().any(|o| o.loss.needs_labels()) {
+            let objective = match settings.objectives().any(|o| o.loss.name().needs_labels()) {
                 true => "an objective without grades such as `loss = \"info_nce\"`, and ",
                 false => "",
             };

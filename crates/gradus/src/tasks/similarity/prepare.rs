@@ -182,7 +182,10 @@ fn outline(stage: &Prepared, dev: Option<&DevSet>) -> StageOutline {
 
 /// Whether teachers whose vectors are to be imitated have the student's width.
 fn check_teachers(stage: &Stage, teachers: &BTreeMap<String, PathBuf>, dim: usize) -> Result<()> {
-    if !stage.objectives().any(|o| o.loss == LossName::EmbeddingMse) {
+    if !stage
+        .objectives()
+        .any(|o| o.loss.name() == LossName::EmbeddingMse)
+    {
         return Ok(());
     }
     for teacher in &stage.teachers {

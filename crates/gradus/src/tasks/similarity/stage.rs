@@ -71,7 +71,7 @@ impl Prepared {
             stage: settings.name.clone(),
             message,
         };
-        let graded = settings.objectives().any(|o| o.loss.needs_labels());
+        let graded = settings.objectives().any(|o| o.loss.name().needs_labels());
         let limit = model.tokenizer().max_tokens();
         let few = check_texts(&examples, &texts, graded, limit).map_err(invalid)?;
         let mut warnings: Vec<String> = few
@@ -237,7 +237,7 @@ fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Ob
     let mut parts = vec![];
     for config in settings.objectives() {
         let part = config.build(data).map_err(fail)?;
-        parts.push((config.weight.unwrap_or(1.0), part));
+        parts.push((config.weight, part));
     }
     let alone = parts.len() == 1 && parts[0].0 == 1.0;
     let objective: Box<dyn Objective> = match parts.pop() {
