@@ -11,6 +11,7 @@ pub(crate) use curves::{Curve, curves};
 pub(crate) use grades::{Spread, scatter, spreads};
 pub(crate) use reliability::{Bin, bins, reliability};
 
+use crate::markup::{COLOURS, escaped};
 use plotters::chart::ChartContext;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -18,7 +19,7 @@ use plotters::prelude::*;
 use std::ops::Range;
 
 /// The colours of series, in order. What they look like stands in `style.css`.
-const SERIES: [RGBColor; 6] = [
+const SERIES: [RGBColor; COLOURS] = [
     RGBColor(1, 1, 1),
     RGBColor(2, 2, 2),
     RGBColor(3, 3, 3),
@@ -28,9 +29,6 @@ const SERIES: [RGBColor; 6] = [
 ];
 const INK: RGBColor = RGBColor(7, 7, 7);
 const GRID: RGBColor = RGBColor(8, 8, 8);
-
-/// How many series have colours of their own.
-pub(crate) const COLOURS: usize = SERIES.len();
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Frame<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
@@ -49,9 +47,9 @@ fn drawn(size: (u32, u32), alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(),
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         draw(&area).and_then(|()| area.present().map_err(Fault::from))
     };
-    let alt = crate::page::escaped(alt);
+    let alt = escaped(alt);
     if let Err(e) = done {
-        let e = crate::page::escaped(&e.to_string());
+        let e = escaped(&e.to_string());
         return format!("<p class=\"missing\">{alt}: not drawn, {e}</p>");
     }
     for (i, colour) in SERIES.iter().enumerate() {

@@ -2,8 +2,9 @@
 
 use super::grades::Graded;
 use super::html::{Cell, paragraph, table};
-use super::{duration, escaped, percent};
+use super::{duration, percent};
 use crate::compare::scores;
+use crate::markup::escaped;
 use crate::run::Run;
 use gradus::eval::Suite;
 use gradus::tasks::similarity::RunOverlap;

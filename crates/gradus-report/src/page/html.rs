@@ -1,24 +1,7 @@
 //! Vocabulary of HTML. Whatever comes from files is escaped here.
 
+use crate::markup::escaped;
 use std::fmt::Write;
-
-/// Text that may stand in an element or a quoted attribute.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            // Control characters are no HTML.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// A cell of a table.
 pub(super) struct Cell {
@@ -118,7 +101,7 @@ pub(super) fn figure(svg: &str, legend: &[(usize, &str)], caption: &str) -> Stri
         let _ = write!(
             out,
             "<span class=\"key\" style=\"--key:var(--series-{})\">{}</span> ",
-            colour % crate::chart::COLOURS + 1,
+            colour % crate::markup::COLOURS + 1,
             escaped(name)
         );
     }

@@ -6,9 +6,8 @@ mod html;
 mod tasks;
 mod training;
 
-pub(crate) use html::escaped;
-
 use crate::GENERATOR;
+use crate::markup::escaped;
 use crate::run::Run;
 use gradus::eval::Suite;
 

@@ -163,7 +163,10 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
             "Each run less {}, same protocol as above. Bold: zero lies outside of the interval, where 95 % of {RESAMPLES} paired draws of a task's pairs put the difference (bootstrap). How much training with other seeds would change is not part of it.",
             first.name
         );
-        out += &format!("<h3>Differences to {}</h3>\n", super::escaped(&first.name));
+        out += &format!(
+            "<h3>Differences to {}</h3>\n",
+            crate::markup::escaped(&first.name)
+        );
         out += &table(&caption, &head("run", suite), &rows);
     }
     out + &published(runs)

@@ -1,7 +1,8 @@
 //! Loss and dev scores over the steps.
 
 use super::html::{figure, paragraph};
-use crate::chart::{COLOURS, Curve, curves};
+use crate::chart::{Curve, curves};
+use crate::markup::COLOURS;
 use crate::run::{Metrics, Run};
 
 type Points = Vec<(f64, f64)>;

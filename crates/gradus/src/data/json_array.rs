@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use super::jsonl::{JsonRow, parse};
+use super::json_row::{JsonRow, parse};
 use super::{DataError, Lines, MAX_LINE, Place};
 use crate::{Error, Result};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::columns::Slots;
-use super::jsonl::kind;
+use super::json_row::kind;
 use super::{DataError, DelimitedReader, Dialect, JsonReader, JsonRow, ParquetRows, Place};
 use super::{Quoting, Remedy, Row, Split};
 use crate::Result;

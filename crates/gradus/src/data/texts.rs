@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::columns::{duplicate, looks_like_header};
 use super::error::nearest;
-use super::jsonl::kind;
+use super::json_row::kind;
 use super::{Column, DataError, DelimitedReader, Dialect, Format, JsonReader, JsonRow, Lines};
 use super::{PairFile, ParquetFile, ParquetRows, Place, Remedy, Row};
 use crate::Result;

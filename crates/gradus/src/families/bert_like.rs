@@ -1,6 +1,6 @@
 //! The keys and settings of each family's `config.json`.
 
-use super::config::{Architecture, DEEPEST, EncoderConfig, FeedForward, Positions};
+use super::encoder_config::{Architecture, DEEPEST, EncoderConfig, FeedForward, Positions};
 use super::keys;
 use crate::format::ModelError;
 use crate::format::fields::{Fields, brief, shorten};

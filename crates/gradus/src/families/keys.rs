@@ -1,6 +1,6 @@
 //! `config.json`, family by family.
 
-use super::config::Architecture;
+use super::encoder_config::Architecture;
 use crate::format::keys::Treatment::{NoEffect, Obeyed, Only};
 use crate::format::keys::{Group, Keys};
 

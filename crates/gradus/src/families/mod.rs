@@ -3,8 +3,9 @@
 //! tensors.
 
 mod bert_like;
-pub(crate) mod config;
+mod config;
+mod encoder_config;
 pub(crate) mod keys;
 pub(crate) mod names;
 
-pub use config::{Architecture, EncoderConfig, FeedForward, Positions};
+pub use encoder_config::{Architecture, EncoderConfig, FeedForward, Positions};

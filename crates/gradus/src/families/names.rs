@@ -1,4 +1,4 @@
-use super::Architecture;
+use super::encoder_config::Architecture;
 
 /// The table of biases on the scores of all layers.
 pub(crate) const RELATIVE_BIAS: &str = "encoder.relative_attention_bias.weight";

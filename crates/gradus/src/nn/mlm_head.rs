@@ -1,6 +1,6 @@
 //! The head that predicts masked tokens from token vectors.
 
-use super::layout::Builder;
+use super::layout::builder::Builder;
 use crate::families::{Architecture, EncoderConfig};
 use gradus_kernels::{Activation, Linear, NormSpec, View};
 

@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use super::panels::{COLS, HalfLine, STEP};
+use super::line::HalfLine;
+use super::panels::{COLS, STEP};
 use std::arch::asm;
 use std::marker::PhantomData;
 

@@ -3,8 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::HalfKernel;
-use super::panels::HalfLine;
-use super::tiles::line_of;
+use super::line::{HalfLine, line_of};
 use crate::cpu::transpose::Square;
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Two products in a row, the first one's result never leaving the cache.
 
-use super::panels::{COLS, Data, HalfLine, STEP};
-use super::tiles::line_of;
+use super::line::{HalfLine, line_of};
+use super::panels::{COLS, Data, STEP};
 use super::{Bias, GRAIN, Kernel, PACKED, Panels, Row, bf16, plus, sweep};
 use crate::cpu::Cpu;
 use std::cell::RefCell;

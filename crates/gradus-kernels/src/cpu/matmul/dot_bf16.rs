@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use super::panels::{COLS, HalfLine, STEP};
+use super::line::HalfLine;
+use super::panels::{COLS, STEP};
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_load_si512, _mm512_set1_epi32, _mm512_setzero_ps,
     _mm512_storeu_ps,
@@ -48,7 +49,7 @@ unsafe fn run(a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS], 
                     let pair = unsafe {
                         let line = a
                             .as_ptr()
-                            .add(super::tiles::line_of(first + i, s, steps))
+                            .add(super::line::line_of(first + i, s, steps))
                             .cast::<i32>();
                         *line.add(r)
                     };

@@ -13,18 +13,21 @@ mod bf16;
 mod chain;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod dot_bf16;
+mod line;
 mod output;
 mod panels;
 mod simd;
 mod tiles;
 
 pub(super) use chain::{Weights, chained};
+pub(super) use line::HalfLine;
 pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};
-pub(super) use panels::{Block, COLS, HalfLine, Panels, Rhs};
+pub(super) use panels::{Block, COLS, Panels, Rhs};
 pub(super) use tiles::{Spare, Tiles, narrow, widen};
 
 use super::{Cpu, Isa};
-use panels::{Data, Line, STEP};
+use line::Line;
+use panels::{Data, STEP};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;

@@ -4,8 +4,9 @@
 #![allow(unsafe_code)]
 
 use super::Row;
-use super::panels::{COLS, HalfLine};
-use super::tiles::{Tiles, line_of};
+use super::line::{HalfLine, line_of};
+use super::panels::COLS;
+use super::tiles::Tiles;
 use std::marker::PhantomData;
 
 /// What becomes of a row of sums: it may be combined with, and put into, the

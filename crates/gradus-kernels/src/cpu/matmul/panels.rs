@@ -1,6 +1,7 @@
 //! The second factor of a product, laid out once so that kernels read it in
 //! one direction.
 
+use super::line::{HalfLine, Line};
 use super::{HalfKernel, Tiles, bf16};
 use crate::cpu::transpose::Square;
 use crate::cpu::{Cpu, Isa};
@@ -11,21 +12,6 @@ pub(crate) const COLS: usize = 32;
 
 /// Terms that a bf16 kernel takes in one step: a row of an AMX tile.
 pub(super) const STEP: usize = 32;
-
-/// One vector register's worth of f32.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Line(pub [f32; 16]);
-
-/// One vector register's worth of bf16: pairs of neighbours, the first in the
-/// low half.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(in crate::cpu) struct HalfLine(pub [u32; 16]);
-
-impl HalfLine {
-    pub(super) const ZERO: Self = Self([0; 16]);
-}
 
 /// How the factor `b` of `a b` is stored before it is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use super::panels::{COLS, Line};
+use super::line::Line;
+use super::panels::COLS;
 use pulp::{Simd, WithSimd};
 
 /// Rows of a tile.

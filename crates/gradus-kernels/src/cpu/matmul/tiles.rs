@@ -2,18 +2,12 @@
 //! a first factor: a product's results that another product is to take.
 
 use super::bf16::round;
-use super::panels::{COLS, HalfLine, STEP};
+use super::line::{HalfLine, line_of};
+use super::panels::{COLS, STEP};
 use super::{HalfKernel, ROWS, Row};
 use crate::cpu::Cpu;
 use crate::cpu::transpose::Square;
 use std::sync::{Arc, Mutex};
-
-/// Where 32 terms of a row lie: tiles of 16 rows by 32 terms follow each other
-/// along the row.
-#[inline(always)]
-pub(super) fn line_of(row: usize, step: usize, steps: usize) -> usize {
-    (row / 16 * steps + step) * 16 + row % 16
-}
 
 /// Memory of matrices that are gone.
 pub(in crate::cpu) type Spare = Mutex<Vec<Vec<HalfLine>>>;
