@@ -1,6 +1,6 @@
 //! The observer of jobs: their notes and progress on standard error.
 
-use crate::progress::{Counter, Fetching, Manner};
+use crate::progress::{Counter, Fetching, ProgressMode};
 use crate::stop;
 use gradus::hub::Progress;
 use gradus::util::{Observer, Transfer};
@@ -8,27 +8,27 @@ use gradus::util::{Observer, Transfer};
 /// Shows how a job gets on.
 pub struct Console {
     /// How work is counted, which results on standard output may rule out.
-    counting: Manner,
+    counting: ProgressMode,
     counter: Option<(String, Counter)>,
     fetching: Fetching,
 }
 
 impl Console {
-    /// Shows in this manner.
-    pub fn new(manner: Manner) -> Self {
+    /// Shows in this mode.
+    pub fn new(mode: ProgressMode) -> Self {
         Self {
-            counting: manner,
+            counting: mode,
             counter: None,
-            fetching: Fetching::new(manner),
+            fetching: Fetching::new(mode),
         }
     }
 
     /// The same for a command whose results run over standard output while it
     /// works.
-    pub fn beside_results(manner: Manner) -> Self {
+    pub fn beside_results(mode: ProgressMode) -> Self {
         Self {
-            counting: manner.beside_results(),
-            ..Self::new(manner)
+            counting: mode.beside_results(),
+            ..Self::new(mode)
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::args::Global;
 use crate::console::Console;
 use crate::exit::Failure;
-use crate::progress::Manner;
+use crate::progress::ProgressMode;
 use gradus::data::DataRoot;
 use gradus::jobs::Environment;
 use gradus::models::SentenceEncoder;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The global options.
 pub struct Context {
     /// How progress is shown.
-    pub manner: Manner,
+    pub mode: ProgressMode,
     /// Where data and models are, and what models run on.
     pub environment: Environment,
 }
@@ -34,14 +34,14 @@ impl Context {
         environment.device = global.device;
         environment.threads = threads;
         Self {
-            manner: Manner::choose(global.quiet),
+            mode: ProgressMode::choose(global.quiet),
             environment,
         }
     }
 
     /// An observer that shows notes and progress.
     pub fn console(&self) -> Console {
-        Console::new(self.manner)
+        Console::new(self.mode)
     }
 
     /// The folder of the model `name` stands for.

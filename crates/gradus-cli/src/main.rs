@@ -10,7 +10,6 @@ mod args;
 mod commands;
 mod console;
 mod context;
-mod course_options;
 #[cfg(test)]
 mod documentation;
 mod exit;
@@ -21,7 +20,8 @@ mod progress;
 mod prompt_options;
 mod remedies;
 mod reporter;
-mod steps_shown;
+mod run_length_args;
+mod step_display;
 mod stop;
 
 use clap::Parser;

@@ -16,7 +16,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
 /// How to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum ProgressMode {
     /// Not at all.
     Silent,
     /// By bars.
@@ -25,7 +25,7 @@ pub enum Manner {
     Lines,
 }
 
-impl Manner {
+impl ProgressMode {
     /// What suits standard error.
     pub fn choose(quiet: bool) -> Self {
         if quiet {
@@ -56,9 +56,9 @@ impl Manner {
 }
 
 /// Lets something be done at most every 30 seconds.
-struct Pace(Cell<Instant>);
+struct Throttle(Cell<Instant>);
 
-impl Pace {
+impl Throttle {
     fn new() -> Self {
         Self(Cell::new(Instant::now()))
     }
@@ -95,21 +95,21 @@ fn rate(per_second: f64) -> String {
 
 /// The progress of work that can be counted: texts, pairs, steps.
 pub struct Counter {
-    manner: Manner,
+    mode: ProgressMode,
     what: String,
     total: Option<u64>,
     done: Cell<u64>,
     begun: Instant,
-    pace: Pace,
+    throttle: Throttle,
     bar: Option<ProgressBar>,
 }
 
 impl Counter {
     /// Begins work described by `what`, such as "encoding texts", with a total
     /// where it is known.
-    pub fn new(manner: Manner, what: impl Into<String>, total: Option<u64>) -> Self {
+    pub fn new(mode: ProgressMode, what: impl Into<String>, total: Option<u64>) -> Self {
         let what = what.into();
-        let bar = (manner == Manner::Bars).then(|| {
+        let bar = (mode == ProgressMode::Bars).then(|| {
             let template = match total {
                 Some(_) => "{msg} {wide_bar} {human_pos}/{human_len}, {rate}, {eta} left",
                 None => "{spinner} {msg}: {human_pos}, {rate}",
@@ -117,12 +117,12 @@ impl Counter {
             bar(total, template).with_message(what.clone())
         });
         Self {
-            manner,
+            mode,
             what,
             total,
             done: Cell::new(0),
             begun: Instant::now(),
-            pace: Pace::new(),
+            throttle: Throttle::new(),
             bar,
         }
     }
@@ -133,7 +133,7 @@ impl Counter {
         if let Some(bar) = &self.bar {
             bar.inc(count);
         }
-        if self.manner == Manner::Lines && self.pace.is_due() {
+        if self.mode == ProgressMode::Lines && self.throttle.is_due() {
             self.line();
         }
     }
@@ -177,8 +177,8 @@ impl Counter {
     /// Writes a line above the bar.
     pub fn aside(&self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.manner.note(message)),
-            None => self.manner.note(message),
+            Some(bar) => bar.suspend(|| self.mode.note(message)),
+            None => self.mode.note(message),
         }
     }
 
@@ -193,7 +193,7 @@ impl Counter {
             let seconds = left * self.begun.elapsed().as_secs_f64() / self.done.get() as f64;
             format!(", about {} left", duration(seconds))
         });
-        self.manner
+        self.mode
             .note(&format!("{}: {done}{of}, {rate}{left}", self.what));
     }
 }
@@ -208,24 +208,24 @@ impl Drop for Counter {
 
 /// The progress of fetching.
 pub struct Fetching {
-    manner: Manner,
+    mode: ProgressMode,
     bar: Option<ProgressBar>,
     name: String,
     have: u64,
     total: Option<u64>,
-    pace: Pace,
+    throttle: Throttle,
 }
 
 impl Fetching {
     /// Nothing is fetched yet.
-    pub fn new(manner: Manner) -> Self {
+    pub fn new(mode: ProgressMode) -> Self {
         Self {
-            manner,
+            mode,
             bar: None,
             name: String::new(),
             have: 0,
             total: None,
-            pace: Pace::new(),
+            throttle: Throttle::new(),
         }
     }
 }
@@ -234,9 +234,9 @@ impl Progress for Fetching {
     fn start(&mut self, name: &str, total: Option<u64>, already: u64) {
         let anew = self.name == name;
         (self.name, self.have, self.total) = (name.to_owned(), already, total);
-        self.pace = Pace::new();
-        match self.manner {
-            Manner::Bars => {
+        self.throttle = Throttle::new();
+        match self.mode {
+            ProgressMode::Bars => {
                 let template = match total {
                     Some(_) => "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {eta} left",
                     None => "{spinner} {msg}: {decimal_bytes}",
@@ -247,9 +247,9 @@ impl Progress for Fetching {
                 self.bar = Some(bar);
             }
             // A transfer taken up anew is no news.
-            Manner::Lines if !anew => {
+            ProgressMode::Lines if !anew => {
                 let size = total.map_or(String::new(), |n| format!(" ({})", DecimalBytes(n)));
-                self.manner.note(&format!("fetching {name}{size}"));
+                self.mode.note(&format!("fetching {name}{size}"));
             }
             _ => {}
         }
@@ -260,12 +260,12 @@ impl Progress for Fetching {
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
         }
-        if self.manner == Manner::Lines && self.pace.is_due() {
+        if self.mode == ProgressMode::Lines && self.throttle.is_due() {
             let of = self
                 .total
                 .map_or(String::new(), |n| format!(" of {}", DecimalBytes(n)));
             let have = DecimalBytes(self.have);
-            self.manner.note(&format!("{}: {have}{of}", self.name));
+            self.mode.note(&format!("{}: {have}{of}", self.name));
         }
     }
 
@@ -277,8 +277,8 @@ impl Progress for Fetching {
 
     fn note(&mut self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.manner.note(message)),
-            None => self.manner.note(message),
+            Some(bar) => bar.suspend(|| self.mode.note(message)),
+            None => self.mode.note(message),
         }
     }
 }

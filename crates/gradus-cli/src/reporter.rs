@@ -1,8 +1,8 @@
 //! The observer of trainings: steps, scores and notes on standard error.
 
 use crate::console::Console;
-use crate::progress::Manner;
-use crate::steps_shown::StepsShown;
+use crate::progress::ProgressMode;
+use crate::step_display::StepDisplay;
 use crate::stop;
 use gradus::training::{Evaluation, StageStart, Standing, StepReport, TrainingObserver};
 use gradus::util::words::{duration, thousands};
@@ -13,20 +13,20 @@ use std::path::Path;
 pub struct ProgressReporter {
     /// The command that goes on with what was stopped.
     command: &'static str,
-    shown: StepsShown,
+    shown: StepDisplay,
     in_stage: bool,
     /// What is not steps: notes, and other work that is counted.
     console: Console,
 }
 
 impl ProgressReporter {
-    /// Reports in this manner, for a command.
-    pub fn new(manner: Manner, command: &'static str) -> Self {
+    /// Reports in this mode, for a command.
+    pub fn new(mode: ProgressMode, command: &'static str) -> Self {
         Self {
             command,
-            shown: StepsShown::new(manner),
+            shown: StepDisplay::new(mode),
             in_stage: false,
-            console: Console::new(manner),
+            console: Console::new(mode),
         }
     }
 }

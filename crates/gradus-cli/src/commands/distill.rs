@@ -3,11 +3,11 @@
 use super::pretrain::source;
 use crate::args::one_of;
 use crate::context::Context;
-use crate::course_options::CourseOptions;
 use crate::exit::Failure;
 use crate::output::{Output, print_table};
 use crate::pair_options::{LabelOptions, PairOptions, TextOptions};
 use crate::reporter::ProgressReporter;
+use crate::run_length_args::RunLengthArgs;
 use gradus::data::Source;
 use gradus::jobs::distill::{
     Distillation, FreshLayers, Imitation, Layers, Plan, Settings, StudentState, Students,
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", default_value = "runs/distill")]
     pub output: PathBuf,
     /// Go on with what was begun in DIR
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["teacher", "texts", "output", "dev", "dry_run", "Shape", "objective", "batch", "learning_rate", "max_tokens", "epochs", "evaluate_every", "CourseOptions", "columns", "decimal", "split", "FormOptions", "TextOptions", "LabelOptions"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["teacher", "texts", "output", "dev", "dry_run", "Shape", "objective", "batch", "learning_rate", "max_tokens", "epochs", "evaluate_every", "RunLengthArgs", "columns", "decimal", "split", "FormOptions", "TextOptions", "LabelOptions"])]
     pub resume: Option<PathBuf>,
     /// Begin what is in DIR anew: what was written there is removed
     #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
@@ -138,12 +138,12 @@ pub struct Training {
     pub evaluate_every: Option<u64>,
     /// How long
     #[command(flatten)]
-    pub course: CourseOptions,
+    pub length: RunLengthArgs,
 }
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut reporter = ProgressReporter::new(context.manner, "distill");
+    let mut reporter = ProgressReporter::new(context.mode, "distill");
     let environment = &context.environment;
     let distillation = match &args.resume {
         Some(root) => Distillation::resume(root, args.no_tests, environment, &mut reporter)?,
@@ -162,7 +162,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn settings(args: &Args) -> Result<Settings, Failure> {
-    let (training, course) = (&args.training, &args.training.course);
+    let (training, length) = (&args.training, &args.training.length);
     let texts = args.texts.iter();
     let texts = texts.map(|text| named(text, &args.pairs, &args.column));
     let dev = args.dev.as_ref().map(|dev| graded(dev, args));
@@ -170,16 +170,16 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         teacher: args.teacher.clone().unwrap_or_default(),
         objective: training.objective,
         epochs: training.epochs,
-        steps: course.steps,
-        minutes: course.minutes,
+        steps: length.steps,
+        minutes: length.minutes,
         batch: training.batch,
         learning_rate: training.learning_rate,
-        warmup: course.warmup,
+        warmup: length.warmup,
         max_tokens: training.max_tokens,
-        seed: course.seed,
+        seed: length.seed,
         evaluate_every: training.evaluate_every,
-        checkpoint_seconds: course.checkpoint_seconds,
-        checkpoint_steps: course.checkpoint_steps,
+        checkpoint_seconds: length.checkpoint_seconds,
+        checkpoint_steps: length.checkpoint_steps,
         dev: dev.transpose()?,
         no_tests: args.no_tests,
         texts: texts.collect::<Result<_, _>>()?,

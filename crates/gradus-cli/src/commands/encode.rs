@@ -134,7 +134,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     }
     let mut console = match args.output {
         Some(_) => context.console(),
-        None => Console::beside_results(context.manner),
+        None => Console::beside_results(context.mode),
     };
     let model = context.environment.find(&args.model, &mut console)?;
     let mut inputs = Inputs::new().with("the model", &model.folder);

@@ -1,11 +1,11 @@
 //! `gradus pretrain`: a small BERT from plain text.
 
 use crate::context::Context;
-use crate::course_options::CourseOptions;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{PairOptions, TextOptions};
 use crate::reporter::ProgressReporter;
+use crate::run_length_args::RunLengthArgs;
 use gradus::data::{Format, RowKind, Source};
 use gradus::jobs::pretrain::{self, Settings, Vocabulary};
 use gradus::models::FreshModel;
@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR", required_unless_present = "resume")]
     pub output: Option<PathBuf>,
     /// Go on with the run in DIR
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["texts", "output", "from", "Sizes", "batch_tokens", "learning_rate", "weight_decay", "max_tokens", "mask_rate", "whole_words", "dropout", "epochs", "evaluate_every", "CourseOptions", "columns", "decimal", "split", "FormOptions", "TextOptions"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["texts", "output", "from", "Sizes", "batch_tokens", "learning_rate", "weight_decay", "max_tokens", "mask_rate", "whole_words", "dropout", "epochs", "evaluate_every", "RunLengthArgs", "columns", "decimal", "split", "FormOptions", "TextOptions"])]
     pub resume: Option<PathBuf>,
     /// Begin a run that is in DIR anew: what it wrote is removed
     #[arg(long, conflicts_with = "resume")]
@@ -121,12 +121,12 @@ pub struct Training {
     pub evaluate_every: Option<u64>,
     /// How long
     #[command(flatten)]
-    pub course: CourseOptions,
+    pub length: RunLengthArgs,
 }
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut reporter = ProgressReporter::new(context.manner, "pretrain");
+    let mut reporter = ProgressReporter::new(context.mode, "pretrain");
     let environment = &context.environment;
     let summary = match &args.resume {
         Some(root) => pretrain::resume(root, environment, &mut reporter)?,
@@ -153,7 +153,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 fn training(args: &Args) -> Result<PretrainingSettings, Failure> {
     let (sizes, training) = (&args.sizes, &args.training);
-    let course = &training.course;
+    let length = &training.length;
     let usual = PretrainingSettings::default();
     let sources = args
         .texts
@@ -175,20 +175,20 @@ fn training(args: &Args) -> Result<PretrainingSettings, Failure> {
     Ok(PretrainingSettings {
         from: args.from.clone(),
         epochs: training.epochs,
-        steps: course.steps,
-        minutes: course.minutes,
+        steps: length.steps,
+        minutes: length.minutes,
         batch_tokens: training.batch_tokens,
         learning_rate: training.learning_rate.unwrap_or(rate),
-        warmup: course.warmup,
+        warmup: length.warmup,
         weight_decay: training.weight_decay,
         dropout: training.dropout,
         mask_rate: training.mask_rate,
         whole_words: training.whole_words,
         max_tokens: training.max_tokens,
-        seed: course.seed,
+        seed: length.seed,
         evaluate_every: training.evaluate_every,
-        checkpoint_seconds: course.checkpoint_seconds,
-        checkpoint_steps: course.checkpoint_steps,
+        checkpoint_seconds: length.checkpoint_seconds,
+        checkpoint_steps: length.checkpoint_steps,
         fresh,
         texts: sources.collect::<Result<_, _>>()?,
         ..usual

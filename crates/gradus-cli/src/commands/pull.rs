@@ -57,7 +57,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             output.line(&model.folder.display().to_string())?;
         }
         for set in sets {
-            let mut progress = Fetching::new(context.manner);
+            let mut progress = Fetching::new(context.mode);
             let folder = pull_set(
                 &config,
                 environment.data.path(),

@@ -45,7 +45,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let begun = Instant::now();
-    let mut reporter = ProgressReporter::new(context.manner, "quickstart");
+    let mut reporter = ProgressReporter::new(context.mode, "quickstart");
     let environment = &context.environment;
     let outcome = match &args.resume {
         Some(root) => quickstart::resume(root, environment, &mut reporter)?,

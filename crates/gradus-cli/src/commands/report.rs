@@ -82,7 +82,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let suite = match suite(&known, args.text, context) {
         Ok(suite) => suite,
         Err(why) => {
-            context.manner.note(&format!("without test tasks: {why}"));
+            context.mode.note(&format!("without test tasks: {why}"));
             runs[0]
                 .notes
                 .push(format!("The test tasks are not shown: {why}."));
@@ -204,7 +204,7 @@ fn score_both(
         }
         Err(why) => {
             let note = format!("The model before training is not shown: {why}.");
-            context.manner.note(&note);
+            context.mode.note(&note);
             run.notes.push(note);
         }
     }
@@ -254,7 +254,7 @@ fn pair_scores(
             let scores = scores.map_err(Failure::Model)?;
             if let Err(why) = write_scores(&path, &key, &scores) {
                 context
-                    .manner
+                    .mode
                     .note(&format!("not saved for the next report: {why}"));
             }
             scores

@@ -101,7 +101,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         args.reading.form.pairs_format = Some(DataFormat::Jsonl);
     }
     let header = args.output_header && matches!(format, Format::Tsv);
-    let mut console = Console::beside_results(context.manner);
+    let mut console = Console::beside_results(context.mode);
     let model = context.environment.find(&args.model, &mut console)?;
     let load = |console: &mut Console| {
         Scorer::load(&model, args.prompt.choice(), &context.environment, console)

@@ -79,7 +79,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut reporter = ProgressReporter::new(context.manner, "sweep");
+    let mut reporter = ProgressReporter::new(context.mode, "sweep");
     let environment = &context.environment;
     let sweep = match &args.resume {
         Some(root) => {

@@ -58,7 +58,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut reporter = ProgressReporter::new(context.manner, "train");
+    let mut reporter = ProgressReporter::new(context.mode, "train");
     let environment = &context.environment;
     if let Some(root) = &args.resume {
         let trained = train::resume(root, environment, &mut reporter)?;

@@ -128,7 +128,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut held = HeldOut::new(&test, (!args.no_near).then_some(args.near));
     let mut tally = Tally::new(&held, args.examples);
     let mut watch = Watch {
-        counter: Counter::new(context.manner, "looking rows up", None),
+        counter: Counter::new(context.mode, "looking rows up", None),
         drop: if args.sentences {
             Drop::Sentences
         } else {
@@ -148,7 +148,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         clean(&file, &dropped, |line| out.line(line))?;
         out.finish()?;
         let note = format!("{} rows dropped", dropped.len());
-        context.manner.note(&note);
+        context.mode.note(&note);
     }
     let names: Vec<String> = train.iter().map(TrainSet::name).collect();
     let finding = tally.finding(&held, names.join(" + "));

@@ -1,10 +1,10 @@
 //! How long training goes on and when it stops for something else, for
 //! commands that make models from plain text.
 
-/// The course of a training.
+/// The length of a training.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Training")]
-pub struct CourseOptions {
+pub struct RunLengthArgs {
     /// Optimizer steps
     #[arg(long, value_name = "N", group = "length")]
     pub steps: Option<u64>,

@@ -1,23 +1,23 @@
 //! The steps of a training as a bar on a terminal, and as lines elsewhere.
 
-use crate::progress::{Counter, Manner};
+use crate::progress::{Counter, ProgressMode};
 use std::time::{Duration, Instant};
 
 /// How often a line tells of the loss where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
 
 /// Shows how steps go by, and whatever else there is to say.
-pub struct StepsShown {
-    manner: Manner,
+pub struct StepDisplay {
+    mode: ProgressMode,
     bar: Option<Counter>,
     last_line: Instant,
 }
 
-impl StepsShown {
+impl StepDisplay {
     /// Nothing is under way yet.
-    pub fn new(manner: Manner) -> Self {
+    pub fn new(mode: ProgressMode) -> Self {
         Self {
-            manner,
+            mode,
             bar: None,
             last_line: Instant::now(),
         }
@@ -27,14 +27,14 @@ impl StepsShown {
     pub fn say(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.aside(message),
-            None => self.manner.note(message),
+            None => self.mode.note(message),
         }
     }
 
     /// Writes a line where there are no bars.
     pub fn lines(&self, message: &str) {
-        if self.manner == Manner::Lines {
-            self.manner.note(message);
+        if self.mode == ProgressMode::Lines {
+            self.mode.note(message);
         }
     }
 
@@ -58,8 +58,8 @@ impl StepsShown {
             self.say(&format!("{what} goes on at step {done}"));
         }
         // Lines are written here, with the loss.
-        if self.manner == Manner::Bars {
-            let bar = Counter::new(self.manner, what, Some(total));
+        if self.mode == ProgressMode::Bars {
+            let bar = Counter::new(self.mode, what, Some(total));
             bar.skip(done);
             self.bar = Some(bar);
         }
