@@ -1,45 +1,13 @@
-//! Jobs as a program that uses the library calls them.
+//! Scores, vectors, calibrations and evaluations.
 
-mod common;
-
-use common::{copy_of, fixture, model_folder};
-use gradus::Error;
-use gradus::data::{Column, Format, PairFile, Source, TextFile};
+use crate::common::{copy_of, model_folder};
+use crate::{Heard, environment, graded};
+use gradus::data::{Format, PairFile, TextFile};
 use gradus::jobs::score::{Answer, Answers, PairReader, Recommended, Scorer};
-use gradus::jobs::{Environment, JobError, Model, calibrate, encode, eval};
-use gradus::util::{Observer, Silent};
-use gradus::{Precision, SentenceEncoder};
+use gradus::jobs::{JobError, Model, calibrate, encode, eval};
+use gradus::util::Silent;
+use gradus::{Error, SentenceEncoder};
 use gradus_kernels::cpu::Cpu;
-
-/// Keeps what it hears; stops work once so much of it is done.
-#[derive(Default)]
-struct Heard {
-    notes: Vec<String>,
-    progress: Vec<(String, u64, u64)>,
-    stop_at: Option<u64>,
-}
-
-impl Observer for Heard {
-    fn note(&mut self, message: &str) {
-        self.notes.push(message.to_owned());
-    }
-
-    fn progress(&mut self, what: &str, done: u64, total: u64) {
-        self.progress.push((what.to_owned(), done, total));
-    }
-
-    fn cancelled(&self) -> bool {
-        let done = self.progress.last().map_or(0, |(_, done, _)| *done);
-        self.stop_at.is_some_and(|stop| done >= stop)
-    }
-}
-
-fn environment() -> Environment {
-    let mut environment = Environment::default();
-    environment.precision = Some(Precision::F32);
-    environment.threads = 2;
-    environment
-}
 
 fn find(name: &str) -> Model {
     let folder = model_folder(name);
@@ -49,17 +17,6 @@ fn find(name: &str) -> Model {
 
 fn scorer(model: &Model) -> Scorer {
     Scorer::load(model, None, &environment(), &mut Silent).unwrap()
-}
-
-/// The stored graded pairs: label, first, second.
-fn graded() -> Source {
-    Source {
-        label: Some(Column::Index(0)),
-        first: Some(Column::Index(1)),
-        second: Some(Column::Index(2)),
-        header: Some(false),
-        ..Source::file(fixture("training/pairs.tsv"))
-    }
 }
 
 #[test]
