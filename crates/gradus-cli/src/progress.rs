@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How often a line is written where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
-/// How to tell.
+/// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressMode {
     /// Not at all.
@@ -37,7 +37,7 @@ impl ProgressMode {
         }
     }
 
-    /// The manner of a command whose results run over standard output while it
+    /// The mode of a command whose results run over standard output while it
     /// works: on a terminal they would tear a bar apart.
     pub fn beside_results(self) -> Self {
         match self {

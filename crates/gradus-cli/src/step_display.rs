@@ -3,7 +3,7 @@
 use crate::progress::{Counter, ProgressMode};
 use std::time::{Duration, Instant};
 
-/// How often a line tells of the loss where there is no terminal.
+/// How often a line shows the loss where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
 
 /// Shows how steps go by, and whatever else there is to say.

@@ -253,8 +253,8 @@ impl Info {
                 .as_ref()
                 .map_or("none".to_owned(), HeadInfo::describe),
         ));
-        let told = self.training.notes();
-        lines.extend(told.into_iter().map(|note| ("training", note)));
+        let notes = self.training.notes();
+        lines.extend(notes.into_iter().map(|note| ("training", note)));
         if let Some(calibration) = &self.calibration {
             lines.push(("calibration", calibration.clone()));
         }

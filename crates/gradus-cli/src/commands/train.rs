@@ -1,4 +1,4 @@
-//! `gradus train`: carry out a recipe.
+//! `gradus train`: train by a recipe.
 
 use crate::context::Context;
 use crate::exit::Failure;

@@ -1,4 +1,4 @@
-//! Same bits whatever the company and the number of threads.
+//! Same bits in any batch and on any number of threads.
 
 use crate::support::{Places, batch, values};
 use gradus_kernels::dropout::{Dropout, mix64};

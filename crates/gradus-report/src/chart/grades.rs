@@ -22,11 +22,11 @@ pub(crate) fn scatter(
         chart.draw_series(points.iter().map(dot))?;
         const ACROSS: u32 = 240;
         let at = |i: u32| x.start + (x.end - x.start) * f64::from(i) / f64::from(ACROSS);
-        let told: Vec<_> = (0..=ACROSS)
+        let predicted: Vec<_> = (0..=ACROSS)
             .map(|i| (at(i), calibration.apply(at(i))))
             .collect();
         let line = |of: &dyn Fn(&gradus::calibration::Calibrated) -> f64| -> Vec<(f64, f64)> {
-            told.iter().map(|(x, t)| (*x, of(t))).collect()
+            predicted.iter().map(|(x, t)| (*x, of(t))).collect()
         };
         let middle = series(1).stroke_width(3);
         chart.draw_series(LineSeries::new(line(&|t| t.grade), middle))?;

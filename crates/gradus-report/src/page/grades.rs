@@ -253,18 +253,18 @@ impl<'a> Graded<'a> {
         for &gold in &grades {
             let here = self.predicted.iter().zip(&self.gold);
             let here = here.filter(|(_, g)| g.round() as i64 == gold);
-            let told: Vec<i64> = here.map(|(p, _)| p.round() as i64).collect();
+            let predicted: Vec<i64> = here.map(|(p, _)| p.round() as i64).collect();
             let mut row = vec![Cell::number(gold.to_string())];
             for &grade in &grades {
-                let count = told.iter().filter(|t| **t == grade).count();
-                let share = count as f64 / told.len().max(1) as f64;
+                let count = predicted.iter().filter(|t| **t == grade).count();
+                let share = count as f64 / predicted.len().max(1) as f64;
                 row.push(
                     Cell::number(count.to_string())
                         .tint(share)
                         .best(gold == grade),
                 );
             }
-            row.push(Cell::number(told.len().to_string()));
+            row.push(Cell::number(predicted.len().to_string()));
             rows.push(row);
         }
         let caption = format!(
@@ -316,16 +316,16 @@ impl<'a> Graded<'a> {
             else {
                 continue;
             };
-            let told: Vec<_> = scores.iter().map(|&s| self.calibration.apply(s)).collect();
+            let predicted: Vec<_> = scores.iter().map(|&s| self.calibration.apply(s)).collect();
             let gold: Vec<f64> = task.iter().map(|p| p.label).collect();
             let n = gold.len().max(1) as f64;
-            let held = told
+            let held = predicted
                 .iter()
                 .zip(&gold)
                 .filter(|(t, g)| (t.low..=t.high).contains(g))
                 .count();
-            let width = told.iter().map(|t| t.high - t.low).sum::<f64>() / n;
-            let grades: Vec<f64> = told.iter().map(|t| t.grade).collect();
+            let width = predicted.iter().map(|t| t.high - t.low).sum::<f64>() / n;
+            let grades: Vec<f64> = predicted.iter().map(|t| t.grade).collect();
             rows.push(vec![
                 Cell::text(&task.name),
                 Cell::number(gold.len().to_string()),

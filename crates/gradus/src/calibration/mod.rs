@@ -77,7 +77,7 @@ pub struct Calibration {
     pub bands: Vec<Band>,
 }
 
-/// A pair's grade as a calibration tells it.
+/// A pair's grade by a calibration.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Calibrated {
     /// The grade.

@@ -34,14 +34,14 @@ fn new_pairs_lie_within_their_intervals_as_often_as_stated() {
     let (scores, grades) = pairs(1, 2000);
     let calibration = fit(&scores, &grades).unwrap();
     let (scores, grades) = pairs(100, 5000);
-    let told: Vec<Calibrated> = scores.iter().map(|&s| calibration.apply(s)).collect();
+    let calibrated: Vec<Calibrated> = scores.iter().map(|&s| calibration.apply(s)).collect();
     let within = |low: f64, high: f64| {
         let chosen: Vec<_> = (0..scores.len())
             .filter(|&i| (low..high).contains(&scores[i]))
             .collect();
         let hits = chosen
             .iter()
-            .filter(|&&i| (told[i].low..=told[i].high).contains(&grades[i]));
+            .filter(|&&i| (calibrated[i].low..=calibrated[i].high).contains(&grades[i]));
         hits.count() as f64 / chosen.len() as f64
     };
     assert!(
@@ -54,7 +54,10 @@ fn new_pairs_lie_within_their_intervals_as_often_as_stated() {
         let share = within(part.0, part.1);
         assert!((0.72..0.88).contains(&share), "{part:?}: {share}");
     }
-    let error = told.iter().zip(&grades).map(|(t, g)| (t.grade - g).abs());
+    let error = calibrated
+        .iter()
+        .zip(&grades)
+        .map(|(t, g)| (t.grade - g).abs());
     let error = error.sum::<f64>() / grades.len() as f64;
     let stated = calibration.mean_absolute_error;
     assert!(
@@ -66,8 +69,11 @@ fn new_pairs_lie_within_their_intervals_as_often_as_stated() {
 #[test]
 fn few_pairs_give_an_interval_of_all_grades() {
     let two = fit(&[0.1, 0.9], &[1.0, 4.0]).unwrap();
-    let told = two.apply(0.5);
-    assert_eq!((told.grade, told.low, told.high), (2.5, 0.0, 5.0));
+    let calibrated = two.apply(0.5);
+    assert_eq!(
+        (calibrated.grade, calibrated.low, calibrated.high),
+        (2.5, 0.0, 5.0)
+    );
     let nothing = two.apply(f64::NAN);
     assert!(nothing.grade.is_nan() && (nothing.low, nothing.high) == (0.0, 5.0));
 }
@@ -195,9 +201,9 @@ proptest! {
         };
         let mut at = at;
         at.sort_by(f64::total_cmp);
-        let told: Vec<Calibrated> = at.iter().map(|&s| calibration.apply(s)).collect();
-        prop_assert!(told.is_sorted_by(|a, b| a.grade <= b.grade));
-        for t in &told {
+        let calibrated: Vec<Calibrated> = at.iter().map(|&s| calibration.apply(s)).collect();
+        prop_assert!(calibrated.is_sorted_by(|a, b| a.grade <= b.grade));
+        for t in &calibrated {
             prop_assert!(0.0 <= t.low && t.low <= t.grade && t.grade <= t.high && t.high <= 5.0);
         }
     }

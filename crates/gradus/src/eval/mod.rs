@@ -3,7 +3,7 @@
 //! A [`Suite`] holds the seven STS [`Task`]s of the published tables (and any
 //! added from a [`Source`](crate::data::Source)); [`Suite::evaluate`] asks an
 //! [`Embedder`] for vectors and gives [`SuiteScores`]; a [`Report`] shows
-//! those of one or more models. [`Geometry`] tells how the vectors are spread,
+//! those of one or more models. [`Geometry`] says how the vectors are spread,
 //! which shows a collapse before the scores do.
 
 mod bootstrap;

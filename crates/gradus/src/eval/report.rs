@@ -17,7 +17,7 @@ pub struct ModelScores {
     /// Its scores.
     #[serde(flatten)]
     pub scores: SuiteScores,
-    /// How it was trained, where its folder tells.
+    /// How it was trained, where its folder says so.
     #[serde(default, skip_serializing_if = "Provenance::is_unknown")]
     pub training: Provenance,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{is_there, read_json};
 use crate::Result;
 
-/// What a model's folder tells of its training.
+/// What a model's folder says of its training.
 const FILE: &str = "gradus_training.json";
 
 /// The training runs behind a model.
@@ -68,7 +68,7 @@ pub struct SetOverlap {
 }
 
 impl Provenance {
-    /// Reads what a model's folder tells; nothing where it tells nothing.
+    /// Reads what a model's folder says; nothing where it says nothing.
     ///
     /// # Errors
     /// [`ModelError`](super::ModelError) where the file is damaged.

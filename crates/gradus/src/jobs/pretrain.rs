@@ -35,7 +35,7 @@ pub struct Settings {
     pub overwrite: bool,
 }
 
-/// Begins a pretraining and carries it to its end.
+/// Begins a pretraining and runs it to its end.
 ///
 /// # Errors
 /// Where settings, texts or model cannot be used, or something else is in the run's

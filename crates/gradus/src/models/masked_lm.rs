@@ -9,7 +9,7 @@ use gradus_kernels::{Backend, LayerNormOutput, Packed, Sequence};
 use std::path::Path;
 use std::sync::Arc;
 
-/// An encoder with the head that tells masked tokens. Only masked positions go
+/// An encoder with the masked-language-model head. Only masked positions go
 /// through the head.
 pub struct MaskedLm<B: Backend> {
     encoder: SentenceEncoder<B>,
@@ -153,7 +153,7 @@ impl<B: Backend> MaskedLm<B> {
         }
     }
 
-    /// How well the model tells the tokens of a batch, without dropout.
+    /// How well the model predicts the masked tokens of a batch, without dropout.
     pub fn score(&self, batch: &MaskedBatch) -> Score {
         self.encoder.backend().enter(|| {
             if batch.rows.is_empty() {

@@ -103,7 +103,7 @@ impl<B: Backend> SentenceEncoder<B> {
         }
         let layout = Layout::with_mlm_head(&folder.config, &folder.modules.dense);
         let (mut model, headless) = Self::assemble(folder, layout, backend)?;
-        // Masked tokens are told in texts as they are.
+        // Masked tokens are predicted in texts as they are.
         model.tokenizer.set_template(None);
         let named = model.layout.named().iter();
         for named in named.filter(|n| headless && is_of_mlm_head(&n.name)) {

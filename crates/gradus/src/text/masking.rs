@@ -1,7 +1,7 @@
 use crate::text::Vocabulary;
 use gradus_kernels::dropout::mix64;
 
-/// Which tokens are to be told, and what stands in their place: as in BERT, of
+/// Which tokens are to be predicted, and what stands in their place: as in BERT, of
 /// those chosen 80 % are masked, 10 % replaced by random tokens and 10 % left
 /// (Devlin et al. 2019, section 3.1 and appendix A.1).
 ///
@@ -20,7 +20,7 @@ pub struct Masking<'a> {
 pub struct Masked {
     /// Its tokens.
     pub ids: Vec<u32>,
-    /// The places that are to be told, in order, with the tokens that stood
+    /// The places to be predicted, in order, with the tokens that stood
     /// there.
     pub targets: Vec<(u32, u32)>,
 }

@@ -75,7 +75,7 @@ pub enum Standing {
     Other,
 }
 
-/// Is told what a training run does. Every method does nothing by default.
+/// Hears what a training run does. Every method does nothing by default.
 pub trait TrainingObserver: Observer {
     /// A stage begins, or goes on.
     fn stage(&mut self, _stage: StageStart<'_>) {}

@@ -1,4 +1,4 @@
-//! `run.json`: on what a run was carried out, how long it took, how it ended.
+//! `run.json`: where a run was done, how long it took, how it ended.
 
 use super::{RunDescription, TrainError};
 use crate::util::atomic::write_bytes;

@@ -163,7 +163,7 @@ impl RunFolder {
         }
     }
 
-    /// The latest checkpoint that can be read; `warn` is told what is wrong with
+    /// The latest checkpoint that can be read; `warn` hears what is wrong with
     /// later ones.
     ///
     /// # Errors

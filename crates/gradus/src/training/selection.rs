@@ -108,17 +108,17 @@ mod tests {
     }
 
     #[test]
-    fn zero_gradients_are_told_where_they_are_many() {
-        let told = |zero_steps, step| {
+    fn zero_gradients_are_warned_of_where_they_are_many() {
+        let warned = |zero_steps, step| {
             let state = State {
                 zero_steps,
                 ..state(step)
             };
             without_gradient("s", &state, "look at the data")
         };
-        assert_eq!(told(0, 4), None);
-        assert_eq!(told(1, 4), None);
-        assert!(told(2, 4).unwrap().contains("2 of 4"));
-        assert!(told(4, 4).unwrap().ends_with("look at the data"));
+        assert_eq!(warned(0, 4), None);
+        assert_eq!(warned(1, 4), None);
+        assert!(warned(2, 4).unwrap().contains("2 of 4"));
+        assert!(warned(4, 4).unwrap().ends_with("look at the data"));
     }
 }

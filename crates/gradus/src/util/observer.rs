@@ -1,4 +1,4 @@
-//! How long work tells whoever waits for it where it stands.
+//! The observer of long work.
 
 use crate::{Error, Result};
 use std::path::Path;

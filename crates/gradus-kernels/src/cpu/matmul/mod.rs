@@ -3,7 +3,7 @@
 //!
 //! A row of a result is summed over its terms in order, whatever rows are
 //! computed with it and on however many threads, so its bits do not depend on
-//! its company.
+//! what else is in the batch.
 
 #![allow(unsafe_code)]
 

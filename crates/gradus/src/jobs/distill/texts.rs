@@ -14,9 +14,9 @@ pub const HELD_OUT: &str = "held-out.txt";
 
 /// One text in so many is held out, within the bounds below.
 const ONE_IN: usize = 50;
-/// Fewer tell nothing.
+/// Fewer give no figure.
 const LEAST: usize = 20;
-/// More tell hardly more, and take time at every evaluation.
+/// More add little, and take time at every evaluation.
 const MOST: usize = 2000;
 
 /// Different texts, some of them held out.

@@ -1,4 +1,4 @@
-//! What a sweep carries out: every combination of some values, in every recipe.
+//! The runs of a sweep: every combination of some values, in every recipe.
 
 use crate::training::TrainError;
 use crate::util::content_hash::hex;
@@ -109,12 +109,12 @@ impl Row {
     }
 }
 
-/// All that a sweep carries out.
+/// All runs of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grid {
     /// Every combination, the last axis moving fastest.
     pub rows: Vec<Row>,
-    /// Each row is carried out with each.
+    /// Each row is run with each.
     pub seeds: Vec<u64>,
 }
 

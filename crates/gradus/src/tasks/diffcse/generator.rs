@@ -37,14 +37,14 @@ impl<B: Backend> Generator<B> {
     ///
     /// # Errors
     /// As [`MaskedLm::load`]; [`ModelError::Unsupported`] for a model
-    /// without the head that tells masked tokens.
+    /// without the masked-language-model head.
     pub fn load(root: &Path, backend: Arc<B>) -> Result<Self> {
         let model = MaskedLm::load_beside(root, backend, 0)?;
         if model.has_fresh_head() {
             return Err(ModelError::Unsupported {
                 path: root.to_path_buf(),
                 what: "generator".into(),
-                found: "weights without the head that tells masked tokens".into(),
+                found: "weights without the masked-language-model head".into(),
                 supported: "masked language models such as distilbert-base-uncased, and models of `gradus pretrain`".into(),
             }
             .into());

@@ -10,9 +10,9 @@ pub struct DifferenceScore {
     pub tokens: usize,
     /// Of which were others than in the text.
     pub replaced: usize,
-    /// Of these, how many it told.
+    /// Of these, how many the discriminator found.
     pub correct_on_replaced: usize,
-    /// How many of the rest it told.
+    /// How many of the rest it took for original.
     pub correct_on_original: usize,
     /// Tokens that were masked.
     pub masked: usize,
@@ -44,10 +44,10 @@ pub struct DifferenceReport {
     /// The share of the tokens that were replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<f64>,
-    /// The share of those that the discriminator told.
+    /// The share of those that the discriminator found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy_on_replaced: Option<f64>,
-    /// The share of the others that it told.
+    /// The share of the others that it took for original.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy_on_kept: Option<f64>,
 }

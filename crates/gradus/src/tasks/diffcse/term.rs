@@ -184,10 +184,10 @@ impl<B: Backend> DifferencePrediction<B> {
                     .gradients(batch, &first, &classes, scale, Some(dropout), grads);
             for (scored, class) in scored.iter().zip(&classes) {
                 term.score.loss += scored.loss / divisor;
-                let told = usize::from(scored.correct);
+                let correct = usize::from(scored.correct);
                 match *class {
-                    REPLACED => term.score.correct_on_replaced += told,
-                    _ => term.score.correct_on_original += told,
+                    REPLACED => term.score.correct_on_replaced += correct,
+                    _ => term.score.correct_on_original += correct,
                 }
             }
             let dim = vectors.dim();

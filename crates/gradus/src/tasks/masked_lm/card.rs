@@ -27,11 +27,12 @@ pub(crate) fn card(
     let settings = toml::to_string(settings).unwrap_or_default();
     format!(
         "---\npipeline_tag: fill-mask\ntags: [gradus]\n---\n\n# {origin}\n\n\
-         The folder is in sentence-transformers' layout; its weights have the head that tells \
-         masked tokens. It is no model of sentence similarity yet: train it on pairs.\n\n\
-         {} steps of {} ({:.2} epochs), {:.0} % of the tokens{words} to be told. On {} texts \
-         held out it tells {:.2} % of {} masked tokens, with a loss of {:.4} nats.\n\n\
-         ## Data\n\n{} texts, {} tokens:\n\n{texts}\n## PretrainingSettings\n\n```toml\n{settings}```\n",
+         The folder is in sentence-transformers' layout; its weights have the \
+         masked-language-model head. It is no model of sentence similarity yet: train it on \
+         pairs.\n\n\
+         {} steps of {} ({:.2} epochs), {:.0} % of the tokens{words} masked. On {} held-out \
+         texts: masked-token accuracy {:.2} % ({} tokens), loss {:.4} nats.\n\n\
+         ## Data\n\n{} texts, {} tokens:\n\n{texts}\n## Settings\n\n```toml\n{settings}```\n",
         held_out.step,
         plan.steps,
         held_out.step as f64 / plan.steps_per_epoch as f64,

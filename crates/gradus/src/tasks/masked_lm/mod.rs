@@ -1,7 +1,7 @@
 //! Pretraining: a BERT learns, from plain text, to predict the tokens that were
 //! masked (Devlin et al. 2019).
 //!
-//! [`PretrainingSettings`] are the whole run, [`Pretraining`] carries it out, from a model folder
+//! [`PretrainingSettings`] are the whole run, [`Pretraining`] does it, from a model folder
 //! that may be fresh ([`write_fresh`](crate::models::write_fresh)) to one that
 //! the rest of this crate takes as it is.
 

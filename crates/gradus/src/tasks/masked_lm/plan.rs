@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub struct PretrainingPlan {
     /// The model it goes on from; `None` for a fresh one.
     pub from: Option<String>,
-    /// All parameters, those of the head that tells masked tokens included.
+    /// All parameters, those of the masked-language-model head included.
     pub parameters: usize,
     /// Vocabulary of the vocabulary.
     pub vocabulary: usize,
@@ -35,7 +35,7 @@ pub struct PretrainingPlan {
     pub warmup_steps: u64,
     /// The highest learning rate.
     pub peak_rate: f64,
-    /// The share of the tokens to be told.
+    /// The share of the tokens that are masked and predicted.
     pub mask_rate: f64,
     /// Whether words are masked as a whole.
     pub whole_words: bool,
@@ -45,14 +45,14 @@ pub struct PretrainingPlan {
     pub seconds: Option<f64>,
 }
 
-/// How well masked tokens of texts held out are told.
+/// How well masked tokens of held-out texts are predicted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HeldOutScores {
     /// Optimizer steps done.
     pub step: u64,
     /// The mean cross-entropy in nats.
     pub loss: f64,
-    /// The share of masked tokens told right.
+    /// The share of masked tokens predicted right.
     pub masked_accuracy: f64,
     /// How many were masked: the same ones every time.
     pub masked: usize,

@@ -46,7 +46,7 @@ pub struct PretrainingSettings {
     /// Dropout, where not the model's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f32>,
-    /// The share of the tokens that are to be told.
+    /// The share of the tokens that are masked and predicted.
     pub mask_rate: f64,
     /// Whether the pieces of a word are masked together.
     pub whole_words: bool,

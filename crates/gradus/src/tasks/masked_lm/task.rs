@@ -49,7 +49,7 @@ pub struct PretrainingSummary {
     pub seconds: f64,
 }
 
-/// A pretraining made ready to be carried out.
+/// A pretraining, prepared.
 pub struct Pretraining<B: Backend> {
     settings: PretrainingSettings,
     model: MaskedLm<B>,
@@ -453,7 +453,7 @@ fn mask_of<B: Backend>(model: &MaskedLm<B>, vocabulary: &Vocabulary) -> Result<u
     let encoder = model.encoder();
     let message = match vocabulary.mask() {
         Some(mask) if vocabulary.len() <= encoder.config().vocab_size => return Ok(mask),
-        Some(_) => "it has more pieces than the model's vocabulary; they do not belong together",
+        Some(_) => "it has more tokens than the model's vocabulary; they do not belong together",
         None => "it has neither `[MASK]` nor `<mask>`, which pretraining needs; choose another",
     };
     Err(ModelError::Tokenizer {

@@ -1,5 +1,5 @@
 //! What a run encodes once: the texts of stages that leave the encoder alone, and
-//! those that teachers are asked for. Only what the stage's steps will see.
+//! those that teachers encode. Only what the stage's steps will see.
 
 use super::Similarity;
 use super::stage::Prepared;
@@ -68,7 +68,7 @@ pub(crate) fn texts_of(rows: &[u32], width: usize, columns: usize, examples: &[u
 }
 
 impl Prepared {
-    /// The texts that its teachers are asked for.
+    /// The texts that its teachers encode.
     pub(crate) fn texts_for_teachers(&self) -> Vec<Numbered<'_>> {
         let texts = self.for_teachers.iter();
         texts.map(|(n, text)| (*n, text.as_str())).collect()

@@ -31,12 +31,12 @@ pub(crate) struct Prepared {
     pub labels: Vec<f64>,
     pub weights: Vec<f32>,
     pub tolerances: Vec<Option<f32>>,
-    /// The texts that the stage's teachers are asked for, by their numbers: the
+    /// The texts that the stage's teachers encode, by their numbers: the
     /// first of each example that a step will see.
     pub for_teachers: Vec<(u32, String)>,
     /// The texts that are encoded once, where the encoder is frozen.
     pub encoded: Vec<u32>,
-    /// What each teacher makes of them, once it was asked.
+    /// Each teacher's vectors of them, once computed.
     pub teachers: Vec<TeacherVectors>,
     pub schedule: Schedule,
     pub groups: ParameterGroups,
@@ -114,7 +114,7 @@ impl Prepared {
             true => seen_texts(examples.columns),
             false => vec![],
         };
-        let asked = match settings.teachers.is_empty() {
+        let by_teachers = match settings.teachers.is_empty() {
             true => vec![],
             false => seen_texts(1),
         };
@@ -126,7 +126,7 @@ impl Prepared {
             seconds: None,
         };
         let teachers = settings.teachers.iter();
-        let teachers = teachers.map(|t| encoding(Some(&t.model), &asked));
+        let teachers = teachers.map(|t| encoding(Some(&t.model), &by_teachers));
         let own = frozen.then(|| encoding(None, &encoded));
         let plan = StagePlan {
             encodings: own.into_iter().chain(teachers).collect(),
@@ -184,7 +184,7 @@ impl Prepared {
             tolerances: examples.tolerances,
             for_teachers: {
                 let text = |n: u32| (n, examples.texts[n as usize].clone());
-                asked.into_iter().map(text).collect()
+                by_teachers.into_iter().map(text).collect()
             },
             encoded,
             teachers: vec![],
