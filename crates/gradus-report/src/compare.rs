@@ -9,7 +9,7 @@ const SEED: u64 = 1;
 /// Spearman's correlation of the cosines on each task, and their average over
 /// the tasks that count in it. `None` where it does not exist.
 pub(crate) fn scores(suite: &Suite, pair_scores: &[PairScores]) -> (Vec<Option<f64>>, Option<f64>) {
-    let of = |(task, pair_scores): (&gradus::eval::Task, &PairScores)| {
+    let of = |(task, pair_scores): (&gradus::eval::EvalTask, &PairScores)| {
         let grades: Vec<f64> = task.iter().map(|p| p.label).collect();
         spearman(&pair_scores.cosines, &grades).value()
     };

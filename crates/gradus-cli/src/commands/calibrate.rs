@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::pair_options::{LabelOptions, PairOptions};
 use gradus::Error;
 use gradus::calibration::{COVERAGE, RawScore};
-use gradus::jobs::calibrate::{Settings, calibrate};
+use gradus::jobs::calibrate::{CalibrateSettings, calibrate};
 use gradus::util::Observer;
 use std::path::PathBuf;
 
@@ -69,13 +69,13 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut console = context.console();
-    let settings = Settings {
+    let settings = CalibrateSettings {
         scale: args.scale,
         score: args.score,
         coverage: args.coverage,
         output: args.output,
         overwrite: args.overwrite,
-        ..Settings::new(args.model, args.reading.graded(&args.pairs, &args.labels)?)
+        ..CalibrateSettings::new(args.model, args.reading.graded(&args.pairs, &args.labels)?)
     };
     let fitted = calibrate(&settings, &context.environment, &mut console)?;
     fitted.notes.iter().for_each(|note| console.note(note));

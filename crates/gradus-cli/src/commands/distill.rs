@@ -10,7 +10,7 @@ use crate::reporter::ProgressReporter;
 use crate::run_length_args::RunLengthArgs;
 use gradus::data::Source;
 use gradus::jobs::distill::{
-    Distillation, FreshLayers, Imitation, Layers, Plan, Settings, StudentState, Students,
+    DistillSettings, Distillation, FreshLayers, Imitation, Layers, Plan, StudentState, Students,
 };
 use gradus::util::words::{duration, thousands};
 use std::path::{Path, PathBuf};
@@ -161,12 +161,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     print_table(&table, &table.text(), args.json)
 }
 
-fn settings(args: &Args) -> Result<Settings, Failure> {
+fn settings(args: &Args) -> Result<DistillSettings, Failure> {
     let (training, length) = (&args.training, &args.training.length);
     let texts = args.texts.iter();
     let texts = texts.map(|text| named(text, &args.pairs, &args.column));
     let dev = args.dev.as_ref().map(|dev| graded(dev, args));
-    Ok(Settings {
+    Ok(DistillSettings {
         teacher: args.teacher.clone().unwrap_or_default(),
         objective: training.objective,
         epochs: training.epochs,
@@ -183,7 +183,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         dev: dev.transpose()?,
         no_tests: args.no_tests,
         texts: texts.collect::<Result<_, _>>()?,
-        ..Settings::default()
+        ..DistillSettings::default()
     })
 }
 
@@ -232,7 +232,7 @@ fn named(name: &str, pairs: &PairOptions, column: &TextOptions) -> Result<Source
 }
 
 /// Says what would be made.
-fn show(plan: &Plan, settings: &Settings) -> Result<(), Failure> {
+fn show(plan: &Plan, settings: &DistillSettings) -> Result<(), Failure> {
     let mut output = Output::open(None)?;
     output.line(&format!(
         "teacher   {}, {} layers of width {}",

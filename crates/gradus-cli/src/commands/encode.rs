@@ -10,7 +10,7 @@ use crate::pair_options::{FormOptions, TextOptions};
 use crate::prompt_options::PromptOptions;
 use gradus::data::Format as DataFormat;
 use gradus::format::PromptChoice;
-use gradus::jobs::encode::{Encoded, Settings, TextReader, Vectors};
+use gradus::jobs::encode::{EncodeSettings, Encoded, TextReader, Vectors};
 use gradus::output::Inputs;
 use gradus::util::Observer;
 use serde::Serialize;
@@ -152,7 +152,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         Role::Query => PromptChoice::Query,
         Role::Document => PromptChoice::Document,
     });
-    let settings = Settings {
+    let settings = EncodeSettings {
         prompt: prompt.or_else(|| args.prompt.choice()),
         width: args.dim.map(|dim| dim as usize),
         normalize: args.normalize,

@@ -8,7 +8,7 @@ use crate::pair_options::{LabelOptions, PairOptions};
 use crate::prompt_options::PromptOptions;
 use gradus::data::{Known, TextVariant};
 use gradus::eval::{Aggregation, Metric, View};
-use gradus::jobs::eval::{Evaluation, Settings};
+use gradus::jobs::eval::{EvalSettings, ModelEvaluation};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -107,7 +107,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut console = context.console();
     let pairs = args.pairs.iter();
     let pairs = pairs.map(|path| args.reading.graded(path, &args.labels));
-    let settings = Settings {
+    let settings = EvalSettings {
         text: args.text,
         tasks: match args.only_pairs {
             true => vec![],
@@ -115,9 +115,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         },
         pairs: pairs.collect::<Result<_, _>>()?,
         prompt: args.prompt.choice(),
-        ..Settings::new(args.models)
+        ..EvalSettings::new(args.models)
     };
-    let evaluation = Evaluation::prepare(&settings, &context.environment, &mut console)?;
+    let evaluation = ModelEvaluation::prepare(&settings, &context.environment, &mut console)?;
     let inputs = evaluation.inputs();
     let mut output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
     let report = evaluation.run(&context.environment, &mut console)?;

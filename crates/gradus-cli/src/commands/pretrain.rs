@@ -7,7 +7,7 @@ use crate::pair_options::{PairOptions, TextOptions};
 use crate::reporter::ProgressReporter;
 use crate::run_length_args::RunLengthArgs;
 use gradus::data::{Format, RowKind, Source};
-use gradus::jobs::pretrain::{self, Settings, Vocabulary};
+use gradus::jobs::pretrain::{self, PretrainSettings, VocabularySource};
 use gradus::models::FreshModel;
 use gradus::tasks::masked_lm::PretrainingSettings;
 use std::path::{Path, PathBuf};
@@ -131,11 +131,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let summary = match &args.resume {
         Some(root) => pretrain::resume(root, environment, &mut reporter)?,
         None => {
-            let settings = Settings {
+            let settings = PretrainSettings {
                 training: training(&args)?,
                 vocabulary: match args.sizes.tokenizer {
-                    Some(model) => Vocabulary::Of(model),
-                    None => Vocabulary::Learned(args.sizes.vocab),
+                    Some(model) => VocabularySource::Of(model),
+                    None => VocabularySource::Learned(args.sizes.vocab),
                 },
                 root: args.output.unwrap_or_default(),
                 overwrite: args.overwrite,

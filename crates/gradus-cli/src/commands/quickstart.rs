@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::reporter::ProgressReporter;
 use gradus::eval::View;
-use gradus::jobs::quickstart::{self, Settings};
+use gradus::jobs::quickstart::{self, QuickstartSettings};
 use gradus::util::Observer;
 use gradus::util::words::duration;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let outcome = match &args.resume {
         Some(root) => quickstart::resume(root, environment, &mut reporter)?,
         None => {
-            let settings = Settings {
+            let settings = QuickstartSettings {
                 root: args.output,
                 model: args.model,
                 embedded: args.embedded,

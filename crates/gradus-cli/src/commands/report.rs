@@ -7,7 +7,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
-use gradus::eval::{Suite, Task};
+use gradus::eval::{EvalTask, Suite};
 use gradus::jobs::Observed;
 use gradus::output::Inputs;
 use gradus::recipe::Recipe;
@@ -163,7 +163,7 @@ fn tasks(list: &str) -> Result<Vec<Known>, Failure> {
 fn suite(known: &[Known], text: TextVariant, context: &Context) -> gradus::Result<Suite> {
     let mut tasks = Vec::with_capacity(known.len());
     for &known in known {
-        let mut task = Task::known(&context.environment.data, known, Split::Test, text)?;
+        let mut task = EvalTask::known(&context.environment.data, known, Split::Test, text)?;
         task.in_average = true;
         tasks.push(task);
     }

@@ -7,12 +7,12 @@ use crate::output::{Output, print_table};
 use crate::reporter::ProgressReporter;
 use gradus::data::Known;
 use gradus::jobs::TestSets;
-use gradus::jobs::sweep::{CellState, Settings, Sweep};
+use gradus::jobs::sweep::{CellState, Sweep, SweepSettings};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Every combination of the --grid values is trained with every seed, each in a \
-folder of its own below the sweep's. Settings are compared on the dev set, and \
+folder of its own below the sweep's. SweepSettings are compared on the dev set, and \
 only shown on the test sets. A sweep that was stopped goes on where it was when \
 the same command is given again; a larger grid runs only what is new. Several \
 recipes are compared with each other in one table.
@@ -91,7 +91,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             Sweep::resume(root, tests, environment, &mut reporter)?
         }
         None => {
-            let settings = Settings {
+            let settings = SweepSettings {
                 grid: args.grid,
                 seeds: args.seeds,
                 set: args.set,
@@ -100,7 +100,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 no_tests: args.no_tests,
                 tasks: args.tasks,
                 keep_models: args.keep_models,
-                ..Settings::new(&args.recipes)?
+                ..SweepSettings::new(&args.recipes)?
             };
             Sweep::prepare(settings, args.output, environment)?
         }

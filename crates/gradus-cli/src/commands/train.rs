@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::prompt_options::PromptOptions;
 use crate::reporter::ProgressReporter;
-use gradus::jobs::train::{self, Settings, Trained};
+use gradus::jobs::train::{self, TrainSettings, Trained};
 use gradus::util::Observer;
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let trained = train::resume(root, environment, &mut reporter)?;
         return show(&trained, &mut reporter);
     }
-    let mut settings = Settings {
+    let mut settings = TrainSettings {
         recipe: args.recipe.unwrap_or_default(),
         set: args.set,
         output: args.output,

@@ -12,7 +12,7 @@ use crate::Result;
 /// How a data set is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Layout {
+pub enum SetLayout {
     /// As released, with its subsets.
     Released,
     /// As `gradus pull` writes what the hub has: one unnamed subset.
@@ -23,7 +23,7 @@ pub enum Layout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     /// How it is stored.
-    pub layout: Layout,
+    pub layout: SetLayout,
     /// Each subset's name (empty for the only one) and file.
     pub files: Vec<(String, PairFile)>,
 }
@@ -197,7 +197,7 @@ impl Known {
             for (_, file) in &mut released {
                 file.path = root.path().join(&file.path);
             }
-            let layout = Layout::Released;
+            let layout = SetLayout::Released;
             let files = released;
             return Ok(Located { layout, files });
         }
@@ -206,7 +206,7 @@ impl Known {
         for mut file in pulled {
             file.path = root.path().join(&file.path);
             if file.path.is_file() {
-                let layout = Layout::Hub;
+                let layout = SetLayout::Hub;
                 let files = vec![(String::new(), file)];
                 return Ok(Located { layout, files });
             }

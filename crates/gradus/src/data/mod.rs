@@ -51,7 +51,7 @@ pub use jsonl::JsonReader;
 pub use known::{Known, Split, TextVariant};
 pub use labels::{LabelMap, Rounding};
 pub use lines::{Lines, MAX_LINE};
-pub use locate::{Layout, Located, Subset};
+pub use locate::{Located, SetLayout, Subset};
 pub use overlap::{Matching, PairIndex};
 pub use pair::GradedPair;
 pub use quoting::Quoting;

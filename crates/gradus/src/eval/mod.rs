@@ -1,6 +1,6 @@
 //! Evaluation: how well a model's similarities follow people's grades.
 //!
-//! A [`Suite`] holds the seven STS [`Task`]s of the published tables (and any
+//! A [`Suite`] holds the seven STS [`EvalTask`]s of the published tables (and any
 //! added from a [`Source`](crate::data::Source)); [`Suite::evaluate`] asks an
 //! [`Embedder`] for vectors and gives [`SuiteScores`]; a [`Report`] shows
 //! those of one or more models. [`Geometry`] says how the vectors are spread,
@@ -22,4 +22,4 @@ pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};
 pub use pair_scores::PairScores;
 pub use report::{ModelScores, Report, View, partial_average};
 pub use sts::{Aggregated, Aggregation, Metric, Scores, SubsetScores, SuiteScores, TaskScores};
-pub use tasks::{Suite, Task};
+pub use tasks::{EvalTask, Suite};

@@ -11,7 +11,7 @@ use crate::util::interned::Interned;
 use serde::{Deserialize, Serialize};
 
 use super::embedder::embed_all;
-use super::{Correlation, Embedder, Suite, Task, pearson, spearman};
+use super::{Correlation, Embedder, EvalTask, Suite, pearson, spearman};
 use crate::Result;
 use crate::data::{GradedPair, TextVariant};
 use crate::embeddings::cosine;
@@ -159,7 +159,7 @@ impl Aggregated {
     }
 }
 
-impl Task {
+impl EvalTask {
     /// The scores of any similarity on this task.
     pub fn score(&self, mut similarity: impl FnMut(&GradedPair) -> f64) -> TaskScores {
         let (mut similarities, mut grades) = (Vec::new(), Vec::new());
@@ -211,15 +211,15 @@ impl Suite {
     }
 
     /// The same, and the cosines of each task's pairs in the order of
-    /// [`Task::iter`].
+    /// [`EvalTask::iter`].
     ///
     /// # Errors
     /// Those of the embedder.
     pub fn evaluate_pairs(&self, embedder: &dyn Embedder) -> Result<(SuiteScores, Vec<Vec<f64>>)> {
         let vectors = Vectors::of(self.tasks.iter(), embedder)?;
-        let of_task = |task: &Task| task.iter().map(|pair| vectors.cosine(pair)).collect();
+        let of_task = |task: &EvalTask| task.iter().map(|pair| vectors.cosine(pair)).collect();
         let similarities: Vec<Vec<f64>> = self.tasks.iter().map(of_task).collect();
-        let score = |(task, similarities): (&Task, &Vec<f64>)| {
+        let score = |(task, similarities): (&EvalTask, &Vec<f64>)| {
             let mut next = similarities.iter().copied();
             task.score(|_| next.next().unwrap_or(0.0))
         };
@@ -254,9 +254,9 @@ struct Vectors<'a> {
 }
 
 impl<'a> Vectors<'a> {
-    fn of(tasks: impl Iterator<Item = &'a Task>, embedder: &dyn Embedder) -> Result<Self> {
+    fn of(tasks: impl Iterator<Item = &'a EvalTask>, embedder: &dyn Embedder) -> Result<Self> {
         let mut texts = Interned::default();
-        for pair in tasks.flat_map(Task::iter) {
+        for pair in tasks.flat_map(EvalTask::iter) {
             texts.place(&pair.first);
             texts.place(&pair.second);
         }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::data::{DataRoot, GradedPair, Known, Layout, Source, Split, Subset, TextVariant};
+use crate::data::{DataRoot, GradedPair, Known, SetLayout, Source, Split, Subset, TextVariant};
 
 /// Graded pairs to score a model on, in one or more subsets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Task {
+pub struct EvalTask {
     /// As tables head its column.
     pub name: String,
     /// The text that its pairs really have.
@@ -25,14 +25,14 @@ pub struct Task {
 /// Tasks that are evaluated together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suite {
-    /// The text variant asked for. A task's own [`Task::text`] says what it
+    /// The text variant asked for. A task's own [`EvalTask::text`] says what it
     /// has.
     pub text: TextVariant,
     /// The tasks, in the order of the report.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<EvalTask>,
 }
 
-impl Task {
+impl EvalTask {
     /// A known data set's split. STS12-16 come in both text variants, the
     /// others as original text only.
     ///
@@ -58,7 +58,7 @@ impl Task {
             in_average: false,
             notes: Vec::new(),
         };
-        if located.layout == Layout::Hub && !known.subsets().is_empty() {
+        if located.layout == SetLayout::Hub && !known.subsets().is_empty() {
             task.notes.push(format!(
                 "{}: read without its subsets, so mean and weighted mean are those of all pairs",
                 task.name
@@ -67,8 +67,8 @@ impl Task {
         let published = known.test_pairs().filter(|_| split == Split::Test);
         if let Some(published) = published.filter(|n| *n != task.pairs()) {
             let remedy = match located.layout {
-                Layout::Hub => format!("; `gradus pull {}` says why", known.name()),
-                Layout::Released => String::new(),
+                SetLayout::Hub => format!("; `gradus pull {}` says why", known.name()),
+                SetLayout::Released => String::new(),
             };
             task.notes.push(format!(
                 "{}: {} pairs where published tables have {published}; not comparable with them{remedy}",
@@ -124,7 +124,7 @@ impl Suite {
     /// The test splits of the seven data sets of the published tables.
     ///
     /// # Errors
-    /// Those of [`Task::known`].
+    /// Those of [`EvalTask::known`].
     pub fn load(root: &DataRoot, text: TextVariant) -> Result<Self> {
         Self::load_some(root, text, &Known::SUITE)
     }
@@ -133,11 +133,11 @@ impl Suite {
     /// the average is over these alone.
     ///
     /// # Errors
-    /// Those of [`Task::known`].
+    /// Those of [`EvalTask::known`].
     pub fn load_some(root: &DataRoot, text: TextVariant, wanted: &[Known]) -> Result<Self> {
         let mut tasks = Vec::with_capacity(wanted.len());
         for known in Known::SUITE.into_iter().filter(|k| wanted.contains(k)) {
-            let mut task = Task::known(root, known, Split::Test, text)?;
+            let mut task = EvalTask::known(root, known, Split::Test, text)?;
             task.in_average = true;
             tasks.push(task);
         }

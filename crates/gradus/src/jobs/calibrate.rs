@@ -5,14 +5,14 @@ use super::{Environment, JobError, Observed};
 use crate::Result;
 use crate::calibration::{COVERAGE, Calibration, RawScore};
 use crate::data::Source;
-use crate::eval::{PairScores, Task};
+use crate::eval::{EvalTask, PairScores};
 use crate::output::Inputs;
 use crate::util::Observer;
 use std::path::{Path, PathBuf};
 
 /// What is calibrated, on what.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct CalibrateSettings {
     /// The model: a folder that is written into, or any model with `output`.
     pub model: String,
     /// Graded pairs.
@@ -41,7 +41,7 @@ pub struct Fitted {
     pub notes: Vec<String>,
 }
 
-impl Settings {
+impl CalibrateSettings {
     /// The usual settings.
     pub fn new(model: impl Into<String>, pairs: Source) -> Self {
         Self {
@@ -88,13 +88,13 @@ impl Settings {
 /// Where pairs or model cannot be used, the grades cannot be fitted, or something
 /// of somebody else is in the way.
 pub fn calibrate(
-    settings: &Settings,
+    settings: &CalibrateSettings,
     environment: &Environment,
     observer: &mut dyn Observer,
 ) -> Result<Fitted> {
     settings.check(environment)?;
     let (source, data) = (&settings.pairs, &environment.data);
-    let task = Task::from_source("pairs", source, Path::new(""), data);
+    let task = EvalTask::from_source("pairs", source, Path::new(""), data);
     let task = task.map_err(JobError::input)?;
     let model = environment.find(&settings.model, observer)?;
     let encoder = environment.load(&model.folder, None, observer)?;

@@ -15,7 +15,7 @@ const WHAT: &str = "encoding texts";
 
 /// How texts are encoded.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {
+pub struct EncodeSettings {
     /// The prompt before every text; by default the model's own.
     pub prompt: Option<PromptChoice>,
     /// So many values of each vector, the first ones; by default all.
@@ -115,7 +115,7 @@ impl Vectors {
     pub fn begin(
         model: &Model,
         texts: TextReader,
-        settings: &Settings,
+        settings: &EncodeSettings,
         environment: &Environment,
         observer: &mut dyn Observer,
     ) -> Result<Self> {

@@ -4,7 +4,7 @@ use super::observed::notes_on_texts;
 use super::{Environment, JobError, Model, Observed};
 use crate::Result;
 use crate::data::{Known, Source, TextVariant};
-use crate::eval::{Report, Suite, Task};
+use crate::eval::{EvalTask, Report, Suite};
 use crate::format::{PromptChoice, Provenance};
 use crate::output::Inputs;
 use crate::util::Observer;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// What is scored, on what.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct EvalSettings {
     /// The models by name, one row of the report each.
     pub models: Vec<String>,
     /// The text of STS12-16.
@@ -27,7 +27,7 @@ pub struct Settings {
 
 /// Models and tasks, both at hand.
 #[derive(Debug)]
-pub struct Evaluation {
+pub struct ModelEvaluation {
     /// The tasks.
     pub suite: Suite,
     /// The models.
@@ -36,7 +36,7 @@ pub struct Evaluation {
     prompt: Option<PromptChoice>,
 }
 
-impl Settings {
+impl EvalSettings {
     /// Models on the seven STS tasks in their original text.
     pub fn new(models: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
@@ -66,21 +66,21 @@ impl Settings {
             if taken(&name) {
                 return Err(JobError::SamePairs(name).into());
             }
-            let task = Task::from_source(name, source, Path::new(""), &environment.data);
+            let task = EvalTask::from_source(name, source, Path::new(""), &environment.data);
             suite.tasks.push(task.map_err(JobError::input)?);
         }
         Ok(suite)
     }
 }
 
-impl Evaluation {
+impl ModelEvaluation {
     /// Reads the tasks and finds the models: what can be wrong shows before the
     /// long work.
     ///
     /// # Errors
     /// Where a data set is not there or cannot be read, or a model cannot be had.
     pub fn prepare(
-        settings: &Settings,
+        settings: &EvalSettings,
         environment: &Environment,
         observer: &mut dyn Observer,
     ) -> Result<Self> {

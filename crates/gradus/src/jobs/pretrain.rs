@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the tokenizer of a fresh model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Vocabulary {
+pub enum VocabularySource {
     /// It is that of a model.
     Of(String),
     /// It is learned from the texts, so many tokens.
@@ -24,11 +24,11 @@ pub enum Vocabulary {
 
 /// What is trained, where.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct PretrainSettings {
     /// The training. Relative paths start where the program runs.
     pub training: PretrainingSettings,
     /// The tokenizer, where a fresh model is made.
-    pub vocabulary: Vocabulary,
+    pub vocabulary: VocabularySource,
     /// The run's folder.
     pub root: PathBuf,
     /// Whether a run that is in the folder is begun anew: what it wrote is removed.
@@ -41,7 +41,7 @@ pub struct Settings {
 /// Where settings, texts or model cannot be used, or something else is in the run's
 /// folder; as [`train`](crate::training::train).
 pub fn pretrain(
-    settings: &Settings,
+    settings: &PretrainSettings,
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<PretrainingSummary> {
@@ -50,7 +50,7 @@ pub fn pretrain(
     training.validate()?;
     let mut inputs = Inputs::new();
     let tokenizer = match &settings.vocabulary {
-        Vocabulary::Of(model) if training.from.is_none() => Some(model),
+        VocabularySource::Of(model) if training.from.is_none() => Some(model),
         _ => None,
     };
     for model in training.from.iter().chain(tokenizer) {
@@ -116,7 +116,7 @@ pub fn resume(
     task.execute(&folder, observer)
 }
 
-impl Settings {
+impl PretrainSettings {
     /// The tokenizer of an untrained model.
     fn tokenizer(
         &self,
@@ -125,11 +125,11 @@ impl Settings {
         observer: &mut dyn Observer,
     ) -> Result<TokenizerFiles> {
         match &self.vocabulary {
-            Vocabulary::Of(model) => {
+            VocabularySource::Of(model) => {
                 let model = environment.find(model, observer)?;
                 Ok(TokenizerFiles::Of(model.folder))
             }
-            Vocabulary::Learned(tokens) => {
+            VocabularySource::Learned(tokens) => {
                 observer.note("learning the vocabulary");
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                 let json = train_word_pieces(&texts, *tokens);

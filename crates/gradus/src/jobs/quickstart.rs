@@ -5,7 +5,7 @@ use super::recipes::prepare_on;
 use super::run_folders::{existing, take};
 use super::{Environment, JobError, Observed};
 use crate::data::{DataError, Known, Source, Split, TextVariant};
-use crate::eval::{Report, Suite, Task};
+use crate::eval::{EvalTask, Report, Suite};
 use crate::models::EncodeOptions;
 use crate::nn::RegressionHead;
 use crate::output::{Claim, Inputs, RunKind};
@@ -50,7 +50,7 @@ const SHOWN: [(&str, &str); 4] = [
 
 /// What is trained, where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct QuickstartSettings {
     /// The run's folder.
     pub root: PathBuf,
     /// The model to start from.
@@ -64,7 +64,7 @@ pub struct Settings {
 
 /// A model before and after training.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct QuickstartResult {
     /// Its scores: the row `before` and the row `after`.
     pub report: Report,
     /// Some pairs, from alike to unlike.
@@ -88,7 +88,7 @@ pub struct ShownPair {
     pub grade: Option<f64>,
 }
 
-impl Default for Settings {
+impl Default for QuickstartSettings {
     fn default() -> Self {
         Self {
             root: "runs/quickstart".into(),
@@ -105,10 +105,10 @@ impl Default for Settings {
 /// Where the model cannot be had, something else is in the folder, or STS data that
 /// is at hand cannot be read; those of training.
 pub fn quickstart(
-    settings: &Settings,
+    settings: &QuickstartSettings,
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
-) -> Result<Outcome> {
+) -> Result<QuickstartResult> {
     let inputs = Inputs::new().with("the model", &settings.model);
     let existing = existing(settings.overwrite);
     let claim = Claim::check(&settings.root, RunKind::Quickstart, existing, &inputs)?;
@@ -130,7 +130,7 @@ pub fn resume(
     root: &Path,
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
-) -> Result<Outcome> {
+) -> Result<QuickstartResult> {
     let (folder, recipe) = Recipe::open_run_of(root, &[RunKind::Quickstart])?;
     observer.resumable(root);
     let job = Quickstart {
@@ -159,7 +159,7 @@ enum Place {
 }
 
 impl Quickstart<'_> {
-    fn run(self, observer: &mut dyn TrainingObserver) -> Result<Outcome> {
+    fn run(self, observer: &mut dyn TrainingObserver) -> Result<QuickstartResult> {
         let (root, environment) = (self.root, self.environment);
         observer.note(&format!("1. the model: {}", self.model));
         let model = environment.find(&self.model, observer)?.folder;
@@ -228,7 +228,7 @@ impl Quickstart<'_> {
                 grade: after.head.as_ref().map(|h| h.grade(new.row(a), new.row(b))),
             }
         });
-        Ok(Outcome {
+        Ok(QuickstartResult {
             pairs: pairs.collect(),
             report: measures.report,
             model: summary.model,
@@ -301,7 +301,7 @@ fn sts_suite(environment: &Environment, observer: &mut dyn Observer) -> Result<O
 /// The test pairs that come with Gradus.
 fn embedded_suite(pairs: &Path, environment: &Environment) -> Result<Suite> {
     let test = Source::file("test.tsv");
-    let task = Task::from_source("test", &test, pairs, &environment.data)?;
+    let task = EvalTask::from_source("test", &test, pairs, &environment.data)?;
     Ok(Suite {
         text: TextVariant::Original,
         tasks: vec![task],

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// What is trained.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct TrainSettings {
     /// The recipe's file; its relative paths start in its folder.
     pub recipe: PathBuf,
     /// Changes of the recipe, `key=value`; list entries are counted from 0.
@@ -35,7 +35,7 @@ pub struct Trained {
     pub dev: Option<String>,
 }
 
-impl Settings {
+impl TrainSettings {
     /// A recipe as it is.
     pub fn new(recipe: impl Into<PathBuf>) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Settings {
 /// # Errors
 /// Anything wrong with the recipe, its data or its model.
 pub fn plan(
-    settings: &Settings,
+    settings: &TrainSettings,
     timed: bool,
     environment: &Environment,
     observer: &mut dyn Observer,
@@ -85,7 +85,7 @@ pub fn plan(
 /// Anything wrong with the recipe, its data or its model, and where something else
 /// is in the run's folder: before any work. Then as [`train`](crate::training::train).
 pub fn train(
-    settings: &Settings,
+    settings: &TrainSettings,
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<Trained> {

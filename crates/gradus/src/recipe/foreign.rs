@@ -307,7 +307,8 @@ mod tests {
             let says = match *place {
                 RECIPE => toml::from_str::<Recipe>(&format!("{ours} = 3")).err(),
                 EVALUATION => {
-                    toml::from_str::<crate::recipe::Evaluation>(&format!("{ours} = 3")).err()
+                    toml::from_str::<crate::recipe::EvaluationSettings>(&format!("{ours} = 3"))
+                        .err()
                 }
                 STAGE => toml::from_str::<Stage>(&format!("{ours} = 3")).err(),
                 _ => {

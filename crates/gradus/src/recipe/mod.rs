@@ -84,16 +84,16 @@ pub struct Recipe {
     pub exclude_overlap: bool,
     /// How checkpoints are chosen.
     #[serde(default)]
-    pub evaluation: Evaluation,
+    pub evaluation: EvaluationSettings,
     /// What happens, in order.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
 }
 
-/// Evaluation in the course of training, and what is selected by it.
+/// EvaluationSettings in the course of training, and what is selected by it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Evaluation {
+pub struct EvaluationSettings {
     /// The pairs to evaluate on; the best model is the one whose cosines
     /// correlate best with their grades (Spearman). Each stage selects anew.
     /// Absent: no selection, the last model is kept.

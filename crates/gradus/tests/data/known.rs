@@ -5,8 +5,8 @@ use std::path::Path;
 
 use gradus::data::overlap::{parse_test, parse_train};
 use gradus::data::{
-    DataError, DataRoot, GradedPair, Known, LabelMap, Layout, Matching, PairIndex, RowKind, Source,
-    Split, TextVariant, Unlabelled,
+    DataError, DataRoot, GradedPair, Known, LabelMap, Matching, PairIndex, RowKind, SetLayout,
+    Source, Split, TextVariant, Unlabelled,
 };
 
 use crate::support::real_data;
@@ -46,7 +46,7 @@ fn subsets_and_texts_are_those_of_the_files() {
     let sts12 = Known::Sts12
         .locate(&root, Split::Test, TextVariant::Original)
         .unwrap();
-    assert_eq!(sts12.layout, Layout::Released);
+    assert_eq!(sts12.layout, SetLayout::Released);
     let subsets = sts12.load(&Known::Sts12.labels()).unwrap();
     let sizes: Vec<_> = subsets
         .iter()
@@ -134,7 +134,7 @@ fn the_hub_layout_is_understood() {
     fs::write(set.join("validation.jsonl"), row).unwrap();
     let found = Known::StsB.locate(&root, Split::Dev, TextVariant::SentEval);
     let found = found.unwrap();
-    assert_eq!(found.layout, Layout::Hub);
+    assert_eq!(found.layout, SetLayout::Hub);
     let subsets = found.load(&Known::StsB.labels()).unwrap();
     assert_eq!(subsets.len(), 1);
     assert_eq!(subsets[0].pairs, [GradedPair::new("a b", "c", 4.5)]);

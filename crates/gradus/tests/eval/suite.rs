@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use gradus::data::{DataRoot, Known, Source, Split, Subset, TextVariant};
-use gradus::eval::{Aggregation, Correlation, Embedder, Geometry, Metric, Suite, Task, Undefined};
+use gradus::eval::{
+    Aggregation, Correlation, Embedder, EvalTask, Geometry, Metric, Suite, Undefined,
+};
 use gradus::{Embeddings, Result};
 use serde_json::Value;
 
@@ -64,7 +66,7 @@ fn the_report_does_not_claim_a_text_that_was_not_read() {
         };
         assert_eq!(task.text, want, "{}", task.name);
     }
-    let dev = Task::known(&root, Known::StsB, Split::Dev, TextVariant::Original).unwrap();
+    let dev = EvalTask::known(&root, Known::StsB, Split::Dev, TextVariant::Original).unwrap();
     assert_eq!(
         (dev.name.as_str(), dev.pairs(), dev.in_average),
         ("STS-B dev", 1500, false)
@@ -82,7 +84,7 @@ fn the_report_does_not_claim_a_text_that_was_not_read() {
 }
 
 /// A task with these subsets, all texts different.
-fn task(name: &str, subsets: &[&[f64]]) -> Task {
+fn task(name: &str, subsets: &[&[f64]]) -> EvalTask {
     let pair = |s: usize, i: usize, grade: f64| {
         gradus::data::GradedPair::new(format!("a {s} {i}"), format!("b {s} {i}"), grade)
     };
@@ -94,7 +96,7 @@ fn task(name: &str, subsets: &[&[f64]]) -> Task {
             .map(|(i, &g)| pair(s, i, g))
             .collect(),
     };
-    Task {
+    EvalTask {
         name: name.into(),
         text: TextVariant::Original,
         scale: (0.0, 5.0),
@@ -175,7 +177,7 @@ fn a_task_of_ones_own_is_scored_beside_the_seven() {
     )
     .unwrap();
     let root = DataRoot::resolve(Some(folder.path()));
-    let own = Task::from_source("own", &Source::file("own.tsv"), folder.path(), &root).unwrap();
+    let own = EvalTask::from_source("own", &Source::file("own.tsv"), folder.path(), &root).unwrap();
     assert_eq!(
         (own.pairs(), own.scale, own.in_average),
         (3, (1.0, 3.0), false)
@@ -192,7 +194,7 @@ fn the_hub_layout_is_scored_with_what_it_lacks_said() {
     let rows = "{\"sentence1\":\"a b\",\"sentence2\":\"a b\",\"score\":5}\n{\"sentence1\":\"a b\",\"sentence2\":\"c\",\"score\":0}\n";
     fs::write(set.join("test.jsonl"), rows).unwrap();
     let root = DataRoot::resolve(Some(Path::new(folder.path())));
-    let task = Task::known(&root, Known::Sts16, Split::Test, TextVariant::Original).unwrap();
+    let task = EvalTask::known(&root, Known::Sts16, Split::Test, TextVariant::Original).unwrap();
     assert_eq!(task.notes.len(), 2);
     assert!(task.notes[0].contains("without its subsets"));
     assert!(task.notes[1].contains("2 pairs where published tables have 1186"));
@@ -201,7 +203,7 @@ fn the_hub_layout_is_scored_with_what_it_lacks_said() {
 #[test]
 fn geometry_is_measured_on_different_sentences_of_a_task() {
     let Some(root) = real_data() else { return };
-    let dev = Task::known(&root, Known::StsB, Split::Dev, TextVariant::Original).unwrap();
+    let dev = EvalTask::known(&root, Known::StsB, Split::Dev, TextVariant::Original).unwrap();
     let pairs: Vec<_> = dev.iter().cloned().collect();
     let geometry = Geometry::measure(&WordCounts::default(), &pairs, dev.scale, 1).unwrap();
     let texts: HashSet<_> = pairs.iter().flat_map(|p| [&p.first, &p.second]).collect();

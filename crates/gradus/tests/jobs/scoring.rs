@@ -89,12 +89,12 @@ fn texts_become_vectors_cut_and_scaled() {
     let whole = SentenceEncoder::load(&model.folder, Cpu::new(1)).unwrap();
     let texts = ["a cat", "", "two dogs in the park"];
     let expected = whole.encode(&texts, Default::default()).unwrap();
-    let settings = encode::Settings {
+    let settings = encode::EncodeSettings {
         width: Some(8),
         normalize: true,
         ..Default::default()
     };
-    let begin = |reader, settings: &encode::Settings| {
+    let begin = |reader, settings: &encode::EncodeSettings| {
         encode::Vectors::begin(&model, reader, settings, &environment(), &mut Silent)
     };
     let given = texts.map(str::to_owned).to_vec();
@@ -115,7 +115,7 @@ fn texts_become_vectors_cut_and_scaled() {
         vectors.notes()
     );
 
-    let wide = encode::Settings {
+    let wide = encode::EncodeSettings {
         width: Some(1000),
         ..Default::default()
     };
@@ -133,9 +133,9 @@ fn texts_become_vectors_cut_and_scaled() {
 fn a_calibrated_model_puts_grades_first() {
     let place = copy_of("bert-small");
     let name = place.path().to_str().unwrap().to_owned();
-    let settings = calibrate::Settings {
+    let settings = calibrate::CalibrateSettings {
         scale: Some((0.0, 5.0)),
-        ..calibrate::Settings::new(&name, graded())
+        ..calibrate::CalibrateSettings::new(&name, graded())
     };
     let mut heard = Heard::default();
     let fitted = calibrate::calibrate(&settings, &environment(), &mut heard).unwrap();
@@ -157,13 +157,13 @@ fn a_calibrated_model_puts_grades_first() {
     // Again, over what this job wrote itself.
     calibrate::calibrate(&settings, &environment(), &mut heard).unwrap();
     assert!(heard.notes[0].contains("replaced"), "{:?}", heard.notes);
-    let by_head = calibrate::Settings {
+    let by_head = calibrate::CalibrateSettings {
         score: Some(gradus::calibration::RawScore::Grade),
         ..settings
     };
     let error = calibrate::calibrate(&by_head, &environment(), &mut Silent).unwrap_err();
     assert!(matches!(error, Error::Job(JobError::NoHead(named)) if named == name));
-    let shared = calibrate::Settings::new("some-model", graded());
+    let shared = calibrate::CalibrateSettings::new("some-model", graded());
     let error = calibrate::calibrate(&shared, &environment(), &mut Silent).unwrap_err();
     assert!(
         matches!(error, Error::Job(JobError::NoFolder(_))),
@@ -174,13 +174,13 @@ fn a_calibrated_model_puts_grades_first() {
 #[test]
 fn models_are_evaluated_on_pairs_of_ones_own() {
     let names = ["bert-small", "roberta-small"].map(|name| find(name).name);
-    let settings = eval::Settings {
+    let settings = eval::EvalSettings {
         tasks: vec![],
         pairs: vec![graded()],
-        ..eval::Settings::new(names.clone())
+        ..eval::EvalSettings::new(names.clone())
     };
     let mut heard = Heard::default();
-    let evaluation = eval::Evaluation::prepare(&settings, &environment(), &mut heard).unwrap();
+    let evaluation = eval::ModelEvaluation::prepare(&settings, &environment(), &mut heard).unwrap();
     assert_eq!(evaluation.suite.tasks[0].name, "pairs");
     let report = evaluation.run(&environment(), &mut heard).unwrap();
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
@@ -195,11 +195,11 @@ fn models_are_evaluated_on_pairs_of_ones_own() {
         .filter(|(_, done, total)| done == total);
     assert_eq!(ended.count(), 2, "{:?}", heard.progress);
 
-    let twice = eval::Settings {
+    let twice = eval::EvalSettings {
         pairs: vec![graded(), graded(), graded()],
         ..settings
     };
-    let error = eval::Evaluation::prepare(&twice, &environment(), &mut Silent).unwrap_err();
+    let error = eval::ModelEvaluation::prepare(&twice, &environment(), &mut Silent).unwrap_err();
     assert!(
         matches!(error, Error::Job(JobError::SamePairs(_))),
         "{error}"

@@ -5,7 +5,7 @@ use crate::{Heard, environment};
 use gradus::Error;
 use gradus::data::Source;
 use gradus::jobs::distill::{self, Distillation, FreshLayers, Layers, StudentState, Students};
-use gradus::jobs::sweep::{CellState, Settings, Sweep};
+use gradus::jobs::sweep::{CellState, Sweep, SweepSettings};
 use gradus::jobs::{JobError, train};
 use gradus::util::Silent;
 use std::path::{Path, PathBuf};
@@ -33,9 +33,9 @@ fn weights(run: &Path) -> Vec<u8> {
 #[test]
 fn a_run_that_an_observer_ends_goes_on_to_the_same_bits() {
     let (place, recipe) = workplace();
-    let into = |name: &str| train::Settings {
+    let into = |name: &str| train::TrainSettings {
         output: Some(place.path().join(name)),
-        ..train::Settings::new(&recipe)
+        ..train::TrainSettings::new(&recipe)
     };
     let mut heard = Heard::default();
     let plan = train::plan(&into("none"), false, &environment(), &mut heard).unwrap();
@@ -72,11 +72,11 @@ fn a_run_that_an_observer_ends_goes_on_to_the_same_bits() {
 fn a_sweep_goes_on_where_it_was_and_chooses_by_the_dev_set() {
     let (place, recipe) = workplace();
     let root = place.path().join("sweep");
-    let settings = Settings {
+    let settings = SweepSettings {
         grid: vec!["stage.0.learning_rate=1e-3,1e-12".into()],
         seeds: vec![1, 2],
         no_tests: true,
-        ..Settings::new(&[recipe]).unwrap()
+        ..SweepSettings::new(&[recipe]).unwrap()
     };
     let prepare = || Sweep::prepare(settings.clone(), Some(root.clone()), &environment());
     let states = |sweep: &Sweep| -> Vec<CellState> {
@@ -108,7 +108,7 @@ fn a_sweep_goes_on_where_it_was_and_chooses_by_the_dev_set() {
     assert!(table.tasks.is_empty() && table.rows.iter().all(|row| row.seeds == [1, 2]));
     assert!(root.join("table.json").is_file() && root.join("table.md").is_file());
 
-    let lost = Settings {
+    let lost = SweepSettings {
         against: Some("learning_rate=7".into()),
         ..settings.clone()
     };
@@ -124,7 +124,7 @@ fn a_sweep_goes_on_where_it_was_and_chooses_by_the_dev_set() {
 fn a_distillation_says_what_it_would_do() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("small");
-    let prepare = |settings: &distill::Settings, students: &Students| {
+    let prepare = |settings: &distill::DistillSettings, students: &Students| {
         Distillation::prepare(
             settings.clone(),
             students,
@@ -133,10 +133,10 @@ fn a_distillation_says_what_it_would_do() {
             &mut Silent,
         )
     };
-    let settings = distill::Settings {
+    let settings = distill::DistillSettings {
         teacher: model_folder("bert-small").display().to_string(),
         texts: vec![Source::file(fixture("training/pairs.tsv"))],
-        ..distill::Settings::default()
+        ..distill::DistillSettings::default()
     };
     let mut students = Students {
         layers: vec![Layers::Count(1), Layers::These(vec![1])],

@@ -1,6 +1,6 @@
 //! A distillation from its settings to its table.
 
-use super::{Agreement, HELD_OUT, Settings, Students, Table, Texts};
+use super::{Agreement, DistillSettings, HELD_OUT, StudentTable, Students, Texts};
 use crate::data::Source;
 use crate::eval::Suite;
 use crate::jobs::run_folders::{existing_or_go_on, take};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// A distillation, made ready.
 pub struct Distillation {
-    pub(super) settings: Settings,
+    pub(super) settings: DistillSettings,
     pub(super) environment: Environment,
     pub(super) root: PathBuf,
     /// The teacher's folder.
@@ -42,7 +42,7 @@ impl Distillation {
     /// Where there is no such teacher, it cannot have such students, or a setting is
     /// out of its bounds.
     pub fn prepare(
-        mut settings: Settings,
+        mut settings: DistillSettings,
         students: &Students,
         root: &Path,
         environment: &Environment,
@@ -86,13 +86,13 @@ impl Distillation {
         observer.resumable(root);
         let environment = environment.continuing(held.marker());
         let gone = || Error::Internal("a distillation without settings".into());
-        let settings = Settings::read(root)?.ok_or_else(gone)?;
+        let settings = DistillSettings::read(root)?.ok_or_else(gone)?;
         let no_tests = no_tests || settings.no_tests;
         Self::ready(settings, root, no_tests, Some(held), environment, observer)
     }
 
     fn ready(
-        settings: Settings,
+        settings: DistillSettings,
         root: &Path,
         no_tests: bool,
         held: Option<Held>,
@@ -105,7 +105,7 @@ impl Distillation {
         for student in &settings.students {
             let fits = check_student(&described, student);
             fits.map_err(|e| JobError::Settings(e.to_string()))?;
-            // Settings out of their bounds show before anything is written.
+            // DistillSettings out of their bounds show before anything is written.
             settings.recipe(student, &teacher)?;
         }
         Ok(Self {
@@ -120,7 +120,7 @@ impl Distillation {
     }
 
     /// What is distilled, how.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &DistillSettings {
         &self.settings
     }
 
@@ -130,7 +130,11 @@ impl Distillation {
     /// # Errors
     /// Where something else is in the folder, or texts or teacher cannot be used;
     /// those of training.
-    pub fn run(mut self, overwrite: bool, observer: &mut dyn TrainingObserver) -> Result<Table> {
+    pub fn run(
+        mut self,
+        overwrite: bool,
+        observer: &mut dyn TrainingObserver,
+    ) -> Result<StudentTable> {
         let claim = match self.held {
             Some(_) => None,
             None => Some(self.claim(overwrite)?),
@@ -176,7 +180,7 @@ impl Distillation {
 
     /// Adds the students that are in the folder already.
     fn add_earlier_students(&mut self, claim: Option<&Claim>) -> Result<()> {
-        let Some(there) = Settings::read(&self.root)? else {
+        let Some(there) = DistillSettings::read(&self.root)? else {
             return Ok(());
         };
         match claim {
@@ -209,7 +213,7 @@ impl Distillation {
         anew: bool,
         observer: &mut dyn Observer,
     ) -> Result<(Held, Measures)> {
-        let folder = self.root.join(Settings::TEXTS);
+        let folder = self.root.join(DistillSettings::TEXTS);
         let found = match anew {
             true => None,
             false => Texts::held_out_of(&folder)?,
@@ -235,7 +239,7 @@ impl Distillation {
         observer.resumable(&self.root);
         if let Some(texts) = fresh {
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-            agreement.write(&folder.join(Settings::GRADED), &held_out)?;
+            agreement.write(&folder.join(DistillSettings::GRADED), &held_out)?;
             texts.write(&folder)?;
             observer.note(&format!(
                 "texts      {} to learn from, {} held out ({HELD_OUT})",

@@ -1,7 +1,7 @@
 //! Teacher and students side by side.
 
 use super::job::{Measures, record, vectors};
-use super::{Distillation, Row, Sizes, Table};
+use super::{Distillation, Sizes, StudentRow, StudentTable};
 use crate::Result;
 use crate::eval::Correlation;
 use crate::jobs::{JobError, Observed, bench};
@@ -12,7 +12,11 @@ use std::path::Path;
 
 impl Distillation {
     /// Measures all.
-    pub(super) fn table(&self, measures: &Measures, observer: &mut dyn Observer) -> Result<Table> {
+    pub(super) fn table(
+        &self,
+        measures: &Measures,
+        observer: &mut dyn Observer,
+    ) -> Result<StudentTable> {
         observer.note("measuring the teacher and its students");
         let mut rows = vec![self.row("teacher", &self.teacher, measures, observer)?];
         for student in &self.settings.students {
@@ -28,7 +32,7 @@ impl Distillation {
             row.speed_up = row.sentences_per_second / of_teacher;
         }
         let header = self.header(measures);
-        Ok(Table { header, rows })
+        Ok(StudentTable { header, rows })
     }
 
     /// How the numbers came about.
@@ -72,7 +76,7 @@ impl Distillation {
         folder: &Path,
         measures: &Measures,
         observer: &mut dyn Observer,
-    ) -> Result<Row> {
+    ) -> Result<StudentRow> {
         let encoder = self.environment.load(folder, None, observer)?;
         let texts: Vec<&str> = measures.held_out.iter().map(String::as_str).collect();
         let speed = bench::speed(name, &encoder, &texts, observer)?;
@@ -87,7 +91,7 @@ impl Distillation {
             let scores = suite.evaluate(&Observed::new(&encoder, what, observer));
             average = Some(scores.map_err(JobError::model)?.average.all.spearman);
         }
-        Ok(Row {
+        Ok(StudentRow {
             name: name.to_owned(),
             model: folder.display().to_string(),
             sizes,

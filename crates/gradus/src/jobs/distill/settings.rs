@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// The file in a distillation's folder that holds its [`Settings`].
+/// The file in a distillation's folder that holds its [`DistillSettings`].
 pub const SETTINGS: &str = "distill.toml";
 
 /// How a student follows its teacher.
@@ -35,7 +35,7 @@ impl Imitation {
 /// A whole distillation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub struct DistillSettings {
     /// The teacher, a folder or a name.
     pub teacher: String,
     /// Where relative paths start.
@@ -83,7 +83,7 @@ pub struct Settings {
     pub students: Vec<StudentShape>,
 }
 
-impl Default for Settings {
+impl Default for DistillSettings {
     fn default() -> Self {
         Self {
             teacher: String::new(),
@@ -108,7 +108,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl DistillSettings {
     /// The file with the graded pairs of the texts held out, beside them.
     pub const GRADED: &str = "held-out.tsv";
 
@@ -264,8 +264,8 @@ fn graded(path: &Path) -> Source {
 mod tests {
     use super::*;
 
-    fn settings() -> Settings {
-        Settings {
+    fn settings() -> DistillSettings {
+        DistillSettings {
             teacher: "big".into(),
             base_dir: "/somewhere".into(),
             objective: Imitation::Both,
@@ -297,11 +297,11 @@ mod tests {
     #[test]
     fn settings_survive_their_file_and_students_may_be_added() {
         let place = tempfile::tempdir().unwrap();
-        assert_eq!(Settings::read(place.path()).unwrap(), None);
+        assert_eq!(DistillSettings::read(place.path()).unwrap(), None);
         let mut settings = settings();
         settings.write(place.path()).unwrap();
         assert_eq!(
-            Settings::read(place.path()).unwrap(),
+            DistillSettings::read(place.path()).unwrap(),
             Some(settings.clone())
         );
         let before = settings.clone();
@@ -314,13 +314,13 @@ mod tests {
         assert!(settings.is_like(&before));
         settings.write(place.path()).unwrap();
         assert_eq!(
-            Settings::read(place.path()).unwrap(),
+            DistillSettings::read(place.path()).unwrap(),
             Some(settings.clone())
         );
         settings.seed = 4;
         assert!(!settings.is_like(&before));
         std::fs::write(place.path().join(SETTINGS), "teacher = 3").unwrap();
-        assert!(Settings::read(place.path()).is_err());
+        assert!(DistillSettings::read(place.path()).is_err());
     }
 
     #[test]
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(stage.dropout, Some(0.0));
         let dev = recipe.evaluation.dev.unwrap();
         assert_eq!(dev.path, Some("/somewhere/dev.tsv".into()));
-        let alone = Settings {
+        let alone = DistillSettings {
             dev: None,
             steps: None,
             objective: Imitation::Rank,
@@ -349,7 +349,7 @@ mod tests {
             recipe.evaluation.dev.unwrap().describe(),
             "../texts/held-out.tsv"
         );
-        let bad = Settings {
+        let bad = DistillSettings {
             learning_rate: 0.0,
             ..settings()
         };

@@ -1,6 +1,6 @@
 //! The training of one student.
 
-use super::{Distillation, Settings};
+use super::{DistillSettings, Distillation};
 use crate::Result;
 use crate::jobs::environment::JobBackend;
 use crate::jobs::recipes::{check_precision, prepare};
@@ -55,7 +55,7 @@ impl Distillation {
         let (settings, environment) = (&self.settings, &self.environment);
         let claim = Claim::check_within(held, root, RunKind::Train)?;
         let folder = RunFolder::new(take(claim, environment, observer)?);
-        let start = root.join(Settings::START);
+        let start = root.join(DistillSettings::START);
         let same_width = settings.objective.needs_same_width();
         write_student(&start, &self.teacher, student, same_width, settings.seed)?;
         let mut recipe = settings.recipe(student, &self.named_teacher())?;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// One model. Correlations lie in -1..1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct StudentRow {
     /// `teacher`, or the student's name.
     pub name: String,
     /// Its folder, or the teacher's name.
@@ -34,14 +34,14 @@ pub struct Row {
 
 /// A teacher and its students.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Table {
+pub struct StudentTable {
     /// Lines that say how the numbers came about.
     pub header: Vec<String>,
     /// The teacher first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<StudentRow>,
 }
 
-impl Table {
+impl StudentTable {
     /// For people.
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -81,7 +81,7 @@ impl Table {
             let value = c.and_then(Correlation::value);
             value.map_or("-".to_owned(), |v| format!("{:.2}", 100.0 * v))
         };
-        let cells = |row: &Row| {
+        let cells = |row: &StudentRow| {
             let mut cells = vec![
                 row.name.clone(),
                 millions(row.sizes.parameters),
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn columns_are_those_that_are_known() {
-        let row = Row {
+        let row = StudentRow {
             name: "layers-0".into(),
             model: "runs/x/layers-0/model".into(),
             sizes: Sizes {
@@ -124,7 +124,7 @@ mod tests {
             average: Some(Correlation::Value(0.7)),
             seconds: Some(90.0),
         };
-        let table = Table {
+        let table = StudentTable {
             header: vec!["teacher: big".into()],
             rows: vec![row],
         };

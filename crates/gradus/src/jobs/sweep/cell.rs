@@ -1,6 +1,6 @@
 //! One run of a sweep, and what it is worth on the test sets.
 
-use super::{Outcome, Row, Sweep, TestScores};
+use super::{GridRow, Outcome, Sweep, TestScores};
 use crate::eval::Suite;
 use crate::jobs::recipes::prepare;
 use crate::jobs::run_folders::take;
@@ -17,7 +17,7 @@ impl Sweep {
     /// The outcome of one run: read where it is finished, else trained for.
     pub(super) fn outcome(
         &self,
-        row: &Row,
+        row: &GridRow,
         seed: u64,
         title: &str,
         suite: Option<&Suite>,
@@ -159,11 +159,11 @@ impl Sweep {
     pub(super) fn untrained(
         &self,
         model: &str,
-        trained: &[(Row, Vec<Outcome>)],
+        trained: &[(GridRow, Vec<Outcome>)],
         suite: Option<&Suite>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
-        let of_model = |(row, _): &&(Row, Vec<Outcome>)| self.swept(row).recipe.model == model;
+        let of_model = |(row, _): &&(GridRow, Vec<Outcome>)| self.swept(row).recipe.model == model;
         let row = trained.iter().find(of_model);
         let first = row.and_then(|(row, outcomes)| Some((row, outcomes.first()?)));
         let mut outcome = Outcome {

@@ -64,14 +64,14 @@ fn split(values: &str) -> Vec<String> {
 
 /// One combination of values in one recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
+pub struct GridRow {
     /// What tables call the recipe; empty where there is but one.
     pub recipe: String,
     /// `key=value`, as `gradus train --set` takes it, axis after axis.
     pub settings: Vec<String>,
 }
 
-impl Row {
+impl GridRow {
     /// What tables call it: the recipe, and the last part of each key with its
     /// value.
     pub fn label(&self) -> String {
@@ -113,7 +113,7 @@ impl Row {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grid {
     /// Every combination, the last axis moving fastest.
-    pub rows: Vec<Row>,
+    pub rows: Vec<GridRow>,
     /// Each row is run with each.
     pub seeds: Vec<u64>,
 }
@@ -150,11 +150,11 @@ impl Grid {
                 });
             }
         }
-        let row = |recipe: &String| Row {
+        let row = |recipe: &String| GridRow {
             recipe: recipe.clone(),
             settings: vec![],
         };
-        let mut rows: Vec<Row> = recipes.iter().map(row).collect();
+        let mut rows: Vec<GridRow> = recipes.iter().map(row).collect();
         for axis in axes {
             let extended = rows.iter().flat_map(|row| {
                 axis.values.iter().map(|value| {
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn rows_that_look_alike_have_different_folders() {
-        let row = |setting: &str| Row {
+        let row = |setting: &str| GridRow {
             recipe: String::new(),
             settings: vec![setting.to_owned()],
         };
@@ -250,7 +250,7 @@ mod tests {
         let names = ["a/small".to_owned(), "b/small".to_owned()];
         let axes = [Axis::parse("seedling=1,2").unwrap()];
         let grid = Grid::new(&names, &axes, vec![1]).unwrap();
-        let labels: Vec<String> = grid.rows.iter().map(Row::label).collect();
+        let labels: Vec<String> = grid.rows.iter().map(GridRow::label).collect();
         assert_eq!(labels[0], "a/small, seedling=1");
         assert_eq!(labels[3], "b/small, seedling=2");
         let folders: HashSet<String> = grid.rows.iter().map(|row| row.folder(1)).collect();

@@ -1,7 +1,7 @@
 //! A sweep from its settings to its table.
 
 use super::recipes::SweptRecipe;
-use super::{Axis, Grid, Outcome, Row, Settings, Table};
+use super::{Axis, Grid, GridRow, Outcome, SweepSettings, SweepTable};
 use crate::Result;
 use crate::jobs::run_folders::{add_models_and_dev, existing_or_go_on, inputs_of, take};
 use crate::jobs::tables::publish;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// A sweep, made ready.
 pub struct Sweep {
-    pub(super) settings: Settings,
+    pub(super) settings: SweepSettings,
     pub(super) tests: TestSets,
     pub(super) environment: Environment,
     pub(super) recipes: Vec<SweptRecipe>,
@@ -55,7 +55,7 @@ impl Sweep {
     /// # Errors
     /// What is wrong with a recipe or setting.
     pub fn prepare(
-        settings: Settings,
+        settings: SweepSettings,
         root: Option<PathBuf>,
         environment: &Environment,
     ) -> Result<Self> {
@@ -76,14 +76,14 @@ impl Sweep {
     ) -> Result<Self> {
         let held = Held::open(root, &[RunKind::Sweep])?;
         observer.resumable(root);
-        let settings = Settings::read(root)?;
+        let settings = SweepSettings::read(root)?;
         let environment = environment.continuing(held.marker());
         let tests = tests.unwrap_or_else(|| settings.tests());
         Self::ready(settings, tests, Some(root.into()), Some(held), environment)
     }
 
     fn ready(
-        settings: Settings,
+        settings: SweepSettings,
         tests: TestSets,
         root: Option<PathBuf>,
         held: Option<Held>,
@@ -129,7 +129,7 @@ impl Sweep {
         let Some(wanted) = &self.settings.against else {
             return Ok(None);
         };
-        let mut labels: Vec<String> = self.grid.rows.iter().map(Row::label).collect();
+        let mut labels: Vec<String> = self.grid.rows.iter().map(GridRow::label).collect();
         if self.settings.before {
             labels.extend(self.models().into_iter().map(|m| before(m).label()));
         }
@@ -150,7 +150,7 @@ impl Sweep {
     /// # Errors
     /// Where an outcome cannot be read.
     pub fn cells(&self) -> Result<Vec<Cell>> {
-        let cell = |(row, seed): (&Row, u64)| {
+        let cell = |(row, seed): (&GridRow, u64)| {
             let folder = self.folder(row, seed);
             let state = match Outcome::read(&folder)? {
                 Some(_) => CellState::Finished,
@@ -166,7 +166,7 @@ impl Sweep {
         self.all_cells().map(cell).collect()
     }
 
-    fn all_cells(&self) -> impl Iterator<Item = (&Row, u64)> {
+    fn all_cells(&self) -> impl Iterator<Item = (&GridRow, u64)> {
         let seeds = &self.grid.seeds;
         let of_row = move |row| seeds.iter().map(move |&seed| (row, seed));
         self.grid.rows.iter().flat_map(of_row)
@@ -178,7 +178,11 @@ impl Sweep {
     /// # Errors
     /// Where something else is in the folder or what the runs read has changed;
     /// those of a run, but for one that diverged: that is an outcome.
-    pub fn run(mut self, overwrite: bool, observer: &mut dyn TrainingObserver) -> Result<Table> {
+    pub fn run(
+        mut self,
+        overwrite: bool,
+        observer: &mut dyn TrainingObserver,
+    ) -> Result<SweepTable> {
         self.hold(overwrite, observer)?;
         let suite = self.tests.at_hand(&self.environment, observer);
         let suite = suite.as_ref();
@@ -207,7 +211,7 @@ impl Sweep {
                 rows.push((before(model), vec![outcome]));
             }
         }
-        let table = Table::new(&rows, suite, self.against, self.header());
+        let table = SweepTable::new(&rows, suite, self.against, self.header());
         publish(&self.root, &table, &table.markdown())?;
         Ok(table)
     }
@@ -252,18 +256,18 @@ impl Sweep {
     }
 
     /// The folder of a cell.
-    pub(super) fn folder(&self, row: &Row, seed: u64) -> PathBuf {
+    pub(super) fn folder(&self, row: &GridRow, seed: u64) -> PathBuf {
         self.root.join("runs").join(row.folder(seed))
     }
 
     /// The recipe that a row is of.
-    pub(super) fn swept(&self, row: &Row) -> &SweptRecipe {
+    pub(super) fn swept(&self, row: &GridRow) -> &SweptRecipe {
         let named = self.recipes.iter().find(|r| r.name == row.recipe);
         named.unwrap_or(&self.recipes[0])
     }
 
     /// The recipe of a cell.
-    pub(super) fn recipe(&self, row: &Row, seed: u64) -> Result<Recipe> {
+    pub(super) fn recipe(&self, row: &GridRow, seed: u64) -> Result<Recipe> {
         let swept = self.swept(row);
         let mut set = self.settings.set.clone();
         set.extend(row.settings.iter().cloned());
@@ -283,7 +287,13 @@ impl Sweep {
     }
 
     /// Removes models that are not the best by the dev set.
-    fn keep_best(&self, best: &mut Best, row: &Row, seed: u64, outcome: &Outcome) -> Result<()> {
+    fn keep_best(
+        &self,
+        best: &mut Best,
+        row: &GridRow,
+        seed: u64,
+        outcome: &Outcome,
+    ) -> Result<()> {
         let folder = self.folder(row, seed);
         let score = outcome.dev.unwrap_or(f64::NEG_INFINITY);
         let beaten = match best {
@@ -304,8 +314,8 @@ impl Sweep {
 type Best = Option<(f64, PathBuf)>;
 
 /// A model's row before any training.
-fn before(model: &str) -> Row {
-    Row {
+fn before(model: &str) -> GridRow {
+    GridRow {
         recipe: format!("{model} before training"),
         settings: vec![],
     }

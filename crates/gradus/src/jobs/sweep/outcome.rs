@@ -31,7 +31,7 @@ pub struct TestScores {
     /// The scores.
     pub scores: SuiteScores,
     /// The cosines of each task's pairs, in the order of
-    /// [`Task::iter`](crate::eval::Task::iter).
+    /// [`EvalTask::iter`](crate::eval::EvalTask::iter).
     pub similarities: Vec<Vec<f64>>,
 }
 

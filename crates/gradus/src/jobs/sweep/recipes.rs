@@ -1,6 +1,6 @@
 //! The recipes of a sweep.
 
-use super::Settings;
+use super::SweepSettings;
 use crate::Result;
 use crate::data::Source;
 use crate::jobs::JobError;
@@ -22,7 +22,7 @@ pub(super) struct SweptRecipe {
 
 impl SweptRecipe {
     /// Parses all; they share a dev set.
-    pub fn all(settings: &Settings) -> Result<Vec<Self>> {
+    pub fn all(settings: &SweepSettings) -> Result<Vec<Self>> {
         let mut all: Vec<Self> = vec![];
         for (name, saved) in names(settings).into_iter().zip(&settings.recipes) {
             let recipe = parse_recipe(&saved.shown, &saved.text, &settings.set)?;
@@ -65,7 +65,7 @@ impl SweptRecipe {
 }
 
 /// The names of the files, with their folders' where there are several of one name.
-fn names(settings: &Settings) -> Vec<String> {
+fn names(settings: &SweepSettings) -> Vec<String> {
     let stem = |path: &Path| path.file_stem().unwrap_or_default().display().to_string();
     let stems: Vec<String> = settings.recipes.iter().map(|r| stem(&r.shown)).collect();
     let name = |(saved, own): (&super::SavedRecipe, &String)| {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// All that decides what a sweep runs and shows. Its folder holds them, so that it
 /// goes on without them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
+pub struct SweepSettings {
     /// The recipes, which share a dev set.
     pub recipes: Vec<SavedRecipe>,
     /// Keys of the recipes and the values they take, as
@@ -46,7 +46,7 @@ pub struct SavedRecipe {
     pub text: String,
 }
 
-impl Settings {
+impl SweepSettings {
     /// Reads recipes, to be trained as they are.
     ///
     /// # Errors
@@ -136,16 +136,16 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let recipe = place.path().join("a.toml");
         std::fs::write(&recipe, "model = \"x\"\n").unwrap();
-        let mut settings = Settings::new(std::slice::from_ref(&recipe)).unwrap();
+        let mut settings = SweepSettings::new(std::slice::from_ref(&recipe)).unwrap();
         assert_eq!(settings.tests(), TestSets::All);
         settings.grid = vec!["stage.0.epochs=1,2".into()];
         settings.tasks = vec![Known::StsB];
         assert_eq!(settings.tests(), TestSets::Only(vec![Known::StsB]));
         settings.write(place.path()).unwrap();
-        assert_eq!(Settings::read(place.path()).unwrap(), settings);
+        assert_eq!(SweepSettings::read(place.path()).unwrap(), settings);
         std::fs::write(place.path().join("sweep.json"), "{}").unwrap();
-        let error = Settings::read(place.path()).unwrap_err().to_string();
+        let error = SweepSettings::read(place.path()).unwrap_err().to_string();
         assert!(error.contains("no options of a sweep"), "{error}");
-        assert!(Settings::new(&[place.path().join("none.toml")]).is_err());
+        assert!(SweepSettings::new(&[place.path().join("none.toml")]).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The outcomes of a sweep side by side.
 
-use super::{Outcome, Row};
+use super::{GridRow, Outcome};
 use crate::eval::{Aggregation, Interval, Metric, Suite, partial_average, resampled_spearman};
 use crate::util::text_table::{TextTable, escaped};
 use serde::Serialize;
@@ -60,11 +60,11 @@ pub struct RowSummary {
     pub failed: Vec<u64>,
     /// Spearman's correlation on the dev set.
     pub dev: Option<Spread>,
-    /// Spearman's correlation on each task, in the order of [`Table::tasks`].
+    /// Spearman's correlation on each task, in the order of [`SweepTable::tasks`].
     pub tasks: Vec<Option<Spread>>,
     /// Their mean.
     pub average: Option<Spread>,
-    /// Against the row of [`Table::against`].
+    /// Against the row of [`SweepTable::against`].
     pub difference: Option<Difference>,
     /// Seconds of training of a seed.
     pub seconds: Option<f64>,
@@ -72,7 +72,7 @@ pub struct RowSummary {
 
 /// The rows of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Table {
+pub struct SweepTable {
     /// Lines that say how the numbers came about.
     pub header: Vec<String>,
     /// The test tasks' names.
@@ -85,12 +85,12 @@ pub struct Table {
     pub against: Option<usize>,
 }
 
-impl Table {
+impl SweepTable {
     /// Puts outcomes side by side. `suite` are the tasks that they were scored
     /// on, if any; `against` is the row that the others are compared with, by
     /// default the best; `header` says what was trained, on what, chosen how.
     pub fn new(
-        rows: &[(Row, Vec<Outcome>)],
+        rows: &[(GridRow, Vec<Outcome>)],
         suite: Option<&Suite>,
         against: Option<usize>,
         mut header: Vec<String>,
@@ -115,7 +115,7 @@ impl Table {
                 100.0 * CONFIDENCE
             ));
         }
-        let summary = |(row, outcomes): &(Row, Vec<Outcome>)| {
+        let summary = |(row, outcomes): &(GridRow, Vec<Outcome>)| {
             let of_task = |t| Spread::of(outcomes.iter().filter_map(|o| score(o, t)));
             RowSummary {
                 label: row.label(),
@@ -156,7 +156,7 @@ impl Table {
     }
 
     /// Fills in the differences to row `against`.
-    fn compare(&mut self, rows: &[(Row, Vec<Outcome>)], suite: &Suite, against: usize) {
+    fn compare(&mut self, rows: &[(GridRow, Vec<Outcome>)], suite: &Suite, against: usize) {
         let draws = resampled_averages(rows, suite);
         let Some(reference) = self.rows[against].average.map(|a| a.mean) else {
             return;
@@ -255,7 +255,7 @@ fn average(outcome: &Outcome) -> Option<f64> {
 }
 
 /// For each row its average over tasks and seeds on the same draws of pairs.
-fn resampled_averages(rows: &[(Row, Vec<Outcome>)], suite: &Suite) -> Vec<Vec<f64>> {
+fn resampled_averages(rows: &[(GridRow, Vec<Outcome>)], suite: &Suite) -> Vec<Vec<f64>> {
     let cells = rows.iter().enumerate().flat_map(|(r, (_, outcomes))| {
         let tests = outcomes.iter().filter_map(|o| o.test.as_ref());
         tests.map(move |test| (r, test))
