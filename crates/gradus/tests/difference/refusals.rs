@@ -24,12 +24,9 @@ fn what_does_not_fit_is_refused() {
     }
     let with = |name: &str| good.replace("'generator'", &format!("'{name}'"));
     for (recipe, part) in [
-        (with("other"), "vocabulary is another: piece"),
+        (with("other"), "vocabulary is another: token"),
         (with("other"), "distilroberta-base"),
-        (
-            with("headless"),
-            "without the head that tells masked tokens",
-        ),
+        (with("headless"), "without the masked-language-model head"),
         (with("unknown"), "unsupported family"),
         (good.replace("'model'", "'dense'"), "without Dense module"),
         (
