@@ -7,7 +7,6 @@
 
 mod folder;
 
-use gradus::models::EncodeOptions;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(
@@ -17,7 +16,7 @@ fuzz_target!(
     |bytes: &[u8]| {
         if let Ok(model) = folder::with("tokenizer.json", bytes) {
             let texts = ["", "a word, another", "\u{0}\u{65e5}\u{1f600}"];
-            if let Ok(vectors) = model.encode(&texts, EncodeOptions::default()) {
+            if let Ok(vectors) = model.encode(&texts) {
                 assert_eq!((vectors.rows(), vectors.dim()), (3, model.dim()));
             }
         }

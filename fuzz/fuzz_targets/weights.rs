@@ -3,12 +3,11 @@
 
 mod folder;
 
-use gradus::models::EncodeOptions;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(model) = folder::with("model.safetensors", bytes) {
-        let vectors = model.encode(&["a word", ""], EncodeOptions::default());
+        let vectors = model.encode(&["a word", ""]);
         assert_eq!(vectors.map(|v| v.rows()).ok(), Some(2));
     }
 });

@@ -11,8 +11,7 @@ fn main() -> gradus::Result<()> {
         return Ok(());
     };
     let model = SentenceEncoder::from_pretrained(name)?;
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let vectors = model.encode(&texts, Default::default())?;
+    let vectors = model.encode(texts)?;
     for (row, text) in texts.iter().enumerate() {
         println!("{:.4}  {text}", vectors.cosine(0, row));
     }

@@ -1,21 +1,34 @@
-//! Train, measure and use models of graded textual similarity.
+//! Train, measure and use models of graded textual similarity: not "same or
+//! different" but "how alike".
 //!
 //! How alike are two texts?
 //!
-//! ```no_run
+//! ```
 //! # fn main() -> gradus::Result<()> {
-//! let model = gradus::SentenceEncoder::from_pretrained("all-MiniLM-L6-v2")?;
-//! let vectors = model.encode(&["A plane is taking off.", "An air plane takes off."], Default::default())?;
+//! // A folder, or a name such as "all-MiniLM-L6-v2".
+//! let model = gradus::SentenceEncoder::from_pretrained("tests/fixtures/models/bert-small")?;
+//! let vectors = model.encode(&["A plane is taking off.", "An air plane takes off."])?;
 //! println!("{:.4}", vectors.cosine(0, 1));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`train`] trains on graded pairs, texts or triplets by a
-//! [`Recipe`](train::Recipe), [`pretrain`] on plain text, [`distill`] makes small
-//! students; [`eval`] measures, [`calibration`] turns scores into grades with
-//! intervals. [`model`] loads and saves folders of Hugging Face and
-//! sentence-transformers, [`hub`] fetches them, [`data`] reads pairs.
+//! To go on from here:
+//!
+//! | task | where |
+//! |---|---|
+//! | vectors and cosines | [`SentenceEncoder`] |
+//! | training on graded pairs, texts or triplets | [`jobs::train`], [`recipe::Recipe`] |
+//! | pretraining on plain text, small students, sweeps | [`jobs::pretrain`], [`jobs::distill`], [`jobs::sweep`] |
+//! | scores of pairs, grades with intervals | [`jobs::score`], [`calibration`] |
+//! | the seven STS tasks, correlations | [`jobs::eval`], [`eval`] |
+//! | a loss of one's own | [`losses::Objective`] |
+//! | a task of one's own | [`training::Task`] |
+//! | models' folders, the hub, data files | [`models`], [`hub`], [`data`] |
+//!
+//! What [`jobs`] do is what the `gradus` command does: settings in, results out. Rooms
+//! stand one upon the other, and none knows those above it; ARCHITECTURE.md in the
+//! repository has the picture.
 
 pub mod calibration;
 pub mod data;

@@ -64,7 +64,10 @@ fn every_family_gives_the_same_on_plain_loops() {
         let expected = json(model_folder(name).join("expected.json"));
         let texts = strings(&expected["texts"]);
         let options = EncodeOptions::default();
-        let (a, b) = (ours.encode(&texts, options), plain.encode(&texts, options));
+        let (a, b) = (
+            ours.encode_with(&texts, options),
+            plain.encode_with(&texts, options),
+        );
         let (a, b) = (a.unwrap(), b.unwrap());
         let far = off(a.as_slice(), b.as_slice(), 1.0);
         assert!(far < 1e-5, "{name}: {far:e}");
@@ -135,9 +138,12 @@ fn scores_of_masked_tokens_are_read_behind_backward() {
 fn a_failed_device_is_an_error_where_vectors_are_read() {
     let model = plain("bert-small");
     let options = EncodeOptions::default();
-    assert!(model.encode(&["a cat"], options).is_ok());
+    assert!(model.encode_with(&["a cat"], options).is_ok());
     model.backend().fail("attention", "out of memory");
-    let error = model.encode(&["a cat"], options).unwrap_err().to_string();
+    let error = model
+        .encode_with(&["a cat"], options)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("attention: out of memory"), "{error}");
 }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{load, model_folder};
-use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::models::SentenceEncoder;
 use gradus::training::ParameterGroups;
 use gradus_kernels::cpu::Cpu;
 use safetensors::SafeTensors;
@@ -49,7 +49,7 @@ fn saved_models_keep_the_names_of_their_family() {
         assert_eq!(again.folder().max_tokens, model.folder().max_tokens);
         let texts = ["a dog in the park", "x", ""];
         let vectors = |m: &SentenceEncoder<Cpu>| {
-            let vectors = m.encode(&texts, EncodeOptions::default()).unwrap();
+            let vectors = m.encode(&texts).unwrap();
             vectors.as_slice().to_vec()
         };
         assert_eq!(vectors(&again), vectors(&model), "{name}");

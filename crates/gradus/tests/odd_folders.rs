@@ -5,7 +5,7 @@ mod common;
 
 use common::{copy_of, distance, fixture, json, numbers, strings};
 use gradus::format::PromptChoice;
-use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::models::SentenceEncoder;
 use gradus_kernels::cpu::Cpu;
 use serde_json::Value;
 use std::path::Path;
@@ -93,7 +93,7 @@ fn vectors_of_odd_folders() {
         }
         let wanted = numbers(&row["vectors"]);
         let check = |model: &SentenceEncoder<Cpu>, what: &str| {
-            let vectors = model.encode(&texts, EncodeOptions::default()).unwrap();
+            let vectors = model.encode(&texts).unwrap();
             let off = distance(vectors.as_slice(), &wanted);
             assert!(off <= 1e-5, "{name}{what}: off by {off:e}");
         };

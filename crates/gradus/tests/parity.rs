@@ -61,7 +61,7 @@ fn tokens_and_vectors() {
             let ids: Vec<u32> = numbers(ids).iter().map(|&i| i as u32).collect();
             assert_eq!(tokens.ids, ids, "{name}: {text:?}");
         }
-        let vectors = model.encode(&texts, EncodeOptions::default()).unwrap();
+        let vectors = model.encode(&texts).unwrap();
         let off = distance(vectors.as_slice(), &numbers(&expected["embeddings"]));
         assert!(off <= 1e-5, "{name}: off by {off:e}");
     }
@@ -75,7 +75,7 @@ fn vectors_in_bf16_are_near_pytorch() {
         let model = SentenceEncoder::load(model_folder(name), backend).unwrap();
         let expected = json(model_folder(name).join("expected.json"));
         let texts = strings(&expected["texts"]);
-        let vectors = model.encode(&texts, EncodeOptions::default()).unwrap();
+        let vectors = model.encode(&texts).unwrap();
         let want = numbers(&expected["embeddings"]);
         let size = want.iter().fold(0f64, |a, b| a.max(b.abs()));
         let off = distance(vectors.as_slice(), &want) / size;
@@ -104,7 +104,7 @@ fn every_pooling() {
         write("modules.json", modules);
         let model = load(folder.path());
         let got = model
-            .encode(
+            .encode_with(
                 &texts,
                 EncodeOptions {
                     batch_tokens: Some(30),

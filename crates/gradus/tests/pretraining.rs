@@ -178,7 +178,7 @@ fn saved_weights_are_named_as_transformers_names_them() {
         // As an encoder it has the same vectors.
         let vector = |folder: &Path| {
             let model = SentenceEncoder::load(folder, Cpu::new(1)).unwrap();
-            model.encode(&["the cat"], Default::default()).unwrap()
+            model.encode(&["the cat"]).unwrap()
         };
         assert!(vector(&saved).as_slice() == vector(&folder).as_slice());
     }
@@ -282,7 +282,7 @@ fn fresh_models_are_whole_folders() {
         );
         assert!(encoder.tokenizer().vocabulary().mask().is_some());
         let vectors = SentenceEncoder::load(&folder, Cpu::new(1)).unwrap();
-        let vectors = vectors.encode(&texts, Default::default()).unwrap();
+        let vectors = vectors.encode(&texts).unwrap();
         assert!(vectors.as_slice().iter().all(|x| x.is_finite()));
         // Written anew it is the same; with another seed it is not.
         let first = std::fs::read(folder.join("model.safetensors")).unwrap();

@@ -92,7 +92,7 @@ fn real_vectors_do_not_depend_on_the_batch() {
     let one = SentenceEncoder::load(&folder, Cpu::new(1)).unwrap();
     let two = SentenceEncoder::load(&folder, Cpu::new(2)).unwrap();
     let together = two
-        .encode(
+        .encode_with(
             &texts,
             EncodeOptions {
                 batch_tokens: Some(4096),
@@ -100,7 +100,7 @@ fn real_vectors_do_not_depend_on_the_batch() {
         )
         .unwrap();
     for (i, text) in texts.iter().enumerate() {
-        let alone = one.encode(&[text], EncodeOptions::default()).unwrap();
+        let alone = one.encode(&[text]).unwrap();
         assert!(alone.row(0) == together.row(i), "{text}");
     }
 }

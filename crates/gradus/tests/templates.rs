@@ -43,7 +43,7 @@ fn tokens_vectors_and_gradients_are_those_of_transformers() {
             }
             assert!(model.tokenizer().counts().truncated > 0, "{name}");
             for batch_tokens in [Some(512), Some(1)] {
-                let found = model.encode(&texts, EncodeOptions { batch_tokens });
+                let found = model.encode_with(&texts, EncodeOptions { batch_tokens });
                 let found = found.unwrap();
                 let off = distance(found.as_slice(), &numbers(&expected[vectors]));
                 assert!(off <= 1e-5, "{name} {vectors}: off by {off:e}");
@@ -156,9 +156,9 @@ proptest! {
 fn a_text_alone_is_the_text_in_company() {
     let model = templated("bert-small", "the book : '{}' is [MASK].", true);
     let texts = ["a dog", "[MASK]", "a cat", "", "the cat sat on the mat"];
-    let together = model.encode(&texts, EncodeOptions::default()).unwrap();
+    let together = model.encode(&texts).unwrap();
     for (i, text) in texts.iter().enumerate() {
-        let alone = model.encode(&[*text], EncodeOptions::default()).unwrap();
+        let alone = model.encode(&[*text]).unwrap();
         assert_eq!(alone.as_slice(), together.row(i), "{text}");
     }
     // Without a text nothing but the template is left, and that is subtracted.
@@ -196,7 +196,7 @@ fn a_saved_model_keeps_its_template() {
         let settings = again.template().unwrap();
         assert_eq!((&*settings.text, settings.denoise), (template, denoise));
         let vectors = |m: &SentenceEncoder<Cpu>| {
-            let found = m.encode(&["a dog", "a very old cat"], EncodeOptions::default());
+            let found = m.encode(&["a dog", "a very old cat"]);
             found.unwrap().into_vec()
         };
         assert_eq!(vectors(&model), vectors(&again));

@@ -4,7 +4,7 @@ mod common;
 
 use common::{bf16, copy_of, distance, fixture, json, numbers, strings};
 use gradus::data::DataRoot;
-use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::models::SentenceEncoder;
 use gradus::nn::{Features, RegressionHead};
 use gradus::recipe::parse_recipe;
 use gradus::tasks::similarity::{RunOptions, Similarity};
@@ -212,9 +212,7 @@ fn fifty_steps(backend: impl Fn() -> Cpu, [of_losses, of_norms, of_vectors]: [f6
             of_norm = of_norm.max(off);
         }
         let model = SentenceEncoder::load(out.join("model"), backend()).unwrap();
-        let vectors = model
-            .encode(&strings(&stored["texts"]), EncodeOptions::default())
-            .unwrap();
+        let vectors = model.encode(&strings(&stored["texts"])).unwrap();
         let off = distance(vectors.as_slice(), &numbers(&expected["embeddings"]));
         assert!(off < of_vectors, "{name}: vectors off by {off:e}");
         println!(

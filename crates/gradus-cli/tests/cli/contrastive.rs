@@ -1,7 +1,7 @@
 //! `gradus train` without grades: contrastive objectives, ranking distillation.
 
 use crate::support::{gradus, model, stdout};
-use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::models::SentenceEncoder;
 use gradus_kernels::cpu::Cpu;
 use predicates::str::contains;
 use std::fs;
@@ -285,7 +285,7 @@ fn a_kept_projection_is_a_module_of_the_model() {
 
     let vectors = |model: &SentenceEncoder<Cpu>| {
         let texts = ["a dog in the park", "a cat"];
-        model.encode(&texts, EncodeOptions::default()).unwrap()
+        model.encode(&texts).unwrap()
     };
     let kept = SentenceEncoder::load(&saved, Cpu::new(1)).unwrap();
     let projected = vectors(&kept);

@@ -2,7 +2,7 @@
 
 use crate::support::{backend, gradus, model, stdout};
 use gradus::Embeddings;
-use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::models::SentenceEncoder;
 use predicates::prelude::*;
 use serde_json::Value;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 fn vectors(texts: &[&str]) -> Embeddings {
     let encoder = SentenceEncoder::load(model("bert-small"), backend()).unwrap();
-    encoder.encode(texts, EncodeOptions::default()).unwrap()
+    encoder.encode(texts).unwrap()
 }
 
 /// Checks that `lines` are `texts` and exactly their vectors.

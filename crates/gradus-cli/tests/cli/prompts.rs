@@ -2,7 +2,7 @@
 //! on odd folders.
 
 use crate::support::{backend, gradus, model, stdout};
-use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::models::SentenceEncoder;
 use predicates::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
@@ -38,7 +38,7 @@ fn named() -> Value {
 /// The vector of a text in the folder as it is.
 fn vector(folder: &Path, text: &str) -> Vec<f32> {
     let encoder = SentenceEncoder::load(folder, backend()).unwrap();
-    let vectors = encoder.encode(&[text], EncodeOptions::default()).unwrap();
+    let vectors = encoder.encode(&[text]).unwrap();
     vectors.row(0).to_vec()
 }
 

@@ -6,7 +6,7 @@ use super::observed::check_finite;
 use super::quickstart;
 use crate::Result;
 use crate::data::TextFile;
-use crate::models::{EncodeOptions, SentenceEncoder};
+use crate::models::SentenceEncoder;
 use crate::util::machine::peak_memory;
 use crate::util::{Observer, check_cancelled};
 use gradus_kernels::Backend;
@@ -211,7 +211,7 @@ impl<B: Backend> Bench<'_, B> {
     /// How many seconds it takes to encode texts together.
     fn encode(&self, texts: &[&str]) -> Result<f64> {
         let begun = Instant::now();
-        let vectors = self.encoder.encode(texts, EncodeOptions::default());
+        let vectors = self.encoder.encode(texts);
         // No time at all would make rates infinite, which JSON cannot hold.
         let seconds = begun.elapsed().as_secs_f64().max(1e-9);
         check_finite(self.model, texts, &vectors.map_err(JobError::model)?)?;

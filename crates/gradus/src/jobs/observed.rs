@@ -41,7 +41,7 @@ impl<B: Backend> Embedder for Observed<'_, B> {
         let mut values = Vec::with_capacity(texts.len() * self.encoder.dim());
         for chunk in texts.chunks(CHUNK) {
             check_cancelled(&**observer, &self.what)?;
-            let vectors = self.encoder.encode(chunk, EncodeOptions::default())?;
+            let vectors = self.encoder.encode(chunk)?;
             values.extend(vectors.into_vec());
             done += chunk.len() as u64;
             observer.progress(&self.what, done, total);

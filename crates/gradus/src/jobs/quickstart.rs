@@ -6,7 +6,6 @@ use super::run_folders::{existing, take};
 use super::{Environment, JobError, Observed};
 use crate::data::{DataError, Known, Source, Split, TextVariant};
 use crate::eval::{EvalTask, Report, Suite};
-use crate::models::EncodeOptions;
 use crate::nn::RegressionHead;
 use crate::output::{Claim, Inputs, RunKind};
 use crate::recipe::{Recipe, parse_recipe};
@@ -262,7 +261,7 @@ impl Measures<'_> {
         self.report.push(name, scores);
         let texts: Vec<&str> = SHOWN.iter().flat_map(|&(a, b)| [a, b]).collect();
         Ok(Shown {
-            vectors: encoder.encode(&texts, EncodeOptions::default())?,
+            vectors: encoder.encode(&texts)?,
             head: encoder.head().cloned(),
         })
     }

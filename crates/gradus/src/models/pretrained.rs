@@ -25,7 +25,6 @@ impl SentenceEncoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::EncodeOptions;
 
     const SMALL: &str = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -36,7 +35,7 @@ mod tests {
     fn a_folder_is_a_name() {
         let model = SentenceEncoder::from_pretrained(SMALL).unwrap();
         let texts = ["a dog in the park", "the dog is in a park"];
-        let vectors = model.encode(&texts, EncodeOptions::default()).unwrap();
+        let vectors = model.encode(&texts).unwrap();
         assert_eq!((vectors.rows(), vectors.dim()), (2, model.dim()));
         assert!(vectors.cosine(0, 1) > vectors.cosine(0, 0) - 1.0);
     }

@@ -1,5 +1,6 @@
 use super::weights::{self, Spare};
 use super::{Batch, ModelFolder};
+use crate::embeddings::cosine;
 use crate::families::EncoderConfig;
 use crate::format::{ModelError, PromptChoice};
 use crate::nn::encoder::{Activations, Encoder, PassContext};
@@ -32,7 +33,7 @@ pub struct SentenceEncoder<B: Backend = Cpu> {
     pub(crate) unpooled: usize,
 }
 
-/// How [`SentenceEncoder::encode`] goes about its work; its result does not
+/// How [`SentenceEncoder::encode_with`] goes about its work; its result does not
 /// depend on any of this.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EncodeOptions {
@@ -285,12 +286,56 @@ impl<B: Backend> SentenceEncoder<B> {
         batch
     }
 
-    /// One vector per text, in their order.
+    /// One vector per text, in their order: `[texts, dim]`. The bits of a vector do
+    /// not depend on the other texts.
+    ///
+    /// ```
+    /// # fn main() -> gradus::Result<()> {
+    /// // A folder, or a name such as "all-MiniLM-L6-v2".
+    /// let name = "tests/fixtures/models/bert-small";
+    /// let model = gradus::SentenceEncoder::from_pretrained(name)?;
+    /// let vectors = model.encode(&["a dog in the park", "the dog is in a park"])?;
+    /// assert_eq!((vectors.rows(), vectors.dim()), (2, 32));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Where the tokenizer fails, or the device.
-    pub fn encode(&self, texts: &[&str], options: EncodeOptions) -> Result<Embeddings> {
-        let tokens = self.tokenizer.encode(texts)?;
+    pub fn encode<S: AsRef<str>>(&self, texts: &[S]) -> Result<Embeddings> {
+        self.encode_with(texts, EncodeOptions::default())
+    }
+
+    /// The cosines of all `first` texts' vectors with all `second` ones':
+    /// `first.rows()` rows of `second.rows()` values.
+    ///
+    /// ```
+    /// # fn main() -> gradus::Result<()> {
+    /// # let name = "tests/fixtures/models/bert-small";
+    /// let model = gradus::SentenceEncoder::from_pretrained(name)?;
+    /// let queries = model.encode(&["a dog"])?;
+    /// let texts = model.encode(&["a dog", "the house is red"])?;
+    /// let cosines = model.similarity(&queries, &texts);
+    /// assert!(cosines[0][0] > cosines[0][1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn similarity(&self, first: &Embeddings, second: &Embeddings) -> Vec<Vec<f64>> {
+        let row = |i| (0..second.rows()).map(move |j| cosine(first.row(i), second.row(j)));
+        (0..first.rows()).map(|i| row(i).collect()).collect()
+    }
+
+    /// As [`SentenceEncoder::encode`], with options.
+    ///
+    /// # Errors
+    /// Where the tokenizer fails, or the device.
+    pub fn encode_with<S: AsRef<str>>(
+        &self,
+        texts: &[S],
+        options: EncodeOptions,
+    ) -> Result<Embeddings> {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let tokens = self.tokenizer.encode(&texts)?;
         let vectors = self.encode_tokens(&tokens, options);
         self.backend.check()?;
         Ok(vectors)
@@ -448,6 +493,6 @@ impl<B: Backend> SentenceEncoder<B> {
 
 impl<B: Backend> crate::eval::Embedder for SentenceEncoder<B> {
     fn embed(&self, texts: &[&str]) -> Result<Embeddings> {
-        self.encode(texts, EncodeOptions::default())
+        self.encode(texts)
     }
 }

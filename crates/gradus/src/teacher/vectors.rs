@@ -1,7 +1,7 @@
 //! A teacher's vectors in files.
 
 use crate::format::content::{content_key, text_key};
-use crate::models::{EncodeOptions, ModelFolder, SentenceEncoder};
+use crate::models::{ModelFolder, SentenceEncoder};
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Error, Result};
 use gradus_kernels::Backend;
@@ -213,7 +213,7 @@ impl Store {
         for chunk in missing.chunks(CHUNK) {
             check_cancelled(observer, "encoding a teacher's texts")?;
             let chunk_texts: Vec<&str> = chunk.iter().map(|(text, _)| *text).collect();
-            let vectors = encoder.encode(&chunk_texts, EncodeOptions::default())?;
+            let vectors = encoder.encode(&chunk_texts)?;
             let values = vectors.as_slice().iter();
             let bytes: Vec<u8> = values.flat_map(|v| v.to_le_bytes()).collect();
             let written = vector_file.write_all(&bytes);
@@ -279,7 +279,7 @@ mod tests {
 
     fn are_the_models(vectors: &TeacherVectors, numbers: &[u32]) {
         let encoder = SentenceEncoder::load(model(), Cpu::new(1)).unwrap();
-        let direct = encoder.encode(&TEXTS, EncodeOptions::default()).unwrap();
+        let direct = encoder.encode(&TEXTS).unwrap();
         let found = vectors.gather(numbers).unwrap();
         for (row, number) in numbers.iter().enumerate() {
             assert_eq!(found.row(row), direct.row(*number as usize), "{number}");

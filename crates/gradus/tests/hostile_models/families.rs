@@ -1,7 +1,6 @@
 //! `config.json` of the families that have keys and settings of their own.
 
 use crate::folder::Folder;
-use gradus::models::EncodeOptions;
 use serde_json::{Value, json};
 
 const FILE: &str = "config.json";
@@ -88,11 +87,11 @@ fn nomic(own: bool) -> Folder {
 fn nomic_bert_under_either_kind_of_keys() {
     let both = Folder::of("nomic-small").load().unwrap();
     let texts = ["a dog in the park", "the old house by the river"];
-    let vectors = both.encode(&texts, EncodeOptions::default()).unwrap();
+    let vectors = both.encode(&texts).unwrap();
     for own in [true, false] {
         let model = nomic(own).load().unwrap();
         assert_eq!(model.config(), both.config());
-        let again = model.encode(&texts, EncodeOptions::default()).unwrap();
+        let again = model.encode(&texts).unwrap();
         assert_eq!(again.as_slice(), vectors.as_slice());
     }
     let folder = Folder::of("nomic-small");
@@ -192,7 +191,7 @@ fn nomic_bert_reads_as_far_as_it_was_trained() {
             model.tokenizer().encode(&[&text]).unwrap()[0].ids.len(),
             most
         );
-        let vectors = model.encode(&[&text], EncodeOptions::default()).unwrap();
+        let vectors = model.encode(&[&text]).unwrap();
         assert!(vectors.as_slice().iter().all(|x| x.is_finite()));
     }
 }
@@ -239,7 +238,7 @@ fn jina_bert() {
     let folder = Folder::of("jina-small");
     let encode = |folder: &Folder| {
         let model = folder.load().unwrap();
-        let vectors = model.encode(&["a dog"], EncodeOptions::default()).unwrap();
+        let vectors = model.encode(&["a dog"]).unwrap();
         vectors.as_slice().to_vec()
     };
     let gelu = encode(&folder);
@@ -255,7 +254,7 @@ fn jina_bert_reads_long_texts() {
     let text = "house ".repeat(3000);
     let tokens = model.tokenizer().encode(&[&text]).unwrap();
     assert_eq!(tokens[0].ids.len(), 3002);
-    let vectors = model.encode(&[&text], EncodeOptions::default()).unwrap();
+    let vectors = model.encode(&[&text]).unwrap();
     assert!(vectors.as_slice().iter().all(|x| x.is_finite()));
 }
 

@@ -1,7 +1,6 @@
 //! Limits on the tokens of an input.
 
 use crate::folder::Folder;
-use gradus::models::EncodeOptions;
 use serde_json::json;
 
 const FILE: &str = "sentence_bert_config.json";
@@ -43,7 +42,7 @@ fn limits_that_are_cut_to_what_there_is() {
             model.tokenizer().encode(&[&text]).unwrap()[0].ids.len(),
             most
         );
-        model.encode(&[&text], EncodeOptions::default()).unwrap();
+        model.encode(&[&text]).unwrap();
     }
     // Null leaves it to the tokenizer's own.
     folder.set(FILE, KEY, json!(null));

@@ -124,7 +124,7 @@ proptest! {
         match folder.load() {
             Ok(model) => {
                 let texts = ["", "a word, another", "\u{0}\u{65e5}\u{1f600}", &"long ".repeat(99)];
-                match model.encode(&texts, EncodeOptions { batch_tokens: Some(16) }) {
+                match model.encode_with(&texts, EncodeOptions { batch_tokens: Some(16) }) {
                     Ok(vectors) => {
                         prop_assert_eq!((vectors.rows(), vectors.dim()), (4, model.dim()));
                     }

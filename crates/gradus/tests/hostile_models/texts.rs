@@ -66,7 +66,7 @@ fn texts_that_nobody_writes() {
             assert_eq!(bits(&model, &all, batch_tokens), together, "{name}");
         }
         for (i, text) in texts.iter().enumerate() {
-            let alone = model.encode(&[text], EncodeOptions::default()).unwrap();
+            let alone = model.encode(&[text]).unwrap();
             let alone: Vec<u32> = alone.row(0).iter().map(|x| x.to_bits()).collect();
             assert_eq!(alone, together[i], "{name}: text {i}");
         }

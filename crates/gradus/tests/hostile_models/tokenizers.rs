@@ -133,7 +133,7 @@ fn tokenizers_that_fail_on_a_text() {
         folder.edit(JSON, change);
         let loaded = folder.load().unwrap();
         let text = "a \u{65e5}\u{672c} ".repeat(100);
-        let error = loaded.encode(&[&text], EncodeOptions::default());
+        let error = loaded.encode(&[&text]);
         folder.check(
             &error.unwrap_err(),
             "Tokenizer",
@@ -184,7 +184,7 @@ fn word_lists() {
 
     let options = EncodeOptions::default();
     folder.write(VOCAB, format!("{sound}\nzzzz\n"));
-    let error = folder.load().unwrap().encode(&["zzzz"], options);
+    let error = folder.load().unwrap().encode_with(&["zzzz"], options);
     folder.check(&error.unwrap_err(), "Tokenizer", VOCAB, &["token id 16"]);
 
     // Line ends of the other kind and a token of 1 MiB are sound.
@@ -192,7 +192,7 @@ fn word_lists() {
     let last = "x".repeat(1 << 20);
     let list = [&lines[..lines.len() - 1], &[&last]].concat().join("\r\n");
     let model = folder.write(VOCAB, list).load().unwrap();
-    model.encode(&["word", &last], options).unwrap();
+    model.encode_with(&["word", &last], options).unwrap();
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn pairs_are_scored_by_the_vectors_cosine() {
     let pairs = [("a cat", "two dogs"), ("the cat", "the cat")];
     let scores = scorer(&model).score(&pairs).unwrap();
     let encoder = SentenceEncoder::load(&model.folder, Cpu::new(1)).unwrap();
-    let vectors = encoder.encode(&["a cat", "two dogs"], Default::default());
+    let vectors = encoder.encode(&["a cat", "two dogs"]);
     assert_eq!(scores[0].cosine, vectors.unwrap().cosine(0, 1));
     assert_eq!(scores[0].recommended, scores[0].cosine);
     assert_eq!(scores[0].recommended_is, Recommended::Cosine);
@@ -88,7 +88,7 @@ fn texts_become_vectors_cut_and_scaled() {
     let model = find("bert-small");
     let whole = SentenceEncoder::load(&model.folder, Cpu::new(1)).unwrap();
     let texts = ["a cat", "", "two dogs in the park"];
-    let expected = whole.encode(&texts, Default::default()).unwrap();
+    let expected = whole.encode(&texts).unwrap();
     let settings = encode::EncodeSettings {
         width: Some(8),
         normalize: true,

@@ -6,7 +6,7 @@ use crate::eval::Suite;
 use crate::jobs::run_folders::{existing_or_go_on, take};
 use crate::jobs::tables::publish;
 use crate::jobs::{Environment, JobError, TestSets};
-use crate::models::{EncodeOptions, ModelFolder, SentenceEncoder, StudentShape, check_student};
+use crate::models::{ModelFolder, SentenceEncoder, StudentShape, check_student};
 use crate::output::{Claim, Held, Inputs, RunKind};
 use crate::training::{RunRecord, TrainingObserver};
 use crate::util::Observer;
@@ -264,7 +264,7 @@ impl Distillation {
 /// The vectors of texts.
 pub(super) fn vectors(encoder: &SentenceEncoder, texts: &[String]) -> Result<Embeddings> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let vectors = encoder.encode(&texts, EncodeOptions::default());
+    let vectors = encoder.encode(&texts);
     vectors.map_err(JobError::model)
 }
 

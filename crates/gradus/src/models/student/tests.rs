@@ -1,5 +1,5 @@
 use super::*;
-use crate::models::{EncodeOptions, SentenceEncoder};
+use crate::models::SentenceEncoder;
 use crate::nn::Layout;
 use gradus_kernels::cpu::Cpu;
 use proptest::prelude::*;
@@ -85,7 +85,7 @@ fn all_layers_are_the_teacher() {
         let teacher = SentenceEncoder::load(model(name), Cpu::new(1)).unwrap();
         let (_place, student) = write(name, &picked(&[0, 1], None));
         let texts = ["a dog is in the park", "the old man"];
-        let of = |e: &SentenceEncoder<Cpu>| e.encode(&texts, EncodeOptions::default()).unwrap();
+        let of = |e: &SentenceEncoder<Cpu>| e.encode(&texts).unwrap();
         assert_eq!(of(&teacher).as_slice(), of(&student).as_slice(), "{name}");
         assert_eq!(teacher.folder().max_tokens, student.folder().max_tokens);
     }
@@ -164,7 +164,7 @@ fn dense_modules_come_along() {
     let (_place, student) = write("bert-gelu-new", &picked(&[0], None));
     assert_eq!(student.folder().modules, teacher.folder().modules);
     let texts = ["a dog is in the park"];
-    let of = |e: &SentenceEncoder<Cpu>| e.encode(&texts, EncodeOptions::default()).unwrap();
+    let of = |e: &SentenceEncoder<Cpu>| e.encode(&texts).unwrap();
     assert_eq!(of(&teacher).as_slice(), of(&student).as_slice());
 }
 
@@ -180,7 +180,7 @@ fn fresh_students_give_vectors_of_the_teachers_width() {
         assert_eq!(student.dim(), teacher.dim(), "{name}");
         assert_eq!(student.config().hidden_size, 12);
         let texts = ["a dog is in the park", "the old man"];
-        let vectors = student.encode(&texts, EncodeOptions::default()).unwrap();
+        let vectors = student.encode(&texts).unwrap();
         assert!(vectors.as_slice().iter().all(|v| v.is_finite()), "{name}");
         assert_ne!(vectors.row(0), vectors.row(1), "{name}");
         let ids = |e: &SentenceEncoder<Cpu>| e.tokenizer().encode(&texts).unwrap()[0].ids.clone();
