@@ -85,7 +85,7 @@ pub fn score_pairs(
     })
 }
 
-/// Names what a stored_scores depends on: the model's files, the pairs and the
+/// Names what stored scores depend on: the model's files, the pairs and the
 /// `numbers` that it is computed in.
 ///
 /// # Errors
@@ -113,26 +113,28 @@ pub fn key(model: &Path, numbers: &str, suite: &Suite, dev: Option<&DevPairs>) -
 #[derive(Serialize, Deserialize)]
 struct Stored<T> {
     key: String,
-    stored_scores: T,
+    // Earlier versions wrote it under another name.
+    #[serde(alias = "judgement")]
+    scores: T,
 }
 
-/// The stored_scores at `path`, if it is of the same `key`.
+/// The stored scores at `path`, if it is of the same `key`.
 pub fn read_scores(path: &Path, key: &str) -> Option<StoredScores> {
     let text = std::fs::read(path).ok()?;
     let stored: Stored<StoredScores> = serde_json::from_slice(&text).ok()?;
-    (stored.key == key).then_some(stored.stored_scores)
+    (stored.key == key).then_some(stored.scores)
 }
 
-/// Keeps a stored_scores at `path`.
+/// Stores scores at `path`.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_scores(path: &Path, key: &str, stored_scores: &StoredScores) -> Result<()> {
+pub fn write_scores(path: &Path, key: &str, scores: &StoredScores) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }
     let key = key.to_owned();
-    let text = serde_json::to_vec(&Stored { key, stored_scores });
+    let text = serde_json::to_vec(&Stored { key, scores });
     let text = text.map_err(|e| Error::Internal(e.to_string()))?;
     let is_own = |there: Vec<u8>| serde_json::from_slice::<Stored<StoredScores>>(&there).is_ok();
     if std::fs::read(path).is_ok_and(|there| !there.is_empty() && !is_own(there)) {
