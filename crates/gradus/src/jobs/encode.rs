@@ -63,7 +63,7 @@ impl TextReader {
     }
 
     /// Reads a stream as `file` says; what is wrong with it shows when its texts
-    /// are asked for.
+    /// are read.
     ///
     /// # Errors
     /// Where the system gives no thread.
@@ -126,7 +126,7 @@ impl Vectors {
         let width = settings.width.unwrap_or(encoder.dim());
         if width > encoder.dim() {
             return Err(JobError::Width {
-                asked: width,
+                wanted: width,
                 width: encoder.dim(),
             }
             .into());

@@ -1,9 +1,9 @@
 use crate::Error;
 use std::path::PathBuf;
 
-/// Why a job cannot be done. What the parts of the library say is passed on as it
-/// is; some of it with the word whose fault it is, for front ends that tell input
-/// from model.
+/// Why a job cannot be done. Errors of the library's other parts come as they
+/// are; some of them say whether input or model is at fault, for front ends that
+/// answer the two differently.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
@@ -49,11 +49,11 @@ pub enum JobError {
     Vocabulary(String),
     /// Vectors cut to more values than they have.
     #[error(
-        "--dim {asked} is more than the {width} values of the model's vectors; give that or less"
+        "--dim {wanted} is more than the {width} values of the model's vectors; give that or less"
     )]
     Width {
-        /// The values asked for.
-        asked: usize,
+        /// The values wanted.
+        wanted: usize,
         /// The values there are.
         width: usize,
     },

@@ -122,8 +122,8 @@ fn texts_become_vectors_cut_and_scaled() {
     let lines = TextFile::new("stream", None);
     let reader = encode::TextReader::stream(lines, "a cat\n".as_bytes()).unwrap();
     match begin(reader, &wide) {
-        Err(Error::Job(JobError::Width { asked, width })) => {
-            assert_eq!((asked, width), (1000, whole.dim()));
+        Err(Error::Job(JobError::Width { wanted, width })) => {
+            assert_eq!((wanted, width), (1000, whole.dim()));
         }
         _ => panic!("vectors are not that wide"),
     }

@@ -28,7 +28,7 @@ impl PairReader {
     }
 
     /// Reads a stream as `file` says; what is wrong with its first rows shows when
-    /// they are asked for.
+    /// they are read.
     ///
     /// # Errors
     /// Where the system gives no thread.
