@@ -98,7 +98,8 @@ pub struct Output {
 }
 
 impl Output {
-    fn zero(input: &Input<'_>, parameters: usize) -> Self {
+    /// No loss, and no gradients, for an objective of so many parameters.
+    pub fn zero(input: &Input<'_>, parameters: usize) -> Self {
         Self {
             loss: 0.0,
             embeddings: vec![0.0; input.embeddings.as_slice().len()],
@@ -119,6 +120,13 @@ pub struct ExampleTexts<'a> {
     pub columns: usize,
     /// Which texts each example has, example after example.
     pub texts: &'a [u32],
+}
+
+impl ExampleTexts<'_> {
+    /// Number of examples.
+    pub fn examples(&self) -> usize {
+        self.texts.len() / self.columns.max(1)
+    }
 }
 
 /// A loss over the embeddings of a batch.

@@ -1,14 +1,65 @@
-//! What a stage's settings alone say of it, before any data is read.
+//! What the settings of a recipe alone say of it, before any data is read.
 
-use super::{Freeze, Stage};
+use super::{Freeze, Recipe, Stage};
 use crate::losses::{Form, Objective, Projection, TrainingSet};
+use crate::training::TrainError;
+use std::path::Path;
 
-impl Stage {
-    /// Checks the numbers.
+impl Recipe {
+    /// Checks the settings, as reading a recipe does; files and models are not looked
+    /// at.
     ///
     /// # Errors
-    /// A message naming the setting and its bounds.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// [`TrainError::Recipe`] or [`TrainError::Stage`], naming the setting and its
+    /// bounds.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        self.validate_at(Path::new("recipe"))
+    }
+
+    /// The same of the recipe in a file.
+    pub(crate) fn validate_at(&self, path: &Path) -> Result<(), TrainError> {
+        let fail = |message: String| {
+            let path = path.to_path_buf();
+            Err(TrainError::Recipe { path, message })
+        };
+        if self.stages.is_empty() {
+            return fail("there is no [[stage]]".into());
+        }
+        if self.template.is_some() && self.pooling.is_some() {
+            return fail("`pooling` and `template` both say what the vector is: keep one".into());
+        }
+        if self.prompt.is_some() && self.prompt_text.is_some() {
+            return fail(
+                "`prompt` and `prompt_text` both say what goes before texts: keep one".into(),
+            );
+        }
+        for (i, stage) in self.stages.iter().enumerate() {
+            if self.stages[..i].iter().any(|s| s.name == stage.name) {
+                return fail(format!("two stages are called `{}`", stage.name));
+            }
+            if i > 0 && stage.keep_projection {
+                let (stage, message) = (stage.name.clone(), "`keep_projection` belongs into the first stage: the model has the module from there on".into());
+                return Err(TrainError::Stage { stage, message });
+            }
+            stage.validate()?;
+        }
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// Checks the settings; files and models are not looked at.
+    ///
+    /// # Errors
+    /// [`TrainError::Stage`], naming the setting and its bounds.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        self.check().map_err(|message| TrainError::Stage {
+            stage: self.name.clone(),
+            message,
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
         let within = |name: &str, value: f64, low: f64, high: f64| {
             if (low..=high).contains(&value) {
                 Ok(())

@@ -20,6 +20,43 @@ use crate::nn::PoolingMode;
 use serde::{Deserialize, Serialize};
 
 /// A whole run: model, stages, evaluation.
+///
+/// ```
+/// use gradus::data::Source;
+/// use gradus::losses::{InfoNceSettings, RegressionSettings, SmoothK2Settings};
+/// use gradus::recipe::{Recipe, Stage, parse_recipe};
+///
+/// let contrast = InfoNceSettings { symmetric: true, ..Default::default() };
+/// let grades = SmoothK2Settings { k: 3.5, x0: 0.2, ..Default::default() };
+/// let recipe = Recipe::new("all-MiniLM-L6-v2")
+///     .stage(Stage::new("texts", contrast, [Source::file("texts.txt")]).steps(500))
+///     .stage(
+///         Stage::new("grades", RegressionSettings::head(grades), [Source::file("pairs.tsv")])
+///             .epochs(2.0)
+///             .learning_rate(5e-5),
+///     )
+///     .dev(Source::file("dev.tsv"));
+/// recipe.validate()?;
+///
+/// let written = r#"
+///     model = "all-MiniLM-L6-v2"
+///     evaluation.dev = { path = "dev.tsv" }
+///     [[stage]]
+///     name = "texts"
+///     objective = { loss = "info_nce", symmetric = true }
+///     train = [{ path = "texts.txt" }]
+///     steps = 500
+///     learning_rate = 2e-5
+///     [[stage]]
+///     name = "grades"
+///     objective = { loss = "smooth_k2", k = 3.5, x0 = 0.2 }
+///     train = [{ path = "pairs.tsv" }]
+///     epochs = 2
+///     learning_rate = 5e-5
+/// "#;
+/// assert_eq!(recipe, parse_recipe("recipe.toml".as_ref(), written, &[])?);
+/// # Ok::<(), gradus::training::TrainError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -90,7 +127,46 @@ pub struct Recipe {
     pub stages: Vec<Stage>,
 }
 
-/// EvaluationSettings in the course of training, and what is selected by it.
+impl Recipe {
+    /// A recipe without stages for a model: a folder, or a name that `gradus pull`
+    /// knows. All else is as in a file that does not say.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            description: String::new(),
+            seed: default_seed(),
+            output: None,
+            max_tokens: None,
+            prompt: None,
+            prompt_text: None,
+            normalize: None,
+            pooling: None,
+            template: None,
+            denoise: None,
+            precision: Precision::default(),
+            log_every: default_log_every(),
+            checkpoint_seconds: default_checkpoint_seconds(),
+            checkpoint_steps: None,
+            exclude_overlap: false,
+            evaluation: EvaluationSettings::default(),
+            stages: vec![],
+        }
+    }
+
+    /// Adds a stage after those that it has.
+    pub fn stage(mut self, stage: Stage) -> Self {
+        self.stages.push(stage);
+        self
+    }
+
+    /// Sets the pairs that the best model is chosen by.
+    pub fn dev(mut self, dev: Source) -> Self {
+        self.evaluation.dev = Some(dev);
+        self
+    }
+}
+
+/// Evaluation in the course of training, and what is selected by it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationSettings {

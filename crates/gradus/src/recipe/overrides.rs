@@ -28,34 +28,7 @@ pub fn parse_recipe(path: &Path, text: &str, overrides: &[String]) -> Result<Rec
             .try_into()
             .map_err(|e: toml::de::Error| with(e.to_string(), Some(&table)))?
     };
-    if recipe.stages.is_empty() {
-        return Err(fail("there is no [[stage]]".into()));
-    }
-    if recipe.template.is_some() && recipe.pooling.is_some() {
-        return Err(fail(
-            "`pooling` and `template` both say what the vector is: keep one".into(),
-        ));
-    }
-    if recipe.prompt.is_some() && recipe.prompt_text.is_some() {
-        return Err(fail(
-            "`prompt` and `prompt_text` both say what goes before texts: keep one".into(),
-        ));
-    }
-    for (i, stage) in recipe.stages.iter().enumerate() {
-        if recipe.stages[..i].iter().any(|s| s.name == stage.name) {
-            return Err(fail(format!("two stages are called `{}`", stage.name)));
-        }
-        let later = i > 0 && stage.keep_projection;
-        let first = "`keep_projection` belongs into the first stage: the model has the module from there on";
-        let checked = match later {
-            true => Err(first.to_owned()),
-            false => stage.check(),
-        };
-        checked.map_err(|message| TrainError::Stage {
-            stage: stage.name.clone(),
-            message,
-        })?;
-    }
+    recipe.validate_at(path)?;
     Ok(recipe)
 }
 

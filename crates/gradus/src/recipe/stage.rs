@@ -157,6 +157,82 @@ fn yes() -> bool {
 }
 
 impl Stage {
+    /// A stage of one epoch at a learning rate of 2e-5. All else is as in a file that
+    /// does not say.
+    pub fn new(
+        name: impl Into<String>,
+        objective: impl Into<ObjectiveConfig>,
+        train: impl IntoIterator<Item = Source>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            train: train.into_iter().collect(),
+            objective: objective.into(),
+            also: vec![],
+            projection: None,
+            keep_projection: false,
+            second_template: None,
+            denoise: None,
+            views: two(),
+            teachers: vec![],
+            difference: None,
+            freeze: Freeze::default(),
+            epochs: Some(1.0),
+            steps: None,
+            batch: default_batch(),
+            chunk_tokens: None,
+            accumulate: one(),
+            learning_rate: 2e-5,
+            head_learning_rate: None,
+            schedule: ScheduleKind::default(),
+            warmup: 0.0,
+            weight_decay: default_weight_decay(),
+            layer_decay: one_f64(),
+            clip: None,
+            dropout: None,
+            shuffle: yes(),
+            next_from: NextFrom::default(),
+            adamw: AdamW::default(),
+        }
+    }
+
+    /// Adds another objective, by its weight.
+    pub fn also(mut self, objective: impl Into<ObjectiveConfig>) -> Self {
+        self.also.push(objective.into());
+        self
+    }
+
+    /// Adds a frozen model to learn from, of weight 1.
+    pub fn teacher(mut self, model: impl Into<String>) -> Self {
+        let (model, weight) = (model.into(), one_f64());
+        self.teachers.push(Teacher { model, weight });
+        self
+    }
+
+    /// Sets its length in passes over the data.
+    pub fn epochs(mut self, epochs: f64) -> Self {
+        (self.epochs, self.steps) = (Some(epochs), None);
+        self
+    }
+
+    /// Sets its length in optimizer steps.
+    pub fn steps(mut self, steps: u64) -> Self {
+        (self.epochs, self.steps) = (None, Some(steps));
+        self
+    }
+
+    /// Sets how many pairs go through a forward and backward pass.
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// Sets the peak learning rate.
+    pub fn learning_rate(mut self, rate: f64) -> Self {
+        self.learning_rate = rate;
+        self
+    }
+
     /// The models that it needs in addition to the one it trains: teachers, then the
     /// generator of difference prediction.
     pub fn auxiliary_models(&self) -> impl Iterator<Item = &str> {

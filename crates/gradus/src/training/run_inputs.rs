@@ -50,7 +50,7 @@ impl RunInputs {
         self
     }
 
-    fn add(&mut self, what: &str, hash: String) {
+    pub(crate) fn add(&mut self, what: &str, hash: String) {
         self.0.insert(what.to_owned(), hash);
     }
 

@@ -1,9 +1,10 @@
 //! What a distillation is made of, and each student's recipe.
 
 use super::texts::TRAIN;
-use crate::data::Source;
+use crate::data::{RowKind, Source};
+use crate::losses::{EmbeddingMseSettings, ListMleSettings, ObjectiveConfig};
 use crate::models::StudentShape;
-use crate::recipe::Recipe;
+use crate::recipe::{EvaluationSettings, Recipe, Stage};
 use crate::training::{RunFolder, TrainError};
 use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
@@ -161,80 +162,49 @@ impl DistillSettings {
     /// # Errors
     /// [`TrainError::Recipe`] for settings out of their bounds.
     pub fn recipe(&self, student: &StudentShape, teacher: &Path) -> Result<Recipe> {
-        let fail = |message: String| TrainError::Recipe {
-            path: SETTINGS.into(),
-            message,
-        };
-        let table = self.table(student, teacher);
-        let text = table.map_err(|e| fail(e.to_string()))?.to_string();
-        let recipe = crate::recipe::parse_recipe(Path::new(SETTINGS), &text, &[])?;
-        Ok(recipe)
-    }
-
-    fn table(
-        &self,
-        student: &StudentShape,
-        teacher: &Path,
-    ) -> Result<toml::Table, toml::ser::Error> {
         let texts = Path::new("..").join(Self::TEXTS);
-        let dev = self.dev.clone().map(|dev| self.anchored(dev));
-        let dev = dev.unwrap_or_else(|| graded(&texts.join(Self::GRADED)));
         let train = Source {
-            rows: Some(crate::data::RowKind::Texts),
+            rows: Some(RowKind::Texts),
             ..Source::file(texts.join(TRAIN))
         };
-        let mut stage = toml::toml! {
-            name = "distill"
-            views = 1
-            dropout = 0.0
-            clip = 1.0
-            weight_decay = 0.01
+        let vectors = EmbeddingMseSettings::default().into();
+        let lists = ObjectiveConfig::from(ListMleSettings::default());
+        let (objective, also) = match self.objective {
+            Imitation::Mse => (vectors, vec![]),
+            Imitation::Rank => (lists, vec![]),
+            Imitation::Both => (vectors, vec![lists]),
         };
-        let mut set = |key: &str, value: toml::Value| stage.insert(key.to_owned(), value);
-        let also = match self.objective {
-            Imitation::Both => vec![toml::toml! { loss = "list_mle" }],
-            _ => vec![],
+        let stage = Stage {
+            also,
+            views: 1,
+            dropout: Some(0.0),
+            clip: Some(1.0),
+            weight_decay: 0.01,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            warmup: self.warmup,
+            ..Stage::new("distill", objective, [train]).teacher(teacher.to_string_lossy())
         };
-        let objective = match self.objective {
-            Imitation::Rank => toml::toml! { loss = "list_mle" },
-            _ => toml::toml! { loss = "embedding_mse" },
+        let stage = match (self.steps, self.epochs) {
+            (Some(steps), _) => stage.steps(steps),
+            (None, epochs) => stage.epochs(epochs.unwrap_or(1.0)),
         };
-        set("objective", objective.into());
-        set("also", also.into());
-        let mut of_teacher = toml::Table::new();
-        let folder = teacher.to_string_lossy().into_owned();
-        of_teacher.insert("model".into(), folder.into());
-        set("teachers", vec![of_teacher].into());
-        set("train", vec![toml::Table::try_from(train)?].into());
-        match (self.steps, self.epochs) {
-            (Some(steps), _) => set("steps", (steps as i64).into()),
-            (None, epochs) => set("epochs", epochs.unwrap_or(1.0).into()),
+        let dev = self.dev.clone().map(|dev| self.anchored(dev));
+        let dev = dev.unwrap_or_else(|| graded(&texts.join(Self::GRADED)));
+        let recipe = Recipe {
+            description: format!("{}, a student of {}", student.label(), self.teacher),
+            seed: self.seed,
+            max_tokens: Some(self.max_tokens),
+            checkpoint_seconds: self.checkpoint_seconds,
+            checkpoint_steps: self.checkpoint_steps,
+            evaluation: EvaluationSettings {
+                dev: Some(dev),
+                every: self.evaluate_every,
+                patience: None,
+            },
+            ..Recipe::new(Self::START).stage(stage)
         };
-        set("batch", (self.batch as i64).into());
-        set("learning_rate", self.learning_rate.into());
-        set("warmup", self.warmup.into());
-
-        let mut evaluation = toml::Table::new();
-        evaluation.insert("dev".into(), toml::Value::try_from(dev)?);
-        if let Some(every) = self.evaluate_every {
-            evaluation.insert("every".into(), (every as i64).into());
-        }
-        let mut recipe = toml::Table::new();
-        let mut set = |key: &str, value: toml::Value| recipe.insert(key.to_owned(), value);
-        let description = format!("{}, a student of {}", student.label(), self.teacher);
-        set("model", Self::START.into());
-        set("description", description.into());
-        set("seed", (self.seed as i64).into());
-        set("max_tokens", (self.max_tokens as i64).into());
-        set(
-            "checkpoint_seconds",
-            (self.checkpoint_seconds as i64).into(),
-        );
-        if let Some(steps) = self.checkpoint_steps {
-            set("checkpoint_steps", (steps as i64).into());
-        }
-        set("evaluation", evaluation.into());
-        set("stage", vec![stage].into());
+        recipe.validate_at(Path::new(SETTINGS))?;
         Ok(recipe)
     }
 

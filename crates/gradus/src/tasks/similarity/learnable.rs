@@ -13,10 +13,10 @@ use std::collections::HashSet;
 /// What is missing, and what to do.
 pub(crate) fn check_batches(
     settings: &Stage,
-    examples: &Examples,
+    texts: ExampleTexts<'_>,
     objective: &dyn Objective,
 ) -> Result<(), String> {
-    let (least, n) = (objective.min_batch(), examples.len());
+    let (least, n) = (objective.min_batch(), texts.examples());
     let what = objective.describe();
     if n < least {
         return Err(format!(
@@ -28,10 +28,6 @@ pub(crate) fn check_batches(
         ));
     }
     check_batch_size(settings, objective)?;
-    let texts = ExampleTexts {
-        columns: examples.columns,
-        texts: &examples.rows,
-    };
     let in_words = |e: ObjectiveError| format!("objective: {e}");
     objective.check_examples(texts).map_err(in_words)
 }

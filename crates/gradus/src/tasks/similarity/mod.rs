@@ -12,6 +12,7 @@ pub(crate) mod frozen;
 pub(crate) mod gradients;
 pub(crate) mod learnable;
 pub(crate) mod micro_batch;
+mod objective;
 pub(crate) mod overlap;
 pub(crate) mod plan;
 mod plan_words;

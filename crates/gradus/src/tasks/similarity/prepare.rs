@@ -46,6 +46,7 @@ impl<B: Backend> Similarity<B> {
         options: &RunOptions,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
+        recipe.validate()?;
         let mut model = SentenceEncoder::load(model_folder, backend)?;
         if let Some(max_tokens) = recipe.max_tokens {
             model.tokenizer_mut().set_max_tokens(max_tokens)?;

@@ -2,13 +2,14 @@
 
 use super::encoding::{EncodingPlan, seen, texts_of};
 use super::examples::Examples;
-use super::learnable::{check_batches, check_rates, check_texts, small_last_batch};
+use super::learnable::{check_rates, check_texts, small_last_batch};
+use super::objective::{build, describe};
 use super::overlap::Watch;
 use super::plan::StagePlan;
 use super::prompting::Prompting;
 use crate::Result;
 use crate::data::DataRoot;
-use crate::losses::{Objective, Projected, TrainingSet, WeightedSum};
+use crate::losses::Objective;
 use crate::models::SentenceEncoder;
 use crate::recipe::{Freeze, Stage};
 use crate::teacher::TeacherVectors;
@@ -212,70 +213,6 @@ impl Prepared {
         let order = cache.as_ref().map_or(&[][..], |c| &c.1);
         order[from..(from + self.plan.effective_batch).min(order.len())].to_vec()
     }
-}
-
-/// All that the stage minimises.
-fn describe(settings: &Stage, objective: &dyn Objective) -> String {
-    let beside = settings.difference.as_ref().map(|d| d.describe());
-    let parts = std::iter::once(objective.describe()).chain(beside);
-    parts.collect::<Vec<_>>().join(" + ")
-}
-
-/// The stage's objectives, summed, behind its projection.
-fn build(settings: &Stage, examples: &Examples, dim: usize) -> Result<Box<dyn Objective>> {
-    let fail = |source| TrainError::Objective {
-        stage: settings.name.clone(),
-        source,
-    };
-    let weights: Vec<f64> = settings.teachers.iter().map(|t| t.weight).collect();
-    let data = TrainingSet {
-        labels: &examples.labels,
-        weights: &examples.weights,
-        columns: examples.columns,
-        teachers: &weights,
-    };
-    let mut parts = vec![];
-    for config in settings.objectives() {
-        let part = config.build(data).map_err(fail)?;
-        parts.push((config.weight, part));
-    }
-    let alone = parts.len() == 1 && parts[0].0 == 1.0;
-    let objective: Box<dyn Objective> = match parts.pop() {
-        Some((_, only)) if alone => only,
-        last => {
-            parts.extend(last);
-            Box::new(WeightedSum::new(parts).map_err(fail)?)
-        }
-    };
-    let objective = match settings.projection {
-        // A projection that is kept is a module of the model already.
-        Some(projection) if !settings.keep_projection => {
-            Box::new(Projected::new(projection, objective))
-        }
-        _ => objective,
-    };
-    objective.check(dim).map_err(fail)?;
-    let invalid = |message: &str| TrainError::Stage {
-        stage: settings.name.clone(),
-        message: message.to_owned(),
-    };
-    if settings.freeze == Freeze::Encoder && objective.decayed(dim).is_empty() {
-        return Err(invalid(
-            "with `freeze = \"encoder\"` nothing is trained: its objective has no parameters",
-        )
-        .into());
-    }
-    check_batches(settings, examples, &*objective).map_err(|why| invalid(&why))?;
-    if objective.teachers() == 0 && !settings.teachers.is_empty() {
-        return Err(invalid("no objective of it learns from `teachers`; remove them").into());
-    }
-    if examples.columns > 2 && objective.columns() != examples.columns {
-        return Err(invalid("its objective takes pairs, its sources give triplets").into());
-    }
-    if settings.views < 2 && examples.columns > 1 {
-        return Err(invalid("`views` is for sources with `rows = \"texts\"`; leave it out").into());
-    }
-    Ok(objective)
 }
 
 /// Bytes of parameters, gradients and moments, and of the activations that a
