@@ -94,7 +94,7 @@ fn what_does_not_fit_is_refused_before_the_run() {
     let headless = format!("stage.0.difference.generator={}", model("bert-small"));
     for (set, part) in [
         (other.as_str(), "train one with `gradus pretrain"),
-        (&headless, "without the head that tells masked tokens"),
+        (&headless, "without the masked-language-model head"),
         ("stage.0.difference.generator=nowhere", "nowhere"),
         ("stage.0.difference.mask_rate=2", "between 0 and 1"),
         ("stage.0.difference.lambda=2", "lambda"),

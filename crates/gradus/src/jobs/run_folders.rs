@@ -1,7 +1,6 @@
 //! Folders of runs, the same way for every job that makes them.
 
 use super::Environment;
-use super::recipes::base_of;
 use crate::Result;
 use crate::data::RootOrigin;
 use crate::output::{Claim, Existing, Held, Inputs};
@@ -25,10 +24,10 @@ pub(super) fn existing_or_go_on(overwrite: bool) -> Existing {
     }
 }
 
-/// What a run by the recipe at `path` reads: none of it may be where the run
-/// writes.
-pub(super) fn inputs_of(path: &Path, recipe: &Recipe, environment: &Environment) -> Inputs {
-    let (mut inputs, base) = (Inputs::new().with("the recipe", path), base_of(path));
+/// What a run by a recipe reads, whose relative paths start in `base`: none of it may
+/// be where the run writes.
+pub(super) fn inputs_of(recipe: &Recipe, base: &Path, environment: &Environment) -> Inputs {
+    let mut inputs = Inputs::new();
     add_models_and_dev(&mut inputs, base, recipe, environment);
     for source in recipe.stages.iter().flat_map(|stage| &stage.train) {
         inputs.add_source("a training file", source, base, &environment.data);

@@ -5,7 +5,7 @@ use super::environment::JobBackend;
 use super::recipes::{base_of, check_precision, prepare, read};
 use super::run_folders::{existing, inputs_of, take};
 use crate::Result;
-use crate::output::{Claim, RunKind};
+use crate::output::{Claim, Inputs, RunKind};
 use crate::recipe::{Recipe, parse_recipe};
 use crate::tasks::similarity::{Similarity, TrainingPlan};
 use crate::training::{RunFolder, Summary, TrainingObserver};
@@ -91,14 +91,61 @@ pub fn train(
 ) -> Result<Trained> {
     let (recipe, path) = (settings.read()?, &settings.recipe);
     let (base, root) = (base_of(path), settings.root(&recipe));
+    let inputs = inputs_of(&recipe, base, environment).with("the recipe", path);
+    let claim = (inputs, settings.overwrite);
+    train_claimed(recipe, base, &root, claim, environment, observer)
+}
+
+/// The same by a recipe made in code, in the folder `root`. The recipe's relative
+/// paths start in `base`.
+///
+/// ```no_run
+/// use gradus::data::Source;
+/// use gradus::jobs::{Environment, train};
+/// use gradus::losses::CosentSettings;
+/// use gradus::recipe::{Recipe, Stage};
+/// use gradus::training::Silent;
+/// use std::path::Path;
+///
+/// # fn main() -> gradus::Result<()> {
+/// let stage = Stage::new("tune", CosentSettings::default(), [Source::file("pairs.tsv")]);
+/// let recipe = Recipe::new("all-MiniLM-L6-v2").stage(stage.epochs(2.0));
+/// let (here, run) = (Path::new("."), Path::new("runs/mine"));
+/// let environment = Environment::default();
+/// let trained = train::train_recipe(recipe, here, run, &environment, &mut Silent)?;
+/// println!("{}", trained.summary.model.display());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`train`].
+pub fn train_recipe(
+    recipe: Recipe,
+    base: &Path,
+    root: &Path,
+    environment: &Environment,
+    observer: &mut dyn TrainingObserver,
+) -> Result<Trained> {
+    let inputs = inputs_of(&recipe, base, environment);
+    train_claimed(recipe, base, root, (inputs, false), environment, observer)
+}
+
+/// Trains in a folder that is none of the `inputs`.
+fn train_claimed(
+    recipe: Recipe,
+    base: &Path,
+    root: &Path,
+    (inputs, overwrite): (Inputs, bool),
+    environment: &Environment,
+    observer: &mut dyn TrainingObserver,
+) -> Result<Trained> {
     // Before the long work of preparing.
-    let inputs = inputs_of(path, &recipe, environment);
-    let existing = existing(settings.overwrite);
-    let claim = Claim::check(&root, RunKind::Train, existing, &inputs)?;
+    let claim = Claim::check(root, RunKind::Train, existing(overwrite), &inputs)?;
     let (mut task, recipe) = prepare(recipe, base, environment, observer)?;
     let held = take(claim, environment, observer)?;
     let folder = recipe.begin_in(RunFolder::new(held), base)?;
-    observer.resumable(&root);
+    observer.resumable(root);
     if task.encodes_many() {
         task.estimate_encoding()?;
     }

@@ -3,6 +3,7 @@
 use super::recipes::SweptRecipe;
 use super::{Axis, Grid, GridRow, Outcome, SweepSettings, SweepTable};
 use crate::Result;
+use crate::jobs::recipes::base_of;
 use crate::jobs::run_folders::{add_models_and_dev, existing_or_go_on, inputs_of, take};
 use crate::jobs::tables::publish;
 use crate::jobs::{Environment, JobError, TestSets};
@@ -250,7 +251,9 @@ impl Sweep {
         let mut inputs = Inputs::new();
         for row in &self.grid.rows {
             let recipe = self.recipe(row, 0)?;
-            inputs.extend(inputs_of(&self.swept(row).path, &recipe, &self.environment));
+            let path = &self.swept(row).path;
+            inputs.extend(inputs_of(&recipe, base_of(path), &self.environment));
+            inputs.add("the recipe", path);
         }
         Ok(inputs)
     }
