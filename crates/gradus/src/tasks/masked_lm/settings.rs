@@ -179,7 +179,8 @@ impl PretrainingSettings {
     /// Opens the folder of a run that was begun.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`], [`TrainError::Busy`], [`TrainError::Recipe`].
+    /// [`OutputError::NoRun`](crate::output::OutputError), and its `Busy`;
+    /// [`TrainError::Recipe`].
     pub fn open_folder(root: &Path) -> Result<(RunFolder, Self)> {
         let (folder, path, text) = RunFolder::open_with(root, &[RunKind::Pretrain])?;
         let settings: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe {
