@@ -1,103 +1,118 @@
-//! A loss of one's own: the squared error of the cosine, but no error where the model
-//! says less than the grade does. It takes the place of the loss that the recipe
-//! names; the engine does the rest.
+//! A loss of one's own in a recipe made in code. All else is that of any training: the
+//! loop, the plan, checkpoints, the model card.
 //!
-//!     cargo run --release -p gradus --example custom_loss -- MODEL PAIRS.tsv runs/one-sided
+//!     cargo run --release -p gradus --example custom_loss -- MODEL PAIRS.tsv runs/margin
 
 use gradus::data::{DataRoot, Source};
 use gradus::losses::{Input, MseSettings, Objective, Output, RegressionSettings};
 use gradus::recipe::{Recipe, Stage};
 use gradus::tasks::similarity::{RunOptions, Similarity};
-use gradus::training::{Silent, Summary};
+use gradus::training::{RunFolder, Summary, TrainingObserver};
+use gradus::util::Silent;
 use gradus::{Device, Precision, Result};
 use gradus_kernels::Backend;
 use std::path::Path;
 
-/// `mean max(0, cos(u, v) - y)^2` over pairs with grades from 0 to 1.
-pub struct OneSided;
+/// The contrastive loss of Hadsell, Chopra & LeCun (2006): pairs of a high grade come
+/// together, others move apart up to a margin. With `d = |u - v|`,
+///
+/// `l = d^2` where `grade >= high`, else `max(0, margin - d)^2`
+///
+/// whose derivatives by `u` are `2 (u - v)` and `-2 (margin - d) (u - v) / d`; those by
+/// `v` are their opposites.
+pub struct MarginLoss {
+    /// The lowest grade of a pair that belongs together.
+    pub high: f64,
+    /// The distance from which other pairs are left alone.
+    pub margin: f32,
+}
 
-impl Objective for OneSided {
+impl Objective for MarginLoss {
     fn columns(&self) -> usize {
         2
     }
 
-    fn evaluate(&self, _parameters: &[f32], input: &Input<'_>) -> Output {
+    fn evaluate(&self, parameters: &[f32], input: &Input<'_>) -> Output {
+        let mut output = Output::zero(input, parameters.len());
         let (n, dim) = (input.examples(), input.embeddings.dim());
-        let mut gradients = vec![0.0; input.embeddings.as_slice().len()];
-        let mut loss = 0.0;
+        // The gradients lie as the embeddings do: all first texts, then all second.
+        let (by_first, by_second) = output.embeddings.split_at_mut(n * dim);
         for i in 0..n {
             let (u, v) = (input.embedding(0, i), input.embedding(1, i));
-            let dot = |a: &[f32], b: &[f32]| -> f64 {
-                let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
-                products.sum()
+            let difference: Vec<f32> = u.iter().zip(v).map(|(u, v)| u - v).collect();
+            let distance = difference.iter().map(|d| d * d).sum::<f32>().sqrt();
+            let weight = input.weights[i] / n as f32;
+            let missing = (self.margin - distance).max(0.0);
+            let (loss, factor) = if input.labels[i] >= self.high {
+                (distance * distance, 2.0)
+            } else if distance > 0.0 {
+                (missing * missing, -2.0 * missing / distance)
+            } else {
+                (missing * missing, 0.0)
             };
-            let (uu, vv) = (dot(u, u), dot(v, v));
-            let length = (uu * vv).sqrt().max(1e-12);
-            let cosine = dot(u, v) / length;
-            let error = (cosine - input.labels[i]).max(0.0);
-            loss += error * error / n as f64;
-            // d cos / d u = v / (|u| |v|) - cos u / |u|^2, and the same for v.
-            let slope = 2.0 * error / n as f64;
-            let mut add = |row: usize, own: &[f32], other: &[f32], square: f64| {
-                let place = &mut gradients[row * dim..(row + 1) * dim];
-                for ((g, own), other) in place.iter_mut().zip(own).zip(other) {
-                    let along = f64::from(*other) / length;
-                    let back = cosine * f64::from(*own) / square.max(1e-12);
-                    *g = (slope * (along - back)) as f32;
-                }
-            };
-            add(i, u, v, uu);
-            add(n + i, v, u, vv);
+            output.loss += f64::from(weight * loss);
+            for (c, d) in difference.iter().enumerate() {
+                by_first[i * dim + c] = weight * factor * d;
+                by_second[i * dim + c] = -weight * factor * d;
+            }
         }
-        Output {
-            loss,
-            embeddings: gradients,
-            parameters: vec![],
-        }
+        output
     }
 
     fn describe(&self) -> String {
-        "one-sided squared error of the cosine".into()
+        format!("margin loss (margin {}, high {})", self.margin, self.high)
     }
 }
 
-/// Trains `model` on graded pairs in the folder `run`, for some steps.
-pub fn train<B: Backend>(
-    model: &Path,
-    pairs: &Path,
-    steps: u64,
-    run: &Path,
-    backend: B,
+/// The name of the stage that has it.
+pub const STAGE: &str = "margin";
+
+/// A training on graded pairs, of which a file has one a line.
+pub fn recipe(model: &Path, pairs: &Path, steps: u64) -> Recipe {
+    // What a recipe can name: it says that the pairs have grades. The loss takes its
+    // place below.
+    let on_grades = RegressionSettings::cosine(MseSettings {});
+    let stage = Stage::new(STAGE, on_grades, [Source::file(pairs)]).steps(steps);
+    Recipe::new(model.to_string_lossy()).stage(stage.learning_rate(1e-4))
+}
+
+/// Trains by a recipe, or goes on, in the folder `root`.
+pub fn train(
+    recipe: &Recipe,
+    root: &Path,
+    backend: impl Backend,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<Summary> {
-    // The loss that is named says that the sources have grades.
-    let stage = Stage::new(
-        "tune",
-        RegressionSettings::cosine(MseSettings {}),
-        [Source::file(pairs)],
-    )
-    .steps(steps);
-    let recipe = Recipe::new(model.display().to_string()).stage(stage);
     let here = Path::new(".");
     let options = RunOptions {
         base_dir: here.to_path_buf(),
         data_root: DataRoot::resolve(None),
         teachers: Default::default(),
     };
-    let mut task = Similarity::prepare(recipe.clone(), model, backend, &options, &mut Silent)?;
-    task.replace_objective("tune", Box::new(OneSided))?;
-    task.execute(&recipe.begin(run, here)?, &mut Silent)
+    let model = Path::new(&recipe.model);
+    let mut task = Similarity::prepare(recipe.clone(), model, backend, &options, observer)?;
+    let loss = MarginLoss {
+        high: 3.0,
+        margin: 0.5,
+    };
+    task.replace_objective(STAGE, Box::new(loss))?;
+    let folder = match RunFolder::is_taken(root) {
+        true => Recipe::open_run(root)?.0,
+        false => recipe.begin(root, here)?,
+    };
+    task.execute(&folder, observer)
 }
 
 #[allow(dead_code, reason = "a test uses the rest")]
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [model, pairs, run] = &arguments[..] else {
+    let [model, pairs, root] = &arguments[..] else {
         eprintln!("usage: custom_loss MODEL PAIRS DIR");
-        return Ok(());
+        std::process::exit(2);
     };
     let (backend, _) = Device::default().backend(Precision::Auto, 0)?;
-    let paths = [model, pairs, run].map(Path::new);
-    let summary = train(paths[0], paths[1], 100, paths[2], backend)?;
+    let recipe = recipe(Path::new(model), Path::new(pairs), 100);
+    let summary = train(&recipe, Path::new(root), backend, &mut Silent)?;
     println!("{}", summary.model.display());
     Ok(())
 }

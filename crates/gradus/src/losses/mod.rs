@@ -13,6 +13,11 @@
 //! imitates a teacher's vectors. [`WeightedSum`] adds several up,
 //! [`Matryoshka`] takes one at several widths, and [`Projected`] puts layers in
 //! front of one.
+//!
+//! Each loss has its settings beside it, such as [`InfoNceSettings`]; an
+//! [`ObjectiveConfig`] holds those of one as recipes do. An [`Objective`] from outside
+//! the library goes into a stage by
+//! [`Similarity::replace_objective`](crate::tasks::similarity::Similarity::replace_objective).
 
 mod config;
 mod contrastive;
