@@ -91,7 +91,8 @@ pub fn train(
 ) -> Result<Trained> {
     let (recipe, path) = (settings.read()?, &settings.recipe);
     let (base, root) = (base_of(path), settings.root(&recipe));
-    let inputs = inputs_of(&recipe, base, environment).with("the recipe", path);
+    let mut inputs = Inputs::new().with("the recipe", path);
+    inputs.extend(inputs_of(&recipe, base, environment));
     let claim = (inputs, settings.overwrite);
     train_claimed(recipe, base, &root, claim, environment, observer)
 }

@@ -252,8 +252,8 @@ impl Sweep {
         for row in &self.grid.rows {
             let recipe = self.recipe(row, 0)?;
             let path = &self.swept(row).path;
-            inputs.extend(inputs_of(&recipe, base_of(path), &self.environment));
             inputs.add("the recipe", path);
+            inputs.extend(inputs_of(&recipe, base_of(path), &self.environment));
         }
         Ok(inputs)
     }
