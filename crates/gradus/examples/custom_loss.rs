@@ -4,6 +4,7 @@
 //!     cargo run --release -p gradus --example custom_loss -- MODEL PAIRS.tsv runs/margin
 
 use gradus::data::{DataRoot, Source};
+use gradus::jobs::Environment;
 use gradus::losses::{Input, MseSettings, Objective, Output, RegressionSettings};
 use gradus::recipe::{Recipe, Stage};
 use gradus::tasks::similarity::{RunOptions, Similarity};
@@ -111,7 +112,8 @@ fn main() -> Result<()> {
         std::process::exit(2);
     };
     let (backend, _) = Device::default().backend(Precision::Auto, 0)?;
-    let recipe = recipe(Path::new(model), Path::new(pairs), 100);
+    let model = Environment::default().find(model, &mut Silent)?;
+    let recipe = recipe(&model.folder, Path::new(pairs), 100);
     let summary = train(&recipe, Path::new(root), backend, &mut Silent)?;
     println!("{}", summary.model.display());
     Ok(())

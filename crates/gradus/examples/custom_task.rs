@@ -7,6 +7,7 @@
 //!     cargo run --release --example custom_task -- MODEL TEXTS.txt runs/mean-teacher
 
 use gradus::format::Provenance;
+use gradus::jobs::Environment;
 use gradus::models::{EncodeOptions, SentenceEncoder};
 use gradus::text::Tokens;
 use gradus::training::{
@@ -208,7 +209,8 @@ fn main() -> Result<()> {
         .filter(|line| !line.trim().is_empty())
         .collect();
     let (backend, _) = Device::default().backend(Precision::Auto, 0)?;
-    let mut task = MeanTeacher::new(Path::new(&model), &texts, 100, backend)?;
+    let model = Environment::default().find(&model, &mut Silent)?;
+    let mut task = MeanTeacher::new(&model.folder, &texts, 100, backend)?;
     let summary = task.run(Path::new(&root), &mut Silent)?;
     println!("{}", summary.model.display());
     Ok(())
