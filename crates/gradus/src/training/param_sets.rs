@@ -297,12 +297,6 @@ impl<B: Backend> ParamSets<B> {
         self.get(name).map_or(&[], |set| set.values())
     }
 
-    /// Whether every set is trained on the host alone.
-    pub fn are_on_host(&self) -> bool {
-        let mut trained = self.sets.iter().filter(|set| set.is_trained());
-        trained.all(|set| matches!(set.place, Place::Host(_)))
-    }
-
     /// Updates so far.
     pub(crate) fn set_steps(&mut self, steps: u64) {
         self.steps = steps;

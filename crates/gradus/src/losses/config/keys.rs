@@ -89,7 +89,7 @@ pub(crate) fn all() -> &'static [&'static str] {
 /// The names of the fields of a struct that derives `Deserialize`.
 pub(crate) fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
-    // It reads nothing, and fails once it was told the fields.
+    // It reads nothing, and fails once it has the fields.
     let _ = T::deserialize(Fields(&mut fields));
     fields
 }
