@@ -55,5 +55,5 @@ pub mod util;
 pub use device::{Device, DeviceError};
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
-pub use models::SentenceEncoder;
+pub use models::{CrossEncoder, SentenceEncoder};
 pub use precision::Precision;

@@ -1,9 +1,11 @@
 use super::Modules;
+use super::cross_encoder::is_classifier;
 use super::transformer::{self, TransformerSettings};
 use crate::Result;
 use crate::families::EncoderConfig;
 use crate::format::fields::Fields;
-use crate::format::files::{is_there, parse_json, read_description, read_json};
+use crate::format::files::{is_there, read_description, read_json};
+use crate::format::keys::{CROSS_TRANSFORMER, Keys, TRANSFORMER};
 use crate::format::{ModelError, prompts};
 use crate::text::Tokenizer;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,50 @@ impl ModelFolder {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         let (modules, encoder) = Modules::read(root)?;
+        let mut folder = Self::describe(root, modules, encoder, TRANSFORMER)?;
+        let config = read_json(&folder.encoder.join("config.json"))?;
+        folder.notes.splice(0..0, classifier(&config));
+        folder
+            .modules
+            .check_widths(root, folder.config.hidden_size)?;
+        Ok(folder)
+    }
+
+    /// The same of a cross-encoder, or of a model that one is to be made of: what lies
+    /// behind its transformer is left out.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::open`].
+    pub fn open_cross_encoder(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        if let Some(encoder) = Modules::transformer_alone(root)? {
+            let modules = Modules {
+                described: true,
+                ..Modules::assumed()
+            };
+            return Self::describe(root, modules, encoder, CROSS_TRANSFORMER);
+        }
+        // sentence-transformers, too, leaves a sentence encoder's own settings.
+        let (_, encoder) = Modules::read(root)?;
+        Self::describe(root, Modules::assumed(), encoder, TRANSFORMER)
+    }
+
+    /// Whether the model in `root` is a cross-encoder: it has a head that scores
+    /// whole inputs, and no pooling.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::open`], but for what only its weights and settings show.
+    pub fn is_cross_encoder(root: &Path) -> Result<bool> {
+        let encoder = match Modules::transformer_alone(root)? {
+            Some(encoder) => encoder,
+            None if is_there(&root.join("modules.json"))? => return Ok(false),
+            None => root.to_path_buf(),
+        };
+        let path = encoder.join("config.json");
+        Ok(is_there(&path)? && is_classifier(&read_json(&path)?))
+    }
+
+    fn describe(root: &Path, modules: Modules, encoder: PathBuf, keys: Keys) -> Result<Self> {
         let path = encoder.join("config.json");
         if !is_there(&path)? {
             return Err(ModelError::NotAModel(encoder).into());
@@ -42,16 +88,14 @@ impl ModelFolder {
         refuse_adapters(&encoder)?;
         let text = read_description(&path)?;
         let config = EncoderConfig::parse(&path, &text)?;
-        modules.check_widths(root, config.hidden_size)?;
         // As sentence-transformers does: without modules.json it asks
         // transformers alone.
         let transformer = match modules.described {
-            true => TransformerSettings::read(&encoder)?,
+            true => TransformerSettings::read(&encoder, keys)?,
             false => TransformerSettings::default(),
         };
         let max_tokens = transformer.max_tokens(&encoder, &config)?;
         let mut notes = Vec::new();
-        notes.extend(classifier(&parse_json(&path, &text)?));
         notes.extend(passed_over(root, &encoder, &modules));
         Ok(Self {
             root: root.to_path_buf(),

@@ -3,8 +3,8 @@
 use super::transformer;
 use crate::families;
 use crate::format::keys::{
-    DENSE, Keys, MODULE, NORMALIZE, POOLING, PROMPTS, SPECIAL_TOKENS, TEMPLATE, TOKENIZER,
-    TRANSFORMER, Treatment,
+    CROSS_ENCODER, CROSS_TRANSFORMER, DENSE, Keys, MODULE, NORMALIZE, POOLING, PROMPTS,
+    SPECIAL_TOKENS, TEMPLATE, TOKENIZER, TRANSFORMER, Treatment,
 };
 
 /// Every list, in the order of the documentation.
@@ -12,6 +12,7 @@ fn all() -> Vec<Keys> {
     let mut all = vec![
         MODULE,
         TRANSFORMER,
+        CROSS_TRANSFORMER,
         transformer::MODEL_KWARGS,
         transformer::CONFIG_KWARGS,
         transformer::PROCESSING,
@@ -21,6 +22,7 @@ fn all() -> Vec<Keys> {
         NORMALIZE,
         TEMPLATE,
         PROMPTS,
+        CROSS_ENCODER,
         TOKENIZER,
         SPECIAL_TOKENS,
     ];

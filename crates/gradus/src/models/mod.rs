@@ -1,10 +1,11 @@
 //! Models: an encoder with all that its folder says goes around it.
 //!
-//! [`SentenceEncoder`] gives vectors of texts, [`MaskedLm`] scores of masked
-//! tokens, [`TokenClassifier`] classes of tokens. All load folders of Hugging Face
+//! [`SentenceEncoder`] gives vectors of texts, [`CrossEncoder`] scores of pairs,
+//! [`MaskedLm`] scores of masked tokens, [`TokenClassifier`] classes of tokens. All load folders of Hugging Face
 //! and sentence-transformers.
 
 pub(crate) mod appended;
+pub(crate) mod cross_encoder;
 pub(crate) mod folder;
 pub(crate) mod fresh;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) mod token_classifier;
 pub(crate) mod transformer;
 pub(crate) mod weights;
 
+pub use cross_encoder::{CrossEncoder, CrossForward, RankedDocument, ScoreActivation, Scores};
 pub use folder::ModelFolder;
 pub use fresh::{FreshModel, TokenizerFiles, write_fresh};
 pub use masked_lm::{MaskedBatch, MaskedLm, Score};

@@ -173,6 +173,27 @@ impl Modules {
         }
     }
 
+    /// The transformer's folder where `modules.json` names nothing else, as that of a
+    /// cross-encoder does.
+    pub(crate) fn transformer_alone(root: &Path) -> Result<Option<PathBuf>> {
+        let path = root.join("modules.json");
+        if !is_there(&path)? {
+            return Ok(None);
+        }
+        let list = read_json(&path)?;
+        let Some([module]) = list.as_array().map(Vec::as_slice) else {
+            return Ok(None);
+        };
+        let module = Fields::of(&path, module, MODULE)?;
+        let kind = module.required("type", module.string("type")?)?;
+        let folder = module.required("path", module.string("path")?)?;
+        match (kind_of(kind), folder) {
+            (Some(Kind::Transformer), "") => Ok(Some(root.to_path_buf())),
+            (Some(Kind::Transformer), name) if is_plain_name(name) => Ok(Some(root.join(name))),
+            _ => Ok(None),
+        }
+    }
+
     /// Whether each Dense layer takes what comes before it.
     pub(crate) fn check_widths(&self, root: &Path, hidden: usize) -> Result<()> {
         let mut width = hidden * self.pooling.len();

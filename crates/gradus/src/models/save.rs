@@ -8,6 +8,7 @@ use crate::format::prompts;
 use crate::format::{PromptChoice, Provenance};
 use crate::nn::mlm_head::{encoder_prefix, is_of_mlm_head};
 use crate::nn::pooling::POOLINGS;
+use crate::nn::sequence_head::{HeadPart, part_of};
 use crate::nn::{Dense, Layout};
 use crate::output::{Replacement, replace_folder};
 use crate::text::TokenizerSettings;
@@ -269,11 +270,14 @@ pub(crate) fn write_weights(
     arena: &[f32],
     spare: &[Spare],
 ) -> Result<()> {
-    let prefix = match layout.mlm_head {
-        Some(_) => encoder_prefix(folder.config.architecture),
-        None => "",
+    let prefix = match layout.has_head() {
+        true => encoder_prefix(folder.config.architecture),
+        false => "",
     };
-    let outer = |name: &str| match is_of_mlm_head(name) {
+    let outside = |name: &str| {
+        is_of_mlm_head(name) || part_of(name).is_some_and(|part| part == HeadPart::Classifier)
+    };
+    let outer = |name: &str| match outside(name) {
         true => name.to_owned(),
         false => format!("{prefix}{name}"),
     };

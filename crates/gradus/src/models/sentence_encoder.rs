@@ -6,13 +6,14 @@ use crate::format::{ModelError, PromptChoice};
 use crate::nn::encoder::{Activations, Encoder, PassContext};
 use crate::nn::initial::initial_values;
 use crate::nn::layout::{DenseViews, Layout};
-use crate::nn::mlm_head::{is_known, is_of_mlm_head};
+use crate::nn::mlm_head::is_known;
 use crate::nn::{Dense, PoolingMode, RegressionHead};
 use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Backend, Packed, Sequence};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -103,19 +104,23 @@ impl<B: Backend> SentenceEncoder<B> {
             return Err(unsupported.into());
         }
         let layout = Layout::with_mlm_head(&folder.config, &folder.modules.dense);
-        let (mut model, headless) = Self::assemble(folder, layout, backend)?;
+        let (mut model, fresh) = Self::assemble(folder, layout, backend)?;
         // Masked tokens are predicted in texts as they are.
         model.tokenizer.set_template(None);
         let named = model.layout.named().iter();
-        for named in named.filter(|n| headless && is_of_mlm_head(&n.name)) {
+        for named in named.filter(|n| fresh.contains(&n.name)) {
             let values = initial_values(named, seed);
             let (backend, params) = (&model.backend, &mut model.params);
             backend.write_arena(params, named.view.offset, &values);
         }
-        Ok((model, headless))
+        Ok((model, !fresh.is_empty()))
     }
 
-    fn assemble(folder: ModelFolder, layout: Layout, backend: Arc<B>) -> Result<(Self, bool)> {
+    fn assemble(
+        folder: ModelFolder,
+        layout: Layout,
+        backend: Arc<B>,
+    ) -> Result<(Self, BTreeSet<String>)> {
         let tokenizer = folder.tokenizer()?;
         let described = folder.modules.template.clone();
         let loaded = weights::load(&folder, &layout)?;
@@ -137,7 +142,7 @@ impl<B: Backend> SentenceEncoder<B> {
         if let Some(template) = described {
             model.set_template(template)?;
         }
-        Ok((model, loaded.headless))
+        Ok((model, loaded.fresh))
     }
 
     /// Takes the weights and head of a saved model of the same shape.

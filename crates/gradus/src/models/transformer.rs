@@ -4,7 +4,7 @@ use crate::Result;
 use crate::families::EncoderConfig;
 use crate::format::fields::Fields;
 use crate::format::files::{is_there, read_json};
-use crate::format::keys::{Group, Keys, TOKENIZER, TRANSFORMER, Treatment};
+use crate::format::keys::{Group, Keys, TOKENIZER, Treatment};
 use crate::text::TokenizerOverrides;
 use Treatment::{NoEffect, Obeyed, Only};
 use serde_json::{Map, Value};
@@ -134,8 +134,8 @@ pub(crate) struct TransformerSettings {
 }
 
 impl TransformerSettings {
-    /// Reads those in the transformer's folder.
-    pub fn read(encoder: &Path) -> Result<Self> {
+    /// Reads those in the transformer's folder, whose keys are these.
+    pub fn read(encoder: &Path, keys: Keys) -> Result<Self> {
         for file in FILES {
             let path = encoder.join(file);
             if !is_there(&path)? {
@@ -145,13 +145,13 @@ impl TransformerSettings {
             if json.as_object().is_some_and(Map::is_empty) {
                 continue;
             }
-            return Self::parse(path, &json);
+            return Self::parse(path, &json, keys);
         }
         Ok(Self::default())
     }
 
-    fn parse(path: PathBuf, json: &Value) -> Result<Self> {
-        let fields = Fields::of(&path, json, TRANSFORMER)?;
+    fn parse(path: PathBuf, json: &Value, keys: Keys) -> Result<Self> {
+        let fields = Fields::of(&path, json, keys)?;
         let within = |new: &str, old: &str, keys: Keys| -> Result<Option<&Value>> {
             // The older name wins, as there.
             let found = fields.get(old).or_else(|| fields.get(new));

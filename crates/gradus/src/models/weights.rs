@@ -11,6 +11,7 @@ use crate::format::fields::{Fields, brief};
 use crate::format::files::{is_plain_name, is_there, read_json};
 use crate::format::tensor_file::TensorFile;
 use crate::nn::mlm_head::is_of_mlm_head;
+use crate::nn::sequence_head::{self, HeadPart};
 use crate::nn::{Layout, NamedView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -65,9 +66,37 @@ pub(crate) struct Spare {
 pub(crate) struct Loaded {
     pub arena: Vec<f32>,
     pub spare: Vec<Spare>,
-    /// Whether the layout has a language head and the files do not: then its
-    /// values are 0.
-    pub headless: bool,
+    /// The layout's tensors of heads that the files have nothing of: their values
+    /// are 0.
+    pub fresh: BTreeSet<String>,
+}
+
+/// The heads of an encoder, and their parts: each is in the files as a whole or not
+/// at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Head {
+    /// What predicts masked tokens.
+    MaskedTokens,
+    /// What scores a whole input.
+    Sequence(HeadPart),
+}
+
+/// The head that a tensor of this name is of.
+fn head_of(name: &str) -> Option<Head> {
+    match is_of_mlm_head(name) {
+        true => Some(Head::MaskedTokens),
+        false => sequence_head::part_of(name).map(Head::Sequence),
+    }
+}
+
+/// The heads of which the files have something; a classifier is nothing without its
+/// pooler.
+fn heads_found(places: &Places<'_>) -> BTreeSet<Head> {
+    let mut found: BTreeSet<Head> = places.keys().filter_map(|name| head_of(name)).collect();
+    if found.contains(&Head::Sequence(HeadPart::Classifier)) {
+        found.insert(Head::Sequence(HeadPart::Pooler));
+    }
+    found
 }
 
 /// Where tensors are found: the file and the name there, by the name in the
@@ -91,10 +120,12 @@ pub(crate) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
         place_dense(&module.folder, &dense, file, &mut places)?;
     }
 
-    let own = |n: &&NamedView| is_of_mlm_head(&n.name);
-    let of_head = layout.named().iter().filter(own).count();
-    let found = places.keys().filter(|name| is_of_mlm_head(name));
-    let headless = of_head > 0 && found.count() == 0;
+    let found = heads_found(&places);
+    let of_heads = layout.named().iter().map(|n| &n.name);
+    let fresh: BTreeSet<String> = of_heads
+        .filter(|name| head_of(name).is_some_and(|head| !found.contains(&head)))
+        .cloned()
+        .collect();
 
     let mut arena = Vec::new();
     arena
@@ -104,7 +135,7 @@ pub(crate) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
             parameters: layout.len(),
         })?;
     for named in layout.named() {
-        if headless && own(&named) {
+        if fresh.contains(&named.name) {
             arena.resize(named.view.range().end, 0.0);
             continue;
         }
@@ -125,7 +156,7 @@ pub(crate) fn load(folder: &ModelFolder, layout: &Layout) -> Result<Loaded> {
     Ok(Loaded {
         spare: spare.collect::<Result<_>>()?,
         arena,
-        headless,
+        fresh,
     })
 }
 
@@ -179,14 +210,17 @@ fn place_encoder<'a>(
             }
         }
     }
-    let headless = !places.keys().any(|name| is_of_mlm_head(name));
-    let mut needed = named.iter().filter(|n| match is_of_mlm_head(&n.name) {
-        true => !headless,
-        false => true,
-    });
+    let found = heads_found(&places);
+    let mut needed = named
+        .iter()
+        .filter(|n| head_of(&n.name).is_none_or(|head| found.contains(&head)));
     match needed.find(|n| !places.contains_key(&n.name)) {
         None => Ok(places),
-        Some(named) if is_of_mlm_head(&named.name) => Err(missing(source, named.name.clone())),
+        Some(named)
+            if head_of(&named.name).is_some_and(|h| h != Head::Sequence(HeadPart::Pooler)) =>
+        {
+            Err(missing(source, named.name.clone()))
+        }
         Some(named) => Err(missing(source, format!("{prefix}{}", named.name))),
     }
 }

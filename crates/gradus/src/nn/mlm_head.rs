@@ -91,6 +91,7 @@ pub(crate) fn encoder_prefix(architecture: Architecture) -> &'static str {
         Architecture::Roberta | Architecture::XlmRoberta => "roberta.",
         Architecture::DistilBert => "distilbert.",
         Architecture::MpNet => "mpnet.",
+        Architecture::Electra => "electra.",
         _ => "bert.",
     }
 }

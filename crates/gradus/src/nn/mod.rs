@@ -9,6 +9,7 @@ pub(crate) mod layout;
 pub(crate) mod mlm_head;
 pub(crate) mod pooling;
 pub(crate) mod regression_head;
+pub(crate) mod sequence_head;
 
 pub use dense::Dense;
 pub use encoder::{Activations, Block, Encoder, PassContext};

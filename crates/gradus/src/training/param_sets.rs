@@ -1,7 +1,7 @@
 //! What training adds to networks: gradients, moments and rates, as named sets.
 
 use super::{AdamW, ParameterGroups};
-use crate::models::{SentenceEncoder, TokenClassifier};
+use crate::models::{CrossEncoder, SentenceEncoder, TokenClassifier};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::{AdamWArenas, AdamWStep, Backend, Clip};
 
@@ -42,6 +42,7 @@ macro_rules! network {
 }
 network!(SentenceEncoder);
 network!(TokenClassifier);
+network!(CrossEncoder);
 
 /// Finds networks by the names of their sets.
 pub trait Networks<B: Backend> {

@@ -1,6 +1,7 @@
 //! Gradients against central differences.
 
-use gradus::models::SentenceEncoder;
+use gradus::models::{CrossEncoder, SentenceEncoder};
+use gradus::nn::Layout;
 use gradus_kernels::Backend;
 use gradus_kernels::cpu::{Arena, Cpu};
 use gradus_kernels::dropout::mix64;
@@ -43,12 +44,41 @@ pub fn follows_the_slope(
     norm
 }
 
+/// A model whose parameters can be moved.
+pub trait Movable {
+    fn layout(&self) -> &Layout;
+    fn gradient_arena(&self) -> Arena;
+    fn params(&self) -> &Arena;
+    fn params_mut(&mut self) -> (&Cpu, &mut Arena);
+}
+
+macro_rules! movable {
+    ($model:ident) => {
+        impl Movable for $model<Cpu> {
+            fn layout(&self) -> &Layout {
+                $model::layout(self)
+            }
+            fn gradient_arena(&self) -> Arena {
+                $model::gradient_arena(self)
+            }
+            fn params(&self) -> &Arena {
+                $model::params(self)
+            }
+            fn params_mut(&mut self) -> (&Cpu, &mut Arena) {
+                $model::params_mut(self)
+            }
+        }
+    };
+}
+movable!(SentenceEncoder);
+movable!(CrossEncoder);
+
 /// The same for every parameter of a model, given a scalar of what it does with
 /// its gradient where it is asked for; returns those without any gradient.
-pub fn every_parameter_follows_the_slope(
-    mut model: SentenceEncoder<Cpu>,
+pub fn every_parameter_follows_the_slope<M: Movable>(
+    mut model: M,
     name: &str,
-    scalar: impl Fn(&SentenceEncoder<Cpu>, Option<&mut Arena>) -> f64,
+    scalar: impl Fn(&M, Option<&mut Arena>) -> f64,
 ) -> Vec<String> {
     let mut grads = model.gradient_arena();
     scalar(&model, Some(&mut grads));

@@ -5,7 +5,10 @@
 mod modules;
 mod tokenizer;
 
-pub(crate) use modules::{DENSE, MODULE, NORMALIZE, POOLING, PROMPTS, TEMPLATE, TRANSFORMER};
+pub(crate) use modules::{
+    CROSS_ENCODER, CROSS_TRANSFORMER, DENSE, MODULE, NORMALIZE, POOLING, PROMPTS, TEMPLATE,
+    TRANSFORMER,
+};
 pub(crate) use tokenizer::{SPECIAL_TOKENS, TOKENIZER};
 
 use serde_json::Value;

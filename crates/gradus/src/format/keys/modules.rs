@@ -19,56 +19,89 @@ pub(crate) const MODULE: Keys = Keys {
 };
 
 const TEXT_ONLY: &str = "other kinds of input, or other outputs than token vectors";
+const SCORES_ONLY: &str = "other kinds of input, or other outputs than logits";
 const ANOTHER_TASK: &str = "it is for models of other kinds, such as late interaction";
+
+/// What all models' files of this name may hold.
+const TRANSFORMER_COMMON: &[super::Group] = &[
+    (
+        Obeyed,
+        &[
+            "max_seq_length",
+            "do_lower_case",
+            // What these hold is read as tokenizer_config.json is.
+            "processor_kwargs",
+            "tokenizer_args",
+            "processing_kwargs",
+            "model_kwargs",
+            "model_args",
+            "config_kwargs",
+            "config_args",
+        ],
+    ),
+    (
+        Only(&[], ANOTHER_TASK),
+        &["query_length", "document_length", "query_expansion"],
+    ),
+    (
+        Only(&[], "it takes the tokenizer of another folder"),
+        &["tokenizer_name_or_path"],
+    ),
+    (NoEffect("batches here have no padding"), &["unpad_inputs"]),
+    (NoEffect("how it is computed, not what"), &["backend"]),
+];
 
 /// `sentence_bert_config.json` and its older siblings.
 pub(crate) const TRANSFORMER: Keys = Keys {
     title: "`sentence_bert_config.json` (older: `sentence_roberta_config.json`, `sentence_distilbert_config.json`, `sentence_camembert_config.json`, `sentence_albert_config.json`, `sentence_xlm-roberta_config.json`, `sentence_xlnet_config.json`); read beside a `modules.json` only, as in sentence-transformers",
-    groups: &[&[
-        (
-            Obeyed,
-            &[
-                "max_seq_length",
-                "do_lower_case",
-                // What these hold is read as tokenizer_config.json is.
-                "processor_kwargs",
-                "tokenizer_args",
-                "processing_kwargs",
-                "model_kwargs",
-                "model_args",
-                "config_kwargs",
-                "config_args",
-            ],
-        ),
-        (
-            Only(&[r#""feature-extraction""#], TEXT_ONLY),
-            &["transformer_task"],
-        ),
-        (
-            Only(
-                &[
-                    r#"{"text":{"method":"forward","method_output_name":"last_hidden_state"}}"#,
-                    r#"{"text":{"method":"forward","method_output_name":["last_hidden_state"]}}"#,
-                ],
-                TEXT_ONLY,
+    groups: &[
+        TRANSFORMER_COMMON,
+        &[
+            (
+                Only(&[r#""feature-extraction""#], TEXT_ONLY),
+                &["transformer_task"],
             ),
-            &["modality_config"],
-        ),
-        (
-            Only(&[r#""token_embeddings""#], TEXT_ONLY),
-            &["module_output_name"],
-        ),
-        (
-            Only(&[], ANOTHER_TASK),
-            &["query_length", "document_length", "query_expansion"],
-        ),
-        (
-            Only(&[], "it takes the tokenizer of another folder"),
-            &["tokenizer_name_or_path"],
-        ),
-        (NoEffect("batches here have no padding"), &["unpad_inputs"]),
-        (NoEffect("how it is computed, not what"), &["backend"]),
-    ]],
+            (
+                Only(
+                    &[
+                        r#"{"text":{"method":"forward","method_output_name":"last_hidden_state"}}"#,
+                        r#"{"text":{"method":"forward","method_output_name":["last_hidden_state"]}}"#,
+                    ],
+                    TEXT_ONLY,
+                ),
+                &["modality_config"],
+            ),
+            (
+                Only(&[r#""token_embeddings""#], TEXT_ONLY),
+                &["module_output_name"],
+            ),
+        ],
+    ],
+};
+
+/// The same of a cross-encoder.
+pub(crate) const CROSS_TRANSFORMER: Keys = Keys {
+    title: "The same in a cross-encoder's folder",
+    groups: &[
+        TRANSFORMER_COMMON,
+        &[
+            (
+                Only(&[r#""sequence-classification""#], SCORES_ONLY),
+                &["transformer_task"],
+            ),
+            (
+                Only(
+                    &[
+                        r#"{"text":{"method":"forward","method_output_name":"logits"}}"#,
+                        r#"{"text":{"method":"forward","method_output_name":["logits"]}}"#,
+                    ],
+                    SCORES_ONLY,
+                ),
+                &["modality_config"],
+            ),
+            (Only(&[r#""scores""#], SCORES_ONLY), &["module_output_name"]),
+        ],
+    ],
 };
 
 /// A pooling module's `config.json`.
@@ -148,6 +181,30 @@ pub(crate) const PROMPTS: Keys = Keys {
         (
             NoEffect("scores here are cosines, and say so"),
             &["similarity_fn_name"],
+        ),
+        (
+            NoEffect("versions of other programs"),
+            &["__version__", "requirements"],
+        ),
+    ]],
+};
+
+/// A cross-encoder's `config_sentence_transformers.json`.
+pub(crate) const CROSS_ENCODER: Keys = Keys {
+    title: "A cross-encoder's `config_sentence_transformers.json`; read beside a `modules.json` only",
+    groups: &[&[
+        (Obeyed, &["activation_fn", "model_type"]),
+        (
+            Only(&["{}"], "texts go into pairs without a prompt here"),
+            &["prompts"],
+        ),
+        (
+            Only(&[], "texts go into pairs without a prompt here"),
+            &["default_prompt_name"],
+        ),
+        (
+            NoEffect("how it is computed, not what"),
+            &["keep_in_fp32_modules"],
         ),
         (
             NoEffect("versions of other programs"),

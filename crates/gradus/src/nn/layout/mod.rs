@@ -7,6 +7,7 @@ pub use builder::NamedView;
 
 use super::Dense;
 use super::mlm_head::MlmHead;
+use super::sequence_head::SequenceHead;
 use crate::families::names::{self, TensorNames};
 use crate::families::{EncoderConfig, Positions};
 use gradus_kernels::{DistanceBias, EmbeddingTables, Linear, NormSpec, QueryKeyNorms};
@@ -48,6 +49,8 @@ pub struct Layout {
     pub(crate) dense: Vec<DenseViews>,
     /// Where it is to be trained.
     pub(crate) mlm_head: Option<MlmHead>,
+    /// Of a cross-encoder.
+    pub(crate) sequence_head: Option<SequenceHead>,
 }
 
 impl Layout {
@@ -139,34 +142,49 @@ impl Layout {
             layers,
             dense,
             mlm_head: None,
+            sequence_head: None,
         }
     }
 
     /// The same with the head that predicts masked tokens, behind all else.
     pub fn with_mlm_head(config: &EncoderConfig, dense: &[Dense]) -> Self {
         let mut layout = Self::new(config, dense);
-        let mut b = Builder {
-            named: std::mem::take(&mut layout.named),
-            len: layout.len,
-            layer: None,
-        };
         let words = layout.embeddings.words;
-        layout.mlm_head = Some(MlmHead::new(&mut b, config, words));
-        (layout.named, layout.len) = (b.named, b.len);
+        layout.mlm_head = Some(layout.behind(|b| MlmHead::new(b, config, words)));
+        layout
+    }
+
+    /// The layout of an encoder with the head that scores a whole input, behind all
+    /// else.
+    pub(crate) fn with_sequence_head(config: &EncoderConfig, labels: usize) -> Self {
+        let mut layout = Self::new(config, &[]);
+        layout.sequence_head = Some(layout.behind(|b| SequenceHead::new(b, config, labels)));
         layout
     }
 
     /// The same with a linear layer that sorts token vectors of `width` into
     /// classes, behind all else.
     pub(crate) fn with_classifier(mut self, width: usize, classes: usize) -> (Self, Linear) {
+        let classifier = self.behind(|b| b.linear("classifier", classes, width, true));
+        (self, classifier)
+    }
+
+    /// Adds parameters behind all that there are.
+    fn behind<T>(&mut self, add: impl FnOnce(&mut Builder) -> T) -> T {
         let mut b = Builder {
             named: std::mem::take(&mut self.named),
             len: self.len,
             layer: None,
         };
-        let classifier = b.linear("classifier", classes, width, true);
+        let added = add(&mut b);
         (self.named, self.len) = (b.named, b.len);
-        (self, classifier)
+        added
+    }
+
+    /// Whether there is a head on the encoder, beside which transformers keeps the
+    /// encoder under a prefix.
+    pub(crate) fn has_head(&self) -> bool {
+        self.mlm_head.is_some() || self.sequence_head.is_some()
     }
 
     /// How many parameters there are.

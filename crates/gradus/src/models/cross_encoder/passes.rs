@@ -1,0 +1,94 @@
+//! Passes over packed pairs: for inference, and for training with their backward.
+
+use super::CrossEncoder;
+use crate::nn::encoder::{Activations, PassContext};
+use crate::nn::sequence_head::HeadSaved;
+use crate::text::{Tokens, batches};
+use gradus_kernels::dropout::Dropout;
+use gradus_kernels::{Backend, Packed, Pooling, Sequence};
+
+/// A training forward pass over packed pairs.
+pub struct CrossForward<B: Backend> {
+    batch: B::Batch,
+    dropout: Option<Dropout>,
+    tokens: Activations<B>,
+    head: HeadSaved<B>,
+    logits: Vec<f32>,
+}
+
+impl<B: Backend> CrossForward<B> {
+    /// `[pairs, labels]`, row after row.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+}
+
+impl<B: Backend> CrossEncoder<B> {
+    /// Packs inputs; `streams` names each one's dropout masks.
+    pub fn pack<'a>(&self, tokens: impl IntoIterator<Item = (&'a Tokens, u64)>) -> Packed {
+        let sequences = tokens.into_iter().map(|(t, stream)| Sequence {
+            ids: &t.ids,
+            segments: &t.segments,
+            stream,
+        });
+        Packed::new(sequences, self.folder.config.first_position as u32)
+    }
+
+    /// The logits of inputs, `[inputs, labels]`, row after row. The bits of a row do
+    /// not depend on the other inputs.
+    pub fn logits(&self, tokens: &[Tokens]) -> Vec<f32> {
+        let (limit, lanes) = (self.backend.batch_tokens(), self.backend.lanes());
+        let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
+        let logits = self.backend.in_lanes(batches, |backend, batch| {
+            let packed = self.pack(batch.iter().map(|t| (t, 0)));
+            backend.enter(|| {
+                let batch = backend.batch(packed);
+                let pass = PassContext::inference(backend, &self.params, &batch);
+                let hidden = self.encoder.infer(pass);
+                let first = backend.pool(&[Pooling::Cls], &batch, &hidden);
+                backend.read(&self.head.infer(pass, &first))
+            })
+        });
+        logits.concat()
+    }
+
+    /// A forward pass for training, with dropout where it is given.
+    pub fn forward(&self, packed: Packed, dropout: Option<Dropout>) -> CrossForward<B> {
+        self.backend.enter(|| {
+            let (b, p) = (&*self.backend, &self.params);
+            let batch = b.batch(packed);
+            let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
+            let tokens = self.encoder.forward(pass);
+            let head = self.head.forward(pass, tokens.output(), self.head_dropout);
+            let logits = b.read(head.logits());
+            CrossForward {
+                batch,
+                dropout,
+                tokens,
+                head,
+                logits,
+            }
+        })
+    }
+
+    /// Adds every parameter's gradient to `grads`, given that of the logits,
+    /// `[pairs, labels]`.
+    pub fn backward(&self, state: CrossForward<B>, gradient: &[f32], grads: &mut B::Arena) {
+        self.backend.enter(|| {
+            let (b, p) = (&*self.backend, &self.params);
+            let CrossForward {
+                batch,
+                dropout,
+                tokens,
+                head,
+                ..
+            } = state;
+            let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
+            let (rows, labels) = b.shape(head.logits());
+            let dy = b.tensor(rows, labels, gradient);
+            let d = (tokens.output(), dy);
+            let d = self.head.backward(pass, head, d, self.head_dropout, grads);
+            self.encoder.backward(pass, tokens, d, grads);
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! Scores of pairs, and documents ranked by them.
+
+use super::CrossEncoder;
+use crate::format::ModelError;
+use crate::hub::{HubConfig, NoProgress, resolve_model};
+use crate::{Device, Precision, Result};
+use gradus_kernels::Backend;
+
+/// The scores of pairs: one for each label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    labels: usize,
+    values: Vec<f64>,
+}
+
+impl Scores {
+    /// Of `values`, `[pairs, labels]`, row after row.
+    pub(crate) fn new(labels: usize, values: Vec<f64>) -> Self {
+        Self { labels, values }
+    }
+
+    /// How many scores a pair has.
+    pub fn labels(&self) -> usize {
+        self.labels
+    }
+
+    /// Every pair's scores.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.values.chunks_exact(self.labels.max(1))
+    }
+
+    /// `[pairs, labels]`, row after row.
+    pub fn as_slice(&self) -> &[f64] {
+        &self.values
+    }
+}
+
+/// A document's place in a ranking.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RankedDocument {
+    /// Its place among the documents given.
+    pub index: usize,
+    /// Its score with the query.
+    pub score: f64,
+}
+
+impl CrossEncoder {
+    /// Loads a cross-encoder by the name of a folder, or by its name on the hub (with
+    /// an optional `@revision`), from where it is fetched once. It runs on the device
+    /// and in the precision that `auto` stands for, on all cores.
+    ///
+    /// # Errors
+    /// Where there is no such model, it cannot be fetched, or it cannot be used.
+    pub fn from_pretrained(name: &str) -> Result<Self> {
+        let folder = resolve_model(name, &HubConfig::from_env()?, &mut NoProgress)?;
+        let (backend, _) = Device::Auto.backend(Precision::Auto, 0)?;
+        Self::load(folder, backend)
+    }
+}
+
+impl<B: Backend> CrossEncoder<B> {
+    /// The scores of pairs, each of a first and a second text, in their order. A
+    /// pair's bits do not depend on the other pairs.
+    ///
+    /// ```
+    /// # fn main() -> gradus::Result<()> {
+    /// // A folder, or a name such as "cross-encoder/ms-marco-MiniLM-L6-v2".
+    /// let name = "tests/fixtures/cross_encoders/bert";
+    /// let model = gradus::CrossEncoder::from_pretrained(name)?;
+    /// let scores = model.predict(&[("a dog", "the dog is in a park")])?;
+    /// assert_eq!((scores.rows().len(), scores.labels()), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where the tokenizer fails, or the device.
+    pub fn predict<S: AsRef<str>>(&self, pairs: &[(S, S)]) -> Result<Scores> {
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(a, b)| (a.as_ref(), b.as_ref()))
+            .collect();
+        let tokens = self.tokenizer.encode_pairs(&pairs)?;
+        let logits = self.logits(&tokens);
+        self.backend.check()?;
+        Ok(self.scores(&logits))
+    }
+
+    /// What the activation makes of logits.
+    pub(crate) fn scores(&self, logits: &[f32]) -> Scores {
+        let score = |&logit: &f32| self.activation.apply(f64::from(logit));
+        Scores::new(self.labels, logits.iter().map(score).collect())
+    }
+
+    /// The documents by their score with the query, highest first, at most `top` of
+    /// them; those of equal score in their own order.
+    ///
+    /// # Errors
+    /// As [`CrossEncoder::predict`]; [`ModelError::Unsupported`] for a model of several
+    /// labels.
+    pub fn rank<S: AsRef<str>>(
+        &self,
+        query: &str,
+        documents: &[S],
+        top: Option<usize>,
+    ) -> Result<Vec<RankedDocument>> {
+        self.check_one_label("rank documents")?;
+        let pairs: Vec<(&str, &str)> = documents.iter().map(|d| (query, d.as_ref())).collect();
+        let scores = self.predict(&pairs)?;
+        let mut ranked: Vec<RankedDocument> = scores
+            .as_slice()
+            .iter()
+            .enumerate()
+            .map(|(index, &score)| RankedDocument { index, score })
+            .collect();
+        // A score that is no number comes last; the sort leaves equal ones in order.
+        let key = |d: &RankedDocument| match d.score.is_nan() {
+            true => f64::NEG_INFINITY,
+            false => d.score,
+        };
+        ranked.sort_by(|a, b| key(b).total_cmp(&key(a)));
+        ranked.truncate(top.unwrap_or(usize::MAX));
+        Ok(ranked)
+    }
+
+    /// Whether a pair has one score.
+    ///
+    /// # Errors
+    /// [`ModelError::Unsupported`] where it has several.
+    pub fn check_one_label(&self, to: &'static str) -> Result<()> {
+        match self.labels {
+            1 => Ok(()),
+            n => Err(ModelError::Unsupported {
+                path: self.folder.root.clone(),
+                what: format!("cross-encoder to {to}").into(),
+                found: format!("one that gives {n} scores to a pair"),
+                supported: "one that gives one score".into(),
+            }
+            .into()),
+        }
+    }
+}
