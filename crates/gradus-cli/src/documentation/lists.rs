@@ -2,7 +2,7 @@ use super::{Page, all_right};
 use crate::args::Cli;
 use clap::CommandFactory;
 use gradus::families::Architecture;
-use gradus::losses::LossName;
+use gradus::losses::{LossName, ScoreLossName};
 use std::collections::BTreeSet;
 
 /// The names of all losses, from what a recipe with another one is told.
@@ -28,6 +28,16 @@ fn pages_list_every_loss() {
     let spans: BTreeSet<String> = spans.map(|s| s.trim_matches('"').to_owned()).collect();
     let missing: Vec<_> = losses().difference(&spans).cloned().collect();
     assert!(missing.is_empty(), "docs/recipes.md: {missing:?}");
+}
+
+/// The page on cross-encoders has a row for every loss of scores.
+#[test]
+fn the_page_on_cross_encoders_lists_every_loss() {
+    let page = Page::read("docs/cross-encoders.md").prose;
+    for loss in ScoreLossName::ALL {
+        let name = loss.in_recipe().replace("loss = ", "");
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
 }
 
 /// All families. The match fails to compile where one is new: it belongs into

@@ -42,6 +42,55 @@ pub enum ObjectiveError {
         "label {0} is not a class: cross-entropy needs whole numbers; set `rounding = \"nearest\"` in the source's labels"
     )]
     NotAClass(f64),
+    /// A label that is not the number of one of so many classes.
+    #[error(
+        "label {label} is not the number of a class: cross-entropy needs whole numbers from 0 to {last}; number the classes by `classes` in the source's labels", last = .classes - 1
+    )]
+    NotAClassNumber {
+        /// The label.
+        label: f64,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// A setting that is not positive.
+    #[error("{setting} = {value}: must be a positive number")]
+    NotPositive {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// Ends of labels that are not a scale.
+    #[error("the labels' ends [{low}, {high}] must be two numbers, the lower first")]
+    LabelScale {
+        /// The lower end.
+        low: f64,
+        /// The higher end.
+        high: f64,
+    },
+    /// Targets that do not differ.
+    #[error(
+        "all {count} training labels are {value}, so that there is nothing to learn from them; check the sources' `label` column and their `labels` map"
+    )]
+    EqualLabels {
+        /// How many rows there are.
+        count: usize,
+        /// The label of all of them.
+        value: f64,
+    },
+    /// A list without documents, counted from 1.
+    #[error("list {0} of the training set has no documents; remove it")]
+    EmptyList(usize),
+    /// Lists none of which can be learned from.
+    #[error(
+        "none of the {count} training lists has {wanted} and a weight, so that there is nothing to learn from them; give each query several documents, or train on pairs: `loss = \"bce\"`"
+    )]
+    NoListToLearn {
+        /// How many lists there are.
+        count: usize,
+        /// What one of them must have.
+        wanted: &'static str,
+    },
     /// Fewer than two or too many classes.
     #[error("cross-entropy needs 2 to 1,000 classes, the labels have {0}")]
     ClassCount(usize),

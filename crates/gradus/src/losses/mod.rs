@@ -14,6 +14,9 @@
 //! [`Matryoshka`] takes one at several widths, and [`Projected`] puts layers in
 //! front of one.
 //!
+//! `score` has the losses of a cross-encoder's logits: a [`ScoreLoss`] sees scores of
+//! pairs of texts in place of embeddings.
+//!
 //! Each loss has its settings beside it, such as [`InfoNceSettings`]; an
 //! [`ObjectiveConfig`] holds those of one as recipes do. An [`Objective`] from outside
 //! the library goes into a stage by
@@ -29,6 +32,7 @@ mod ordering;
 mod projection;
 mod ranking;
 mod regression;
+mod score;
 mod weighted_sum;
 
 #[cfg(test)]
@@ -53,6 +57,13 @@ pub use regression::{
     CosineForm, CosineSettings, CrossEntropy, CrossEntropySettings, Form, HeadForm, HeadSettings,
     L1, L1Settings, MeanSquaredError, MseSettings, OutOfRange, PointLoss, PointLossSettings,
     RegressionSettings, SmoothK2, SmoothK2Settings, TranslatedRelu, TranslatedReluSettings,
+};
+pub use score::{
+    BceSettings, BinaryCrossEntropy, LambdaLoss, LambdaSettings, LambdaWeighting, MarginMse,
+    MarginMseSettings, PListMleSettings, PlackettLuce, RankNetSettings, ReductionLog,
+    ScoreCrossEntropy, ScoreCrossEntropySettings, ScoreInput, ScoreListMleSettings, ScoreListNet,
+    ScoreListNetSettings, ScoreLoss, ScoreLossName, ScoreLossSettings, ScoreOutput,
+    ScoreRegression, ScoreRegressionSettings, ScoreTrainingSet, ScoreUnit,
 };
 pub use weighted_sum::WeightedSum;
 

@@ -55,6 +55,11 @@ impl Keys {
         }
     }
 
+    /// The keys that settings have asked for.
+    pub fn taken(&self) -> &[&'static str] {
+        &self.taken
+    }
+
     /// A key that nothing has taken.
     pub fn left(&self) -> Option<(&str, &Value)> {
         self.left.iter().next().map(|(key, value)| (&**key, value))
