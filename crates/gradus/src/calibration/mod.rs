@@ -41,6 +41,8 @@ pub enum RawScore {
     Cosine,
     /// The grade that the regression head predicts.
     Grade,
+    /// The score of a cross-encoder.
+    Score,
 }
 
 impl RawScore {
@@ -49,6 +51,7 @@ impl RawScore {
         match self {
             Self::Cosine => "cosine",
             Self::Grade => "grade",
+            Self::Score => "score",
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::environment::JobBackend;
 use super::{Environment, JobError};
-use crate::recipe::Recipe;
-use crate::tasks::similarity::{RunOptions, Similarity};
+use crate::recipe::{AnyRecipe, Recipe};
+use crate::tasks::cross_encoder::CrossEncoding;
+use crate::tasks::similarity::{RunOptions, Similarity, TrainingPlan};
+use crate::training::{RunFolder, Summary, TrainingObserver};
 use crate::util::Observer;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -20,6 +22,77 @@ pub(super) fn base_of(recipe: &Path) -> &Path {
     match recipe.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
+    }
+}
+
+/// The task of a recipe of some kind.
+pub(super) enum AnyTask {
+    Similarity(Box<Similarity<JobBackend>>),
+    CrossEncoding(Box<CrossEncoding<JobBackend>>),
+}
+
+impl AnyTask {
+    pub fn plan(&self) -> &TrainingPlan {
+        match self {
+            Self::Similarity(task) => task.plan(),
+            Self::CrossEncoding(task) => task.plan(),
+        }
+    }
+
+    /// Puts into the plan how long the stages take.
+    pub fn estimate(&mut self) -> Result<()> {
+        match self {
+            Self::Similarity(task) => task.estimate(),
+            Self::CrossEncoding(task) => task.estimate(),
+        }
+    }
+
+    /// The same of what is encoded once, where that is much.
+    pub fn estimate_encoding(&mut self) -> Result<()> {
+        match self {
+            Self::Similarity(task) if task.encodes_many() => task.estimate_encoding(),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn execute(
+        &mut self,
+        folder: &RunFolder,
+        observer: &mut dyn TrainingObserver,
+    ) -> Result<Summary> {
+        match self {
+            Self::Similarity(task) => task.execute(folder, observer),
+            Self::CrossEncoding(task) => task.execute(folder, observer),
+        }
+    }
+}
+
+/// The task of a recipe of either kind; as [`prepare`].
+pub(super) fn prepare_any(
+    recipe: AnyRecipe,
+    base: &Path,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+) -> Result<(AnyTask, AnyRecipe)> {
+    match recipe {
+        AnyRecipe::Similarity(recipe) => {
+            let (task, recipe) = prepare(*recipe, base, environment, observer)?;
+            Ok((AnyTask::Similarity(Box::new(task)), recipe.into()))
+        }
+        AnyRecipe::CrossEncoder(mut recipe) => {
+            let model = environment.find_from(base, &recipe.model, observer)?;
+            let options = RunOptions {
+                base_dir: base.to_path_buf(),
+                data_root: environment.data.clone(),
+                teachers: BTreeMap::new(),
+            };
+            let backend = environment.backend(recipe.precision, observer)?;
+            recipe.precision = backend.precision().into();
+            let task =
+                CrossEncoding::prepare((*recipe).clone(), &model, backend, &options, observer)?;
+            let task = AnyTask::CrossEncoding(Box::new(task));
+            Ok((task, AnyRecipe::CrossEncoder(recipe)))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::Environment;
 use crate::Result;
 use crate::data::RootOrigin;
 use crate::output::{Claim, Existing, Held, Inputs};
-use crate::recipe::Recipe;
+use crate::recipe::AnyRecipe;
 use crate::util::Observer;
 use std::path::Path;
 
@@ -26,10 +26,10 @@ pub(super) fn existing_or_go_on(overwrite: bool) -> Existing {
 
 /// What a run by a recipe reads, whose relative paths start in `base`: none of it may
 /// be where the run writes.
-pub(super) fn inputs_of(recipe: &Recipe, base: &Path, environment: &Environment) -> Inputs {
+pub(super) fn inputs_of(recipe: &AnyRecipe, base: &Path, environment: &Environment) -> Inputs {
     let mut inputs = Inputs::new();
     add_models_and_dev(&mut inputs, base, recipe, environment);
-    for source in recipe.stages.iter().flat_map(|stage| &stage.train) {
+    for source in recipe.sources() {
         inputs.add_source("a training file", source, base, &environment.data);
     }
     inputs
@@ -39,14 +39,14 @@ pub(super) fn inputs_of(recipe: &Recipe, base: &Path, environment: &Environment)
 pub(super) fn add_models_and_dev(
     inputs: &mut Inputs,
     base: &Path,
-    recipe: &Recipe,
+    recipe: &AnyRecipe,
     environment: &Environment,
 ) {
-    add_model(inputs, "the model", base, &recipe.model);
-    for name in recipe.stages.iter().flat_map(|s| s.auxiliary_models()) {
+    add_model(inputs, "the model", base, recipe.model());
+    for name in recipe.auxiliary_models() {
         add_model(inputs, "the model", base, name);
     }
-    if let Some(dev) = &recipe.evaluation.dev {
+    if let Some(dev) = recipe.dev() {
         inputs.add_source("the dev set", dev, base, &environment.data);
     }
 }

@@ -1,13 +1,12 @@
 //! Training a model by a recipe.
 
 use super::Environment;
-use super::environment::JobBackend;
-use super::recipes::{base_of, check_precision, prepare, read};
+use super::recipes::{AnyTask, base_of, check_precision, prepare_any, read};
 use super::run_folders::{existing, inputs_of, take};
 use crate::Result;
 use crate::output::{Claim, Inputs, RunKind};
-use crate::recipe::{Recipe, parse_recipe};
-use crate::tasks::similarity::{Similarity, TrainingPlan};
+use crate::recipe::AnyRecipe;
+use crate::tasks::similarity::TrainingPlan;
 use crate::training::{RunFolder, Summary, TrainingObserver};
 use crate::util::Observer;
 use std::path::{Path, PathBuf};
@@ -33,6 +32,8 @@ pub struct Trained {
     pub summary: Summary,
     /// The dev set that chose the model, where there was one.
     pub dev: Option<String>,
+    /// Of what Spearman's correlation chose it: `cosine` or `score`.
+    pub selected_by: String,
 }
 
 impl TrainSettings {
@@ -45,16 +46,17 @@ impl TrainSettings {
     }
 
     /// The recipe with its changes.
-    fn read(&self) -> Result<Recipe> {
-        Ok(parse_recipe(&self.recipe, &read(&self.recipe)?, &self.set)?)
+    fn read(&self) -> Result<AnyRecipe> {
+        let text = read(&self.recipe)?;
+        Ok(AnyRecipe::parse(&self.recipe, &text, &self.set)?)
     }
 
-    fn root(&self, recipe: &Recipe) -> PathBuf {
+    fn root(&self, recipe: &AnyRecipe) -> PathBuf {
         let stem = || self.recipe.file_stem().unwrap_or_default();
         let own = self
             .output
             .clone()
-            .or_else(|| recipe.output.as_ref().map(PathBuf::from));
+            .or_else(|| recipe.output().map(PathBuf::from));
         own.unwrap_or_else(|| Path::new("runs").join(stem()))
     }
 }
@@ -71,7 +73,7 @@ pub fn plan(
     observer: &mut dyn Observer,
 ) -> Result<TrainingPlan> {
     let (recipe, base) = (settings.read()?, base_of(&settings.recipe));
-    let (mut task, _) = prepare(recipe, base, environment, observer)?;
+    let (mut task, _) = prepare_any(recipe, base, environment, observer)?;
     if timed {
         observer.note("timing a few batches");
         task.estimate()?;
@@ -122,19 +124,20 @@ pub fn train(
 /// # Errors
 /// As [`train`].
 pub fn train_recipe(
-    recipe: Recipe,
+    recipe: impl Into<AnyRecipe>,
     base: &Path,
     root: &Path,
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<Trained> {
+    let recipe = recipe.into();
     let inputs = inputs_of(&recipe, base, environment);
     train_claimed(recipe, base, root, (inputs, false), environment, observer)
 }
 
 /// Trains in a folder that is none of the `inputs`.
 fn train_claimed(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     base: &Path,
     root: &Path,
     (inputs, overwrite): (Inputs, bool),
@@ -143,13 +146,11 @@ fn train_claimed(
 ) -> Result<Trained> {
     // Before the long work of preparing.
     let claim = Claim::check(root, RunKind::Train, existing(overwrite), &inputs)?;
-    let (mut task, recipe) = prepare(recipe, base, environment, observer)?;
+    let (mut task, recipe) = prepare_any(recipe, base, environment, observer)?;
     let held = take(claim, environment, observer)?;
     let folder = recipe.begin_in(RunFolder::new(held), base)?;
     observer.resumable(root);
-    if task.encodes_many() {
-        task.estimate_encoding()?;
-    }
+    task.estimate_encoding()?;
     execute(&mut task, &folder, observer)
 }
 
@@ -163,22 +164,23 @@ pub fn resume(
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<Trained> {
-    let (folder, recipe) = Recipe::open_run(root)?;
+    let (folder, recipe) = AnyRecipe::open_run(root)?;
     observer.resumable(root);
     let environment = environment.continuing(folder.marker());
     let base = folder.base_dir()?;
-    check_precision("a run", recipe.precision, &environment)?;
-    let (mut task, _) = prepare(recipe, &base, &environment, observer)?;
+    check_precision("a run", recipe.precision(), &environment)?;
+    let (mut task, _) = prepare_any(recipe, &base, &environment, observer)?;
     execute(&mut task, &folder, observer)
 }
 
 fn execute(
-    task: &mut Similarity<JobBackend>,
+    task: &mut AnyTask,
     folder: &RunFolder,
     observer: &mut dyn TrainingObserver,
 ) -> Result<Trained> {
     Ok(Trained {
         summary: task.execute(folder, observer)?,
         dev: task.plan().dev.clone(),
+        selected_by: task.plan().selected_by.clone(),
     })
 }

@@ -1,6 +1,7 @@
 //! Recipes: a whole training run as a TOML file describes it.
 
 mod checks;
+mod cross_encoder;
 mod difference;
 mod exclusive;
 pub(crate) mod foreign;
@@ -8,7 +9,8 @@ mod overrides;
 mod run;
 mod stage;
 
-pub(crate) use checks::{BatchSizes, check_batch_size};
+pub(crate) use checks::{BatchSizes, StagePace, StageSteps, check_batch_size};
+pub use cross_encoder::{AnyRecipe, CrossEncoderRecipe, CrossEncoderStage, CrossEncoderTask};
 pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;
 pub use overrides::{apply_overrides, parse_recipe};

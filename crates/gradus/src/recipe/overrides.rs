@@ -3,6 +3,7 @@
 use super::exclusive::{exclude_each_other, take_out_replaced};
 use super::{Recipe, foreign};
 use crate::training::TrainError;
+use serde::de::DeserializeOwned;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -13,23 +14,32 @@ use toml::{Table, Value};
 /// [`TrainError::Recipe`] with the line, and a suggestion for an unknown key;
 /// [`TrainError::Override`].
 pub fn parse_recipe(path: &Path, text: &str, overrides: &[String]) -> Result<Recipe, TrainError> {
+    let recipe: Recipe = parse(path, text, overrides)?;
+    recipe.validate_at(path)?;
+    Ok(recipe)
+}
+
+/// A recipe of some kind, not validated yet.
+pub(super) fn parse<T: DeserializeOwned>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+) -> Result<T, TrainError> {
     let with = |message: String, recipe: Option<&Table>| TrainError::Recipe {
         path: path.to_path_buf(),
         message: with_suggestion(message.trim_end().to_owned(), recipe),
     };
     let fail = |message: String| with(message, None);
-    let recipe: Recipe = if overrides.is_empty() {
+    if overrides.is_empty() {
         // Straight from the text, so that errors show the line.
-        toml::from_str(text).map_err(|e| with(e.to_string(), toml::from_str(text).ok().as_ref()))?
-    } else {
-        let mut table: Table = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
-        apply_overrides(&mut table, overrides)?;
-        Value::Table(table.clone())
-            .try_into()
-            .map_err(|e: toml::de::Error| with(e.to_string(), Some(&table)))?
-    };
-    recipe.validate_at(path)?;
-    Ok(recipe)
+        return toml::from_str(text)
+            .map_err(|e| with(e.to_string(), toml::from_str(text).ok().as_ref()));
+    }
+    let mut table: Table = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
+    apply_overrides(&mut table, overrides)?;
+    Value::Table(table.clone())
+        .try_into()
+        .map_err(|e: toml::de::Error| with(e.to_string(), Some(&table)))
 }
 
 /// Sets values in a table. What a value replaces, as `steps` replaces `epochs`,

@@ -1,6 +1,6 @@
 //! Runs that a recipe describes: their folders hold it.
 
-use super::{Recipe, parse_recipe};
+use super::{AnyRecipe, Recipe, parse_recipe};
 use crate::output::{Claim, Existing, Inputs, RunKind};
 use crate::training::RunFolder;
 use crate::{Error, Result};
@@ -42,6 +42,29 @@ impl Recipe {
     pub fn open_run_of(root: &Path, kinds: &[RunKind]) -> Result<(RunFolder, Self)> {
         let (folder, path, text) = RunFolder::open_with(root, kinds)?;
         let recipe = parse_recipe(&path, &text, &[])?;
+        Ok((folder, recipe))
+    }
+}
+
+impl AnyRecipe {
+    /// Writes the recipe into a folder that was taken for the run: it has begun.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn begin_in(&self, folder: RunFolder, base_dir: &Path) -> Result<RunFolder> {
+        let text = self.text();
+        let text = text.map_err(|e| Error::Internal(format!("recipe: {e}")))?;
+        folder.with_description(RunKind::Train.description(), &text, base_dir)
+    }
+
+    /// Opens the folder of a run that was begun, and its recipe.
+    ///
+    /// # Errors
+    /// As [`Recipe::open_run`].
+    pub fn open_run(root: &Path) -> Result<(RunFolder, Self)> {
+        let kinds = [RunKind::Train, RunKind::Quickstart];
+        let (folder, path, text) = RunFolder::open_with(root, &kinds)?;
+        let recipe = Self::parse(&path, &text, &[])?;
         Ok((folder, recipe))
     }
 }

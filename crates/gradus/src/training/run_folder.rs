@@ -1,7 +1,7 @@
 use super::Checkpoint;
 use crate::format::Provenance;
 use crate::models::SentenceEncoder;
-use crate::output::{Claim, Existing, Held, Inputs, Marker, RunKind};
+use crate::output::{Claim, Existing, Held, Inputs, Marker, Replacement, RunKind};
 use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 use gradus_kernels::Backend;
@@ -112,8 +112,20 @@ impl RunFolder {
         provenance: &Provenance,
         warn: &mut dyn FnMut(&str),
     ) -> Result<()> {
-        let owner = Some(self.marker().id.as_str());
-        let done = model.save_as(owner, &self.model(), card, provenance)?;
+        let save = |owner: &str, target: &Path| {
+            model.save_as(Some(owner), target, card, provenance)
+        };
+        self.save_by(save, warn)
+    }
+
+    /// The same with a model of any kind, which `save` writes into a folder in the
+    /// name of an owner.
+    pub(crate) fn save_by(
+        &self,
+        save: impl FnOnce(&str, &Path) -> Result<Replacement>,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<()> {
+        let done = save(&self.marker().id, &self.model())?;
         for path in done.set_aside {
             let path = path.display();
             warn(&format!(

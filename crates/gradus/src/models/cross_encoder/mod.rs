@@ -41,6 +41,8 @@ pub struct CrossEncoder<B: Backend = Cpu> {
     labels: usize,
     activation: ScoreActivation,
     head_dropout: f32,
+    /// The configured one.
+    own_head_dropout: f32,
     /// Whether the head, or a part of it, was drawn.
     fresh_head: bool,
 }
@@ -140,6 +142,7 @@ impl<B: Backend> CrossEncoder<B> {
                 .activation
                 .unwrap_or(ScoreActivation::default_of(labels)),
             head_dropout: description.dropout,
+            own_head_dropout: description.dropout,
             backend,
             folder,
             tokenizer,
@@ -223,6 +226,14 @@ impl<B: Backend> CrossEncoder<B> {
     pub fn set_dropout(&mut self, hidden: f32, attention: f32) {
         self.encoder.set_dropout(hidden, attention);
         self.head_dropout = hidden;
+    }
+
+    /// Takes the configured dropout probabilities again.
+    pub fn reset_dropout(&mut self) {
+        let config = &self.folder.config;
+        self.encoder
+            .set_dropout(config.hidden_dropout, config.attention_dropout);
+        self.head_dropout = self.own_head_dropout;
     }
 
     /// The parameters.

@@ -86,6 +86,17 @@ impl<B: Backend> CrossEncoder<B> {
         Ok(self.scores(&logits))
     }
 
+    /// One score for each row of logits: of several labels, the mean of their numbers
+    /// under the softmax.
+    pub(crate) fn pair_scores(&self, logits: &[f32]) -> Vec<f64> {
+        let rows = logits.chunks_exact(self.labels.max(1));
+        rows.map(|row| match row {
+            &[logit] => self.activation.apply(f64::from(logit)),
+            row => expected_class(row),
+        })
+        .collect()
+    }
+
     /// What the activation makes of logits.
     pub(crate) fn scores(&self, logits: &[f32]) -> Scores {
         let score = |&logit: &f32| self.activation.apply(f64::from(logit));
@@ -139,4 +150,14 @@ impl<B: Backend> CrossEncoder<B> {
             .into()),
         }
     }
+}
+
+/// The mean number of a class under the softmax of logits.
+fn expected_class(logits: &[f32]) -> f64 {
+    let wide = || logits.iter().map(|&logit| f64::from(logit));
+    let top = wide().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = wide().map(|logit| (logit - top).exp()).collect();
+    let numbered = weights.iter().enumerate();
+    let mean: f64 = numbered.map(|(class, weight)| class as f64 * weight).sum();
+    mean / weights.iter().sum::<f64>()
 }

@@ -118,7 +118,7 @@ pub(crate) fn card(
 }
 
 /// What the training data shares with the sets that the model is scored on.
-fn overlap(plan: &TrainingPlan) -> String {
+pub(crate) fn overlap(plan: &TrainingPlan) -> String {
     let found = &plan.overlap;
     let mut out = String::from("## Overlap with evaluation sets\n\n");
     if found.excluded {

@@ -22,9 +22,14 @@ pub(crate) mod provenance;
 pub(crate) mod stage;
 pub(crate) mod task;
 
+pub(crate) use card::overlap as overlap_card;
 pub use encoding::{EncodingPlan, seconds_per_text};
 pub use evaluation::{DevEvaluation, DevSet};
+pub(crate) use evaluation::check_dev;
 pub use overlap::RunOverlap;
+pub(crate) use overlap::Watch;
+pub(crate) use plan::shortages;
 pub use plan::{StagePlan, TrainingPlan};
 pub use prepare::RunOptions;
+pub(crate) use provenance::keep_overlap;
 pub use task::Similarity;

@@ -9,7 +9,6 @@ use crate::data::overlap::{
 };
 use crate::data::{DataError, DataRoot, GradedPair, Known, Source, Split};
 use crate::format::SetOverlap;
-use crate::recipe::Recipe;
 use crate::util::atomic::write_bytes;
 use crate::{Error, Result};
 
@@ -137,13 +136,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Reads the test sets; `dev` is the recipe's dev set by its name.
+    /// Reads the test sets, whose pairs no source may give with `exclude_overlap`;
+    /// `dev` is the recipe's dev set by its name.
     ///
     /// # Errors
     /// With `exclude_overlap` where a test set is missing or cannot be read;
     /// without it such a set is not compared.
     pub fn new(
-        recipe: &Recipe,
+        exclude_overlap: bool,
         dev: Option<(String, &[GradedPair])>,
         root: &DataRoot,
     ) -> Result<Self> {
@@ -152,7 +152,7 @@ impl Watch {
             let source = Source::dataset(known, Split::Test);
             match TestSet::read(&source, Path::new(""), root) {
                 Ok(set) => sets.push(set),
-                Err(error) if recipe.exclude_overlap => return Err(error),
+                Err(error) if exclude_overlap => return Err(error),
                 Err(Error::Data(DataError::MissingDataset { .. })) => {
                     not_compared.push(known.title().to_string());
                 }
@@ -165,7 +165,7 @@ impl Watch {
             sets.push(TestSet { name, pairs });
         }
         let mut held_out = PairIndex::new(Matching::Normalised);
-        if recipe.exclude_overlap {
+        if exclude_overlap {
             for (first, second) in sets.iter().flat_map(|set| &set.pairs) {
                 held_out.insert(first, second);
             }
@@ -177,7 +177,7 @@ impl Watch {
             held,
             not_compared,
             sources: Vec::new(),
-            excluded: recipe.exclude_overlap,
+            excluded: exclude_overlap,
         })
     }
 

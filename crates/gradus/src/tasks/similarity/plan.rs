@@ -12,7 +12,9 @@ pub struct TrainingPlan {
     pub parameters: usize,
     /// What it runs on.
     pub backend: String,
-    /// What is selected by, and how often it is scored.
+    /// Of what Spearman's correlation chooses the best model: `cosine` or `score`.
+    pub selected_by: String,
+    /// The set that it is the best on.
     pub dev: Option<String>,
     /// What the training data shares with evaluation sets.
     pub overlap: RunOverlap,

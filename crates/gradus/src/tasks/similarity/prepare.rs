@@ -94,7 +94,7 @@ impl<B: Backend> Similarity<B> {
         for stage in &recipe.stages {
             check_teachers(stage, &options.teachers, model.dim())?;
         }
-        let mut watch = Watch::new(&recipe, held_dev, &options.data_root)?;
+        let mut watch = Watch::new(recipe.exclude_overlap, held_dev, &options.data_root)?;
         let stages = recipe
             .stages
             .iter()
@@ -125,6 +125,7 @@ impl<B: Backend> Similarity<B> {
             model: recipe.model.clone(),
             parameters: model.layout().len(),
             backend: model.backend().describe(),
+            selected_by: "cosine".to_owned(),
             dev: dev.as_ref().map(|d| d.name.clone()),
             overlap,
             stages: stages.iter().map(|s| s.plan.clone()).collect(),

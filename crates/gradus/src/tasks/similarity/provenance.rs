@@ -1,6 +1,6 @@
 //! What a trained model's folder says of the runs behind it.
 
-use super::{RunOverlap, Similarity};
+use super::{RunOverlap, Similarity, TrainingPlan};
 use crate::Result;
 use crate::format::{Provenance, Selection, TrainingRun};
 use crate::training::{RunFolder, State};
@@ -36,14 +36,14 @@ impl<B: Backend> Similarity<B> {
         runs.extend(self.earlier.runs.iter().cloned());
         Provenance { runs }
     }
+}
 
-    /// A run that goes on keeps what it found in the beginning, so that its model
-    /// card does not depend on the data folder of the day.
-    pub(crate) fn keep_overlap(&mut self, folder: &RunFolder) -> Result<()> {
-        match RunOverlap::read(folder.root()) {
-            Some(overlap) => self.plan.overlap = overlap,
-            None => self.plan.overlap.write(folder.root())?,
-        }
-        Ok(())
+/// A run that goes on keeps what it found in the beginning, so that its model card
+/// does not depend on the data folder of the day.
+pub(crate) fn keep_overlap(plan: &mut TrainingPlan, folder: &RunFolder) -> Result<()> {
+    match RunOverlap::read(folder.root()) {
+        Some(overlap) => plan.overlap = overlap,
+        None => plan.overlap.write(folder.root())?,
     }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::data::DataRoot;
 use crate::losses::Objective;
 use crate::models::SentenceEncoder;
-use crate::recipe::{Freeze, Stage};
+use crate::recipe::{Freeze, Stage, StageSteps};
 use crate::teacher::TeacherVectors;
 use crate::text::{TextCounts, Tokens};
 use crate::training::{ParameterGroups, Schedule, TrainError};
@@ -83,15 +83,12 @@ impl Prepared {
 
         let n = examples.len();
         let effective_batch = settings.batch * settings.accumulate;
-        let steps_per_epoch = n.div_ceil(effective_batch) as u64;
-        let steps = match (settings.steps, settings.epochs) {
-            (Some(steps), _) => steps,
-            (None, epochs) => (epochs.unwrap_or(1.0) * steps_per_epoch as f64)
-                .ceil()
-                .max(1.0) as u64,
-        };
-        let warmup_steps = (settings.warmup * steps as f64).round() as u64;
-        let schedule = Schedule::new(settings.schedule, warmup_steps, steps);
+        let StageSteps {
+            per_epoch: steps_per_epoch,
+            steps,
+            warmup: warmup_steps,
+            schedule,
+        } = settings.pace().steps_over(n);
         check_rates(settings, &schedule, steps).map_err(invalid)?;
         if steps >= steps_per_epoch {
             warnings.extend(small_last_batch(settings, n, &*objective));

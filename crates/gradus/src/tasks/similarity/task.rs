@@ -3,6 +3,7 @@
 use super::evaluation::DevSet;
 use super::frozen::Frozen;
 use super::gradients::StepGradients;
+use super::provenance::keep_overlap;
 use super::stage::Prepared;
 use super::{DevEvaluation, TrainingPlan};
 use crate::Result;
@@ -84,7 +85,7 @@ impl<B: Backend> Similarity<B> {
         folder: &RunFolder,
         observer: &mut dyn TrainingObserver,
     ) -> Result<Summary> {
-        self.keep_overlap(folder)?;
+        keep_overlap(&mut self.plan, folder)?;
         observer.note(self.plan.describe().trim_end());
         training::train(self, folder, observer)
     }

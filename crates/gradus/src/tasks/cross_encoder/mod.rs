@@ -1,0 +1,12 @@
+//! Training a cross-encoder on graded pairs, or on lists of documents for queries.
+
+mod card;
+mod dev;
+mod examples;
+mod gradients;
+mod prepare;
+mod stage;
+mod task;
+
+pub use dev::ScoreEvaluation;
+pub use task::CrossEncoding;
