@@ -146,6 +146,7 @@ impl<'a> Graded<'a> {
         let name = match self.calibration.score {
             RawScore::Cosine => "cosine",
             RawScore::Grade => "grade of the regression head",
+            RawScore::Score => "score",
         };
         let svg = scatter(
             "Grades over raw scores",
@@ -363,7 +364,7 @@ impl<'a> Graded<'a> {
 
 fn raw(pair_scores: &PairScores, score: RawScore) -> Option<&[f64]> {
     match score {
-        RawScore::Cosine => Some(&pair_scores.cosines),
+        RawScore::Cosine | RawScore::Score => Some(&pair_scores.cosines),
         RawScore::Grade => pair_scores.grades.as_deref(),
     }
 }

@@ -114,7 +114,9 @@ pub fn calibrate(
         |score, scores: &[f64]| Calibration::fit(score, scores, &grades, scale, coverage, &on);
     let calibration = match (settings.score, &pair_scores.grades) {
         (None, _) => Calibration::best(&pair_scores, head, &grades, scale, coverage, &on),
-        (Some(RawScore::Cosine), _) => fit(RawScore::Cosine, &pair_scores.cosines),
+        (Some(RawScore::Cosine | RawScore::Score), _) => {
+            fit(RawScore::Cosine, &pair_scores.cosines)
+        }
         (Some(RawScore::Grade), Some(predicted)) => fit(RawScore::Grade, predicted),
         (Some(RawScore::Grade), None) => return Err(JobError::NoHead(model.name).into()),
     };

@@ -4,7 +4,7 @@ use super::PassContext;
 use super::layout::builder::Builder;
 use crate::families::{Architecture, EncoderConfig};
 use gradus_kernels::dropout::Dropout;
-use gradus_kernels::{Activation, Backend, Linear, Packed, Pooling, RowDropout, Sequence};
+use gradus_kernels::{Activation, Backend, Linear, Packed, Pooling, RowDropout, Sequence, View};
 
 /// Where the head's parameters lie: a dense layer with an activation on the first
 /// token's vector, then one output a label. As transformers' models for sequence
@@ -83,6 +83,11 @@ impl SequenceHead {
             out: b.linear(out, labels, width, true),
             drops_input,
         }
+    }
+
+    /// Where the output layer's biases lie.
+    pub fn output_bias(&self) -> Option<View> {
+        self.out.bias
     }
 
     /// The logits of each sequence, `[sequences, labels]`, by inference.

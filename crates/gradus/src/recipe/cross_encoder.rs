@@ -365,6 +365,23 @@ impl AnyRecipe {
         }
     }
 
+    /// The same with the model multiplied in another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        match &mut self {
+            Self::Similarity(recipe) => recipe.precision = precision,
+            Self::CrossEncoder(recipe) => recipe.precision = precision,
+        }
+        self
+    }
+
+    /// What everything random is drawn from.
+    pub fn seed(&self) -> u64 {
+        match self {
+            Self::Similarity(recipe) => recipe.seed,
+            Self::CrossEncoder(recipe) => recipe.seed,
+        }
+    }
+
     /// The model that the run begins with.
     pub fn model(&self) -> &str {
         match self {

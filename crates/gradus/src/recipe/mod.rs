@@ -9,7 +9,7 @@ mod overrides;
 mod run;
 mod stage;
 
-pub(crate) use checks::{BatchSizes, StagePace, StageSteps, check_batch_size};
+pub(crate) use checks::{BatchSizes, StageSteps, check_batch_size};
 pub use cross_encoder::{AnyRecipe, CrossEncoderRecipe, CrossEncoderStage, CrossEncoderTask};
 pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;

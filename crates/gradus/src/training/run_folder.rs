@@ -112,9 +112,8 @@ impl RunFolder {
         provenance: &Provenance,
         warn: &mut dyn FnMut(&str),
     ) -> Result<()> {
-        let save = |owner: &str, target: &Path| {
-            model.save_as(Some(owner), target, card, provenance)
-        };
+        let save =
+            |owner: &str, target: &Path| model.save_as(Some(owner), target, card, provenance);
         self.save_by(save, warn)
     }
 

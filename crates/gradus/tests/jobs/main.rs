@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cross_encoder;
 mod scoring;
 mod training;
 

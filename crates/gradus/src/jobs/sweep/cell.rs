@@ -2,11 +2,11 @@
 
 use super::{GridRow, Outcome, Sweep, TestScores};
 use crate::eval::Suite;
-use crate::jobs::recipes::prepare;
+use crate::jobs::recipes::prepare_any;
 use crate::jobs::run_folders::take;
 use crate::jobs::{JobError, Observed};
 use crate::output::{Claim, OutputError, RunKind};
-use crate::recipe::{Recipe, parse_recipe};
+use crate::recipe::AnyRecipe;
 use crate::training::{RunFolder, TrainError, TrainingObserver};
 use crate::util::Observer;
 use crate::{Error, Result};
@@ -34,12 +34,12 @@ impl Sweep {
         }
         observer.note(title);
         let base = self.swept(row).base();
-        let (mut task, recipe) = prepare(recipe, base, &self.environment, observer)?;
+        let (mut task, recipe) = prepare_any(recipe, base, &self.environment, observer)?;
         let folder = match root.join("recipe.toml").exists() {
             false => recipe.begin_in(self.take_cell(&root, observer)?, base)?,
             true => {
                 self.check_recipe(&root, &recipe)?;
-                Recipe::open_run(&root)?.0
+                AnyRecipe::open_run(&root)?.0
             }
         };
         let begun = Instant::now();
@@ -85,12 +85,11 @@ impl Sweep {
 
     /// Makes sure that the run in `root` has this recipe, but for the precision that
     /// `auto` chose.
-    pub(super) fn check_recipe(&self, root: &Path, recipe: &Recipe) -> Result<()> {
+    pub(super) fn check_recipe(&self, root: &Path, recipe: &AnyRecipe) -> Result<()> {
         let path = root.join("recipe.toml");
         let text = crate::jobs::recipes::read(&path)?;
-        let mut there = parse_recipe(&path, &text, &[])?;
-        there.precision = recipe.precision;
-        if there == *recipe {
+        let there = AnyRecipe::parse(&path, &text, &[])?;
+        if there.with_precision(recipe.precision()) == *recipe {
             return Ok(());
         }
         Err(OutputError::Occupied {
@@ -163,7 +162,8 @@ impl Sweep {
         suite: Option<&Suite>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
-        let of_model = |(row, _): &&(GridRow, Vec<Outcome>)| self.swept(row).recipe.model == model;
+        let of_model =
+            |(row, _): &&(GridRow, Vec<Outcome>)| self.swept(row).recipe.model() == model;
         let row = trained.iter().find(of_model);
         let first = row.and_then(|(row, outcomes)| Some((row, outcomes.first()?)));
         let mut outcome = Outcome {
@@ -176,7 +176,7 @@ impl Sweep {
         };
         if let (Some(suite), Some((row, _))) = (suite, first) {
             let (recipe, base) = (self.recipe(row, 0)?, self.swept(row).base());
-            let found = self.environment.find_from(base, &recipe.model, observer)?;
+            let found = self.environment.find_from(base, recipe.model(), observer)?;
             outcome.test = Some(self.score(suite, &found, observer)?);
         }
         Ok(outcome)

@@ -11,7 +11,7 @@ impl Sweep {
             .iter()
             .map(|s| s.shown.display().to_string())
             .collect();
-        let dev = self.recipes[0].recipe.evaluation.dev.as_ref().map_or_else(
+        let dev = self.recipes[0].recipe.dev().map_or_else(
             || "dev: none, so no setting is the best".to_owned(),
             |dev| {
                 format!(

@@ -8,7 +8,7 @@ use crate::jobs::run_folders::{add_models_and_dev, existing_or_go_on, inputs_of,
 use crate::jobs::tables::publish;
 use crate::jobs::{Environment, JobError, TestSets};
 use crate::output::{Claim, Held, Inputs, RunKind, remove_owned};
-use crate::recipe::{Recipe, exclude_each_other, parse_recipe};
+use crate::recipe::{AnyRecipe, exclude_each_other};
 use crate::training::TrainingObserver;
 use crate::util::Observer;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ impl Sweep {
         let axes = axes.collect::<Result<Vec<_>, _>>()?;
         check_apart(&axes, &settings.set)?;
         let seeds = match settings.seeds.is_empty() {
-            true => vec![first.recipe.seed],
+            true => vec![first.recipe.seed()],
             false => settings.seeds.clone(),
         };
         let names: Vec<String> = recipes.iter().map(|r| r.name.clone()).collect();
@@ -270,20 +270,20 @@ impl Sweep {
     }
 
     /// The recipe of a cell.
-    pub(super) fn recipe(&self, row: &GridRow, seed: u64) -> Result<Recipe> {
+    pub(super) fn recipe(&self, row: &GridRow, seed: u64) -> Result<AnyRecipe> {
         let swept = self.swept(row);
         let mut set = self.settings.set.clone();
         set.extend(row.settings.iter().cloned());
         set.push(format!("seed={seed}"));
-        Ok(parse_recipe(&swept.shown, &swept.text, &set)?)
+        Ok(AnyRecipe::parse(&swept.shown, &swept.text, &set)?)
     }
 
     /// The models that the recipes begin with, each once.
     pub(super) fn models(&self) -> Vec<&str> {
         let mut models: Vec<&str> = vec![];
         for swept in &self.recipes {
-            if !models.contains(&swept.recipe.model.as_str()) {
-                models.push(&swept.recipe.model);
+            if !models.contains(&swept.recipe.model()) {
+                models.push(swept.recipe.model());
             }
         }
         models

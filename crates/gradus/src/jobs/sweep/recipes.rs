@@ -5,7 +5,7 @@ use crate::Result;
 use crate::data::Source;
 use crate::jobs::JobError;
 use crate::jobs::recipes::base_of;
-use crate::recipe::{Recipe, parse_recipe};
+use crate::recipe::AnyRecipe;
 use std::path::{Path, PathBuf};
 
 /// A recipe of a sweep.
@@ -15,7 +15,7 @@ pub(super) struct SweptRecipe {
     pub shown: PathBuf,
     pub text: String,
     /// With the changes that all have.
-    pub recipe: Recipe,
+    pub recipe: AnyRecipe,
     /// What tables call it; empty where it is the only one.
     pub name: String,
 }
@@ -25,7 +25,7 @@ impl SweptRecipe {
     pub fn all(settings: &SweepSettings) -> Result<Vec<Self>> {
         let mut all: Vec<Self> = vec![];
         for (name, saved) in names(settings).into_iter().zip(&settings.recipes) {
-            let recipe = parse_recipe(&saved.shown, &saved.text, &settings.set)?;
+            let recipe = AnyRecipe::parse(&saved.shown, &saved.text, &settings.set)?;
             let swept = Self {
                 path: saved.path.clone(),
                 shown: saved.shown.clone(),
@@ -55,7 +55,7 @@ impl SweptRecipe {
 
     /// The dev set, its path as it is for everybody.
     fn dev(&self) -> Option<Source> {
-        let mut dev = self.recipe.evaluation.dev.clone()?;
+        let mut dev = self.recipe.dev()?.clone();
         dev.path = dev.path.map(|path| {
             let path = self.base().join(path);
             path.canonicalize().unwrap_or(path)

@@ -222,6 +222,15 @@ impl<B: Backend> CrossEncoder<B> {
         self.fresh_head
     }
 
+    /// Sets what a head of one label gives before it has learned anything: its bias.
+    pub(crate) fn set_output_bias(&mut self, value: f32) {
+        if let Some(bias) = self.head.output_bias() {
+            let values = vec![value; bias.len()];
+            self.backend
+                .write_arena(&mut self.params, bias.offset, &values);
+        }
+    }
+
     /// Replaces the configured dropout probabilities, the head's included.
     pub fn set_dropout(&mut self, hidden: f32, attention: f32) {
         self.encoder.set_dropout(hidden, attention);

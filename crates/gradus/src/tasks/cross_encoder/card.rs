@@ -14,7 +14,10 @@ pub(crate) fn card(recipe: &CrossEncoderRecipe, plan: &TrainingPlan, state: &Sta
         out.push_str(&text);
         out.push('\n');
     };
-    line(format!("# Cross-encoder of {}, trained with Gradus\n", plan.model));
+    line(format!(
+        "# Cross-encoder of {}, trained with Gradus\n",
+        plan.model
+    ));
     if !recipe.description.is_empty() {
         line(format!("{}\n", recipe.description));
     }

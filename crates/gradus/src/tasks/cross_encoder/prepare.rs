@@ -5,12 +5,10 @@ use super::dev::CrossDevSet;
 use super::stage::{Prepared, read};
 use crate::Result;
 use crate::format::Provenance;
-use crate::losses::ScoreLoss;
+use crate::losses::{ScoreLoss, ScoreUnit};
 use crate::models::{CrossEncoder, ScoreActivation};
 use crate::recipe::{CrossEncoderRecipe, NextFrom};
-use crate::tasks::similarity::{
-    RunOptions, TrainingPlan, Watch, check_dev, shortages,
-};
+use crate::tasks::similarity::{RunOptions, TrainingPlan, Watch, check_dev, shortages};
 use crate::training::{RunInputs, StageOutline, TrainError};
 use crate::util::Observer;
 use crate::util::content_hash::hex;
@@ -72,6 +70,16 @@ impl<B: Backend> CrossEncoding<B> {
                 true => ScoreActivation::Sigmoid,
                 false => ScoreActivation::Identity,
             });
+        }
+        // A fresh head that predicts grades begins at their mean: the steps that it
+        // would take to get there would pull at the encoder for nothing.
+        if let (true, Some((first, loss))) = (model.has_fresh_head(), examples.first())
+            && recipe.stages[0].objective.unit() == ScoreUnit::Pairs
+            && !loss.sigmoid()
+            && outputs == 1
+        {
+            let mean = first.targets.iter().sum::<f64>() / first.targets.len() as f64;
+            model.set_output_bias(mean as f32);
         }
         let every = dev_pairs.is_some().then_some(recipe.evaluation.every);
         let stages = recipe

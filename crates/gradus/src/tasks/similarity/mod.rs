@@ -24,8 +24,8 @@ pub(crate) mod task;
 
 pub(crate) use card::overlap as overlap_card;
 pub use encoding::{EncodingPlan, seconds_per_text};
-pub use evaluation::{DevEvaluation, DevSet};
 pub(crate) use evaluation::check_dev;
+pub use evaluation::{DevEvaluation, DevSet};
 pub use overlap::RunOverlap;
 pub(crate) use overlap::Watch;
 pub(crate) use plan::shortages;

@@ -68,7 +68,11 @@ impl TrainingPlan {
             plan.backend
         );
         let _ = match &plan.dev {
-            Some(dev) => writeln!(out, "selection  best Spearman of the {} on {dev}", plan.selected_by),
+            Some(dev) => writeln!(
+                out,
+                "selection  best Spearman of the {} on {dev}",
+                plan.selected_by
+            ),
             None => writeln!(
                 out,
                 "selection  none, the last model is taken: [evaluation] names no dev set"
