@@ -169,6 +169,8 @@ pub(super) enum Unclear {
     Label(String),
     /// Only one of `first` and `second` is given.
     Half,
+    /// Lists without one of their columns, or with several.
+    List(String),
 }
 
 /// Indices of the columns found.
@@ -318,7 +320,7 @@ impl Columns {
 }
 
 /// Where a usual name stands, whatever its case and the blanks around it.
-fn places(names: &[&str], usual: &str) -> Vec<usize> {
+pub(super) fn places(names: &[&str], usual: &str) -> Vec<usize> {
     let is = |name: &&str| name.trim().eq_ignore_ascii_case(usual);
     let found = names.iter().enumerate().filter(|(_, name)| is(name));
     found.map(|(place, _)| place).collect()

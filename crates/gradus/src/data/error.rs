@@ -243,7 +243,7 @@ pub enum DataError {
     UnclearColumns {
         /// The file.
         path: PathBuf,
-        /// `"sentence pair"`, `"label"`, `"negative"` or `"text"`.
+        /// `"sentence pair"`, `"label"`, `"negative"`, `"text"` or `"list"`.
         role: &'static str,
         /// Why.
         reason: String,
@@ -257,6 +257,28 @@ pub enum DataError {
         at: Place,
         /// The column.
         column: String,
+    },
+    /// A list without documents.
+    #[error("{at}: {column} is an empty list; give it documents or remove the row")]
+    EmptyList {
+        /// Where.
+        at: Place,
+        /// The column.
+        column: String,
+    },
+    /// A list with more or fewer labels than documents.
+    #[error(
+        "{at}: {column} has {labels} numbers for {documents} documents; give each document one, in the same order"
+    )]
+    ListLength {
+        /// Where.
+        at: Place,
+        /// The column of the labels.
+        column: String,
+        /// How many labels there are.
+        labels: usize,
+        /// How many documents there are.
+        documents: usize,
     },
     /// A label, weight or tolerance that is not a number, or not a usable one.
     #[error("{at}: {column} is {text:?}; it must be {expected}: {}", self.said())]

@@ -356,7 +356,7 @@ impl PairFile {
     }
 
     /// `headed` says whether `names` are names, and not cells of a first row.
-    fn unclear(&self, unclear: Unclear, names: &[&str], headed: bool) -> DataError {
+    pub(super) fn unclear(&self, unclear: Unclear, names: &[&str], headed: bool) -> DataError {
         let path = self.path.clone();
         let known: Vec<String> = names.iter().map(|n| format!("{n:?}")).collect();
         let (role, mut reason, remedy) = match unclear {
@@ -382,6 +382,7 @@ impl PairFile {
             }
             Unclear::Pair(reason) => ("sentence pair", reason, Remedy::Columns),
             Unclear::Label(reason) => ("label", reason, Remedy::Label),
+            Unclear::List(reason) => ("list", reason, Remedy::List),
         };
         let cells = self.format.has_cells();
         let mut remedies = Vec::new();

@@ -5,7 +5,8 @@
 //! [`GradedPair`]s. Underneath, [`PairFile`] reads one file row by row
 //! ([`DelimitedReader`] or [`JsonReader`]), [`LabelMap`] turns what stands in
 //! the label column into a number, and [`PairIndex`] filters out the pairs of
-//! a test set. [`PairFile::triplets`] reads [`Triplet`]s as they are, which a
+//! a test set. [`Source::lists`] reads queries with several documents each,
+//! [`LabelledList`]s. [`PairFile::triplets`] reads [`Triplet`]s as they are, which a
 //! source takes for two pairs each. [`Known`] names the public data sets and says where a
 //! [`DataRoot`] holds them.
 
@@ -23,6 +24,7 @@ mod jsonl;
 mod known;
 mod labels;
 mod lines;
+mod lists;
 mod locate;
 pub mod overlap;
 mod pair;
@@ -51,6 +53,7 @@ pub use jsonl::JsonReader;
 pub use known::{Known, Split, TextVariant};
 pub use labels::{LabelMap, Rounding};
 pub use lines::{Lines, MAX_LINE};
+pub use lists::{LabelledList, LabelledLists};
 pub use locate::{Located, SetLayout, Subset};
 pub use overlap::{Matching, PairIndex};
 pub use pair::GradedPair;

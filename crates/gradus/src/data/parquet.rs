@@ -54,8 +54,17 @@ struct Column {
     name: String,
     index: usize,
     convert: Convert,
+    /// Where it holds lists: the levels of an element and of a value.
+    list: Option<Levels>,
     /// The reader of the present row group.
     reader: Option<ColumnReader>,
+}
+
+/// From which definition level on a list has an element, and an element a value.
+#[derive(Clone, Copy)]
+struct Levels {
+    element: i16,
+    value: i16,
 }
 
 /// What the bits of a column stand for.
@@ -122,6 +131,25 @@ impl ParquetFile {
     /// [`DataError::UnknownColumn`]; [`DataError::BadKey`] for a column that is
     /// nested or of a kind that is not read.
     pub fn rows(self, columns: &[&str], by_name: &[&str]) -> Result<ParquetRows> {
+        self.read(columns, by_name, false)
+    }
+
+    /// Whether a column holds lists of strings, numbers or booleans.
+    pub(super) fn is_list(&self, name: &str) -> bool {
+        let schema = self.reader.metadata().file_metadata().schema_descr_ptr();
+        let mut leaves = schema.columns().iter().filter(|c| is_of(c, name));
+        leaves.next().is_some_and(|c| levels(c).is_some()) && leaves.next().is_none()
+    }
+
+    /// As [`ParquetFile::rows`], where a column may hold lists too.
+    ///
+    /// # Errors
+    /// As [`ParquetFile::rows`].
+    pub(super) fn rows_with_lists(self, columns: &[&str]) -> Result<ParquetRows> {
+        self.read(columns, &[], true)
+    }
+
+    fn read(self, columns: &[&str], by_name: &[&str], lists: bool) -> Result<ParquetRows> {
         let schema = self.reader.metadata().file_metadata().schema_descr_ptr();
         let mut found = Vec::new();
         for &name in columns {
@@ -134,11 +162,12 @@ impl ParquetFile {
                 }
                 .into());
             }
-            let place = |c: &ColumnDescriptor| c.path().parts().first().is_some_and(|p| p == name);
-            let index = schema.columns().iter().position(|c| place(c));
+            let index = schema.columns().iter().position(|c| is_of(c, name));
+            let list = index.filter(|_| lists && self.is_list(name));
+            let list = list.and_then(|index| levels(&schema.column(index)));
             let classes = self.classes.get(name).filter(|_| by_name.contains(&name));
             let convert = match index {
-                Some(index) => convert(schema.column(index).as_ref(), classes),
+                Some(index) => convert(schema.column(index).as_ref(), classes, list.is_some()),
                 None => Err("a column of nothing"),
             };
             let convert = convert.map_err(|problem| DataError::BadKey {
@@ -151,6 +180,7 @@ impl ParquetFile {
                 name: name.to_string(),
                 index: index.unwrap_or_default(),
                 convert,
+                list,
                 reader: None,
             });
         }
@@ -182,11 +212,27 @@ fn class_names(json: &str) -> BTreeMap<String, Vec<String>> {
     named.collect()
 }
 
+/// Whether a leaf is of the column of this name.
+fn is_of(leaf: &ColumnDescriptor, name: &str) -> bool {
+    leaf.path().parts().first().is_some_and(|part| part == name)
+}
+
+/// The levels of a leaf that is repeated once: `name.list.element`, or an older way of
+/// writing it.
+fn levels(leaf: &ColumnDescriptor) -> Option<Levels> {
+    let value = leaf.max_def_level();
+    let optional = i16::from(leaf.self_type().is_optional());
+    let element = value - optional;
+    (leaf.max_rep_level() == 1 && leaf.path().parts().len() <= 3)
+        .then_some(Levels { element, value })
+}
+
 fn convert(
     column: &ColumnDescriptor,
     classes: Option<&Vec<String>>,
+    is_list: bool,
 ) -> Result<Convert, &'static str> {
-    if column.max_rep_level() > 0 || column.path().parts().len() > 1 {
+    if !is_list && (column.max_rep_level() > 0 || column.path().parts().len() > 1) {
         return Err("a nested column");
     }
     match (column.physical_type(), column.converted_type()) {
@@ -295,25 +341,32 @@ impl Iterator for ParquetRows {
 impl Column {
     fn read(&mut self, count: usize, path: &Path, row: u64) -> Result<Vec<Value>> {
         let (convert, name) = (&self.convert, &self.name);
+        let list = self.list;
         let read = match &mut self.reader {
             None => Ok(Vec::new()),
-            Some(ColumnReader::BoolColumnReader(r)) => typed(r, count, |_, v| Value::Bool(v)),
-            Some(ColumnReader::Int32ColumnReader(r)) => typed(r, count, |_, v| match convert {
-                Convert::Unsigned => Value::from(v as u32),
-                convert => convert.integer(v.into()),
-            }),
-            Some(ColumnReader::Int64ColumnReader(r)) => typed(r, count, |_, v| match convert {
-                Convert::Unsigned => Value::from(v as u64),
-                convert => convert.integer(v),
-            }),
+            Some(ColumnReader::BoolColumnReader(r)) => {
+                typed(r, (count, list), |_, v| Value::Bool(v))
+            }
+            Some(ColumnReader::Int32ColumnReader(r)) => {
+                typed(r, (count, list), |_, v| match convert {
+                    Convert::Unsigned => Value::from(v as u32),
+                    convert => convert.integer(v.into()),
+                })
+            }
+            Some(ColumnReader::Int64ColumnReader(r)) => {
+                typed(r, (count, list), |_, v| match convert {
+                    Convert::Unsigned => Value::from(v as u64),
+                    convert => convert.integer(v),
+                })
+            }
             // As it is written: 3.8, not the nearest f64 to its f32.
-            Some(ColumnReader::FloatColumnReader(r)) => typed(r, count, |_, v| {
+            Some(ColumnReader::FloatColumnReader(r)) => typed(r, (count, list), |_, v| {
                 float(v.to_string().parse().unwrap_or(f64::NAN))
             }),
-            Some(ColumnReader::DoubleColumnReader(r)) => typed(r, count, |_, v| float(v)),
+            Some(ColumnReader::DoubleColumnReader(r)) => typed(r, (count, list), |_, v| float(v)),
             Some(ColumnReader::ByteArrayColumnReader(r)) => {
                 let mut not_text = None;
-                let read = typed(r, count, |i, v: ByteArray| match v.as_utf8() {
+                let read = typed(r, (count, list), |i, v: ByteArray| match v.as_utf8() {
                     Ok(text) => Value::from(text),
                     Err(_) => {
                         not_text.get_or_insert(row + i as u64 + 1);
@@ -383,27 +436,52 @@ fn float(value: f64) -> Value {
     serde_json::Number::from_f64(value).map_or_else(|| value.to_string().into(), Value::Number)
 }
 
-/// The next `count` values of a column, or fewer at its end.
+/// The next `count` values of a column, or lists of values, or fewer at its end. The
+/// number that `value` gets is the row's.
 fn typed<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
-    count: usize,
+    (count, list): (usize, Option<Levels>),
     mut value: impl FnMut(usize, T::T) -> Value,
 ) -> Result<Vec<Value>, ParquetError> {
-    let (mut levels, mut values) = (Vec::new(), Vec::new());
-    let (records, _, _) =
-        guarded(|| reader.read_records(count, Some(&mut levels), None, &mut values))?;
+    let (mut levels, mut repeats, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let (records, _, read) = guarded(|| {
+        let repeats = list.is_some().then_some(&mut repeats);
+        reader.read_records(count, Some(&mut levels), repeats, &mut values)
+    })?;
     let mut values = values.into_iter();
-    let mut out = Vec::with_capacity(records);
-    for i in 0..records {
-        // A required column has no levels.
-        let there = levels.get(i).is_none_or(|level| *level > 0);
-        out.push(match there {
-            false => Value::Null,
-            true => match values.next() {
-                Some(v) => value(i, v),
+    let mut out: Vec<Value> = Vec::with_capacity(records);
+    let Some(list) = list else {
+        for i in 0..records {
+            // A required column has no levels.
+            let there = levels.get(i).is_none_or(|level| *level > 0);
+            out.push(match there {
+                false => Value::Null,
+                true => match values.next() {
+                    Some(v) => value(i, v),
+                    None => break,
+                },
+            });
+        }
+        return Ok(out);
+    };
+    for i in 0..read {
+        let level = levels.get(i).copied().unwrap_or(list.value);
+        // The first of a row, which may have none.
+        if repeats.get(i).is_none_or(|repeat| *repeat == 0) {
+            out.push(Value::Array(Vec::new()));
+        }
+        let row = out.len().saturating_sub(1);
+        let element = match level {
+            level if level < list.element => continue,
+            level if level < list.value => Value::Null,
+            _ => match values.next() {
+                Some(v) => value(row, v),
                 None => break,
             },
-        });
+        };
+        if let Some(Value::Array(elements)) = out.last_mut() {
+            elements.push(element);
+        }
     }
     Ok(out)
 }

@@ -27,6 +27,8 @@ pub enum Remedy {
     Triplet,
     /// Name the column of the text.
     Text,
+    /// Name the columns of a list: query, documents, labels.
+    List,
     /// Say the form of the file.
     Format(Format),
     /// Say which split is read.
@@ -61,6 +63,7 @@ impl Remedy {
             Self::Label,
             Self::Triplet,
             Self::Text,
+            Self::List,
             Self::Split,
             Self::NoSplit,
             Self::Skip("-".into()),
@@ -90,6 +93,7 @@ impl Remedy {
             Self::Label => "set `label` to its column (with `first` and `second`)".into(),
             Self::Triplet => "set `first`, `second` and `negative`".into(),
             Self::Text => "set `text` to the column of the texts".into(),
+            Self::List => "set `first` to the column of the query, `second` to that of the documents or the positive, and `label` to that of the labels".into(),
             Self::Format(format) => format!("set `format = \"{}\"`", format.name()),
             Self::Split => "set `split` to train, dev or test".into(),
             Self::NoSplit => "remove `split`: such a file is one split".into(),
@@ -116,6 +120,7 @@ impl Remedy {
             Self::Label => "name the column of the label score in the first row",
             Self::Triplet => "name the columns anchor, positive and negative in the first row",
             Self::Text => "name the column text in the first row",
+            Self::List => "name the columns query, docs and labels, or query, positive, negative_1",
             Self::Format(format) => {
                 return Some(format!("give the file the extension .{}", format.name()));
             }

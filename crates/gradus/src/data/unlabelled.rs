@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::extension;
 use super::overlap::PairIndex;
-use super::{DataError, DataRoot, LabelMap, Lines, PairFile, Source, TextFile};
+use super::{DataError, DataRoot, LabelMap, Lines, PairFile, Remedy, Source, TextFile};
 use crate::{Error, Result};
 
 /// What a row of a source stands for.
@@ -23,6 +23,8 @@ pub enum RowKind {
     Pairs,
     /// A text, one that means the same, and one that does not.
     Triplets,
+    /// A query with several documents, each with a label: see [`Source::lists`].
+    Lists,
 }
 
 impl RowKind {
@@ -32,6 +34,7 @@ impl RowKind {
             Self::Graded | Self::Pairs => "pairs",
             Self::Texts => "texts",
             Self::Triplets => "triplets",
+            Self::Lists => "lists",
         }
     }
 }
@@ -65,6 +68,11 @@ impl Source {
     ) -> Result<Unlabelled> {
         let files = self.files(base_dir, root)?;
         let kind = self.kind(&files)?;
+        if kind == RowKind::Lists {
+            let problem = "lists have labels, and this objective wants texts without them";
+            let remedy = "set `rows` to texts, pairs or triplets";
+            return self.bad_with(problem, vec![Remedy::Key(remedy.into())]);
+        }
         let index = self.exclusion(base_dir, root)?;
         let mut found = Unlabelled {
             kind,

@@ -1,6 +1,7 @@
 //! Reading pairs from files and from the known data sets.
 
 mod known;
+mod lists;
 mod overlap;
 mod parquet;
 mod published;

@@ -23,7 +23,7 @@ pub struct Loaded {
 
 impl Source {
     /// How labels are read: as told, or as the data set usually is.
-    fn label_map(&self) -> Result<LabelMap> {
+    pub(in crate::data) fn label_map(&self) -> Result<LabelMap> {
         let mut labels = self.labels.clone();
         if let Some(name) = &self.dataset {
             let usual = Known::parse(name)?.labels();

@@ -92,7 +92,7 @@ pub struct Source {
     /// [`RowKind::Graded`] for one on grades, else see [`Source::unlabelled`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowKind>,
-    /// At most this many pairs: the first that are neither skipped nor
+    /// At most this many pairs, or lists: the first that are neither skipped nor
     /// excluded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pairs: Option<usize>,

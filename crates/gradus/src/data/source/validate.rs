@@ -79,7 +79,7 @@ impl Source {
             let remedy = "set `first` and `second` too: the anchor and the positive";
             return self.bad("`negative` is set alone", remedy);
         }
-        if self.negative.is_some() && self.label.is_some() {
+        if self.negative.is_some() && self.label.is_some() && self.rows != Some(RowKind::Lists) {
             let problem = "a triplet's pairs are entailment and contradiction; they have no label";
             return self.bad(problem, "remove `label`, or `negative`");
         }
