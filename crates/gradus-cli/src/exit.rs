@@ -106,11 +106,13 @@ impl Failure {
 fn job_code(e: &JobError) -> u8 {
     match e {
         JobError::NoSentences(_) => BAD_DATA,
-        JobError::NotFinite { .. } => BAD_MODEL,
+        JobError::NotFinite { .. } | JobError::NotFiniteScore { .. } => BAD_MODEL,
         JobError::Settings(_)
         | JobError::NoFolder(_)
         | JobError::Exists(_)
         | JobError::NoHead(_)
+        | JobError::NoSuchScore { .. }
+        | JobError::NoPrompt(_)
         | JobError::SamePairs(_)
         | JobError::OtherPrecision(_)
         | JobError::Vocabulary(_)

@@ -6,12 +6,12 @@ use gradus::eval::{Interval, PairScores, Suite, resampled_spearman, spearman};
 pub(crate) const RESAMPLES: usize = 1000;
 const SEED: u64 = 1;
 
-/// Spearman's correlation of the cosines on each task, and their average over
+/// Spearman's correlation of the raw scores on each task, and their average over
 /// the tasks that count in it. `None` where it does not exist.
 pub(crate) fn scores(suite: &Suite, pair_scores: &[PairScores]) -> (Vec<Option<f64>>, Option<f64>) {
     let of = |(task, pair_scores): (&gradus::eval::EvalTask, &PairScores)| {
         let grades: Vec<f64> = task.iter().map(|p| p.label).collect();
-        spearman(&pair_scores.cosines, &grades).value()
+        spearman(&pair_scores.raw, &grades).value()
     };
     let each: Vec<Option<f64>> = suite.tasks.iter().zip(pair_scores).map(of).collect();
     let counted = suite.tasks.iter().zip(&each).filter(|(t, _)| t.in_average);
@@ -41,7 +41,7 @@ pub(crate) fn differences(
     let mut each = Vec::new();
     for (t, task) in suite.tasks.iter().enumerate() {
         let grades: Vec<f64> = task.iter().map(|p| p.label).collect();
-        let models = [a[t].cosines.as_slice(), b[t].cosines.as_slice()];
+        let models = [a[t].raw.as_slice(), b[t].raw.as_slice()];
         let draws = resampled_spearman(&grades, &models, RESAMPLES, SEED + t as u64);
         let drawn: Vec<f64> = draws[0].iter().zip(&draws[1]).map(|(a, b)| a - b).collect();
         if task.in_average {

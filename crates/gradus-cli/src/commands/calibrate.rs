@@ -27,6 +27,7 @@ const SCORES: &[(&str, Option<RawScore>)] = &[
     ("auto", None),
     ("cosine", Some(RawScore::Cosine)),
     ("grade", Some(RawScore::Grade)),
+    ("score", Some(RawScore::Score)),
 ];
 
 /// What is to be calibrated.
@@ -47,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "LOW,HIGH", value_parser = parse_scale, allow_hyphen_values = true)]
     pub scale: Option<(f64, f64)>,
     /// What to map from: the cosine, the regression head's grade, or whichever
-    /// predicts better
+    /// predicts better; of a cross-encoder its score
     #[arg(long, default_value = "auto", value_parser = one_of(SCORES))]
     // By its path, so that the option is not one that may be left out.
     pub score: std::option::Option<RawScore>,

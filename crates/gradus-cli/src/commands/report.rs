@@ -8,7 +8,7 @@ use crate::output::Output;
 use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{EvalTask, Suite};
-use gradus::jobs::Observed;
+use gradus::jobs::ObservedPairs;
 use gradus::output::Inputs;
 use gradus::recipe::Recipe;
 use gradus::util::tensorboard::write_events;
@@ -247,10 +247,11 @@ fn pair_scores(
         Some(scores) => scores,
         None => {
             let what = format!("{}: scoring pairs, {name} training", run.name);
-            let encoder = context.load(folder)?;
             let mut console = context.console();
-            let observed = Observed::new(&encoder, what, &mut console);
-            let scores = score_pairs(&observed, encoder.head(), backend, suite, dev);
+            let model = environment.load_pair_model(folder, None, &mut console)?;
+            let observed = ObservedPairs::new(&model, what, &mut console);
+            let head = model.head().map(|head| head.features);
+            let scores = score_pairs(&observed, head, backend, suite, dev);
             let scores = scores.map_err(Failure::Model)?;
             if let Err(why) = write_scores(&path, &key, &scores) {
                 context

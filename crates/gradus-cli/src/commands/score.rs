@@ -28,16 +28,19 @@ before it.
 
 The first number is the one to use: the calibrated grade where the model has a \
 calibration (see `gradus calibrate`), else the grade of its regression head, \
-else the cosine. The columns of tsv are the same for every model, empty where \
-it has no such number:
-  recommended  low  high  cosine  grade
-low and high bound the calibrated grade; grade is the head's, not calibrated. \
-In JSON `recommended_is` names the first number (calibrated, grade or cosine), \
+else the cosine, or the score of a cross-encoder. The columns of tsv are the \
+same for every model, empty where it has no such number:
+  recommended  low  high  cosine  grade  score
+low and high bound the calibrated grade; grade is the head's, score the \
+cross-encoder's, neither calibrated. A cross-encoder of several labels has as \
+its score the expected number of the class, counted from 0. \
+In JSON `recommended_is` names the first number (calibrated, grade, cosine or score), \
 `truncated` says that a text was cut to the model's limit, `unknown` that a text \
 is empty or mostly unknown to its vocabulary, so that the score means little.
 
 Examples:
   gradus score all-MiniLM-L6-v2 \"A plane is taking off.\" \"An air plane takes off.\"
+  gradus score cross-encoder/stsb-roberta-base \"A plane is taking off.\" \"A bird flies.\"
   gradus score ./model --pairs reviews.csv --columns review,product --format json
   gradus score all-MiniLM-L6-v2 < pairs.tsv | cut -f 4 > cosines.txt
   gradus score all-MiniLM-L6-v2 < pairs.tsv | paste - pairs.tsv | sort -rg | head

@@ -142,7 +142,8 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
     let mut chosen: Vec<String> = runs.iter().map(Run::selection).collect();
     chosen.dedup();
     let caption = format!(
-        "Dev scores are Spearman x 100 of the cosine; selected by {}.",
+        "Dev scores are Spearman x 100 of the {}; selected by {}.",
+        numbers(runs),
         chosen.join("; ")
     );
     let mut out = table(&caption, &head, &rows);
@@ -152,6 +153,17 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
         }
     }
     out
+}
+
+/// What the runs' models give pairs, in words.
+pub(super) fn numbers<'a>(runs: impl IntoIterator<Item = &'a Run>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for run in runs {
+        if !names.contains(&run.number()) {
+            names.push(run.number());
+        }
+    }
+    names.join(" or ")
 }
 
 /// What was found of pairs that training and test sets share.

@@ -4,7 +4,7 @@ use super::html::{Cell, figure, paragraph, table};
 use crate::chart::{Bin, Spread, bins, reliability, scatter, spreads};
 use crate::run::{DevPairs, Run};
 use gradus::calibration::{COVERAGE, Calibration, FOLDS, RawScore, cross_fitted};
-use gradus::eval::{PairScores, Suite};
+use gradus::eval::{PairScores, Similarity, Suite};
 use gradus::losses::Form;
 
 /// Grades that more than so many whole numbers lie among are not rounded.
@@ -36,14 +36,14 @@ impl<'a> Graded<'a> {
         let calibration = match stored {
             Some(stored) => stored,
             None => {
-                let cosine = fit(RawScore::Cosine, &pair_scores.cosines)?;
+                let raw = fit(pair_scores.similarity.into(), &pair_scores.raw)?;
                 let head = pair_scores
                     .grades
                     .as_ref()
                     .filter(|_| run.own_head().is_some());
                 let head = head.and_then(|grades| fit(RawScore::Grade, grades));
-                let better = |h: &Calibration| h.mean_absolute_error < cosine.mean_absolute_error;
-                head.filter(better).unwrap_or(cosine)
+                let better = |h: &Calibration| h.mean_absolute_error < raw.mean_absolute_error;
+                head.filter(better).unwrap_or(raw)
             }
         };
         let predicted = cross_fitted(raw(pair_scores, calibration.score)?, &gold).ok()?;
@@ -83,20 +83,18 @@ impl<'a> Graded<'a> {
     /// All predictions that there are: colour, name and values.
     fn predictions(&self, run: &Run) -> Vec<(usize, String, Vec<f64>)> {
         let (low, high) = self.dev.scale;
-        let line = self
-            .pair_scores
-            .cosines
-            .iter()
-            .map(|c| low + (high - low) * c);
         let (score, features) = (self.calibration.score.name(), run.own_head());
-        let mut all = vec![
-            (0, format!("calibrated {score}"), self.predicted.clone()),
-            (
-                1,
-                format!("cosine stretched to {low} to {high}"),
-                line.collect(),
-            ),
-        ];
+        let mut all = vec![(0, format!("calibrated {score}"), self.predicted.clone())];
+        // Only scores between 0 and 1 can be stretched to the scale, as cosines are.
+        let raw = &self.pair_scores.raw;
+        let name = self.pair_scores.similarity.name();
+        let stretched = self.pair_scores.similarity == Similarity::Cosine
+            || raw.iter().all(|score| (0.0..=1.0).contains(score));
+        if stretched {
+            let line = raw.iter().map(|c| low + (high - low) * c);
+            let name = format!("{name} stretched to {low} to {high}");
+            all.push((1, name, line.collect()));
+        }
         // The line of the cosine form is the one above, unless it was learned.
         let form = run.recipe.stages.last();
         let form = form.and_then(|stage| stage.objective.loss.form());
@@ -146,7 +144,7 @@ impl<'a> Graded<'a> {
         let name = match self.calibration.score {
             RawScore::Cosine => "cosine",
             RawScore::Grade => "grade of the regression head",
-            RawScore::Score => "score",
+            RawScore::Score => "score of the cross-encoder",
         };
         let svg = scatter(
             "Grades over raw scores",
@@ -287,13 +285,14 @@ impl<'a> Graded<'a> {
                 vec![
                     Cell::number(format!("{:.1}", self.gold[i])),
                     Cell::number(format!("{:.1}", self.predicted[i])),
-                    Cell::number(format!("{:.2}", self.pair_scores.cosines[i])),
+                    Cell::number(format!("{:.2}", self.pair_scores.raw[i])),
                     Cell::text(&pair.first),
                     Cell::text(&pair.second),
                 ]
             })
             .collect();
-        let head = ["grade", "predicted", "cosine", "first text", "second text"];
+        let raw = self.pair_scores.similarity.name();
+        let head = ["grade", "predicted", raw, "first text", "second text"];
         let head: Vec<String> = head.iter().map(|s| (*s).to_owned()).collect();
         let caption = format!(
             "The {} of {} pairs of {} furthest from their grade.",
@@ -364,8 +363,10 @@ impl<'a> Graded<'a> {
 
 fn raw(pair_scores: &PairScores, score: RawScore) -> Option<&[f64]> {
     match score {
-        RawScore::Cosine | RawScore::Score => Some(&pair_scores.cosines),
         RawScore::Grade => pair_scores.grades.as_deref(),
+        raw if raw == pair_scores.similarity.into() => Some(&pair_scores.raw),
+        // A calibration of another kind of model.
+        RawScore::Cosine | RawScore::Score => None,
     }
 }
 

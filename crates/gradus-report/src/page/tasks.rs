@@ -1,5 +1,6 @@
 //! Scores on the test tasks.
 
+use super::about::numbers;
 use super::html::{Cell, paragraph, table};
 use super::percent;
 use crate::compare::{Difference, RESAMPLES, differences, scores};
@@ -48,7 +49,8 @@ fn protocol(run: &Run, suite: &Suite) -> String {
         .or(run.before.as_ref())
         .map(|j| j.backend.as_str());
     format!(
-        "Spearman x 100 of the cosine; aggregation all (one correlation over all pairs of a task); {} text; selected by {}; seed {}; scored on {}.",
+        "Spearman x 100 of the {}; aggregation all (one correlation over all pairs of a task); {} text; selected by {}; seed {}; scored on {}.",
+        run.numbers(),
         suite.text.name(),
         run.selection(),
         run.recipe.seed,
@@ -144,7 +146,8 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
     let mut chosen: Vec<String> = pair_scores.iter().map(|(run, _)| run.selection()).collect();
     chosen.dedup();
     let caption = format!(
-        "Spearman x 100 of the cosine; aggregation all (one correlation over all pairs of a task); {} text; selected by {}; seeds: {}; scored on {}.",
+        "Spearman x 100 of the {}; aggregation all (one correlation over all pairs of a task); {} text; selected by {}; seeds: {}; scored on {}.",
+        numbers(pair_scores.iter().map(|(run, _)| *run)),
         suite.text.name(),
         chosen.join("; "),
         seeds.join(", "),

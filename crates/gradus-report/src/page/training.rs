@@ -1,5 +1,6 @@
 //! Loss and dev scores over the steps.
 
+use super::about::numbers;
 use super::html::{figure, paragraph};
 use crate::chart::{Curve, curves};
 use crate::markup::COLOURS;
@@ -61,7 +62,7 @@ pub(super) fn section(run: &Run) -> String {
     if metrics.evaluations.is_empty() {
         return out + &paragraph("No dev scores: the recipe names no dev set.");
     }
-    let (cosine, head) = dev(metrics);
+    let (raw, head) = dev(metrics);
     let name = metrics.evaluations.first().map_or("", |e| e.dev.as_str());
     // Each has axes of its own: a head's score may begin near 0, where the
     // cosine's changes would not be seen.
@@ -83,7 +84,7 @@ pub(super) fn section(run: &Run) -> String {
         let caption = format!("Spearman x 100 of the {what} on {name}{times}, seed {seed}.{then}");
         figure(&svg, &[(colour, what)], &caption)
     };
-    out += &figure_of(cosine, 0, "cosine", " Models are selected by it.");
+    out += &figure_of(raw, 0, run.number(), " Models are selected by it.");
     // The head of the cosine form follows the cosine.
     if run.own_head().is_some() && !head.is_empty() {
         out += &figure_of(head, 1, "regression head", "");
@@ -125,7 +126,8 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
         .collect();
     let names = ("step", "Spearman x 100");
     let svg = curves("Dev scores over steps", names, &all, &[]);
-    let mut caption = String::from("Spearman x 100 of the cosine on each run's own dev set.");
+    let number = numbers(shown.iter().copied());
+    let mut caption = format!("Spearman x 100 of the {number} on each run's own dev set.");
     if shown.len() < scored.len() {
         caption += &format!(" The first {} runs are drawn.", shown.len());
     }
@@ -164,13 +166,13 @@ fn smoothed(metrics: &Metrics) -> Points {
     out
 }
 
-/// The dev scores of cosine and head, x 100.
+/// The dev scores of cosine (or score) and head, x 100.
 fn dev(metrics: &Metrics) -> (Points, Points) {
     let at = |e: &gradus::tasks::similarity::DevEvaluation| metrics.overall(&e.stage, e.step);
     let evaluations = metrics.evaluations.iter();
-    let cosine = evaluations
+    let raw = evaluations
         .clone()
         .filter_map(|e| Some((at(e), 100.0 * e.spearman.value()?)));
     let head = evaluations.filter_map(|e| Some((at(e), 100.0 * e.head_spearman?.value()?)));
-    (cosine.collect(), head.collect())
+    (raw.collect(), head.collect())
 }

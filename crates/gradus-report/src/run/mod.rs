@@ -9,6 +9,8 @@ pub use stored_scores::{DevPairs, StoredScores, key, read_scores, score_pairs, w
 
 use gradus::calibration::Calibration;
 use gradus::data::DataRoot;
+use gradus::eval::Similarity;
+use gradus::models::ModelFolder;
 use gradus::nn::Features;
 use gradus::output::OutputError;
 use gradus::recipe::{Recipe, parse_recipe};
@@ -130,10 +132,34 @@ impl Run {
         (head != Features::Cosine).then_some(head)
     }
 
+    /// What the raw numbers of the run's model are called: cosine or score.
+    pub fn number(&self) -> &'static str {
+        let similarity = match &self.after {
+            Some(scores) => scores.similarity(),
+            None => match ModelFolder::is_cross_encoder(&self.root.join("model")) {
+                Ok(true) => Similarity::Score,
+                _ => Similarity::Cosine,
+            },
+        };
+        similarity.name()
+    }
+
+    /// The same where the model before training is shown, too.
+    pub(crate) fn numbers(&self) -> String {
+        let after = self.number();
+        match &self.before {
+            Some(before) if before.similarity().name() != after => {
+                let before = before.similarity().name();
+                format!("{before} before training and of the {after} after it")
+            }
+            _ => after.to_owned(),
+        }
+    }
+
     /// How the model was chosen, for captions.
     pub fn selection(&self) -> String {
         match &self.recipe.evaluation.dev {
-            Some(dev) => format!("Spearman of the cosine on {}", dev.describe()),
+            Some(dev) => format!("Spearman of the {} on {}", self.number(), dev.describe()),
             None => "none, the last model".into(),
         }
     }

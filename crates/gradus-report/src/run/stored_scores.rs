@@ -1,9 +1,9 @@
 //! What a model says of every pair, and keeping that for the next report.
 
 use gradus::data::{GradedPair, Loaded};
-use gradus::eval::{Embedder, PairScores, Suite};
+use gradus::eval::{PairScorer, PairScores, Similarity, Suite};
 use gradus::format::content_key;
-use gradus::nn::{Features, RegressionHead};
+use gradus::nn::Features;
 use gradus::output::Unfinished;
 use gradus::util::content_hash::ContentHash;
 use gradus::{Error, Result};
@@ -53,13 +53,21 @@ pub struct StoredScores {
     pub dev: PairScores,
 }
 
-/// Scores all pairs; every different text is embedded once.
+impl StoredScores {
+    /// What the model's raw numbers are.
+    pub fn similarity(&self) -> Similarity {
+        self.dev.similarity
+    }
+}
+
+/// Scores all pairs; every different text is embedded once. `head` is what the head
+/// of the model sees, where it has one.
 ///
 /// # Errors
-/// Those of the embedder.
+/// Those of the scorer.
 pub fn score_pairs(
-    embedder: &dyn Embedder,
-    head: Option<&RegressionHead>,
+    scorer: &dyn PairScorer,
+    head: Option<Features>,
     backend: String,
     suite: &Suite,
     dev: Option<&DevPairs>,
@@ -71,15 +79,19 @@ pub fn score_pairs(
         .flat_map(|task| task.iter())
         .chain(of_dev);
     let all = all.map(|p| (p.first.as_str(), p.second.as_str()));
-    let PairScores { cosines, grades } = PairScores::of(embedder, head, all)?;
-    let (mut cosines, mut grades) = (cosines.into_iter(), grades.map(Vec::into_iter));
+    let scores = scorer.score_pairs(&all.collect::<Vec<_>>())?;
+    let similarity = scores.similarity;
+    let mut raw = scores.raw.into_iter();
+    let mut grades = scores.grades.map(Vec::into_iter);
     let mut next = |pairs: usize| PairScores {
-        cosines: cosines.by_ref().take(pairs).collect(),
+        similarity,
+        raw: raw.by_ref().take(pairs).collect(),
         grades: grades.as_mut().map(|g| g.by_ref().take(pairs).collect()),
+        notes: vec![],
     };
     Ok(StoredScores {
         backend,
-        head: head.map(|h| h.features),
+        head,
         tasks: suite.tasks.iter().map(|task| next(task.pairs())).collect(),
         dev: next(dev.map_or(0, |dev| dev.pairs.len())),
     })

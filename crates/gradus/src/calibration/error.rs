@@ -48,7 +48,7 @@ pub enum CalibrationError {
         grades: usize,
     },
     /// A score or grade that is infinite or not a number.
-    #[error("pair {}: its {what} is {value}, which is not finite; calibrate a model whose vectors are sound, on finite grades", .index + 1)]
+    #[error("pair {}: its {what} is {value}, which is not finite; calibrate a model whose vectors and scores are sound, on finite grades", .index + 1)]
     NotFinite {
         /// The pair, counted from 0.
         index: usize,

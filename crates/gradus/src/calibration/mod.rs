@@ -25,7 +25,7 @@ pub use cross_fit::FOLDS;
 pub use error::CalibrationError;
 pub use isotonic::Isotonic;
 
-use crate::eval::{PairScores, is_level};
+use crate::eval::{PairScores, Similarity, is_level};
 use crate::nn::{Features, RegressionHead};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,15 @@ pub enum RawScore {
     Grade,
     /// The score of a cross-encoder.
     Score,
+}
+
+impl From<Similarity> for RawScore {
+    fn from(raw: Similarity) -> Self {
+        match raw {
+            Similarity::Cosine => Self::Cosine,
+            Similarity::Score => Self::Score,
+        }
+    }
 }
 
 impl RawScore {
@@ -131,9 +140,9 @@ impl Calibration {
         })
     }
 
-    /// Fits whatever score of a model predicts the grades best: the cosine or,
-    /// where there is a head, its grade; by the mean error of cross-fitted
-    /// predictions.
+    /// Fits whatever score of a model predicts the grades best: the cosine (of a
+    /// cross-encoder its score) or, where there is a head, its grade; by the mean
+    /// error of cross-fitted predictions.
     ///
     /// # Errors
     /// [`CalibrationError`].
@@ -147,19 +156,17 @@ impl Calibration {
     ) -> Result<Self, CalibrationError> {
         let fit =
             |score, scores: &[f64]| Self::fit(score, scores, grades, scale, coverage, fitted_on);
-        let by_cosine = fit(RawScore::Cosine, &pair_scores.cosines);
+        let by_raw = fit(pair_scores.similarity.into(), &pair_scores.raw);
         // A head on the cosine alone can add nothing to it.
         let own = head.is_some_and(|head| head.features != Features::Cosine);
         let Some(predicted) = pair_scores.grades.as_ref().filter(|_| own) else {
-            return by_cosine;
+            return by_raw;
         };
-        match (by_cosine, fit(RawScore::Grade, predicted)) {
-            (Ok(cosine), Ok(head)) if head.mean_absolute_error < cosine.mean_absolute_error => {
-                Ok(head)
-            }
+        match (by_raw, fit(RawScore::Grade, predicted)) {
+            (Ok(raw), Ok(head)) if head.mean_absolute_error < raw.mean_absolute_error => Ok(head),
             // One of them may say nothing where the other does.
             (Err(_), Ok(head)) => Ok(head),
-            (by_cosine, _) => by_cosine,
+            (by_raw, _) => by_raw,
         }
     }
 

@@ -128,8 +128,9 @@ fn the_better_score_is_taken() {
         values: vec![],
     };
     let pair_scores = PairScores {
-        cosines: (0..500).map(|i| unit(77, i)).collect(),
+        raw: (0..500).map(|i| unit(77, i)).collect(),
         grades: Some(scores),
+        ..PairScores::default()
     };
     let best = |pair_scores: &PairScores, features| {
         let head = head(features);
@@ -139,10 +140,13 @@ fn the_better_score_is_taken() {
     assert_eq!(best(&pair_scores, Features::Concat), RawScore::Grade);
     assert_eq!(best(&pair_scores, Features::Cosine), RawScore::Cosine);
     let turned = PairScores {
-        cosines: pair_scores.grades.clone().unwrap(),
-        grades: Some(pair_scores.cosines.clone()),
+        raw: pair_scores.grades.clone().unwrap(),
+        grades: Some(pair_scores.raw.clone()),
+        ..PairScores::default()
     };
     assert_eq!(best(&turned, Features::Concat), RawScore::Cosine);
+    let scored = PairScores::of_scores(turned.raw);
+    assert_eq!(best(&scored, Features::Concat), RawScore::Score);
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! Evaluation: how well a model's similarities follow people's grades.
 //!
 //! A [`Suite`] holds the seven STS [`EvalTask`]s of the published tables (and any
-//! added from a [`Source`](crate::data::Source)); [`Suite::evaluate`] asks an
-//! [`Embedder`] for vectors and gives [`SuiteScores`]; a [`Report`] shows
-//! those of one or more models. [`Geometry`] says how the vectors are spread,
+//! added from a [`Source`](crate::data::Source)); [`Suite::evaluate`] asks a
+//! [`PairScorer`] (an [`Embedder`], or a cross-encoder) for a number a pair and
+//! gives [`SuiteScores`]; a [`Report`] shows those of one or more models. [`Geometry`] says how the vectors are spread,
 //! which shows a collapse before the scores do.
 
 mod bootstrap;
 mod correlation;
 mod embedder;
 mod geometry;
+mod pair_scorer;
 mod pair_scores;
 mod report;
 mod sts;
@@ -19,6 +20,7 @@ pub use bootstrap::{Interval, paired_bootstrap, resampled_spearman};
 pub use correlation::{Correlation, Undefined, average_ranks, is_level, pearson, spearman};
 pub use embedder::Embedder;
 pub use geometry::{Geometry, MAX_MEAN_COSINE, MAX_UNIFORMITY};
+pub use pair_scorer::{PairScorer, Similarity, WithHead};
 pub use pair_scores::PairScores;
 pub use report::{ModelScores, Report, View, partial_average};
 pub use sts::{Aggregated, Aggregation, Metric, Scores, SubsetScores, SuiteScores, TaskScores};

@@ -1,22 +1,29 @@
 //! What a model says of pairs, one by one.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::Embedder;
 use super::embedder::embed_all;
+use super::{Embedder, Similarity};
 use crate::nn::RegressionHead;
+use crate::util::interned::Interned;
 use crate::{Embeddings, Result};
 
 /// A model's raw scores of some pairs, in their order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PairScores {
-    /// The cosine of the vectors.
-    pub cosines: Vec<f64>,
+    /// What [`PairScores::raw`] is; cosines where a file says nothing.
+    #[serde(default, skip_serializing_if = "Similarity::is_cosine")]
+    pub similarity: Similarity,
+    /// The cosine of the vectors, or the score of a cross-encoder.
+    // By the name that files have had since all were cosines.
+    #[serde(rename = "cosines")]
+    pub raw: Vec<f64>,
     /// The grades of the regression head, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grades: Option<Vec<f64>>,
+    /// What a reader of the numbers must know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl PairScores {
@@ -29,20 +36,24 @@ impl PairScores {
         head: Option<&RegressionHead>,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self> {
-        let mut places = HashMap::new();
-        let mut texts = Vec::new();
-        let mut place = |text| {
-            *places.entry(text).or_insert_with(|| {
-                texts.push(text);
-                texts.len() - 1
-            })
-        };
+        let mut texts = Interned::default();
         let rows: Vec<(usize, usize)> = pairs
             .into_iter()
-            .map(|(first, second)| (place(first), place(second)))
+            .map(|(first, second)| (texts.place(first), texts.place(second)))
             .collect();
-        let embeddings = embed_all(embedder, &texts)?;
-        Ok(Self::of_rows(&embeddings, head, &rows))
+        let embeddings = embed_all(embedder, &texts.texts)?;
+        let mut scores = Self::of_rows(&embeddings, head, &rows);
+        let directed =
+            |row: &[f32]| row.iter().all(|v| v.is_finite()) && row.iter().any(|v| *v != 0.0);
+        let broken = (0..embeddings.rows()).filter(|&i| !directed(embeddings.row(i)));
+        let broken = broken.count();
+        if broken > 0 {
+            scores.notes.push(format!(
+                "{broken} of {} sentences have a vector that is zero or not finite; their cosine counts as 0",
+                embeddings.rows()
+            ));
+        }
+        Ok(scores)
     }
 
     /// Judges pairs of rows.
@@ -60,8 +71,20 @@ impl PairScores {
             rows.iter().map(grade).collect()
         };
         Self {
-            cosines: rows.iter().map(cosine).collect(),
+            similarity: Similarity::Cosine,
+            raw: rows.iter().map(cosine).collect(),
             grades: head.map(grades),
+            notes: vec![],
+        }
+    }
+
+    /// Scores of a cross-encoder.
+    pub fn of_scores(scores: Vec<f64>) -> Self {
+        Self {
+            similarity: Similarity::Score,
+            raw: scores,
+            grades: None,
+            notes: vec![],
         }
     }
 }

@@ -7,14 +7,12 @@
 //! rounded; published averages are of numbers already rounded to two
 //! decimals, so that the last digit may differ.
 
-use crate::util::interned::Interned;
 use serde::{Deserialize, Serialize};
 
-use super::embedder::embed_all;
-use super::{Correlation, Embedder, EvalTask, Suite, pearson, spearman};
+use super::pair_scorer::score_all;
+use super::{Correlation, EvalTask, PairScorer, PairScores, Similarity, Suite, pearson, spearman};
 use crate::Result;
 use crate::data::{GradedPair, TextVariant};
-use crate::embeddings::cosine;
 
 /// Which correlation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +94,8 @@ pub struct TaskScores {
 pub struct SuiteScores {
     /// The text variant asked for.
     pub text: TextVariant,
-    /// How two vectors are compared: `cosine`.
+    /// What its numbers are: `cosine` of two vectors, or `score` of a
+    /// cross-encoder.
     pub similarity: String,
     /// The mean over the tasks that count in it.
     pub average: Aggregated,
@@ -190,54 +189,54 @@ impl EvalTask {
         }
     }
 
-    /// The scores of the cosine of a model's vectors on this task.
+    /// The scores of a model's numbers on this task.
     ///
     /// # Errors
-    /// Those of the embedder.
-    pub fn evaluate(&self, embedder: &dyn Embedder) -> Result<TaskScores> {
-        let vectors = Vectors::of([self].into_iter(), embedder)?;
-        Ok(self.score(|pair| vectors.cosine(pair)))
+    /// Those of the scorer.
+    pub fn evaluate(&self, scorer: &dyn PairScorer) -> Result<TaskScores> {
+        let texts = self.iter().map(texts_of);
+        let raw = score_all(scorer, &texts.collect::<Vec<_>>())?;
+        Ok(self.score_all(&ranked(raw)))
+    }
+
+    /// The scores of one similarity a pair, in the order of [`EvalTask::iter`].
+    fn score_all(&self, similarities: &[f64]) -> TaskScores {
+        let mut next = similarities.iter().copied();
+        self.score(|_| next.next().unwrap_or(0.0))
     }
 }
 
 impl Suite {
-    /// The scores of the cosine of a model's vectors. Every different sentence
-    /// of the suite is embedded once.
+    /// The scores of a model's numbers: the cosine of its vectors, or what a
+    /// cross-encoder says of pairs. Every different sentence of the suite is
+    /// embedded once.
     ///
     /// # Errors
-    /// Those of the embedder.
-    pub fn evaluate(&self, embedder: &dyn Embedder) -> Result<SuiteScores> {
-        Ok(self.evaluate_pairs(embedder)?.0)
+    /// Those of the scorer.
+    pub fn evaluate(&self, scorer: &dyn PairScorer) -> Result<SuiteScores> {
+        Ok(self.evaluate_pairs(scorer)?.0)
     }
 
-    /// The same, and the cosines of each task's pairs in the order of
+    /// The same, and the numbers of each task's pairs in the order of
     /// [`EvalTask::iter`].
     ///
     /// # Errors
-    /// Those of the embedder.
-    pub fn evaluate_pairs(&self, embedder: &dyn Embedder) -> Result<(SuiteScores, Vec<Vec<f64>>)> {
-        let vectors = Vectors::of(self.tasks.iter(), embedder)?;
-        let of_task = |task: &EvalTask| task.iter().map(|pair| vectors.cosine(pair)).collect();
-        let similarities: Vec<Vec<f64>> = self.tasks.iter().map(of_task).collect();
-        let score = |(task, similarities): (&EvalTask, &Vec<f64>)| {
-            let mut next = similarities.iter().copied();
-            task.score(|_| next.next().unwrap_or(0.0))
-        };
-        let tasks = self.tasks.iter().zip(&similarities);
-        let tasks: Vec<TaskScores> = tasks.map(score).collect();
-        let average = Aggregated::average(&tasks);
+    /// Those of the scorer.
+    pub fn evaluate_pairs(&self, scorer: &dyn PairScorer) -> Result<(SuiteScores, Vec<Vec<f64>>)> {
+        let pairs = self.tasks.iter().flat_map(EvalTask::iter).map(texts_of);
+        let mut scores = score_all(scorer, &pairs.collect::<Vec<_>>())?;
         let mut notes: Vec<String> = self.tasks.iter().flat_map(|t| t.notes.clone()).collect();
-        if vectors.broken > 0 {
-            notes.push(format!(
-                "{} of {} sentences have a vector that is zero or not finite; their cosine counts as 0",
-                vectors.broken,
-                vectors.texts.texts.len()
-            ));
-        }
+        notes.append(&mut scores.notes);
+        let similarity = scores.similarity.name().to_string();
+        let mut all = ranked(scores).into_iter();
+        let of_task = |task: &EvalTask| all.by_ref().take(task.pairs()).collect();
+        let similarities: Vec<Vec<f64>> = self.tasks.iter().map(of_task).collect();
+        let tasks = self.tasks.iter().zip(&similarities);
+        let tasks: Vec<TaskScores> = tasks.map(|(task, of)| task.score_all(of)).collect();
         let scores = SuiteScores {
             text: self.text,
-            similarity: "cosine".to_string(),
-            average,
+            similarity,
+            average: Aggregated::average(&tasks),
             tasks,
             notes,
         };
@@ -245,39 +244,17 @@ impl Suite {
     }
 }
 
-/// The vectors of all sentences of some tasks.
-struct Vectors<'a> {
-    texts: Interned<'a>,
-    embeddings: crate::Embeddings,
-    /// How many vectors have no direction.
-    broken: usize,
+fn texts_of(pair: &GradedPair) -> (&str, &str) {
+    (&pair.first, &pair.second)
 }
 
-impl<'a> Vectors<'a> {
-    fn of(tasks: impl Iterator<Item = &'a EvalTask>, embedder: &dyn Embedder) -> Result<Self> {
-        let mut texts = Interned::default();
-        for pair in tasks.flat_map(EvalTask::iter) {
-            texts.place(&pair.first);
-            texts.place(&pair.second);
-        }
-        let embeddings = embed_all(embedder, &texts.texts)?;
-        let directed =
-            |row: &[f32]| row.iter().all(|v| v.is_finite()) && row.iter().any(|v| *v != 0.0);
-        let broken = (0..embeddings.rows())
-            .filter(|&i| !directed(embeddings.row(i)))
-            .count();
-        Ok(Self {
-            texts,
-            embeddings,
-            broken,
-        })
-    }
-
-    fn cosine(&self, pair: &GradedPair) -> f64 {
-        let row = |text: &str| self.texts.find(text).map(|i| self.embeddings.row(i));
-        match (row(&pair.first), row(&pair.second)) {
-            (Some(a), Some(b)) => Some(cosine(a, b)).filter(|c| c.is_finite()).unwrap_or(0.0),
-            _ => 0.0,
-        }
+/// The numbers as they are correlated: a cosine that is not finite counts as 0, as
+/// SentEval has it, and a note says so. Scores that are not finite have no
+/// correlation.
+fn ranked(scores: PairScores) -> Vec<f64> {
+    let sound = |cosine: f64| Some(cosine).filter(|c| c.is_finite()).unwrap_or(0.0);
+    match scores.similarity {
+        Similarity::Cosine => scores.raw.into_iter().map(sound).collect(),
+        Similarity::Score => scores.raw,
     }
 }

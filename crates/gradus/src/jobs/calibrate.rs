@@ -1,11 +1,10 @@
 //! A map from a model's scores to the grades of some pairs.
 
-use super::observed::notes_on_texts;
-use super::{Environment, JobError, Observed};
+use super::{Environment, JobError, ObservedPairs};
 use crate::Result;
 use crate::calibration::{COVERAGE, Calibration, RawScore};
 use crate::data::Source;
-use crate::eval::{EvalTask, PairScores};
+use crate::eval::{EvalTask, PairScorer};
 use crate::output::Inputs;
 use crate::util::Observer;
 use std::path::{Path, PathBuf};
@@ -97,12 +96,21 @@ pub fn calibrate(
     let task = EvalTask::from_source("pairs", source, Path::new(""), data);
     let task = task.map_err(JobError::input)?;
     let model = environment.find(&settings.model, observer)?;
-    let encoder = environment.load(&model.folder, None, observer)?;
-    let head = encoder.head();
+    let loaded = environment.load_pair_model(&model.folder, None, observer)?;
+    let wanted = settings.score.filter(|wanted| *wanted != RawScore::Grade);
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != loaded.raw_score()) {
+        return Err(JobError::NoSuchScore {
+            model: model.name,
+            given: loaded.raw_score().name(),
+            wanted: wanted.name(),
+        }
+        .into());
+    }
     let pair_scores = {
-        let observed = Observed::new(&encoder, "encoding pairs", observer);
+        let observed = ObservedPairs::new(&loaded, loaded.work(), observer);
         let texts = task.iter().map(|p| (p.first.as_str(), p.second.as_str()));
-        PairScores::of(&observed, head, texts).map_err(JobError::model)?
+        let texts: Vec<(&str, &str)> = texts.collect();
+        observed.score_pairs(&texts).map_err(JobError::model)?
     };
     let grades: Vec<f64> = task.iter().map(|p| p.label).collect();
     let (scale, coverage) = (settings.scale.unwrap_or(task.scale), settings.coverage);
@@ -113,18 +121,19 @@ pub fn calibrate(
     let fit =
         |score, scores: &[f64]| Calibration::fit(score, scores, &grades, scale, coverage, &on);
     let calibration = match (settings.score, &pair_scores.grades) {
-        (None, _) => Calibration::best(&pair_scores, head, &grades, scale, coverage, &on),
-        (Some(RawScore::Cosine | RawScore::Score), _) => {
-            fit(RawScore::Cosine, &pair_scores.cosines)
+        (None, _) => {
+            let head = loaded.head();
+            Calibration::best(&pair_scores, head, &grades, scale, coverage, &on)
         }
         (Some(RawScore::Grade), Some(predicted)) => fit(RawScore::Grade, predicted),
         (Some(RawScore::Grade), None) => return Err(JobError::NoHead(model.name).into()),
+        (Some(raw), _) => fit(raw, &pair_scores.raw),
     };
     let calibration = calibration.map_err(|e| JobError::input(e.into()))?;
     let target = match &settings.output {
         Some(output) => {
             let card = std::fs::read_to_string(model.folder.join("README.md")).unwrap_or_default();
-            encoder.save(output, &card)?;
+            loaded.save(output, &card)?;
             output
         }
         None => &model.folder,
@@ -137,6 +146,6 @@ pub fn calibrate(
     Ok(Fitted {
         calibration,
         path,
-        notes: notes_on_texts(&encoder),
+        notes: loaded.notes(),
     })
 }

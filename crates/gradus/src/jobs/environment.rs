@@ -1,11 +1,11 @@
 //! What the jobs of one program share: where data and models are, and what
 //! models run on.
 
-use super::JobError;
+use super::{JobError, PairModel};
 use crate::data::{DataRoot, RootOrigin};
 use crate::format::PromptChoice;
 use crate::hub::{HubConfig, Progress, resolve_model};
-use crate::models::SentenceEncoder;
+use crate::models::{CrossEncoder, ModelFolder, SentenceEncoder};
 use crate::output::Marker;
 use crate::util::{Observer, Transfer};
 use crate::{Device, Precision, Result};
@@ -142,16 +142,53 @@ impl Environment {
         self.load_onto(backend, folder, prompt, observer)
     }
 
-    /// The same without a word on the precision, for what is done again and
-    /// again.
-    pub(super) fn load_briefly(
+    /// Loads the model in `folder` to score pairs, whichever kind it is.
+    ///
+    /// # Errors
+    /// As [`Environment::load`] and [`CrossEncoder::load`]; [`JobError::NoPrompt`]
+    /// where a prompt is chosen for a cross-encoder.
+    pub fn load_pair_model(
         &self,
         folder: &Path,
         prompt: Option<PromptChoice>,
         observer: &mut dyn Observer,
-    ) -> Result<SentenceEncoder> {
+    ) -> Result<PairModel> {
+        let backend = self.backend(Precision::Auto, observer)?;
+        self.load_pair_model_onto(backend, folder, prompt, observer)
+    }
+
+    /// The same without a word on the precision, for what is done again and
+    /// again.
+    pub(super) fn load_pair_model_briefly(
+        &self,
+        folder: &Path,
+        prompt: Option<PromptChoice>,
+        observer: &mut dyn Observer,
+    ) -> Result<PairModel> {
         let (backend, _) = self.backend_and_why(Precision::Auto)?;
-        self.load_onto(backend, folder, prompt, observer)
+        self.load_pair_model_onto(backend, folder, prompt, observer)
+    }
+
+    fn load_pair_model_onto(
+        &self,
+        backend: JobBackend,
+        folder: &Path,
+        prompt: Option<PromptChoice>,
+        observer: &mut dyn Observer,
+    ) -> Result<PairModel> {
+        if !ModelFolder::is_cross_encoder(folder).map_err(JobError::model)? {
+            let encoder = self.load_onto(backend, folder, prompt, observer)?;
+            return Ok(PairModel::Sentence(Box::new(encoder)));
+        }
+        if prompt.is_some() {
+            return Err(JobError::NoPrompt(folder.display().to_string()).into());
+        }
+        let model = CrossEncoder::load(folder, backend).map_err(JobError::model)?;
+        for note in model.notes() {
+            let note = format!("note: {}: {note}", folder.display());
+            self.note_once(&note, observer);
+        }
+        Ok(PairModel::Cross(Box::new(model)))
     }
 
     fn load_onto(

@@ -23,6 +23,18 @@ pub enum JobError {
         /// The text, shortened.
         text: String,
     },
+    /// The model gave a pair a score that is no use.
+    #[error(
+        "{model}: the score of {first:?} and {second:?} is not finite; the weights may come from a run that diverged"
+    )]
+    NotFiniteScore {
+        /// The model's name.
+        model: String,
+        /// The first text, shortened.
+        first: String,
+        /// The second text, shortened.
+        second: String,
+    },
     /// A text without anything to measure on.
     #[error("{}: holds no sentences; one is expected a line", .0.display())]
     NoSentences(PathBuf),
@@ -38,6 +50,20 @@ pub enum JobError {
     /// Grades of a regression head, of a model without one.
     #[error("{0} has no regression head; leave --score out")]
     NoHead(String),
+    /// Cosines of a cross-encoder, which makes no vectors, or scores of a model that
+    /// is none.
+    #[error("{model} gives pairs a {given}, not a {wanted}; leave --score out")]
+    NoSuchScore {
+        /// The model's name.
+        model: String,
+        /// What it gives.
+        given: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+    },
+    /// A prompt for a cross-encoder.
+    #[error("{0} is a cross-encoder, which takes no prompt; leave --prompt and --prompt-text out")]
+    NoPrompt(String),
     /// Two sets of pairs of one name, by which reports tell them apart.
     #[error("--pairs {0} is given twice")]
     SamePairs(String),

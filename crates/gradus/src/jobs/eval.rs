@@ -1,7 +1,6 @@
 //! How well models follow people's grades.
 
-use super::observed::notes_on_texts;
-use super::{Environment, JobError, Model, Observed};
+use super::{Environment, JobError, Model, ObservedPairs};
 use crate::Result;
 use crate::data::{Known, Source, TextVariant};
 use crate::eval::{EvalTask, Report, Suite};
@@ -21,7 +20,8 @@ pub struct EvalSettings {
     pub tasks: Vec<Known>,
     /// Graded pairs of one's own.
     pub pairs: Vec<Source>,
-    /// The prompt before every text; by default each model's own.
+    /// The prompt before every text; by default each model's own. Cross-encoders take
+    /// none.
     pub prompt: Option<PromptChoice>,
 }
 
@@ -119,13 +119,13 @@ impl ModelEvaluation {
         let mut report = Report::default();
         for Model { name, folder } in &self.models {
             let training = Provenance::load(folder).map_err(JobError::model)?;
-            let encoder = environment.load(folder, self.prompt.clone(), observer)?;
-            let what = format!("{name}: encoding sentences");
+            let model = environment.load_pair_model(folder, self.prompt.clone(), observer)?;
+            let what = format!("{name}: {}", model.work());
             let scores = self
                 .suite
-                .evaluate(&Observed::new(&encoder, what, observer));
+                .evaluate(&ObservedPairs::new(&model, what, observer));
             report.push_trained(name, scores.map_err(JobError::model)?, training);
-            for note in notes_on_texts(&encoder) {
+            for note in model.notes() {
                 observer.note(&note);
             }
         }

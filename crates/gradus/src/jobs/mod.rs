@@ -13,6 +13,7 @@ mod environment;
 mod error;
 pub mod eval;
 mod observed;
+mod pair_model;
 pub mod pretrain;
 pub mod quickstart;
 mod recipes;
@@ -25,5 +26,6 @@ pub mod train;
 
 pub use environment::{Environment, Model};
 pub use error::JobError;
-pub use observed::Observed;
+pub use observed::{Observed, ObservedPairs};
+pub use pair_model::PairModel;
 pub use test_sets::TestSets;

@@ -1,9 +1,9 @@
 //! Encoding with an observer, in chunks between which it may end.
 
-use super::JobError;
 use super::chunks::CHUNK;
-use crate::eval::Embedder;
-use crate::models::{EncodeOptions, SentenceEncoder};
+use super::{JobError, PairModel};
+use crate::eval::{Embedder, PairScorer, PairScores, WithHead};
+use crate::models::{CrossEncoder, EncodeOptions, SentenceEncoder};
 use crate::text::Tokens;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
@@ -71,9 +71,83 @@ pub(super) fn check_finite(model: &str, texts: &[&str], vectors: &Embeddings) ->
         None => Ok(()),
         Some(text) => Err(JobError::NotFinite {
             model: model.to_owned(),
-            text: text.chars().take(80).collect(),
+            text: shortened(text),
         }
         .into()),
+    }
+}
+
+/// The tokens and scores of pairs; refuses scores that are infinite or not numbers.
+pub(super) fn finite_scores<B: Backend>(
+    name: &str,
+    model: &CrossEncoder<B>,
+    pairs: &[(&str, &str)],
+) -> Result<(Vec<Tokens>, Vec<f64>)> {
+    let tokens = model.tokenizer().encode_pairs(pairs);
+    let tokens = tokens.map_err(JobError::model)?;
+    let scores = model.pair_scores(&model.logits(&tokens));
+    model.backend().check()?;
+    let bad = scores
+        .iter()
+        .zip(pairs)
+        .find(|(score, _)| !score.is_finite());
+    match bad {
+        None => Ok((tokens, scores)),
+        Some((_, (first, second))) => Err(JobError::NotFiniteScore {
+            model: name.to_owned(),
+            first: shortened(first),
+            second: shortened(second),
+        }
+        .into()),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// A model of either kind that scores pairs, whose progress an observer hears of.
+pub struct ObservedPairs<'a> {
+    model: &'a PairModel,
+    what: String,
+    observer: RefCell<&'a mut dyn Observer>,
+}
+
+impl<'a> ObservedPairs<'a> {
+    /// `what` says what is done, such as "scoring pairs"; see [`PairModel::work`].
+    pub fn new(
+        model: &'a PairModel,
+        what: impl Into<String>,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        Self {
+            model,
+            what: what.into(),
+            observer: RefCell::new(observer),
+        }
+    }
+}
+
+impl PairScorer for ObservedPairs<'_> {
+    fn score_pairs(&self, pairs: &[(&str, &str)]) -> Result<PairScores> {
+        let mut observer = self.observer.borrow_mut();
+        let model = match self.model {
+            PairModel::Sentence(encoder) => {
+                let embedder = &Observed::new(encoder, &*self.what, &mut **observer);
+                let head = encoder.head();
+                return WithHead { embedder, head }.score_pairs(pairs);
+            }
+            PairModel::Cross(model) => model,
+        };
+        let total = pairs.len() as u64;
+        let mut scores = Vec::with_capacity(pairs.len());
+        observer.progress(&self.what, 0, total);
+        for chunk in pairs.chunks(CHUNK) {
+            check_cancelled(&**observer, &self.what)?;
+            scores.extend(model.score_pairs(chunk)?.raw);
+            observer.progress(&self.what, scores.len() as u64, total);
+        }
+        Ok(PairScores::of_scores(scores))
     }
 }
 

@@ -35,13 +35,18 @@ impl Coverage {
         }
     }
 
-    /// Both parts of an input.
+    /// Both parts of an input; that of the part that is hardly known where one is.
     pub(super) fn with(self, other: Self) -> Self {
-        Self {
-            tokens: self.tokens + other.tokens,
-            unknown: self.unknown + other.unknown,
-            spelled: self.spelled + other.spelled,
-            truncated: self.truncated || other.truncated,
+        let truncated = self.truncated || other.truncated;
+        match (self.is_unknown(), other.is_unknown()) {
+            (true, _) => Self { truncated, ..self },
+            (_, true) => Self { truncated, ..other },
+            _ => Self {
+                tokens: self.tokens + other.tokens,
+                unknown: self.unknown + other.unknown,
+                spelled: self.spelled + other.spelled,
+                truncated,
+            },
         }
     }
 }
@@ -72,13 +77,37 @@ impl TextCounts {
     /// Sentences on texts that were cut to `max_tokens` and on those whose
     /// vectors mean little; none where there are none.
     pub fn describe(&self, max_tokens: usize) -> Vec<String> {
-        let cut = match self.truncated {
-            0 => None,
-            1 => Some("1 text was".to_owned()),
-            n => Some(format!("{n} texts were")),
-        };
-        let cut = cut.map(|texts| format!("{texts} cut to the model's {max_tokens} tokens"));
+        let cut = self.describe_cut("text", max_tokens);
         cut.into_iter().chain(self.describe_unknown()).collect()
+    }
+
+    /// The same where the inputs were pairs.
+    pub fn describe_pairs(&self, max_tokens: usize) -> Vec<String> {
+        let unknown = match self.unknown {
+            0 => None,
+            1 => Some(("1 pair holds", "its score says")),
+            _ => Some(("pairs hold", "their scores say")),
+        };
+        let unknown = unknown.map(|(pairs, their)| {
+            let number = match self.unknown {
+                1 => String::new(),
+                n => format!("{n} "),
+            };
+            format!(
+                "{number}{pairs} a text that is empty or mostly unknown to the model's vocabulary: {their} next to nothing"
+            )
+        });
+        let cut = self.describe_cut("pair", max_tokens);
+        cut.into_iter().chain(unknown).collect()
+    }
+
+    fn describe_cut(&self, input: &str, max_tokens: usize) -> Option<String> {
+        let inputs = match self.truncated {
+            0 => return None,
+            1 => format!("1 {input} was"),
+            n => format!("{n} {input}s were"),
+        };
+        Some(format!("{inputs} cut to the model's {max_tokens} tokens"))
     }
 
     /// A sentence on texts whose vectors mean little; `None` where there are
@@ -293,5 +322,26 @@ mod tests {
         let said = counts.describe_unknown().unwrap();
         assert!(said.starts_with("1 text is"), "{said}");
         assert_eq!(TextCounts::of([&cut]).describe_unknown(), None);
+        let said = counts.describe_pairs(8);
+        assert_eq!(said[0], "1 pair was cut to the model's 8 tokens");
+        assert!(said[1].starts_with("1 pair holds a text"), "{said:?}");
+        let said = TextCounts::of([&empty, &empty]).describe_pairs(8);
+        assert!(said[0].starts_with("2 pairs hold a text"), "{said:?}");
+    }
+
+    #[test]
+    fn a_pair_is_unknown_where_one_of_its_texts_is() {
+        let known = Coverage {
+            tokens: 9,
+            ..Coverage::default()
+        };
+        let strange = Coverage {
+            tokens: 2,
+            unknown: 2,
+            ..known
+        };
+        assert!(known.with(strange).is_unknown() && strange.with(known).is_unknown());
+        assert!(known.with(Coverage::default()).is_unknown());
+        assert_eq!(known.with(known).tokens, 18);
     }
 }

@@ -9,11 +9,6 @@ pub(crate) struct Interned<'a> {
 }
 
 impl<'a> Interned<'a> {
-    /// The number of a text that is here.
-    pub fn find(&self, text: &str) -> Option<usize> {
-        self.numbers.get(text).copied()
-    }
-
     /// The number of a text, which is new or is here.
     pub fn place(&mut self, text: &'a str) -> usize {
         *self.numbers.entry(text).or_insert_with(|| {

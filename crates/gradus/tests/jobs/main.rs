@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod cross_encoder;
+mod cross_encoders;
 mod scoring;
 mod training;
 

@@ -26,10 +26,11 @@ fn pairs_are_scored_by_the_vectors_cosine() {
     let scores = scorer(&model).score(&pairs).unwrap();
     let encoder = SentenceEncoder::load(&model.folder, Cpu::new(1)).unwrap();
     let vectors = encoder.encode(&["a cat", "two dogs"]);
-    assert_eq!(scores[0].cosine, vectors.unwrap().cosine(0, 1));
-    assert_eq!(scores[0].recommended, scores[0].cosine);
+    let cosine = vectors.unwrap().cosine(0, 1);
+    assert_eq!((scores[0].cosine, scores[0].score), (Some(cosine), None));
+    assert_eq!(scores[0].recommended, cosine);
     assert_eq!(scores[0].recommended_is, Recommended::Cosine);
-    assert_eq!((scores[1].cosine, scores[1].truncated), (1.0, false));
+    assert_eq!((scores[1].cosine, scores[1].truncated), (Some(1.0), false));
 }
 
 #[test]
@@ -53,11 +54,11 @@ fn rows_of_a_stream_are_answered_in_step() {
     else {
         panic!("{all:?}");
     };
-    assert_eq!(score.cosine, 1.0);
+    assert_eq!(score.cosine, Some(1.0));
     let Answer::Pair { second, score, .. } = last else {
         panic!("{last:?}");
     };
-    assert!(second == "two dogs" && score.cosine < 1.0, "{last:?}");
+    assert!(second == "two dogs" && score.recommended < 1.0, "{last:?}");
     let (what, done, total) = heard.progress.last().unwrap();
     assert_eq!((what.as_str(), *done, *total), ("scoring pairs", 2, 0));
 }
@@ -143,14 +144,14 @@ fn a_calibrated_model_puts_grades_first() {
     assert_eq!(fitted.calibration.scale, (0.0, 5.0));
     assert_eq!(fitted.calibration.fitted_on, "pairs.tsv");
     assert!(heard.notes.is_empty(), "{:?}", heard.notes);
-    assert_eq!(heard.progress[0].0, "encoding pairs");
+    assert_eq!(heard.progress[0].0, "encoding sentences");
     let model = Model {
         name: name.clone(),
         folder: place.path().into(),
     };
     let score = scorer(&model).score(&[("a cat", "two dogs")]).unwrap()[0];
     assert_eq!(score.recommended_is, Recommended::Calibrated);
-    let of_cosine = fitted.calibration.apply(score.cosine);
+    let of_cosine = fitted.calibration.apply(score.cosine.unwrap());
     assert_eq!(score.calibrated, Some(of_cosine));
     assert_eq!(score.recommended, of_cosine.grade);
 

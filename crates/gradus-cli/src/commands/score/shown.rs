@@ -9,13 +9,14 @@ use serde::Serialize;
 
 /// The columns of the tab-separated form. A cell is empty where the model has
 /// no such number, so that a column means the same whatever the model.
-pub const COLUMNS: [&str; 5] = ["recommended", "low", "high", "cosine", "grade"];
+pub const COLUMNS: [&str; 6] = ["recommended", "low", "high", "cosine", "grade", "score"];
 
 /// A pair and how alike it is, as JSON.
 #[derive(Serialize)]
 struct Scored<'a> {
-    // These keys are among those that pairs are found by, and none that follows
-    // is a second usual name of a label, so that the output can be input again.
+    // These keys are among those that pairs are found by, and of those that follow
+    // at most one, `grade` or `score`, is a usual name of a label, so that the
+    // output can be input again.
     sentence1: &'a str,
     sentence2: &'a str,
     #[serde(flatten)]
@@ -89,8 +90,9 @@ fn cells(score: &PairScore) -> [String; COLUMNS.len()] {
         cell(Some(score.recommended)),
         cell(score.calibrated.map(|c| c.low)),
         cell(score.calibrated.map(|c| c.high)),
-        cell(Some(score.cosine)),
+        cell(score.cosine),
         cell(score.grade),
+        cell(score.score),
     ]
 }
 
@@ -100,21 +102,22 @@ fn number_first(score: &PairScore) -> String {
         (Recommended::Calibrated, Some(c)) => {
             format!("grade {:6.2} [{:5.2}, {:5.2}]", c.grade, c.low, c.high)
         }
-        (Recommended::Cosine, _) => format!("cosine {:7.4}", score.cosine),
+        (Recommended::Cosine, _) => format!("cosine {:7.4}", score.recommended),
+        (Recommended::Score, _) => format!("score  {:7.4}", score.recommended),
         _ => format!("grade  {:6.3}", score.recommended),
     }
 }
 
 /// The other numbers.
 fn others(score: &PairScore) -> Vec<String> {
-    let cosine = format!("cosine {:.4}", score.cosine);
-    match score.recommended_is {
-        Recommended::Cosine => vec![],
-        Recommended::Grade => vec![cosine],
-        Recommended::Calibrated => {
-            let head = |grade| format!("uncalibrated grade of the head {grade:.3}");
-            let head = score.grade.map(head);
-            std::iter::once(cosine).chain(head).collect()
-        }
-    }
+    let cosine = score.cosine.map(|cosine| format!("cosine {cosine:.4}"));
+    let raw = score.score.map(|score| format!("score {score:.4}"));
+    let head = |grade| format!("uncalibrated grade of the head {grade:.3}");
+    let head = score.grade.map(head);
+    let others = match score.recommended_is {
+        Recommended::Cosine | Recommended::Score => [None, None, None],
+        Recommended::Grade => [cosine, None, None],
+        Recommended::Calibrated => [cosine, raw, head],
+    };
+    others.into_iter().flatten().collect()
 }

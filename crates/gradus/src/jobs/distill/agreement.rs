@@ -21,14 +21,14 @@ impl Agreement {
     /// Draws pairs of the texts that the teacher gave these vectors.
     pub fn new(teacher: &Embeddings, seed: u64) -> Self {
         let pairs = draw(teacher.rows(), seed);
-        let cosines = PairScores::of_rows(teacher, None, &pairs).cosines;
+        let cosines = PairScores::of_rows(teacher, None, &pairs).raw;
         Self { pairs, cosines }
     }
 
     /// Spearman's correlation of a student's cosines and the teacher's, given its
     /// vectors of the same texts.
     pub fn of(&self, student: &Embeddings) -> Correlation {
-        let cosines = PairScores::of_rows(student, None, &self.pairs).cosines;
+        let cosines = PairScores::of_rows(student, None, &self.pairs).raw;
         spearman(&cosines, &self.cosines)
     }
 

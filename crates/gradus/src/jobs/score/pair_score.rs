@@ -1,4 +1,5 @@
 use crate::calibration::Calibrated;
+use crate::eval::Similarity;
 use crate::text::Coverage;
 use serde::Serialize;
 
@@ -12,6 +13,8 @@ pub enum Recommended {
     Grade,
     /// The cosine of the vectors.
     Cosine,
+    /// The score of the cross-encoder.
+    Score,
 }
 
 /// How alike two texts are.
@@ -21,11 +24,15 @@ pub struct PairScore {
     pub recommended: f64,
     /// Which of the others it is.
     pub recommended_is: Recommended,
-    /// The cosine of the vectors, -1 to 1.
-    pub cosine: f64,
+    /// The cosine of the vectors, -1 to 1, where the model makes any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosine: Option<f64>,
     /// The grade of the regression head, where the model has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grade: Option<f64>,
+    /// The score of the cross-encoder, where the model is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// The calibrated grade, where the model has a calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibrated: Option<Calibrated>,
@@ -36,22 +43,29 @@ pub struct PairScore {
 }
 
 impl PairScore {
+    /// By the cosine of two vectors, or the score of a cross-encoder.
     pub(super) fn new(
-        cosine: f64,
+        raw: (Similarity, f64),
         grade: Option<f64>,
         calibrated: Option<Calibrated>,
-        coverage: [Coverage; 2],
+        coverage: &[Coverage],
     ) -> Self {
-        let (recommended, recommended_is) = match (calibrated, grade) {
-            (Some(calibrated), _) => (calibrated.grade, Recommended::Calibrated),
-            (None, Some(grade)) => (grade, Recommended::Grade),
-            (None, None) => (cosine, Recommended::Cosine),
+        let (cosine, score) = match raw {
+            (Similarity::Cosine, cosine) => (Some(cosine), None),
+            (Similarity::Score, score) => (None, Some(score)),
+        };
+        let (recommended, recommended_is) = match (calibrated, grade, raw) {
+            (Some(calibrated), ..) => (calibrated.grade, Recommended::Calibrated),
+            (None, Some(grade), _) => (grade, Recommended::Grade),
+            (None, None, (Similarity::Cosine, cosine)) => (cosine, Recommended::Cosine),
+            (None, None, (Similarity::Score, score)) => (score, Recommended::Score),
         };
         Self {
             recommended,
             recommended_is,
             cosine,
             grade,
+            score,
             calibrated,
             truncated: coverage.iter().any(|c| c.truncated),
             unknown: coverage.iter().any(Coverage::is_unknown),
@@ -76,13 +90,14 @@ mod tests {
                 ..read
             },
         );
-        let plain = PairScore::new(0.5, None, None, [read; 2]);
+        let cosine = (Similarity::Cosine, 0.5);
+        let plain = PairScore::new(cosine, None, None, &[read; 2]);
         assert_eq!(
             (plain.recommended, plain.recommended_is),
             (0.5, Recommended::Cosine)
         );
         assert!(!plain.truncated && !plain.unknown);
-        let graded = PairScore::new(0.5, Some(3.0), None, [read, cut]);
+        let graded = PairScore::new(cosine, Some(3.0), None, &[read, cut]);
         assert_eq!(
             (graded.recommended, graded.recommended_is),
             (3.0, Recommended::Grade)
@@ -93,11 +108,20 @@ mod tests {
             low: 3.5,
             high: 4.5,
         };
-        let best = PairScore::new(0.5, Some(3.0), Some(calibrated), [empty, read]);
+        let best = PairScore::new(cosine, Some(3.0), Some(calibrated), &[empty, read]);
         assert_eq!(
             (best.recommended, best.recommended_is),
             (4.0, Recommended::Calibrated)
         );
         assert!(!best.truncated && best.unknown);
+        let score = (Similarity::Score, -3.0);
+        let scored = PairScore::new(score, None, None, &[cut]);
+        assert_eq!((scored.recommended, scored.cosine), (-3.0, None));
+        assert_eq!(scored.recommended_is, Recommended::Score);
+        let calibrated = PairScore::new(score, None, Some(calibrated), &[read]);
+        assert_eq!(
+            (calibrated.recommended, calibrated.score),
+            (4.0, Some(-3.0))
+        );
     }
 }

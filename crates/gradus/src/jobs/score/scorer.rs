@@ -1,10 +1,11 @@
 use super::PairScore;
 use crate::Result;
 use crate::calibration::{Calibration, RawScore};
+use crate::eval::Similarity;
 use crate::format::{ModelError, PromptChoice};
-use crate::jobs::observed::{finite_vectors, notes_on_texts};
-use crate::jobs::{Environment, JobError, Model};
-use crate::models::SentenceEncoder;
+use crate::jobs::observed::{finite_scores, finite_vectors};
+use crate::jobs::{Environment, JobError, Model, PairModel};
+use crate::models::{CrossEncoder, SentenceEncoder};
 use crate::nn::RegressionHead;
 use crate::util::Observer;
 
@@ -12,47 +13,58 @@ use crate::util::Observer;
 /// folder.
 pub struct Scorer {
     name: String,
-    encoder: SentenceEncoder,
+    model: PairModel,
     calibration: Option<Calibration>,
 }
 
 impl Scorer {
-    /// Loads a model.
+    /// Loads a model: one that makes vectors, or a cross-encoder.
     ///
     /// # Errors
-    /// As [`SentenceEncoder::load`]; where the folder's calibration cannot be read,
-    /// or maps grades of a head that the model does not have.
+    /// As [`Environment::load_pair_model`]; where the folder's calibration cannot be
+    /// read, or maps numbers that the model does not give.
     pub fn load(
         model: &Model,
         prompt: Option<PromptChoice>,
         environment: &Environment,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let encoder = environment.load_briefly(&model.folder, prompt, observer)?;
-        let calibration = Calibration::load(&model.folder).map_err(JobError::model)?;
-        let by_head = |c: &Calibration| c.score == RawScore::Grade;
-        if calibration.as_ref().is_some_and(by_head) && encoder.head().is_none() {
-            let path = Calibration::path(&model.folder);
-            let message = "maps the grades of a regression head, which the model does not have; \
-                           fit it again with `gradus calibrate --overwrite`, or remove the file";
-            let message = message.to_owned();
+        let folder = &model.folder;
+        let loaded = environment.load_pair_model_briefly(folder, prompt, observer)?;
+        let calibration = Calibration::load(folder).map_err(JobError::model)?;
+        let foreign = calibration.as_ref().and_then(|c| match c.score {
+            RawScore::Grade => loaded
+                .head()
+                .is_none()
+                .then_some("the grades of a regression head"),
+            RawScore::Cosine => (loaded.raw_score() != c.score).then_some("the cosines of vectors"),
+            RawScore::Score => {
+                (loaded.raw_score() != c.score).then_some("the scores of a cross-encoder")
+            }
+        });
+        if let Some(what) = foreign {
+            let path = Calibration::path(folder);
+            let message = format!(
+                "maps {what}, which the model does not have; \
+                 fit it again with `gradus calibrate --overwrite`, or remove the file"
+            );
             return Err(JobError::model(ModelError::Config { path, message }.into()));
         }
         Ok(Self {
             name: model.name.clone(),
-            encoder,
+            model: loaded,
             calibration,
         })
     }
 
     /// The model.
-    pub fn encoder(&self) -> &SentenceEncoder {
-        &self.encoder
+    pub fn model(&self) -> &PairModel {
+        &self.model
     }
 
     /// Its regression head, where it has one.
     pub fn head(&self) -> Option<&RegressionHead> {
-        self.encoder.head()
+        self.model.head()
     }
 
     /// Its calibration, where it has one.
@@ -64,10 +76,22 @@ impl Scorer {
     /// score does not depend on the others.
     ///
     /// # Errors
-    /// Where the tokenizer or the device fails; [`JobError::NotFinite`].
+    /// Where the tokenizer or the device fails; [`JobError::NotFinite`] and
+    /// [`JobError::NotFiniteScore`].
     pub fn score(&self, pairs: &[(&str, &str)]) -> Result<Vec<PairScore>> {
+        match &self.model {
+            PairModel::Sentence(encoder) => self.by_vectors(encoder, pairs),
+            PairModel::Cross(model) => self.by_scores(model, pairs),
+        }
+    }
+
+    fn by_vectors(
+        &self,
+        encoder: &SentenceEncoder,
+        pairs: &[(&str, &str)],
+    ) -> Result<Vec<PairScore>> {
         let texts: Vec<&str> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
-        let (tokens, vectors) = finite_vectors(&self.name, &self.encoder, &texts)?;
+        let (tokens, vectors) = finite_vectors(&self.name, encoder, &texts)?;
         let scores = (0..pairs.len()).map(|pair| {
             let (a, b) = (2 * pair, 2 * pair + 1);
             let cosine = vectors.cosine(a, b);
@@ -77,14 +101,24 @@ impl Scorer {
                 _ => c.apply(cosine),
             });
             let coverage = [tokens[a].coverage, tokens[b].coverage];
-            PairScore::new(cosine, grade, calibrated, coverage)
+            PairScore::new((Similarity::Cosine, cosine), grade, calibrated, &coverage)
         });
         Ok(scores.collect())
     }
 
-    /// Sentences on texts so far that were truncated, or that the vocabulary
+    fn by_scores(&self, model: &CrossEncoder, pairs: &[(&str, &str)]) -> Result<Vec<PairScore>> {
+        let (tokens, scores) = finite_scores(&self.name, model, pairs)?;
+        let score = |(score, tokens): (f64, &crate::text::Tokens)| {
+            let calibrated = self.calibration.as_ref().map(|c| c.apply(score));
+            let raw = (Similarity::Score, score);
+            PairScore::new(raw, None, calibrated, &[tokens.coverage])
+        };
+        Ok(scores.into_iter().zip(&tokens).map(score).collect())
+    }
+
+    /// Sentences on inputs so far that were truncated, or that the vocabulary
     /// hardly knows; none where there were none.
     pub fn notes(&self) -> Vec<String> {
-        notes_on_texts(&self.encoder)
+        self.model.notes()
     }
 }

@@ -4,7 +4,7 @@ use super::{GridRow, Outcome, Sweep, TestScores};
 use crate::eval::Suite;
 use crate::jobs::recipes::prepare_any;
 use crate::jobs::run_folders::take;
-use crate::jobs::{JobError, Observed};
+use crate::jobs::{JobError, ObservedPairs};
 use crate::output::{Claim, OutputError, RunKind};
 use crate::recipe::AnyRecipe;
 use crate::training::{RunFolder, TrainError, TrainingObserver};
@@ -144,8 +144,8 @@ impl Sweep {
         model: &Path,
         observer: &mut dyn Observer,
     ) -> Result<TestScores> {
-        let encoder = self.environment.load(model, None, observer)?;
-        let observed = Observed::new(&encoder, "scoring the test sets", observer);
+        let model = self.environment.load_pair_model(model, None, observer)?;
+        let observed = ObservedPairs::new(&model, "scoring the test sets", observer);
         let (scores, similarities) = suite.evaluate_pairs(&observed).map_err(JobError::model)?;
         Ok(TestScores {
             scores,

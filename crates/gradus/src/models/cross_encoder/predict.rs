@@ -1,6 +1,7 @@
 //! Scores of pairs, and documents ranked by them.
 
 use super::CrossEncoder;
+use crate::eval::{PairScorer, PairScores};
 use crate::format::ModelError;
 use crate::hub::{HubConfig, NoProgress, resolve_model};
 use crate::{Device, Precision, Result};
@@ -58,6 +59,30 @@ impl CrossEncoder {
     }
 }
 
+/// The mean of the classes' numbers, each as likely as the softmax says; NaN where
+/// a logit is.
+fn expected_class(logits: &[f32]) -> f64 {
+    let highest = logits
+        .iter()
+        .fold(f64::NEG_INFINITY, |high, &logit| high.max(f64::from(logit)));
+    let (mut sum, mut all) = (0.0, 0.0);
+    for (class, &logit) in logits.iter().enumerate() {
+        let weight = (f64::from(logit) - highest).exp();
+        sum += class as f64 * weight;
+        all += weight;
+    }
+    sum / all
+}
+
+impl<B: Backend> PairScorer for CrossEncoder<B> {
+    fn score_pairs(&self, pairs: &[(&str, &str)]) -> Result<PairScores> {
+        let tokens = self.tokenizer.encode_pairs(pairs)?;
+        let logits = self.logits(&tokens);
+        self.backend.check()?;
+        Ok(PairScores::of_scores(self.pair_scores(&logits)))
+    }
+}
+
 impl<B: Backend> CrossEncoder<B> {
     /// The scores of pairs, each of a first and a second text, in their order. A
     /// pair's bits do not depend on the other pairs.
@@ -86,15 +111,17 @@ impl<B: Backend> CrossEncoder<B> {
         Ok(self.scores(&logits))
     }
 
-    /// One score for each row of logits: of several labels, the mean of their numbers
-    /// under the softmax.
-    pub(crate) fn pair_scores(&self, logits: &[f32]) -> Vec<f64> {
+    /// One score a pair of logits, `[pairs, labels]`: of a model of one label the
+    /// activation's; of several the expected number of the class (its row in
+    /// `id2label`, from 0) under the softmax of the logits, as a regression head's
+    /// classes have it, so that labels must be in the order of their grades.
+    pub fn pair_scores(&self, logits: &[f32]) -> Vec<f64> {
         let rows = logits.chunks_exact(self.labels.max(1));
-        rows.map(|row| match row {
-            &[logit] => self.activation.apply(f64::from(logit)),
+        let score = |row: &[f32]| match row {
+            [logit] => self.activation.apply(f64::from(*logit)),
             row => expected_class(row),
-        })
-        .collect()
+        };
+        rows.map(score).collect()
     }
 
     /// What the activation makes of logits.
@@ -152,12 +179,16 @@ impl<B: Backend> CrossEncoder<B> {
     }
 }
 
-/// The mean number of a class under the softmax of logits.
-fn expected_class(logits: &[f32]) -> f64 {
-    let wide = || logits.iter().map(|&logit| f64::from(logit));
-    let top = wide().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = wide().map(|logit| (logit - top).exp()).collect();
-    let numbered = weights.iter().enumerate();
-    let mean: f64 = numbered.map(|(class, weight)| class as f64 * weight).sum();
-    mean / weights.iter().sum::<f64>()
+#[cfg(test)]
+mod tests {
+    use super::expected_class;
+
+    #[test]
+    fn the_expected_class_is_the_mean_under_the_softmax() {
+        assert_eq!(expected_class(&[2.0, 2.0, 2.0]), 1.0);
+        let third = expected_class(&[0.0, (2f32).ln()]);
+        assert!((third - 2.0 / 3.0).abs() < 1e-7, "{third}");
+        assert!((expected_class(&[-1e30, 1e30, 0.0]) - 1.0).abs() < 1e-12);
+        assert!(expected_class(&[f32::NAN, 0.0]).is_nan());
+    }
 }

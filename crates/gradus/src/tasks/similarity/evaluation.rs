@@ -171,7 +171,8 @@ impl DevSet {
     ) -> DevEvaluation {
         // A head on the cosine alone ranks pairs as the cosine does.
         let head = head.filter(|head| head.features != Features::Cosine);
-        let PairScores { cosines, grades } = PairScores::of_rows(embeddings, head, &self.pairs);
+        let scores = PairScores::of_rows(embeddings, head, &self.pairs);
+        let (cosines, grades) = (scores.raw, scores.grades);
         let high = self.scale.0 + 0.8 * (self.scale.1 - self.scale.0);
         let positives: Vec<_> = self
             .pairs
