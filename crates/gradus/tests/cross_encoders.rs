@@ -5,10 +5,11 @@ mod common;
 
 use common::slope::{every_parameter_follows_the_slope, unit};
 use common::{bf16, distance, fixture, json, model_folder, numbers};
-use gradus::models::{CrossEncoder, ModelFolder, ScoreActivation};
-use gradus_kernels::Backend;
+use gradus::models::{CrossEncoder, ModelFolder, ScoreActivation, SentenceEncoder};
+use gradus::nn::{Block, PassContext};
 use gradus_kernels::cpu::{Arena, Cpu};
 use gradus_kernels::dropout::Dropout;
+use gradus_kernels::{Backend, NormKind, NormSpec, View};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -213,6 +214,54 @@ fn a_model_without_a_head_gets_one_by_its_seed() {
         .err()
         .unwrap();
     assert!(error.to_string().contains("3 labels"), "{error}");
+}
+
+/// A model's vectors of first tokens, from all tokens' and alone.
+fn first_tokens(backend: Cpu, root: &Path, block: Block) -> [Vec<f32>; 2] {
+    let model = SentenceEncoder::load(root, backend).unwrap_or_else(|e| panic!("{e}"));
+    let texts = [
+        "a dog in the park",
+        "",
+        "the cat sat on the mat and sat",
+        "two",
+    ];
+    let tokens = model.tokenizer().encode(&texts).unwrap();
+    let encoder = model.encoder().clone().with_block(block);
+    let backend = model.backend();
+    backend.enter(|| {
+        let batch = backend.batch(model.pack(tokens.iter().map(|t| (t, 0))));
+        let pass = PassContext::inference(backend, model.params(), &batch);
+        let offsets = backend.packed(&batch).offsets();
+        let rows: Vec<u32> = offsets.windows(2).map(|w| w[0] as u32).collect();
+        let all = encoder.infer(pass);
+        [backend.gather(&all, &rows), encoder.infer_first(pass)].map(|x| backend.read(&x))
+    })
+}
+
+#[test]
+fn first_tokens_alone_have_the_bits_of_the_whole_pass() {
+    let names = std::fs::read_dir(fixture("models")).unwrap();
+    let mut folders: Vec<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
+    folders.extend(MODELS.iter().map(|name| folder(name)));
+    let folders = folders.iter().filter(|f| f.join("config.json").is_file());
+    let mut compared = 0;
+    for root in folders.filter(|f| !f.ends_with("bert-library-6")) {
+        let width = ModelFolder::open(root).unwrap().config.hidden_size;
+        let final_norm = NormSpec {
+            kind: NormKind::LayerNorm,
+            gamma: View::new(0, 1, width),
+            beta: None,
+            eps: 1e-6,
+        };
+        for block in [Block::PostNorm, Block::PreNorm { final_norm }] {
+            for backend in [Some(Cpu::new(2)), bf16()].into_iter().flatten() {
+                let [all, alone] = first_tokens(backend, root, block);
+                assert_eq!(all, alone, "{}, {block:?}", root.display());
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 2 * 18, "{compared}");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use crate::output::Output;
 use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{EvalTask, Suite};
-use gradus::jobs::ObservedPairs;
+use gradus::jobs::{ObservedPairs, PairModel};
+use gradus::models::ModelFolder;
 use gradus::output::Inputs;
 use gradus::recipe::Recipe;
 use gradus::util::tensorboard::write_events;
@@ -248,7 +249,12 @@ fn pair_scores(
         None => {
             let what = format!("{}: scoring pairs, {name} training", run.name);
             let mut console = context.console();
-            let model = environment.load_pair_model(folder, None, &mut console)?;
+            // What vectors were trained from is shown by its vectors, whatever head it
+            // has.
+            let model = match ModelFolder::is_cross_encoder(&run.root.join("model")) {
+                Ok(false) => PairModel::Sentence(Box::new(context.load(folder)?)),
+                _ => environment.load_pair_model(folder, None, &mut console)?,
+            };
             let observed = ObservedPairs::new(&model, what, &mut console);
             let head = model.head().map(|head| head.features);
             let scores = score_pairs(&observed, head, backend, suite, dev);

@@ -95,7 +95,7 @@ fn answers_before_a_bad_line_are_given() {
     let mut command = gradus();
     command.args(["score", &model("bert-small")]);
     let assert = command.write_stdin("a\ta\na\n").assert();
-    assert.code(3).stdout("1\t\t\t1\t\n");
+    assert.code(3).stdout("1\t\t\t1\t\t\n");
 }
 
 #[test]

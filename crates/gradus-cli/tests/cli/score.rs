@@ -11,7 +11,7 @@ use std::process::Stdio;
 fn numbers(text: &str) -> Vec<f64> {
     let first = |line: &str| {
         let cells: Vec<&str> = line.split('\t').collect();
-        assert_eq!(cells.len(), 5, "{line}");
+        assert_eq!(cells.len(), 6, "{line}");
         cells[0].parse().unwrap()
     };
     text.lines().map(first).collect()
@@ -20,7 +20,7 @@ fn numbers(text: &str) -> Vec<f64> {
 #[test]
 fn two_texts_give_one_cosine() {
     let args = ["score", &model("bert-small"), "the cat", "the cat"];
-    assert_eq!(stdout(gradus().args(args)), "1\t\t\t1\t\n");
+    assert_eq!(stdout(gradus().args(args)), "1\t\t\t1\t\t\n");
     let args = ["score", &model("bert-small"), "a cat", "two dogs"];
     let cosine = numbers(&stdout(gradus().args(args)))[0];
     assert!((0.0..1.0).contains(&cosine), "{cosine}");
@@ -34,11 +34,11 @@ fn the_head_of_a_model_gives_grades() {
     let model = folder.path().join("graded");
     with_head(&model);
     let score = |args: &[&str]| stdout(gradus().arg("score").arg(&model).args(args));
-    assert_eq!(score(&["a cat", "a cat"]), "5\t\t\t1\t5\n");
+    assert_eq!(score(&["a cat", "a cat"]), "5\t\t\t1\t5\t\n");
     let named = score(&["a cat", "a cat", "--output-header"]);
     assert_eq!(
         named,
-        "recommended\tlow\thigh\tcosine\tgrade\n5\t\t\t1\t5\n"
+        "recommended\tlow\thigh\tcosine\tgrade\tscore\n5\t\t\t1\t5\t\n"
     );
     let text = score(&["a cat", "a cat", "--format", "text"]);
     assert_eq!(text, "grade   5.000 (on 0 to 5)\nalso    cosine 1.0000\n");
@@ -90,7 +90,7 @@ fn an_answer_comes_before_the_next_question() {
         questions.write_all(b"the cat\tthe cat\n").unwrap();
         let mut answer = String::new();
         answers.read_line(&mut answer).unwrap();
-        assert_eq!(answer, "1\t\t\t1\t\n");
+        assert_eq!(answer, "1\t\t\t1\t\t\n");
     }
     drop(questions);
     assert!(child.wait().unwrap().success());

@@ -3,7 +3,7 @@
 use super::SentenceEncoder;
 use crate::Result;
 use crate::format::{ModelError, PromptChoice};
-use gradus_kernels::{Backend, Packed, Sequence};
+use gradus_kernels::{Backend, Packed, Pooling, Sequence};
 
 impl<B: Backend> SentenceEncoder<B> {
     /// Puts another prompt before every text from now on.
@@ -53,6 +53,11 @@ impl<B: Backend> SentenceEncoder<B> {
             stream,
         });
         (rows.collect(), Packed::new(sequences, 0))
+    }
+
+    /// Whether a vector is made of its first token's alone.
+    pub(crate) fn pools_first_alone(&self) -> bool {
+        self.unpooled == 0 && self.folder.modules.pooling == [Pooling::Cls]
     }
 
     pub(crate) fn pool(&self, b: &B, batch: &B::Batch, x: &B::Tensor) -> B::Tensor {

@@ -362,8 +362,11 @@ impl<B: Backend> SentenceEncoder<B> {
     fn infer(&self, b: &B, batch: Batch) -> B::Tensor {
         let (p, biases) = (&self.params, batch.biases);
         let batch = b.batch(batch.packed);
-        let hidden = self.encoder.infer(PassContext::inference(b, p, &batch));
-        let pooled = self.pool(b, &batch, &hidden);
+        let pass = PassContext::inference(b, p, &batch);
+        let pooled = match self.pools_first_alone() {
+            true => self.encoder.infer_first(pass),
+            false => self.pool(b, &batch, &self.encoder.infer(pass)),
+        };
         let mut x = Batch::subtract(b, &biases, pooled);
         for (dense, views) in self.dense() {
             let out = b.activated(p, &views.linear, dense.activation, &x);

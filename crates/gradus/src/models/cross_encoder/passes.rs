@@ -5,7 +5,7 @@ use crate::nn::encoder::{Activations, PassContext};
 use crate::nn::sequence_head::HeadSaved;
 use crate::text::{Tokens, batches};
 use gradus_kernels::dropout::Dropout;
-use gradus_kernels::{Backend, Packed, Pooling, Sequence};
+use gradus_kernels::{Backend, Packed, Sequence};
 
 /// A training forward pass over packed pairs.
 pub struct CrossForward<B: Backend> {
@@ -44,8 +44,7 @@ impl<B: Backend> CrossEncoder<B> {
             backend.enter(|| {
                 let batch = backend.batch(packed);
                 let pass = PassContext::inference(backend, &self.params, &batch);
-                let hidden = self.encoder.infer(pass);
-                let first = backend.pool(&[Pooling::Cls], &batch, &hidden);
+                let first = self.encoder.infer_first(pass);
                 backend.read(&self.head.infer(pass, &first))
             })
         });

@@ -47,12 +47,15 @@ impl<B: Backend> LayerSaved<B> {
 }
 
 impl<B: Backend> Layer<'_, B> {
-    /// The layer's result for inference.
-    pub fn infer(&self, x: B::Tensor) -> B::Tensor {
+    /// The layer's result for inference. Where `rows` are given only these rows of
+    /// it: keys and values are of all tokens, and all behind attention works row by
+    /// row, so that the bits are those of the whole result.
+    pub fn infer(&self, x: B::Tensor, rows: Option<&[u32]>) -> B::Tensor {
         let (b, p, views) = (self.pass.backend, self.pass.params, self.views());
         match self.encoder.block {
             Block::PostNorm => {
-                let mixed = self.infer_attention(&x);
+                let mixed = self.infer_attention(&x, rows);
+                let x = self.picked(x, rows);
                 let (middle, _) = self.behind_attention(mixed, &x, None);
                 let middle = middle.out;
                 let down = self.infer_feed_forward(&middle);
@@ -61,7 +64,9 @@ impl<B: Backend> Layer<'_, B> {
             }
             Block::PreNorm { .. } => {
                 let first = b.norm_of(p, &views.attention_norm, &x).out;
-                let x = b.add(x, &self.infer_attention(&first));
+                let mixed = self.infer_attention(&first, rows);
+                drop(first);
+                let x = b.add(self.picked(x, rows), &mixed);
                 let second = b.norm_of(p, &views.out_norm, &x).out;
                 b.add(x, &self.infer_feed_forward(&second))
             }

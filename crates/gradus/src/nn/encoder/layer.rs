@@ -126,13 +126,21 @@ impl<'a, B: Backend> Layer<'a, B> {
         }
     }
 
-    /// Attention for inference.
-    pub fn infer_attention(&self, x: &B::Tensor) -> B::Tensor {
+    /// Attention for inference; where `rows` are given only these rows of it.
+    pub fn infer_attention(&self, x: &B::Tensor, rows: Option<&[u32]>) -> B::Tensor {
         let (b, p) = (self.pass.backend, self.pass.params);
         let (qkv, _) = self.qkv(x);
         let context = b.attention(&self.encoder.attention, self.attention_input(&qkv));
         drop(qkv);
-        b.linear(p, &self.views().attention_out, &context)
+        b.linear(p, &self.views().attention_out, &self.picked(context, rows))
+    }
+
+    /// The rows of `x` that are wanted.
+    pub fn picked(&self, x: B::Tensor, rows: Option<&[u32]>) -> B::Tensor {
+        match rows {
+            Some(rows) => self.pass.backend.gather(&x, rows),
+            None => x,
+        }
     }
 
     /// Attention for training.

@@ -9,7 +9,7 @@ use block::LayerSaved;
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{
     Activation, AttentionSpec, Backend, DistanceBias, EmbeddingTables, LayerNormOutput,
-    LayerNormSaved, NormSpec, Rotary,
+    LayerNormSaved, NormSpec, Pooling, Rotary,
 };
 use layer::{GradientSink, Layer};
 
@@ -131,11 +131,34 @@ impl Encoder {
 
     /// The last layer's token vectors, `[tokens, hidden]`, without dropout.
     pub fn infer<B: Backend>(&self, pass: PassContext<'_, B>) -> B::Tensor {
+        self.infer_rows(pass, None)
+    }
+
+    /// Those of each sequence's first token, `[sequences, hidden]`, with the same
+    /// bits and less work: what the last layer does behind attention is done for
+    /// these rows alone. A sequence without tokens has zeros.
+    pub fn infer_first<B: Backend>(&self, pass: PassContext<'_, B>) -> B::Tensor {
+        let offsets = pass.backend.packed(pass.batch).offsets();
+        if offsets.windows(2).any(|w| w[0] == w[1]) {
+            let all = self.infer(pass);
+            return pass.backend.pool(&[Pooling::Cls], pass.batch, &all);
+        }
+        let first: Vec<u32> = offsets.windows(2).map(|w| w[0] as u32).collect();
+        self.infer_rows(pass, Some(&first))
+    }
+
+    /// The last layer's token vectors, or the given rows of them.
+    fn infer_rows<B: Backend>(&self, pass: PassContext<'_, B>, rows: Option<&[u32]>) -> B::Tensor {
         let pass = pass.with_dropout(None);
         let mut x = self.embed(pass).out;
         let bias = self.bias(pass);
+        let last = self.layers.len().saturating_sub(1);
         for layer in self.layers(pass, bias.as_ref()) {
-            x = layer.infer(x);
+            let rows = rows.filter(|_| layer.index == last);
+            x = layer.infer(x, rows);
+        }
+        if let Some(rows) = rows.filter(|_| self.layers.is_empty()) {
+            x = pass.backend.gather(&x, rows);
         }
         match &self.block {
             Block::PostNorm => x,
