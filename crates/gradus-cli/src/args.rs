@@ -1,8 +1,8 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report, score,
-    sweep, train,
+    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report,
+    rerank, score, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -109,6 +109,8 @@ pub enum Command {
     Eval(eval::Args),
     /// Score how similar pairs of texts are: first the number to use
     Score(score::Args),
+    /// Rank documents by how well they fit queries
+    Rerank(rerank::Args),
     /// Map a model's scores to the scale of your own grades
     Calibrate(calibrate::Args),
     /// Turn texts into vectors
@@ -135,6 +137,7 @@ impl Command {
             Self::Report(_) => &["report"],
             Self::Eval(_) => &["eval"],
             Self::Score(_) => &["score"],
+            Self::Rerank(_) => &["rerank"],
             Self::Calibrate(_) => &["calibrate"],
             Self::Encode(_) => &["encode"],
             Self::Bench(_) => &["bench"],

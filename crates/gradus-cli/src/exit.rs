@@ -105,7 +105,7 @@ impl Failure {
 
 fn job_code(e: &JobError) -> u8 {
     match e {
-        JobError::NoSentences(_) => BAD_DATA,
+        JobError::NoSentences(_) | JobError::NoTexts { .. } => BAD_DATA,
         JobError::NotFinite { .. } | JobError::NotFiniteScore { .. } => BAD_MODEL,
         JobError::Settings(_)
         | JobError::NoFolder(_)

@@ -243,7 +243,7 @@ impl TextOptions {
 }
 
 /// A column by name or place.
-fn column(word: &str) -> Result<Column, String> {
+pub fn column(word: &str) -> Result<Column, String> {
     match word.parse() {
         _ if word.is_empty() => Err("a column's name is empty".into()),
         Ok(place) => Ok(Column::Index(place)),

@@ -81,6 +81,7 @@ mod tests {
         &["eval"],
         &["report"],
         &["score"],
+        &["rerank"],
         &["calibrate"],
         &["encode"],
         &["bench"],

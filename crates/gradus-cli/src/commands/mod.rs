@@ -11,6 +11,7 @@ pub mod pretrain;
 pub mod pull;
 pub mod quickstart;
 pub mod report;
+pub mod rerank;
 pub mod score;
 pub mod sweep;
 pub mod train;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args, &context),
         Command::Report(args) => report::run(args, &context),
         Command::Score(args) => score::run(args, &context),
+        Command::Rerank(args) => rerank::run(args, &context),
         Command::Calibrate(args) => calibrate::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),
         Command::Bench(args) => bench::run(args, &context),

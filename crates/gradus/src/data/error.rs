@@ -243,7 +243,7 @@ pub enum DataError {
     UnclearColumns {
         /// The file.
         path: PathBuf,
-        /// `"sentence pair"`, `"label"`, `"negative"`, `"text"` or `"list"`.
+        /// `"sentence pair"`, `"label"`, `"negative"`, `"text"`, `"list"` or `"id"`.
         role: &'static str,
         /// Why.
         reason: String,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::columns::{duplicate, looks_like_header};
 use super::error::nearest;
 use super::json_row::kind;
+use super::text_ids::{IdColumn, id_of, usual_id};
 use super::{Column, DataError, DelimitedReader, Dialect, Format, JsonReader, JsonRow, Lines};
 use super::{PairFile, ParquetFile, ParquetRows, Place, Remedy, Row};
 use crate::Result;
@@ -33,6 +34,8 @@ pub struct TextFile {
     pub dialect: Dialect,
     /// Where the text is.
     pub column: Option<Column>,
+    /// Where its id is, in a file with columns.
+    pub id: IdColumn,
 }
 
 /// A text and where it stands.
@@ -42,6 +45,8 @@ pub struct TextRow {
     pub line: u64,
     /// The text, which may be empty.
     pub text: String,
+    /// What it is called, where an id is read.
+    pub id: Option<String>,
 }
 
 /// The texts of a [`TextFile`]. Ends after the first error.
@@ -58,16 +63,19 @@ enum Rows {
         first: Option<Row>,
         reader: Box<DelimitedReader>,
         place: usize,
+        id: Option<usize>,
         width: usize,
     },
     Json {
         first: Option<JsonRow>,
         reader: Box<JsonReader>,
         key: String,
+        id: Option<String>,
     },
     Parquet {
         reader: Box<ParquetRows>,
         key: String,
+        id: Option<String>,
     },
 }
 
@@ -80,6 +88,7 @@ impl TextFile {
             header: None,
             dialect: format.unwrap_or(Format::Tsv).dialect(),
             column: None,
+            id: IdColumn::None,
         }
     }
 
@@ -139,8 +148,12 @@ impl TextFile {
         let file = ParquetFile::open(&self.path)?;
         let names: Vec<&str> = file.names().iter().map(String::as_str).collect();
         let key = names[self.find(&names)?].to_string();
-        let reader = Box::new(file.rows(&[&key], &[])?);
-        Ok(self.with(Rows::Parquet { reader, key }, false))
+        let id = self.find_id(&names)?.map(|place| names[place].to_string());
+        // A column is read once, whatever it is for.
+        let second = id.as_deref().filter(|id| *id != key);
+        let columns: Vec<&str> = std::iter::once(&*key).chain(second).collect();
+        let reader = Box::new(file.rows(&columns, &[])?);
+        Ok(self.with(Rows::Parquet { reader, key, id }, false))
     }
 
     fn json(&self, mut reader: JsonReader) -> Result<TextRows> {
@@ -157,8 +170,26 @@ impl TextFile {
             }
             (None, _) => String::new(),
         };
+        let id = match (&first, &self.id) {
+            (_, IdColumn::Given(Column::Name(name))) => Some(name.clone()),
+            (Some(_), IdColumn::Given(column)) => {
+                let reason = format!("{column} is a place, and JSON objects have keys");
+                return Err(self.unclear_id(reason).into());
+            }
+            (Some(row), IdColumn::Usual) => {
+                let keys: Vec<&str> = row.object.keys().map(String::as_str).collect();
+                usual_id(&keys).map(|place| keys[place].to_string())
+            }
+            (None, _) | (_, IdColumn::None) => None,
+        };
         let reader = Box::new(reader);
-        Ok(self.with(Rows::Json { first, reader, key }, false))
+        let rows = Rows::Json {
+            first,
+            reader,
+            key,
+            id,
+        };
+        Ok(self.with(rows, false))
     }
 
     fn cells(&self, mut reader: DelimitedReader) -> Result<TextRows> {
@@ -169,6 +200,7 @@ impl TextFile {
                 first,
                 reader,
                 place,
+                id: None,
                 width,
             };
             return Ok(self.with(rows, false));
@@ -176,7 +208,8 @@ impl TextFile {
         reader.take_blanks();
         let names: Vec<&str> = first.cells.iter().map(String::as_str).collect();
         let usual = usual_places(&names);
-        let named = matches!(self.column, Some(Column::Name(_)));
+        let named = matches!(self.column, Some(Column::Name(_)))
+            || matches!(self.id, IdColumn::Given(Column::Name(_)));
         let header = self.header.or_else(|| {
             let known = !usual.is_empty() || looks_like_header(&names);
             (known || named).then_some(true)
@@ -209,10 +242,25 @@ impl TextFile {
                 return Err(self.unclear(reason).into());
             }
         };
+        let id = match (&self.id, headed) {
+            (IdColumn::Given(Column::Index(place)), _) if *place >= width => {
+                let column = format!("column {place}");
+                let (at, found) = (reader.place(first.line), width);
+                return Err(DataError::MissingColumn { at, column, found }.into());
+            }
+            (IdColumn::Given(Column::Index(place)), _) => Some(*place),
+            (_, true) => self.find_id(&names)?,
+            (IdColumn::Given(_), false) => {
+                let reason = "it is given by name, and there is no header".to_owned();
+                return Err(self.unclear_id(reason).into());
+            }
+            (IdColumn::None | IdColumn::Usual, false) => None,
+        };
         let rows = Rows::Cells {
             first: (!headed).then_some(first),
             reader: Box::new(reader),
             place,
+            id,
             width,
         };
         Ok(self.with(rows, headed))
@@ -256,6 +304,39 @@ impl TextFile {
         })
     }
 
+    /// The column of the ids among `names`, if one is read.
+    fn find_id(&self, names: &[&str]) -> Result<Option<usize>, DataError> {
+        let IdColumn::Given(column) = &self.id else {
+            let usual = || usual_id(names);
+            return Ok((self.id == IdColumn::Usual).then(usual).flatten());
+        };
+        let (wanted, found) = match column {
+            Column::Name(name) => (name.clone(), names.iter().position(|n| n == name)),
+            Column::Index(place) => (
+                column.to_string(),
+                Some(*place).filter(|place| *place < names.len()),
+            ),
+        };
+        match found {
+            Some(place) => Ok(Some(place)),
+            None => Err(DataError::UnknownColumn {
+                path: self.path.clone(),
+                suggestion: nearest(&wanted, names.iter().copied()),
+                column: wanted,
+                known: names.iter().map(|n| format!("{n:?}")).collect(),
+            }),
+        }
+    }
+
+    fn unclear_id(&self, reason: String) -> DataError {
+        DataError::UnclearColumns {
+            path: self.path.clone(),
+            role: "id",
+            reason,
+            remedies: vec!["give the key or the header's name of the ids".into()],
+        }
+    }
+
     fn unclear(&self, reason: String) -> DataError {
         DataError::UnclearColumns {
             path: self.path.clone(),
@@ -296,13 +377,14 @@ impl TextRows {
                 let Some(text) = lines.next_line()?.map(str::to_owned) else {
                     return Ok(None);
                 };
-                let line = lines.place().line;
-                return Ok(Some(TextRow { line, text }));
+                let (line, id) = (lines.place().line, None);
+                return Ok(Some(TextRow { line, text, id }));
             }
             Rows::Cells {
                 first,
                 reader,
                 place,
+                id,
                 width,
             } => {
                 let Some(mut row) = first.take().map(Ok).or_else(|| reader.next()).transpose()?
@@ -324,35 +406,48 @@ impl TextRows {
                     }
                     .into());
                 }
+                let id = id.map(|id| row.cells[id].clone());
                 let text = std::mem::take(&mut row.cells[*place]);
                 let line = row.line;
-                return Ok(Some(TextRow { line, text }));
+                return Ok(Some(TextRow { line, text, id }));
             }
-            Rows::Json { first, reader, key } => {
+            Rows::Json {
+                first,
+                reader,
+                key,
+                id,
+            } => {
                 let row = first.take().map(Ok).or_else(|| reader.next()).transpose()?;
-                row.map(|row| (Place::new(&self.path, row.line), row, &*key))
+                row.map(|row| (Place::new(&self.path, row.line), row, &*key, id.as_deref()))
             }
-            Rows::Parquet { reader, key } => {
+            Rows::Parquet { reader, key, id } => {
                 let row = reader.next().transpose()?;
-                row.map(|row| (Place::row(&self.path, row.line), row, &*key))
+                row.map(|row| (Place::row(&self.path, row.line), row, &*key, id.as_deref()))
             }
         };
-        let Some((at, mut row, key)) = row else {
+        let Some((at, mut row, key, id)) = row else {
             return Ok(None);
         };
         let line = row.line;
+        let bad = |key: &str, value: Option<&Value>, expected| DataError::BadKey {
+            at: at.clone(),
+            key: key.to_owned(),
+            problem: value.map_or("missing", kind),
+            expected,
+        };
+        let id = match id.map(|key| (key, row.object.get(key))) {
+            None => None,
+            Some((key, value)) => match value.and_then(id_of) {
+                None => return Err(bad(key, value, "a string or a whole number").into()),
+                id => id,
+            },
+        };
         match row.object.get_mut(key) {
             Some(Value::String(text)) => {
                 let text = std::mem::take(text);
-                Ok(Some(TextRow { line, text }))
+                Ok(Some(TextRow { line, text, id }))
             }
-            other => Err(DataError::BadKey {
-                at,
-                key: key.clone(),
-                problem: other.map_or("missing", |value| kind(value)),
-                expected: "a string",
-            }
-            .into()),
+            other => Err(bad(key, other.map(|value| &*value), "a string").into()),
         }
     }
 }
@@ -406,6 +501,50 @@ mod tests {
         assert_eq!(texts("a.tsv", "a\nb\n\n", None).unwrap(), ["a", "b"]);
         let place = Some(Column::Index(1));
         assert_eq!(texts("a.tsv", "a\tb\nc\td\n", place).unwrap(), ["b", "d"]);
+    }
+
+    #[test]
+    fn ids_are_read_where_they_are_asked_for() {
+        let ids = |name: &str, text: &str, id: IdColumn| -> Result<Vec<Option<String>>> {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let mut file = TextFile::new(&path, TextFile::format_of(&path));
+            file.column = match name {
+                "lines.txt" => None,
+                _ => Some(Column::Name("text".into())),
+            };
+            file.id = id;
+            file.rows()?.map(|row| row.map(|row| row.id)).collect()
+        };
+        let some = |ids: &[&str]| -> Vec<Option<String>> {
+            ids.iter().map(|id| Some((*id).to_owned())).collect()
+        };
+        let table = "docid,text,key\n7,a,x\n8,b,y\n";
+        let read = |id| ids("a.csv", table, id).unwrap();
+        assert_eq!(read(IdColumn::None), [None, None]);
+        assert_eq!(read(IdColumn::Usual), some(&["7", "8"]));
+        let given = |name: &str| IdColumn::Given(Column::Name(name.into()));
+        assert_eq!(read(given("key")), some(&["x", "y"]));
+        assert_eq!(read(given("text")), some(&["a", "b"]));
+        let placed = IdColumn::Given(Column::Index(2));
+        assert_eq!(read(placed), some(&["x", "y"]));
+        let json = "{\"_id\": 7, \"text\": \"a\"}\n{\"_id\": \"q8\", \"text\": \"b\"}\n";
+        let read = |id| ids("a.jsonl", json, id);
+        assert_eq!(read(IdColumn::Usual).unwrap(), some(&["7", "q8"]));
+        assert_eq!(ids("lines.txt", "a\n", IdColumn::Usual).unwrap(), [None]);
+        let error = |result: Result<_>| result.unwrap_err().to_string();
+        let missing = error(read(given("key")));
+        assert!(
+            missing.contains("\"key\"") && missing.contains("missing"),
+            "{missing}"
+        );
+        let unknown = error(ids("a.csv", table, given("kez")));
+        assert!(unknown.contains("key"), "{unknown}");
+        let beyond = error(ids("a.csv", table, IdColumn::Given(Column::Index(3))));
+        assert!(beyond.contains("column 3"), "{beyond}");
+        let place = error(read(IdColumn::Given(Column::Index(0))));
+        assert!(place.contains("have keys"), "{place}");
     }
 
     #[test]

@@ -38,6 +38,14 @@ pub enum JobError {
     /// A text without anything to measure on.
     #[error("{}: holds no sentences; one is expected a line", .0.display())]
     NoSentences(PathBuf),
+    /// A file without any query or document.
+    #[error("{}: holds no {what}; one is expected a line, or a row", path.display())]
+    NoTexts {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
     /// Settings that make no sense together, in words.
     #[error("{0}")]
     Settings(String),

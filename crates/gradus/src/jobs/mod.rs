@@ -17,6 +17,7 @@ mod pair_model;
 pub mod pretrain;
 pub mod quickstart;
 mod recipes;
+pub mod rerank;
 mod run_folders;
 pub mod score;
 pub mod sweep;
