@@ -1,8 +1,8 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report,
-    rerank, score, sweep, train,
+    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report, rerank,
+    score, self_distill, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -99,6 +99,8 @@ pub enum Command {
     Pretrain(Box<pretrain::Args>),
     /// Make small, fast students of a model, from texts without labels
     Distill(Box<distill::Args>),
+    /// Have a bi-encoder and a cross-encoder teach each other, without labels
+    SelfDistill(self_distill::Args),
     /// Train a model by a recipe
     Train(train::Args),
     /// Train a recipe under several settings and seeds, and compare them
@@ -132,6 +134,7 @@ impl Command {
             Self::Quickstart(_) => &["quickstart"],
             Self::Pretrain(_) => &["pretrain"],
             Self::Distill(_) => &["distill"],
+            Self::SelfDistill(_) => &["self-distill"],
             Self::Train(_) => &["train"],
             Self::Sweep(_) => &["sweep"],
             Self::Report(_) => &["report"],
@@ -179,6 +182,7 @@ mod tests {
             ("train", &["resume", "json", "untimed"][..]),
             ("sweep", &["resume", "json", "no_tests", "tasks"]),
             ("distill", &["resume", "json", "no_tests"]),
+            ("self-distill", &["resume", "json", "no_tests"]),
             ("pretrain", &["resume", "json"]),
         ] {
             let command = root.find_subcommand(name).unwrap();

@@ -13,6 +13,7 @@ pub mod quickstart;
 pub mod report;
 pub mod rerank;
 pub mod score;
+pub mod self_distill;
 pub mod sweep;
 pub mod train;
 
@@ -27,6 +28,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Quickstart(args) => quickstart::run(args, &context),
         Command::Pretrain(args) => pretrain::run(*args, &context),
         Command::Distill(args) => distill::run(*args, &context),
+        Command::SelfDistill(args) => self_distill::run(args, &context),
         Command::Train(args) => train::run(args, &context),
         Command::Sweep(args) => sweep::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),

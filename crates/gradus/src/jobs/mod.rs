@@ -20,6 +20,7 @@ mod recipes;
 pub mod rerank;
 mod run_folders;
 pub mod score;
+pub mod self_distill;
 pub mod sweep;
 mod tables;
 mod test_sets;

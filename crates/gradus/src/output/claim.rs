@@ -208,7 +208,10 @@ impl Held {
             }
         }
         let lock = lock(root)?;
-        let has_model = !matches!(begun, Some(RunKind::Distill | RunKind::Sweep));
+        let has_model = !matches!(
+            begun,
+            Some(RunKind::Distill | RunKind::SelfDistill | RunKind::Sweep)
+        );
         let model = root.join("model");
         if has_model {
             recover(&model)?;
@@ -326,7 +329,8 @@ fn others(root: &Path) -> Result<String> {
 }
 
 /// What a run leaves in its folder, besides models.
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
+    "self-distillation.toml",
     "recipe.toml",
     "pretrain.toml",
     "distill.toml",
@@ -349,7 +353,8 @@ const FILES: [&str; 19] = [
 ];
 
 /// The folders that these are in.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
+    "pairs",
     "checkpoints",
     "tensorboard",
     "report",
@@ -363,13 +368,21 @@ fn remove_run(root: &Path, kind: RunKind) -> Result<Vec<PathBuf>> {
     for model in [root.join("model"), root.join("start")] {
         remove_owned(&model)?;
     }
+    if kind == RunKind::SelfDistill {
+        for name in ["bi-encoder", "cross-encoder"] {
+            for end in ["", "-1", "-2"] {
+                remove_owned(&root.join(format!("{name}{end}")))?;
+            }
+        }
+        remove_named(&root.join("pairs"), ("", ".jsonl"))?;
+    }
     for begin in ["stage-", ".stage-"] {
         remove_named(&root.join("checkpoints"), (begin, ""))?;
     }
     remove_named(&root.join("tensorboard"), tensorboard::NAMES)?;
     let within = match kind {
         RunKind::Distill => Some(root.to_path_buf()),
-        RunKind::Sweep => Some(root.join("runs")),
+        RunKind::Sweep | RunKind::SelfDistill => Some(root.join("runs")),
         _ => None,
     };
     for part in within.iter().flat_map(|folder| parts_of(folder)) {

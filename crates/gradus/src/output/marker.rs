@@ -23,6 +23,8 @@ pub enum RunKind {
     Pretrain,
     /// A distillation: students in folders of their own.
     Distill,
+    /// A self distillation: runs in folders of their own.
+    SelfDistill,
     /// A sweep: runs in folders of their own.
     Sweep,
     /// The training of `gradus quickstart`.
@@ -38,6 +40,7 @@ impl RunKind {
             Self::Train => "train",
             Self::Pretrain => "pretrain",
             Self::Distill => "distill",
+            Self::SelfDistill => "self-distill",
             Self::Sweep => "sweep",
             Self::Quickstart => "quickstart",
             Self::Task => "train",
@@ -66,6 +69,7 @@ impl RunKind {
             Self::Train | Self::Quickstart => "recipe.toml",
             Self::Pretrain => "pretrain.toml",
             Self::Distill => "distill.toml",
+            Self::SelfDistill => "self-distillation.toml",
             Self::Sweep => "sweep.json",
             Self::Task => "task.txt",
         }

@@ -10,6 +10,7 @@ use crate::Precision;
 use crate::data::Source;
 use crate::losses::{ScoreLossSettings, ScoreTrainingSet};
 use crate::training::{AdamW, ScheduleKind, TrainError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
@@ -314,6 +315,30 @@ impl From<CrossEncoderRecipe> for AnyRecipe {
     }
 }
 
+/// Parses a file of some task, with overrides as [`parse_recipe`] takes them.
+///
+/// # Errors
+/// [`TrainError::Recipe`], also where the file is of another task.
+pub(crate) fn parse_of_task<T: DeserializeOwned>(
+    task: &str,
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+) -> Result<T, TrainError> {
+    let table = toml::from_str::<Table>(text).ok();
+    let found = table.as_ref().map(|table| table.get("task"));
+    if let Some(found) = found
+        && found.and_then(Value::as_str) != Some(task)
+    {
+        let found = found.map_or("no task".to_owned(), |found| format!("`task = {found}`"));
+        return Err(TrainError::Recipe {
+            path: path.to_path_buf(),
+            message: format!("it has {found}, and `task = \"{task}\"` is expected"),
+        });
+    }
+    parse(path, text, overrides)
+}
+
 /// A recipe by which something is trained.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnyRecipe {
@@ -340,6 +365,10 @@ impl AnyRecipe {
                 recipe.validate_at(path)?;
                 Ok(Self::CrossEncoder(Box::new(recipe)))
             }
+            Some(Value::String(task)) if task == "self-distillation" => Err(TrainError::Recipe {
+                path: path.to_path_buf(),
+                message: format!("it is for `gradus self-distill {}`", path.display()),
+            }),
             Some(other) => Err(TrainError::Recipe {
                 path: path.to_path_buf(),
                 message: format!(

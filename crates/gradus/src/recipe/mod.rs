@@ -10,6 +10,7 @@ mod run;
 mod stage;
 
 pub(crate) use checks::{BatchSizes, StageSteps, check_batch_size};
+pub(crate) use cross_encoder::parse_of_task;
 pub use cross_encoder::{AnyRecipe, CrossEncoderRecipe, CrossEncoderStage, CrossEncoderTask};
 pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;

@@ -1,0 +1,19 @@
+//! Self distillation: the two forms of a model, bi-encoder and cross-encoder, teach
+//! each other on pairs without labels (Trans-Encoder; Liu et al. 2022).
+//!
+//! In each cycle the bi-encoder's cosines label the pairs, a cross-encoder made anew
+//! from the plain model learns them by binary cross-entropy in both orders, labels the
+//! pairs again by its scores, and a bi-encoder made anew from the given model learns
+//! those by the squared error of its cosine. With two models the labels are the means
+//! of both models' (mutual distillation).
+
+mod job;
+mod labels;
+mod neighbours;
+mod pairs;
+mod settings;
+mod table;
+
+pub use job::{Form, SelfDistillation};
+pub use settings::{FormSettings, ModelPair, PairSettings, SelfDistillSettings, SelfDistillTask};
+pub use table::{FormRow, SelfDistillTable};
