@@ -67,6 +67,62 @@ fn every_loss_of_pairs_trains() {
     }
 }
 
+/// Queries with documents: those that share the most words with it are the most
+/// relevant.
+fn write_lists(place: &Path) {
+    let stored = std::fs::read_to_string(fixture("training/pairs.tsv")).unwrap();
+    let texts: Vec<&str> = stored.lines().flat_map(|l| l.split('\t').skip(1)).collect();
+    let mut out = String::new();
+    for (query, documents) in texts.iter().zip(texts[40..].chunks_exact(5)) {
+        let shared = |text: &str| {
+            let own = query
+                .split(' ')
+                .filter(|word| text.split(' ').any(|w| w == *word));
+            own.count()
+        };
+        let labels: Vec<usize> = documents.iter().map(|text| shared(text)).collect();
+        let row = serde_json::json!({"query": query, "docs": documents, "labels": labels});
+        out += &format!("{row}\n");
+    }
+    std::fs::write(place.join("lists.jsonl"), out).unwrap();
+}
+
+#[test]
+fn every_loss_of_lists_trains() {
+    for loss in [
+        "lambda",
+        "rank_net",
+        "list_net",
+        "list_mle",
+        "p_list_mle",
+        "margin_mse",
+    ] {
+        let place = workplace();
+        write_lists(place.path());
+        let stage = format!(
+            "objective = {{ loss = '{loss}' }}\nsteps = 60\nclip = 1.0\nchunk_tokens = 400\n\
+             train = [{{ path = 'lists.jsonl', rows = 'lists' }}]"
+        );
+        let settings = recipe(place.path(), &stage);
+        let plan = train::plan(&settings, false, &environment(), &mut Silent).unwrap();
+        assert_eq!(plan.stages[0].unit, "lists");
+        let trained = train::train(&settings, &environment(), &mut Silent).unwrap();
+        let metrics = place.path().join("run/metrics.jsonl");
+        let metrics = std::fs::read_to_string(metrics).unwrap();
+        let losses: Vec<f64> = metrics
+            .lines()
+            .filter_map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                line["loss"].as_f64()
+            })
+            .collect();
+        let (first, last) = (losses[0], losses[losses.len() - 1]);
+        assert!(last < first, "{loss}: {first} to {last}");
+        let model = CrossEncoder::load(&trained.summary.model, Cpu::new(1)).unwrap();
+        assert_eq!(model.activation(), ScoreActivation::Identity);
+    }
+}
+
 const STEPS: &str = "objective = { loss = 'bce' }\nsteps = 12\ndropout = 0.1\n\
                      train = [{ path = 'pairs.tsv' }]";
 

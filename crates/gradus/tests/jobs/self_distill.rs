@@ -171,10 +171,7 @@ fn pairs_are_made_from_texts_and_what_is_wrong_is_named() {
         ("pairs.ranks=[0]", "count from 1"),
         ("pairs.sources=[{path=\"pairs.tsv\"}]", "give one of them"),
         ("cross_encoder.batch=0", "`batch` is 0"),
-        (
-            "task=similarity",
-            "`task = \"self-distillation\"` is expected",
-        ),
+        ("task=similarity", "expected `self-distillation`"),
         ("cycle=2", "Did you mean `cycles`?"),
     ] {
         let error = prepare(&[set]).err().unwrap();

@@ -108,28 +108,14 @@ impl Examples {
         watch: &mut Watch,
         lists: &mut Vec<Vec<Row>>,
     ) -> Result<()> {
-        #[cfg(any())]
         let loaded = source.lists(&watch.held_out, base_dir, root)?;
-        struct L {
-            query: String,
-            documents: Vec<String>,
-            labels: Vec<f64>,
-        }
-        struct Ls {
-            lists: Vec<L>,
-            excluded: usize,
-        }
-        let _ = (base_dir, root);
-        let loaded = Ls {
-            lists: vec![],
-            excluded: 0,
-        };
         let texts = loaded.lists.iter().flat_map(|list| {
             let documents = list.documents.iter();
             documents.map(|document| [list.query.as_str(), document.as_str()])
         });
         watch.see(&settings.name, source, texts);
         self.excluded += loaded.excluded;
+        self.skipped += loaded.skipped.values().sum::<usize>();
         lists.extend(loaded.lists.into_iter().map(|list| {
             let query = list.query;
             let rows = list.documents.into_iter().zip(list.labels);
