@@ -1,8 +1,8 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report, rerank,
-    score, self_distill, sweep, train,
+    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report,
+    rerank, score, self_distill, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};

@@ -3,7 +3,7 @@
 use super::SelfDistillation;
 use crate::Result;
 use crate::eval::{Correlation, Suite};
-use crate::jobs::{JobError, Observed};
+use crate::jobs::{JobError, ObservedPairs};
 use crate::util::Observer;
 use crate::util::text_table::TextTable;
 use serde::Serialize;
@@ -88,8 +88,8 @@ impl SelfDistillation {
         observer: &mut dyn Observer,
     ) -> Result<Correlation> {
         let what = format!("{}: scoring the test sets", row.name);
-        let encoder = self.environment.load(folder, None, observer)?;
-        let scores = suite.evaluate(&Observed::new(&encoder, what, observer));
+        let model = self.environment.load_pair_model(folder, None, observer)?;
+        let scores = suite.evaluate(&ObservedPairs::new(&model, what, observer));
         let scores = scores.map_err(JobError::model)?;
         Ok(scores.average.all.spearman)
     }
