@@ -1,7 +1,7 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, info, pretrain, pull, quickstart, report,
+    bench, calibrate, data, distill, encode, eval, info, label, pretrain, pull, quickstart, report,
     rerank, score, self_distill, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -101,6 +101,8 @@ pub enum Command {
     Distill(Box<distill::Args>),
     /// Have a bi-encoder and a cross-encoder teach each other, without labels
     SelfDistill(self_distill::Args),
+    /// Have a model grade pairs that a recipe's stage learns from
+    Label(label::Args),
     /// Train a model by a recipe
     Train(train::Args),
     /// Train a recipe under several settings and seeds, and compare them
@@ -135,6 +137,7 @@ impl Command {
             Self::Pretrain(_) => &["pretrain"],
             Self::Distill(_) => &["distill"],
             Self::SelfDistill(_) => &["self-distill"],
+            Self::Label(_) => &["label"],
             Self::Train(_) => &["train"],
             Self::Sweep(_) => &["sweep"],
             Self::Report(_) => &["report"],

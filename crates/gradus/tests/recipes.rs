@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gradus::data::{Known, RowKind, Source};
+use gradus::jobs::self_distill::SelfDistillSettings;
 use gradus::jobs::sweep::{Axis, Grid};
 use gradus::losses::TrainingSet;
-use gradus::recipe::{Recipe, parse_recipe};
+use gradus::recipe::{AnyRecipe, Recipe};
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -28,14 +29,59 @@ fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     found
 }
 
+/// What the tests want to know of a recipe of any task.
+struct Checked {
+    command: &'static str,
+    description: String,
+    output: Option<String>,
+    train: Vec<Source>,
+    dev: Option<Source>,
+}
+
 /// Parses a recipe and all that it describes without touching data or models.
-fn check(path: &Path, set: &[String]) -> Recipe {
+fn check(path: &Path, set: &[String]) -> Checked {
     let text = fs::read_to_string(path).unwrap();
-    let recipe = parse_recipe(path, &text, set).unwrap_or_else(|e| panic!("{set:?}: {e}"));
-    let sources = recipe.stages.iter().flat_map(|stage| &stage.train);
-    for source in sources.chain(&recipe.evaluation.dev) {
+    let checked = match text.contains("\ntask = \"self-distillation\"") {
+        true => self_distillation(path, &text, set),
+        false => trained(path, &text, set),
+    };
+    for source in checked.train.iter().chain(&checked.dev) {
         source.validate().unwrap();
     }
+    checked
+}
+
+fn self_distillation(path: &Path, text: &str, set: &[String]) -> Checked {
+    let settings = SelfDistillSettings::parse(path, text, set);
+    let settings = settings.unwrap_or_else(|e| panic!("{set:?}: {e}"));
+    Checked {
+        command: "self-distill",
+        description: settings.description,
+        output: settings.output,
+        train: [settings.pairs.sources, settings.pairs.corpus].concat(),
+        dev: settings.evaluation.dev,
+    }
+}
+
+fn trained(path: &Path, text: &str, set: &[String]) -> Checked {
+    let recipe = AnyRecipe::parse(path, text, set).unwrap_or_else(|e| panic!("{set:?}: {e}"));
+    let description = match &recipe {
+        AnyRecipe::Similarity(recipe) => {
+            check_objectives(path, set, recipe);
+            recipe.description.clone()
+        }
+        AnyRecipe::CrossEncoder(recipe) => recipe.description.clone(),
+    };
+    Checked {
+        command: "train",
+        description,
+        output: recipe.output().map(str::to_owned),
+        train: recipe.sources().into_iter().cloned().collect(),
+        dev: recipe.dev().cloned(),
+    }
+}
+
+fn check_objectives(path: &Path, set: &[String], recipe: &Recipe) {
     for stage in &recipe.stages {
         let data = TrainingSet {
             labels: &[0.0, 1.0, 2.0],
@@ -49,7 +95,6 @@ fn check(path: &Path, set: &[String]) -> Recipe {
             }
         }
     }
-    recipe
 }
 
 /// The words of a command line: blanks part them, but not within single quotes.
@@ -71,7 +116,9 @@ fn words(line: &str) -> Vec<String> {
 fn commands(page: &str) -> Vec<Vec<String>> {
     let vocabulary = page.split(['`', '\n']);
     let commands = vocabulary.filter(|p| {
-        p.starts_with("gradus train recipes/") || p.starts_with("gradus sweep recipes/")
+        let begins = ["train", "sweep", "self-distill"];
+        let begins = begins.map(|command| format!("gradus {command} recipes/"));
+        begins.iter().any(|begin| p.starts_with(begin))
     });
     commands.map(words).collect()
 }
@@ -153,12 +200,9 @@ fn every_recipe_says_which_two_commands_carry_it_out() {
             .lines()
             .take_while(|line| line.starts_with('#'))
             .collect();
-        let sources = recipe.stages.iter().flat_map(|stage| &stage.train);
-        let mut names: Vec<_> = sources
-            .chain(&recipe.evaluation.dev)
-            .filter_map(pulls)
-            .collect();
-        for source in recipe.stages.iter().flat_map(|stage| &stage.train) {
+        let sources = recipe.train.iter().chain(&recipe.dev);
+        let mut names: Vec<_> = sources.filter_map(pulls).collect();
+        for source in &recipe.train {
             assert!(
                 source.path.is_none(),
                 "{}: a file that nobody has",
@@ -173,7 +217,7 @@ fn every_recipe_says_which_two_commands_carry_it_out() {
         names.dedup();
         let name = path.strip_prefix(&root).unwrap().display();
         let pull = format!("#   gradus pull {}", names.join(" "));
-        let train = format!("#   gradus train {name}");
+        let train = format!("#   gradus {} {name}", recipe.command);
         assert_eq!(head[head.len() - 2..], [pull, train], "{name}");
     }
 }

@@ -7,6 +7,7 @@ pub mod distill;
 pub mod encode;
 pub mod eval;
 pub mod info;
+pub mod label;
 pub mod pretrain;
 pub mod pull;
 pub mod quickstart;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Encode(args) => encode::run(args, &context),
         Command::Bench(args) => bench::run(args, &context),
         Command::Info(args) => info::run(args, &context),
+        Command::Label(args) => label::run(args, &context),
         Command::Pull(args) => pull::run(args, &context),
         Command::Data(args) => data::run(args, &context),
     }

@@ -1,6 +1,8 @@
 use super::{all_right, pages};
 use gradus::data::Source;
-use gradus::recipe::{Recipe, parse_recipe};
+use gradus::jobs::self_distill::SelfDistillSettings;
+use gradus::recipe::AnyRecipe;
+use gradus::training::TrainError;
 use std::path::Path;
 
 /// What a stage must have, beside what a page shows of it.
@@ -23,6 +25,9 @@ fn sets(text: &str, key: &str) -> bool {
 
 /// A whole recipe of the part that a page shows: of a stage, or of all.
 fn completed(shown: &str) -> String {
+    if shown.contains("task = \"self-distillation\"") {
+        return shown.to_owned();
+    }
     let in_stage = |text: &str| {
         let length = sets(text, "steps");
         let missing = STAGE.iter().filter(|(key, _)| !sets(text, key));
@@ -48,9 +53,17 @@ fn completed(shown: &str) -> String {
 }
 
 fn check(text: &str) -> Result<(), String> {
-    let recipe: Recipe = parse_recipe(Path::new("page"), text, &[]).map_err(|e| e.to_string())?;
-    let sources = recipe.stages.iter().flat_map(|stage| &stage.train);
-    let mut sources = sources.chain(&recipe.evaluation.dev);
+    let (page, in_words) = (Path::new("page"), |e: TrainError| e.to_string());
+    let sources: Vec<Source> = if text.contains("task = \"self-distillation\"") {
+        let found = SelfDistillSettings::parse(page, text, &[]).map_err(in_words)?;
+        let pairs = [found.pairs.sources, found.pairs.corpus].concat();
+        pairs.into_iter().chain(found.evaluation.dev).collect()
+    } else {
+        let recipe = AnyRecipe::parse(page, text, &[]).map_err(in_words)?;
+        let all = recipe.sources().into_iter().chain(recipe.dev());
+        all.cloned().collect()
+    };
+    let mut sources = sources.iter();
     sources
         .try_for_each(Source::validate)
         .map_err(|e| e.to_string())

@@ -80,6 +80,9 @@ fn write_lists(place: &Path) {
                 .filter(|word| text.split(' ').any(|w| w == *word));
             own.count()
         };
+        // The best first: losses of a likelihood take the order as it is.
+        let mut documents = documents.to_vec();
+        documents.sort_by_key(|text| std::cmp::Reverse(shared(text)));
         let labels: Vec<usize> = documents.iter().map(|text| shared(text)).collect();
         let row = serde_json::json!({"query": query, "docs": documents, "labels": labels});
         out += &format!("{row}\n");

@@ -4,6 +4,7 @@
 mod common;
 mod cross_encoder;
 mod cross_encoders;
+mod labelling;
 mod scoring;
 mod self_distill;
 mod training;

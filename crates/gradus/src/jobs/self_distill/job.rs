@@ -1,15 +1,18 @@
 //! A self distillation from its settings to its table.
 
-use super::{FormRow, SelfDistillSettings, SelfDistillTable, labels};
+use super::{FormRow, SelfDistillSettings, SelfDistillTable};
+use crate::eval::Embedder;
+use crate::jobs::pairing::{PairMaker, Unlabelled, files};
 use crate::jobs::recipes::{base_of, check_precision, prepare_any, read};
 use crate::jobs::run_folders::{add_model, existing_or_go_on, take};
 use crate::jobs::tables::publish;
-use crate::jobs::{Environment, JobError, TestSets};
+use crate::jobs::{Environment, JobError, Observed, TestSets};
 use crate::models::{CrossEncoder, SentenceEncoder};
 use crate::output::{Claim, Held, Inputs, RunKind, replace_folder};
 use crate::recipe::AnyRecipe;
 use crate::tasks::similarity::RunOverlap;
 use crate::training::{RunFolder, RunRecord, TrainingObserver};
+use crate::util::interned::Interned;
 use crate::util::{Observer, check_cancelled};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -41,10 +44,10 @@ pub struct SelfDistillation {
     pub(super) settings: SelfDistillSettings,
     pub(super) environment: Environment,
     /// Where relative paths of the settings start.
-    pub(super) base: PathBuf,
+    base: PathBuf,
     root: PathBuf,
     /// The folders of each model: bi-encoder, and what the cross-encoder is made of.
-    pub(super) given: Vec<(PathBuf, PathBuf)>,
+    given: Vec<(PathBuf, PathBuf)>,
     tests: TestSets,
     recipe: Option<PathBuf>,
     held: Option<Held>,
@@ -274,7 +277,7 @@ impl SelfDistillation {
     fn pairs(&self, observer: &mut dyn Observer) -> Result<Vec<(String, String)>> {
         let path = self.file("pairs");
         if path.is_file() {
-            return labels::read(&path);
+            return files::read(&path);
         }
         let found = self.make_pairs(observer)?;
         observer.note(&format!("pairs      {}", found.pairs.len()));
@@ -282,7 +285,7 @@ impl SelfDistillation {
         found.overlap.write(&self.root)?;
         let folder = self.root.join("pairs");
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        labels::write(&path, &found.pairs, None)?;
+        files::write(&path, &found.pairs, None)?;
         Ok(found.pairs)
     }
 
@@ -335,16 +338,44 @@ impl SelfDistillation {
         for sum in &mut sums {
             *sum /= self.given.len() as f64;
         }
-        labels::write(&path, pairs, Some(&sums))?;
+        files::write(&path, pairs, Some(&sums))?;
         Ok(path)
     }
 
-    /// A bi-encoder that reads as many tokens as it does in training.
-    pub(super) fn bi_encoder(
+    /// The cosines of pairs by the bi-encoder in `folder`.
+    fn cosines(
         &self,
         folder: &Path,
+        pairs: &[(String, String)],
         observer: &mut dyn Observer,
-    ) -> Result<SentenceEncoder> {
+    ) -> Result<Vec<f64>> {
+        let encoder = self.bi_encoder(folder, observer)?;
+        let mut unique = Interned::default();
+        let places: Vec<(usize, usize)> = pairs
+            .iter()
+            .map(|(a, b)| (unique.place(a), unique.place(b)))
+            .collect();
+        let observed = Observed::new(&encoder, "labelling pairs by cosines", observer);
+        let vectors = observed.embed(&unique.texts).map_err(JobError::model)?;
+        Ok(places.iter().map(|&(a, b)| vectors.cosine(a, b)).collect())
+    }
+
+    fn make_pairs(&self, observer: &mut dyn Observer) -> Result<Unlabelled> {
+        let maker = PairMaker {
+            settings: &self.settings.pairs,
+            dev: self.settings.evaluation.dev.as_ref(),
+            base: &self.base,
+            data: &self.environment.data,
+            seed: self.settings.seed,
+        };
+        maker.make(
+            |observer| self.bi_encoder(&self.given[0].0, observer),
+            observer,
+        )
+    }
+
+    /// A bi-encoder that reads as many tokens as it does in training.
+    fn bi_encoder(&self, folder: &Path, observer: &mut dyn Observer) -> Result<SentenceEncoder> {
         let backend = self
             .environment
             .backend(self.settings.precision, observer)?;
@@ -400,7 +431,7 @@ impl SelfDistillation {
                 let claim = Claim::check_within(held, &root, RunKind::Train)?;
                 let folder = RunFolder::new(take(claim, &self.environment, observer)?);
                 let labels = std::path::absolute(labels).map_err(Error::io(labels))?;
-                let labels = labels::source(&labels);
+                let labels = files::source(&labels);
                 let recipe: AnyRecipe = match form {
                     Form::CrossEncoder => self.settings.cross_recipe(model, labels).into(),
                     Form::BiEncoder => self.settings.bi_recipe(model, labels).into(),

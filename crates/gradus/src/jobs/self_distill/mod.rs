@@ -8,12 +8,9 @@
 //! of both models' (mutual distillation).
 
 mod job;
-mod labels;
-mod neighbours;
-mod pairs;
 mod settings;
 mod table;
 
 pub use job::{Form, SelfDistillation};
-pub use settings::{FormSettings, ModelPair, PairSettings, SelfDistillSettings, SelfDistillTask};
+pub use settings::{FormSettings, ModelPair, SelfDistillSettings, SelfDistillTask};
 pub use table::{FormRow, SelfDistillTable};

@@ -1,6 +1,7 @@
 //! The file that describes a self distillation.
 
 use crate::data::Source;
+use crate::jobs::pairing::PairSettings;
 use crate::losses::{BceSettings, CosineSettings, MseSettings, OutOfRange, RegressionSettings};
 use crate::output::RunKind;
 use crate::recipe::{
@@ -85,32 +86,6 @@ impl ModelPair {
     }
 }
 
-/// The pairs that are labelled: read as they are, or made from texts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PairSettings {
-    /// Files of pairs; grades in them are not read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<Source>,
-    /// Or texts: each is paired with its neighbours by the first bi-encoder's
-    /// vectors, and with others at random.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub corpus: Vec<Source>,
-    /// Of a text's neighbours in the corpus, those of these ranks, 1 being the
-    /// nearest.
-    #[serde(default = "ranks")]
-    pub ranks: Vec<usize>,
-    /// So many random texts for each text.
-    #[serde(default = "one")]
-    pub random: usize,
-    /// At most so many pairs, spread over all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub most: Option<usize>,
-    /// Whether pairs of the seven test sets and of the dev set are left out.
-    #[serde(default)]
-    pub exclude_overlap: bool,
-}
-
 /// How one form is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -191,13 +166,6 @@ fn seed() -> u64 {
 fn checkpoint_seconds() -> u64 {
     120
 }
-fn ranks() -> Vec<usize> {
-    vec![1, 4, 16, 64]
-}
-fn one() -> usize {
-    1
-}
-
 /// More cycles teach nothing.
 const MOST_CYCLES: usize = 100;
 
@@ -241,26 +209,8 @@ impl SelfDistillSettings {
                 "`evaluation.dev` is missing: the best cycle is chosen by graded pairs, such as `evaluation = { dev = { dataset = \"stsb\", split = \"dev\" } }`",
             );
         }
-        let pairs = &self.pairs;
-        match (pairs.sources.is_empty(), pairs.corpus.is_empty()) {
-            (true, true) => {
-                return fail("`pairs` needs `sources` of pairs, or a `corpus` of texts");
-            }
-            (false, false) => {
-                return fail("`pairs` has `sources` and a `corpus`: give one of them");
-            }
-            _ => {}
-        }
-        if !pairs.corpus.is_empty() {
-            if pairs.ranks.is_empty() && pairs.random == 0 {
-                return fail("`pairs` makes none: set `ranks`, or `random` above 0");
-            }
-            if pairs.ranks.iter().any(|r| !(1..=10_000).contains(r)) {
-                return fail("`pairs.ranks` count from 1, the nearest, to 10000");
-            }
-        }
-        if pairs.most == Some(0) {
-            return fail("`pairs.most` is 0: nothing would be learned");
+        if let Err(message) = self.pairs.check() {
+            return fail(&message);
         }
         let nothing = || Source::file("pairs.jsonl");
         self.cross_recipe(0, nothing()).validate()?;

@@ -17,7 +17,11 @@ struct Row {
 }
 
 /// Writes pairs, with scores where there are some; the file is whole or not there.
-pub(super) fn write(path: &Path, pairs: &[(String, String)], scores: Option<&[f64]>) -> Result<()> {
+pub(in crate::jobs) fn write(
+    path: &Path,
+    pairs: &[(String, String)],
+    scores: Option<&[f64]>,
+) -> Result<()> {
     write_file(path, |out| {
         for (i, (first, second)) in pairs.iter().enumerate() {
             let row = Row {
@@ -36,7 +40,7 @@ pub(super) fn write(path: &Path, pairs: &[(String, String)], scores: Option<&[f6
 }
 
 /// Reads the pairs of such a file.
-pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>> {
+pub(in crate::jobs) fn read(path: &Path) -> Result<Vec<(String, String)>> {
     let file = std::fs::File::open(path).map_err(Error::io(path))?;
     BufReader::new(file)
         .lines()
@@ -50,7 +54,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>> {
 }
 
 /// Such a file with scores, as a recipe names it.
-pub(super) fn source(path: &Path) -> Source {
+pub(in crate::jobs) fn source(path: &Path) -> Source {
     let column = |name: &str| Some(Column::Name(name.to_owned()));
     Source {
         format: Some(Format::Jsonl),

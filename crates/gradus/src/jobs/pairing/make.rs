@@ -1,39 +1,55 @@
-//! The pairs of a self distillation: read as they are, or made from a corpus.
+//! The pairs that settings ask for.
 
-use super::neighbours;
-use super::{PairSettings, SelfDistillation};
+use super::{PairSettings, neighbours};
 use crate::Result;
-use crate::data::{DataError, PairIndex, RowKind, Source};
+use crate::data::{DataError, DataRoot, PairIndex, RowKind, Source};
 use crate::eval::Embedder;
 use crate::jobs::{JobError, Observed};
+use crate::models::SentenceEncoder;
 use crate::tasks::similarity::{RunOverlap, Watch};
 use crate::util::Observer;
-use crate::util::interned::Interned;
 use std::collections::HashSet;
+use std::path::Path;
 
-/// Pairs without labels, and what they share with test sets.
-pub(super) struct Unlabelled {
+/// Pairs without labels, and what they share with evaluation sets.
+pub(in crate::jobs) struct Unlabelled {
     pub pairs: Vec<(String, String)>,
     pub overlap: RunOverlap,
 }
 
-impl SelfDistillation {
-    /// Reads or makes the pairs.
-    pub(super) fn make_pairs(&self, observer: &mut dyn Observer) -> Result<Unlabelled> {
-        let settings = &self.settings.pairs;
-        let data = &self.environment.data;
-        let dev = match &self.settings.evaluation.dev {
+/// Where pairs come from.
+pub(in crate::jobs) struct PairMaker<'a> {
+    pub settings: &'a PairSettings,
+    /// Pairs that count as an evaluation set besides the seven test sets.
+    pub dev: Option<&'a Source>,
+    /// Where relative paths start.
+    pub base: &'a Path,
+    pub data: &'a DataRoot,
+    /// Random pairs are drawn from it.
+    pub seed: u64,
+}
+
+impl PairMaker<'_> {
+    /// Reads or makes the pairs. For texts `encoder` loads the model by whose vectors
+    /// they have neighbours.
+    pub fn make(
+        &self,
+        encoder: impl FnOnce(&mut dyn Observer) -> Result<SentenceEncoder>,
+        observer: &mut dyn Observer,
+    ) -> Result<Unlabelled> {
+        let settings = self.settings;
+        let dev = match self.dev {
             Some(source) => {
-                let loaded = source.load(&self.base, data)?;
+                let loaded = source.load(self.base, self.data)?;
                 Some((source.describe(), loaded.pairs))
             }
             None => None,
         };
         let held = dev.as_ref().map(|(name, pairs)| (name.clone(), &pairs[..]));
-        let mut watch = Watch::new(settings.exclude_overlap, held, data)?;
+        let mut watch = Watch::new(settings.exclude_overlap, held, self.data)?;
         let mut pairs = match settings.corpus.is_empty() {
-            true => self.read_pairs(settings, &mut watch)?,
-            false => self.of_corpus(settings, &mut watch, observer)?,
+            true => self.read_pairs(&mut watch)?,
+            false => self.of_corpus(&mut watch, encoder, observer)?,
         };
         if let Some(most) = settings.most
             && pairs.len() > most
@@ -53,19 +69,15 @@ impl SelfDistillation {
         })
     }
 
-    fn read_pairs(
-        &self,
-        settings: &PairSettings,
-        watch: &mut Watch,
-    ) -> Result<Vec<(String, String)>> {
+    fn read_pairs(&self, watch: &mut Watch) -> Result<Vec<(String, String)>> {
         let mut seen = HashSet::new();
         let mut pairs = vec![];
-        for source in &settings.sources {
+        for source in &self.settings.sources {
             let source = Source {
                 rows: Some(RowKind::Pairs),
                 ..source.clone()
             };
-            let found = source.unlabelled(&watch.held_out, &self.base, &self.environment.data);
+            let found = source.unlabelled(&watch.held_out, self.base, self.data);
             let found = found.map_err(JobError::input)?;
             let texts = found.rows.iter().map(|row| [&*row[0], &*row[1]]);
             watch.see("pairs", &source, texts);
@@ -83,10 +95,11 @@ impl SelfDistillation {
 
     fn of_corpus(
         &self,
-        settings: &PairSettings,
         watch: &mut Watch,
+        encoder: impl FnOnce(&mut dyn Observer) -> Result<SentenceEncoder>,
         observer: &mut dyn Observer,
     ) -> Result<Vec<(String, String)>> {
+        let settings = self.settings;
         let mut unique = HashSet::new();
         let mut texts: Vec<String> = vec![];
         for source in &settings.corpus {
@@ -95,14 +108,14 @@ impl SelfDistillation {
                 ..source.clone()
             };
             let nothing = PairIndex::default();
-            let found = source.unlabelled(&nothing, &self.base, &self.environment.data);
+            let found = source.unlabelled(&nothing, self.base, self.data);
             for text in found.map_err(JobError::input)?.rows.into_iter().flatten() {
                 if !text.trim().is_empty() && unique.insert(text.clone()) {
                     texts.push(text);
                 }
             }
         }
-        let encoder = self.bi_encoder(&self.given[0].0, observer)?;
+        let encoder = encoder(&mut *observer)?;
         let all: Vec<&str> = texts.iter().map(String::as_str).collect();
         let vectors = {
             let observed = Observed::new(&encoder, "encoding the corpus", &mut *observer);
@@ -114,8 +127,7 @@ impl SelfDistillation {
             settings.ranks,
             settings.random
         ));
-        let seed = self.settings.seed;
-        let places = neighbours::pairs(&vectors, &settings.ranks, settings.random, seed);
+        let places = neighbours::pairs(&vectors, &settings.ranks, settings.random, self.seed);
         let text = |place: u32| texts[place as usize].clone();
         let pairs = places.into_iter().map(|(i, j)| (text(i), text(j)));
         let held_out = &watch.held_out;
@@ -126,23 +138,5 @@ impl SelfDistillation {
         let seen = pairs.iter().map(|(a, b)| [a.as_str(), b.as_str()]);
         watch.see("pairs", &made, seen);
         Ok(pairs)
-    }
-
-    /// The cosines of pairs by the bi-encoder in `folder`.
-    pub(super) fn cosines(
-        &self,
-        folder: &std::path::Path,
-        pairs: &[(String, String)],
-        observer: &mut dyn Observer,
-    ) -> Result<Vec<f64>> {
-        let encoder = self.bi_encoder(folder, observer)?;
-        let mut unique = Interned::default();
-        let places: Vec<(usize, usize)> = pairs
-            .iter()
-            .map(|(a, b)| (unique.place(a), unique.place(b)))
-            .collect();
-        let observed = Observed::new(&encoder, "labelling pairs by cosines", observer);
-        let vectors = observed.embed(&unique.texts).map_err(JobError::model)?;
-        Ok(places.iter().map(|&(a, b)| vectors.cosine(a, b)).collect())
     }
 }
