@@ -460,4 +460,13 @@ pub trait Backend: Sized + Send + Sync + 'static {
         step: &AdamWStep,
         clip: Clip<'_, Self>,
     );
+    /// Moves the first `len` values of `average` a `share` of the way to those of
+    /// `params`: `a + share (p - a)`, as for a moving average.
+    fn approach(&self, average: &mut Self::Arena, params: &Self::Arena, len: usize, share: f32) {
+        let mut values = self.read_arena(average, 0..len);
+        for (a, p) in values.iter_mut().zip(self.read_arena(params, 0..len)) {
+            *a += share * (p - *a);
+        }
+        self.write_arena(average, 0, &values);
+    }
 }

@@ -130,6 +130,7 @@ fn its_gradient_is_the_slope_of_its_loss() {
                 tolerances: &[None; 2],
                 texts: &[0, 1, 2, 3],
                 teachers: &[],
+                memory: None,
             },
         )
     };

@@ -269,6 +269,7 @@ fn losses_and_their_gradients() {
                 tolerances: &tolerances,
                 texts: &(0..2 * n as u32).collect::<Vec<_>>(),
                 teachers: &[],
+                memory: None,
             },
         );
         let name = &case["name"];
@@ -344,6 +345,7 @@ fn batch_losses_and_their_gradients() {
                     .map(|t| *t as u32)
                     .collect::<Vec<_>>(),
                 teachers: &teachers.iter().map(teacher).collect::<Vec<_>>(),
+                memory: None,
             },
         );
         let want = case["expected_loss"].as_f64().unwrap();

@@ -63,6 +63,7 @@ pub fn conformance<B: Backend>(make: impl Fn(usize) -> B + Clone + Send + 'stati
         optimizer::adamw_follows_its_formula_and_leaves_the_rest,
         optimizer::norms_of_gradients_are_joined,
         optimizer::a_norm_that_is_no_number_changes_nothing,
+        optimizer::an_average_approaches,
         tied::rows_are_gathered_and_put_back,
         tied::rows_are_replaced,
         tied::rows_are_subtracted,
@@ -93,6 +94,7 @@ pub fn conformance_in_bf16<B: Backend>(
         optimizer::adamw_follows_its_formula_and_leaves_the_rest,
         optimizer::norms_of_gradients_are_joined,
         optimizer::a_norm_that_is_no_number_changes_nothing,
+        optimizer::an_average_approaches,
         layers::backward_onto_a_residual,
     ]);
     all.extend(whatever_the_precision(make));

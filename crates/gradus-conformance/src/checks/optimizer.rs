@@ -84,6 +84,24 @@ pub fn norms_of_gradients_are_joined<B: Backend>(backend: &B) {
     assert_eq!(read(&joint), 85.0);
 }
 
+pub fn an_average_approaches<B: Backend>(backend: &B) {
+    // More than a task of a backend that works in parallel has.
+    let n = 70_000;
+    let (from, to) = (values(n, 21), values(n, 22));
+    let (mut average, params) = (backend.arena(from.clone()), backend.arena(to.clone()));
+    backend.approach(&mut average, &params, n - 3, 0.25);
+    let found = backend.read_arena(&average, 0..n);
+    for (i, (found, (a, p))) in found.iter().zip(from.iter().zip(&to)).enumerate() {
+        let wanted = if i < n - 3 { a + 0.25 * (p - a) } else { *a };
+        assert!((found - wanted).abs() <= 1e-6, "{i}: {found} {wanted}");
+    }
+    assert_eq!(backend.read_arena(&params, 0..n), to);
+    backend.approach(&mut average, &params, n, 1.0);
+    let found = backend.read_arena(&average, 0..n);
+    let near = found.iter().zip(&to).all(|(a, p)| (a - p).abs() <= 1e-6);
+    assert!(near);
+}
+
 /// A step of `norm`; the parameters and moments before it and after.
 fn step<B: Backend>(backend: &B, grads: &[f32], clip: Clip<'_, B>) -> [Vec<Vec<f32>>; 2] {
     let n = grads.len();

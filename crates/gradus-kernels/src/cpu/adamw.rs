@@ -235,6 +235,21 @@ pub(super) fn step(
     params.laid_out(weights);
 }
 
+/// Moves values a share of the way to others.
+pub(super) fn approach(cpu: &Cpu, values: &mut [f32], to: &[f32], share: f32) {
+    let blocks = values.chunks_mut(BLOCK).zip(to.chunks(BLOCK));
+    cpu.each(blocks.collect(), |(values, to)| {
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for (a, p) in values.iter_mut().zip(to) {
+                    *a += share * (p - *a);
+                }
+            },
+        );
+    });
+}
+
 /// Which layouts are to follow the values: those that are changed as a whole by
 /// one segment. And which the step leaves as they are. Others are out of date.
 fn to_lay_out(

@@ -416,4 +416,13 @@ impl Backend for Cpu {
     ) {
         adamw::step(self, arenas, segments, step, clip);
     }
+
+    fn approach(&self, average: &mut Arena, params: &Arena, len: usize, share: f32) {
+        adamw::approach(
+            self,
+            &mut average.change()[..len],
+            &params.settled()[..len],
+            share,
+        );
+    }
 }

@@ -91,6 +91,15 @@ impl Directions {
         out
     }
 
+    /// The cosine of each with some of `others`; `picked` says with which.
+    pub fn cosines_with(&self, picked: &[Vec<u32>], others: &Self) -> Vec<Vec<f32>> {
+        let of = |(i, picked): (usize, &Vec<u32>)| {
+            let cosine = |&j: &u32| dot(self.row(i), others.row(j as usize)) as f32;
+            picked.iter().map(cosine).collect()
+        };
+        picked.par_iter().enumerate().map(of).collect()
+    }
+
     /// Adds to the gradients of these vectors, `[rows, dim]`, what comes through
     /// their cosines with `others`.
     pub fn add_gradients(&self, slopes: &Cosines, others: &Self, gradients: &mut [f32]) {
@@ -104,6 +113,28 @@ impl Directions {
                         for (t, x) in toward.iter_mut().zip(others.row(j)) {
                             *t += slope * x;
                         }
+                    }
+                }
+                self.add_across(i, &toward, gradient);
+            });
+    }
+
+    /// The same of cosines with some of `others` each: `picked` says which, `slopes`
+    /// has one for every one of them. The others get nothing.
+    pub fn add_gradients_of(
+        &self,
+        (picked, slopes): (&[Vec<u32>], &[Vec<f32>]),
+        others: &Self,
+        gradients: &mut [f32],
+    ) {
+        gradients
+            .par_chunks_mut(self.dim.max(1))
+            .enumerate()
+            .for_each(|(i, gradient)| {
+                let mut toward = vec![0f32; self.dim];
+                for (&j, &slope) in picked[i].iter().zip(&slopes[i]) {
+                    for (t, x) in toward.iter_mut().zip(others.row(j as usize)) {
+                        *t += slope * x;
                     }
                 }
                 self.add_across(i, &toward, gradient);

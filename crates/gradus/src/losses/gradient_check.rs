@@ -54,6 +54,7 @@ pub(crate) fn run(
             tolerances: &case.tolerances,
             texts: &case.texts,
             teachers: &case.teachers,
+            memory: None,
         },
     )
 }

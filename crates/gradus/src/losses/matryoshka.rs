@@ -1,4 +1,4 @@
-use super::{ExampleTexts, Input, Objective, ObjectiveError, Output};
+use super::{ExampleTexts, Input, Memory, Objective, ObjectiveError, Output};
 use crate::Embeddings;
 use crate::nn::RegressionHead;
 
@@ -51,6 +51,11 @@ impl Objective for Matryoshka {
         self.inner.teachers()
     }
 
+    /// Negatives are the same at all widths.
+    fn uses_memory(&self) -> bool {
+        self.inner.uses_memory()
+    }
+
     fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32> {
         self.inner.initial_parameters(dim, seed)
     }
@@ -70,13 +75,20 @@ impl Objective for Matryoshka {
         let mut output = Output::zero(input, parameters.len());
         let dim = input.embeddings.dim();
         for &(width, weight) in &self.widths {
-            let rows = input.embeddings.as_slice().chunks_exact(dim);
-            let cut: Vec<f32> = rows.flat_map(|row| &row[..width]).copied().collect();
-            let embeddings = Embeddings::new(width, cut);
+            let cut = |embeddings: &Embeddings| {
+                let rows = embeddings.as_slice().chunks_exact(dim);
+                let cut: Vec<f32> = rows.flat_map(|row| &row[..width]).copied().collect();
+                Embeddings::new(width, cut)
+            };
+            let embeddings = cut(input.embeddings);
+            let entries = input.memory.map(|memory| cut(memory.vectors));
+            let memory = input.memory.zip(entries.as_ref());
+            let memory = memory.map(|(memory, vectors)| Memory { vectors, ..memory });
             let part = self.inner.evaluate(
                 parameters,
                 &Input {
                     embeddings: &embeddings,
+                    memory,
                     ..*input
                 },
             );

@@ -28,6 +28,7 @@ mod directions;
 mod embedding_mse;
 mod error;
 mod matryoshka;
+mod memory;
 mod ordering;
 mod projection;
 mod ranking;
@@ -39,12 +40,15 @@ mod weighted_sum;
 mod batch_gradients;
 #[cfg(test)]
 mod gradient_check;
+#[cfg(test)]
+mod memory_gradients;
 
 pub use config::{LossName, LossSettings, ObjectiveConfig, TrainingSet};
 pub use contrastive::{InfoNce, InfoNceSettings};
 pub use embedding_mse::{EmbeddingMse, EmbeddingMseSettings};
 pub use error::ObjectiveError;
 pub use matryoshka::Matryoshka;
+pub use memory::Memory;
 pub use ordering::{
     AngleSettings, Cosent, CosentSettings, PairSimilarity, PearsonLoss, PearsonSettings,
 };
@@ -69,6 +73,7 @@ pub use weighted_sum::WeightedSum;
 
 use crate::Embeddings;
 use crate::nn::RegressionHead;
+use std::borrow::Cow;
 
 /// What an objective sees of a batch of `n` examples.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +93,8 @@ pub struct Input<'a> {
     /// The vectors of the examples' first texts by each teacher, `[n, dim]` of
     /// the teacher's own width; as many as [`Objective::teachers`] says.
     pub teachers: &'a [Embeddings],
+    /// Negatives from earlier steps, where the stage keeps some.
+    pub memory: Option<Memory<'a>>,
 }
 
 impl<'a> Input<'a> {
@@ -200,6 +207,18 @@ pub trait Objective: Send + Sync {
     /// How many teachers' vectors a batch must have.
     fn teachers(&self) -> usize {
         0
+    }
+
+    /// Whether it takes negatives from [`Input::memory`].
+    fn uses_memory(&self) -> bool {
+        false
+    }
+
+    /// The embeddings as the loss that uses the memory sees them: behind a projection,
+    /// where there is one. Negatives are chosen by their cosines there.
+    fn seen<'a>(&self, parameters: &[f32], embeddings: &'a Embeddings) -> Cow<'a, Embeddings> {
+        let _ = parameters;
+        Cow::Borrowed(embeddings)
     }
 
     /// Whether it can work on embeddings of width `dim`.

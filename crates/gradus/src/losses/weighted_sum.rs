@@ -1,5 +1,7 @@
 use super::{ExampleTexts, Input, Objective, ObjectiveError, Output};
+use crate::Embeddings;
 use crate::nn::RegressionHead;
+use std::borrow::Cow;
 
 /// Several objectives on the same batch, each with a weight.
 pub struct WeightedSum {
@@ -57,6 +59,20 @@ impl Objective for WeightedSum {
     fn teachers(&self) -> usize {
         let each = self.parts.iter().map(|(_, part)| part.teachers());
         each.max().unwrap_or(0)
+    }
+
+    fn uses_memory(&self) -> bool {
+        self.parts.iter().any(|(_, part)| part.uses_memory())
+    }
+
+    /// As the first part that uses the memory sees them.
+    fn seen<'a>(&self, parameters: &[f32], embeddings: &'a Embeddings) -> Cow<'a, Embeddings> {
+        let shares = self.shares(parameters, embeddings.dim());
+        let mut parts = self.parts.iter().zip(shares);
+        match parts.find(|((_, part), _)| part.uses_memory()) {
+            Some(((_, part), share)) => part.seen(share, embeddings),
+            None => Cow::Borrowed(embeddings),
+        }
     }
 
     fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32> {

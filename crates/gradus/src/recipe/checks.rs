@@ -120,6 +120,13 @@ impl Stage {
                 );
             }
         }
+        if let Some(buffer) = &self.buffer {
+            buffer.check(self)?;
+        }
+        if let Some(rate) = self.repetition {
+            within("repetition", rate, f64::MIN_POSITIVE, 1.0)?;
+            check_repetition(self)?;
+        }
         for teacher in &self.teachers {
             within("teachers.weight", teacher.weight, f64::MIN_POSITIVE, 1e9)?;
         }
@@ -229,6 +236,27 @@ fn check_templates(stage: &Stage) -> Result<(), String> {
             "`second_template` and `denoise` mean nothing with `freeze = \"encoder\"`: its texts are encoded once, as the model does".into(),
         ),
         _ => Ok(()),
+    }
+}
+
+/// Refuses repetition where there is no second view to repeat tokens in.
+fn check_repetition(stage: &Stage) -> Result<(), String> {
+    if stage.views < 2 {
+        return Err(
+            "`repetition` makes the second view of a text, and `views` is 1: leave one of them out"
+                .into(),
+        );
+    }
+    let others = [
+        ("freeze = \"encoder\"", stage.freeze == Freeze::Encoder),
+        ("second_template", stage.second_template.is_some()),
+        ("difference", stage.difference.is_some()),
+    ];
+    match others.iter().find(|(_, set)| *set) {
+        Some((other, _)) => Err(format!(
+            "`repetition` does not go with `{other}`: leave one of them out"
+        )),
+        None => Ok(()),
     }
 }
 

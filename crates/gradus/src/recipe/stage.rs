@@ -1,4 +1,4 @@
-use super::DifferenceSettings;
+use super::{BufferSettings, DifferenceSettings};
 use crate::data::Source;
 use crate::losses::{ObjectiveConfig, Projection};
 use crate::training::{AdamW, ScheduleKind};
@@ -74,6 +74,13 @@ pub struct Stage {
     /// Frozen models that it learns from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<Teacher>,
+    /// A text alone is read again as its second view with some of its tokens twice:
+    /// up to this share of them (sub-word repetition; ESimCSE, Wu et al. 2022).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition: Option<f64>,
+    /// Recent vectors from which anchors get further negatives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer: Option<BufferSettings>,
     /// Difference prediction, added to the objectives by its weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<DifferenceSettings>,
@@ -175,6 +182,8 @@ impl Stage {
             denoise: None,
             views: two(),
             teachers: vec![],
+            repetition: None,
+            buffer: None,
             difference: None,
             freeze: Freeze::default(),
             epochs: Some(1.0),
@@ -206,6 +215,12 @@ impl Stage {
     pub fn teacher(mut self, model: impl Into<String>) -> Self {
         let (model, weight) = (model.into(), one_f64());
         self.teachers.push(Teacher { model, weight });
+        self
+    }
+
+    /// Gives it a buffer of negatives.
+    pub fn buffer(mut self, buffer: BufferSettings) -> Self {
+        self.buffer = Some(buffer);
         self
     }
 

@@ -20,6 +20,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// A candidate whose text is the anchor's, or that of the anchor's positive, is
 /// no negative and is left out.
+///
+/// Negatives from a [`Memory`](crate::losses::Memory) of earlier steps are further
+/// terms of an anchor's denominator, as in momentum contrast (He et al. 2020); the
+/// positives that seek their anchors do not meet them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InfoNce {
     columns: usize,
@@ -138,16 +142,28 @@ struct Side<'a> {
     candidates: &'a [u32],
     log_negative_weight: f64,
     weights: &'a [f32],
+    /// The cosines of each anchor with its negatives from the memory; empty without.
+    remembered: &'a [Vec<f32>],
+    log_memory_weight: f64,
 }
 
 impl Side<'_> {
-    /// Loss and its slope by `1 / t`; the slopes by the cosines go to `slopes`.
-    fn evaluate(&self, steepness: f64, slopes: &mut Cosines) -> (f64, f64) {
+    /// Loss and its slope by `1 / t`; the slopes by the cosines go to `slopes` and,
+    /// of the memory's, to `to_memory`.
+    fn evaluate(
+        &self,
+        steepness: f64,
+        slopes: &mut Cosines,
+        to_memory: &mut Vec<Vec<f32>>,
+    ) -> (f64, f64) {
         let n = self.anchors.len();
         let (mut loss, mut by_steepness) = (0.0, 0.0);
         for i in 0..n {
             let cosines = self.cosines.row(i);
+            let remembered = self.remembered.get(i).map_or(&[][..], |r| r);
             let own = [self.anchors[i], self.candidates[i]];
+            let further = remembered.iter();
+            let further = further.map(|&s| f64::from(s) * steepness + self.log_memory_weight);
             let logits: Vec<f64> = cosines
                 .iter()
                 .enumerate()
@@ -159,6 +175,7 @@ impl Side<'_> {
                     let extra = if hard { self.log_negative_weight } else { 0.0 };
                     f64::from(s) * steepness + extra
                 })
+                .chain(further)
                 .collect();
             let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = logits.iter().map(|l| (l - most).exp()).sum();
@@ -170,6 +187,15 @@ impl Side<'_> {
                 let by_logit = weight * ((logit - most).exp() / sum - answer);
                 by_steepness += by_logit * f64::from(cosines[j]);
                 *slope += (by_logit * steepness) as f32;
+            }
+            if !remembered.is_empty() {
+                let logits = logits[cosines.len()..].iter().zip(remembered);
+                let slopes = logits.map(|(logit, &cosine)| {
+                    let by_logit = weight * (logit - most).exp() / sum;
+                    by_steepness += by_logit * f64::from(cosine);
+                    (by_logit * steepness) as f32
+                });
+                to_memory[i] = slopes.collect();
             }
         }
         (loss, by_steepness)
@@ -184,6 +210,10 @@ impl Objective for InfoNce {
     /// The negatives are the other examples' texts.
     fn min_batch(&self) -> usize {
         2
+    }
+
+    fn uses_memory(&self) -> bool {
+        true
     }
 
     /// Some text must be a negative of some example: neither its anchor nor its
@@ -230,14 +260,23 @@ impl Objective for InfoNce {
         let cosines = anchors.cosines(&candidates);
         let mut slopes = Cosines::zeros(n, cosines.cols);
         let (anchor_texts, candidate_texts) = input.texts.split_at(n);
+        let memory = input.memory.map(|memory| {
+            let entries = Directions::of(memory.vectors, 0, memory.vectors.rows());
+            let cosines = anchors.cosines_with(memory.negatives, &entries);
+            (memory, entries, cosines)
+        });
+        let remembered = memory.as_ref().map_or(&[][..], |(_, _, cosines)| cosines);
+        let mut to_memory = vec![vec![]; remembered.len()];
         let forth = Side {
             cosines: &cosines,
             anchors: anchor_texts,
             candidates: candidate_texts,
             log_negative_weight: self.log_negative_weight,
             weights: input.weights,
+            remembered,
+            log_memory_weight: input.memory.map_or(0.0, |memory| memory.log_weight),
         };
-        let (mut loss, mut by_steepness) = forth.evaluate(steepness, &mut slopes);
+        let (mut loss, mut by_steepness) = forth.evaluate(steepness, &mut slopes, &mut to_memory);
         if self.symmetric {
             let mut back = Cosines::zeros(n, n);
             for i in 0..n {
@@ -250,10 +289,15 @@ impl Objective for InfoNce {
                 candidates: anchor_texts,
                 log_negative_weight: 0.0,
                 weights: input.weights,
+                remembered: &[],
+                log_memory_weight: 0.0,
             }
-            .evaluate(steepness, &mut back_slopes);
+            .evaluate(steepness, &mut back_slopes, &mut vec![]);
             (loss, by_steepness) = ((loss + l) / 2.0, (by_steepness + s) / 2.0);
-            slopes.values.iter_mut().for_each(|slope| *slope /= 2.0);
+            let remembered = to_memory.iter_mut().flatten();
+            for slope in slopes.values.iter_mut().chain(remembered) {
+                *slope /= 2.0;
+            }
             let back_slopes = back_slopes.transposed();
             for i in 0..n {
                 for (slope, back) in slopes.row_mut(i).iter_mut().zip(back_slopes.row(i)) {
@@ -264,6 +308,9 @@ impl Objective for InfoNce {
         output.loss = loss;
         let (own, others) = output.embeddings.split_at_mut(n * input.embeddings.dim());
         anchors.add_gradients(&slopes, &candidates, own);
+        if let Some((memory, entries, _)) = &memory {
+            anchors.add_gradients_of((memory.negatives, &to_memory), entries, own);
+        }
         candidates.add_gradients(&slopes.transposed(), &anchors, others);
         if let (Some(slope), Some(log)) = (output.parameters.first_mut(), log) {
             // d (1/t) / d log(1/t) = 1/t, and nothing beyond the bound.

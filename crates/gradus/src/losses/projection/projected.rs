@@ -1,8 +1,11 @@
 use super::{mlp, projector};
 use crate::Embeddings;
-use crate::losses::{AuxiliaryLoss, ExampleTexts, Input, Objective, ObjectiveError, Output};
+use crate::losses::{
+    AuxiliaryLoss, ExampleTexts, Input, Memory, Objective, ObjectiveError, Output,
+};
 use gradus_kernels::dropout::mix64;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Layers that embeddings of width `d` go through before an objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,16 @@ impl Projection {
             Self::Mlp => mlp::parameters(dim).to_vec(),
             Self::BatchNorm => projector::parameters(dim).to_vec(),
         }
+    }
+
+    /// Some rows projected; batch norm is that of these rows.
+    fn forward(self, parameters: &[f32], x: &Embeddings) -> Embeddings {
+        let (x, dim) = (x.as_slice(), x.dim());
+        let projected = match self {
+            Self::Mlp => mlp::forward(parameters, x, dim),
+            Self::BatchNorm => projector::forward(parameters, x, dim).into_out(),
+        };
+        Embeddings::new(dim, projected)
     }
 }
 
@@ -72,6 +85,16 @@ impl Objective for Projected {
 
     fn teachers(&self) -> usize {
         self.inner.teachers()
+    }
+
+    fn uses_memory(&self) -> bool {
+        self.inner.uses_memory()
+    }
+
+    fn seen<'a>(&self, parameters: &[f32], embeddings: &'a Embeddings) -> Cow<'a, Embeddings> {
+        let (own, inner) = parameters.split_at(self.own(embeddings.dim()));
+        let projected = self.projection.forward(own, embeddings);
+        Cow::Owned(self.inner.seen(inner, &projected).into_owned())
     }
 
     fn initial_parameters(&self, dim: usize, seed: u64) -> Vec<f32> {
@@ -133,6 +156,12 @@ impl Objective for Projected {
 }
 
 impl Projected {
+    /// How many parameters the projection has.
+    fn own(&self, dim: usize) -> usize {
+        let runs = self.projection.parameters(dim).into_iter();
+        runs.map(|(_, count)| count).sum()
+    }
+
     /// What `objective`, given its own parameters, makes of projected
     /// embeddings, with the gradients of those in front and of the projection.
     fn through(
@@ -142,13 +171,17 @@ impl Projected {
         objective: impl FnOnce(&[f32], &Input<'_>) -> Output,
     ) -> Output {
         let (x, dim) = (input.embeddings.as_slice(), input.embeddings.dim());
-        let runs = self.projection.parameters(dim);
-        let count = runs.iter().map(|(_, count)| count).sum();
+        let count = self.own(dim);
         let (own, inner) = parameters.split_at(count);
         let evaluate = |projected: &[f32]| {
             let embeddings = Embeddings::new(dim, projected.to_vec());
+            let entries = input
+                .memory
+                .map(|m| self.projection.forward(own, m.vectors));
+            let memory = input.memory.zip(entries.as_ref());
             let input = Input {
                 embeddings: &embeddings,
+                memory: memory.map(|(memory, vectors)| Memory { vectors, ..memory }),
                 ..*input
             };
             objective(inner, &input)

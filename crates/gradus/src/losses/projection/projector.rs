@@ -16,6 +16,11 @@ impl Passed {
     pub fn out(&self) -> &[f32] {
         &self.second.values
     }
+
+    /// They alone.
+    pub fn into_out(self) -> Vec<f32> {
+        self.second.values
+    }
 }
 
 /// Which parameters are decayed, as runs.

@@ -53,6 +53,7 @@ impl<'a> MicroBatch<'a> {
             tolerances: &self.tolerances,
             texts: &self.texts,
             teachers: &self.teachers,
+            memory: None,
         };
         match auxiliary {
             Some(auxiliary) => objective.evaluate_with_auxiliary(parameters, &input, auxiliary),
