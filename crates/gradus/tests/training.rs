@@ -258,3 +258,59 @@ fn chunks_change_a_batch_only_by_rounding() {
     assert!(single.1 == train("again", "chunk_tokens = 1", 3).1);
     assert!(single.1 != whole.1 && chunked.1 != whole.1);
 }
+
+/// After its first step a buffer has the vectors of that step's first texts: the
+/// model's own before the update, or the moving average's after it.
+#[test]
+fn a_buffer_holds_the_vectors_of_its_source() {
+    let place = workplace();
+    let pairs = std::fs::read_to_string(place.path().join("pairs.tsv")).unwrap();
+    let texts = pairs.lines().map(|l| l.split('\t').nth(1).unwrap());
+    let texts: Vec<&str> = texts.take(20).collect();
+    std::fs::write(place.path().join("texts.txt"), texts.join("\n")).unwrap();
+    let mut model = SentenceEncoder::load(place.path().join("model"), Cpu::new(1)).unwrap();
+    let start = model.params().values().to_vec();
+    for (source, momentum) in [("'average', momentum = 0.75", 0.75), ("'model'", 0.0)] {
+        let recipe = format!(
+            "model = 'model'\ncheckpoint_steps = 1\n[[stage]]\nname = 'tune'\n\
+             objective = {{ loss = 'info_nce' }}\ntrain = [{{ path = 'texts.txt' }}]\n\
+             steps = 2\nbatch = 7\nlearning_rate = 1e-2\nshuffle = false\ndropout = 0.0\n\
+             projection = 'mlp'\nbuffer = {{ size = 5, source = {source} }}\n"
+        );
+        let folder = place.path().join(format!("run-{momentum}"));
+        run(&recipe, place.path(), &folder, 2).unwrap();
+        let path = folder.join("checkpoints/stage-000-step-000000001.safetensors");
+        let bytes = std::fs::read(path).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensor = |name: &str| -> Option<Vec<f32>> {
+            let bytes = tensors.tensor(name).ok()?.data().chunks_exact(4);
+            let values = bytes.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+            Some(values.collect())
+        };
+        let trained = tensor("parameters").unwrap();
+        assert!(trained != start);
+        let wanted = match tensor("average") {
+            Some(average) => {
+                let blended = start.iter().zip(&trained).map(|(a, p)| a + 0.25 * (p - a));
+                assert!(average.iter().copied().eq(blended), "the moving average");
+                average
+            }
+            None => {
+                assert_eq!(source, "'model'");
+                start.clone()
+            }
+        };
+        let (backend, params) = model.params_mut();
+        backend.write_arena(params, 0, &wanted);
+        // The last five of the seven.
+        let wanted = model.encode(&texts[2..7]).unwrap();
+        let found: Vec<f64> = tensor("task.buffer")
+            .unwrap()
+            .iter()
+            .map(|x| f64::from(*x))
+            .collect();
+        assert_eq!(found.len(), wanted.as_slice().len());
+        let off = distance(wanted.as_slice(), &found);
+        assert!(off < 1e-6, "{source}: off by {off:e}");
+    }
+}

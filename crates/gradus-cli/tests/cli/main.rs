@@ -1,6 +1,7 @@
 //! The `gradus` command from outside, on the tiny stored models.
 
 mod bench;
+mod buffer;
 mod calibrate;
 mod contrastive;
 mod data;

@@ -76,6 +76,11 @@ impl Directions {
         &self.unit[i * self.dim..(i + 1) * self.dim]
     }
 
+    /// The cosine of one with one of `others`.
+    pub fn cosine(&self, i: usize, others: &Self, j: usize) -> f64 {
+        dot(self.row(i), others.row(j))
+    }
+
     /// The cosine of each with each of `others`.
     pub fn cosines(&self, others: &Self) -> Cosines {
         let mut out = Cosines::zeros(self.rows(), others.rows());

@@ -133,13 +133,13 @@ fn without_negatives_a_memory_changes_no_bit() {
 fn a_projection_is_that_of_the_memory_too() {
     for projection in [Projection::Mlp, Projection::BatchNorm] {
         let sum = || {
-            let info_nce = Box::new(InfoNce::new(2, 0.4).unwrap());
-            let parts: Vec<(f64, Box<dyn Objective>)> =
-                vec![(0.5, Box::new(PearsonLoss)), (2.0, info_nce)];
+            let info_nce = Box::new(InfoNce::new(2, 0.5).unwrap());
+            let other = Box::new(Consistency::new(0.5, false).unwrap());
+            let parts: Vec<(f64, Box<dyn Objective>)> = vec![(0.5, other), (1.0, info_nce)];
             WeightedSum::new(parts).unwrap()
         };
         let objective = Projected::new(projection, Box::new(sum()));
-        let (case, mut parameters) = (case(6, 4, 304), objective.initial_parameters(4, 3));
+        let (case, mut parameters) = (case(6, 4, 85), objective.initial_parameters(4, 3));
         // Fresh weights are so small that everything is linear.
         parameters.iter_mut().for_each(|w| *w *= 20.0);
         assert!(objective.uses_memory());

@@ -45,6 +45,7 @@ mod memory_gradients;
 
 pub use config::{LossName, LossSettings, ObjectiveConfig, TrainingSet};
 pub use contrastive::{InfoNce, InfoNceSettings};
+pub(crate) use directions::{Cosines, Directions};
 pub use embedding_mse::{EmbeddingMse, EmbeddingMseSettings};
 pub use error::ObjectiveError;
 pub use matryoshka::Matryoshka;

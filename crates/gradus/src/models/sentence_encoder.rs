@@ -145,6 +145,23 @@ impl<B: Backend> SentenceEncoder<B> {
         Ok((model, loaded.fresh))
     }
 
+    /// The same model once more, to go on by itself.
+    pub(crate) fn twin(&self) -> Self {
+        let values = self.backend.read_arena(&self.params, 0..self.layout.len());
+        Self {
+            backend: Arc::clone(&self.backend),
+            folder: self.folder.clone(),
+            tokenizer: self.tokenizer.clone(),
+            layout: self.layout.clone(),
+            encoder: self.encoder.clone(),
+            params: self.backend.arena(values),
+            spare: vec![],
+            head: self.head.clone(),
+            prompt: self.prompt.clone(),
+            unpooled: self.unpooled,
+        }
+    }
+
     /// Takes the weights and head of a saved model of the same shape.
     ///
     /// # Errors
@@ -348,12 +365,23 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// One vector per input, in their order.
     pub fn encode_tokens(&self, tokens: &[Tokens], options: EncodeOptions) -> Embeddings {
+        let denoise = self.template().is_some_and(|t| t.denoise);
+        self.encode_as(tokens, denoise, options)
+    }
+
+    /// The same where it is said whether templates' own biases are subtracted.
+    pub(crate) fn encode_as(
+        &self,
+        tokens: &[Tokens],
+        denoise: bool,
+        options: EncodeOptions,
+    ) -> Embeddings {
         let suits = || self.backend.batch_tokens();
         let limit = options.batch_tokens.unwrap_or_else(suits);
         let lanes = self.backend.lanes();
         let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
         let vectors = self.backend.in_lanes(batches, |backend, batch| {
-            let batch = self.pack_as_used(batch.iter().map(|t| (t, 0)));
+            let batch = self.pack_as(batch.iter().map(|t| (t, 0)), denoise);
             backend.enter(|| backend.read(&self.infer(backend, batch)))
         });
         Embeddings::new(self.dim(), self.truncated(vectors.concat()))

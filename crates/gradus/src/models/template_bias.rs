@@ -60,12 +60,13 @@ impl<B: Backend> SentenceEncoder<B> {
         Batch { packed, biases }
     }
 
-    /// Packs inputs as the model makes vectors of them.
-    pub(crate) fn pack_as_used<'a>(
+    /// Packs inputs with their templates' biases or without.
+    pub(crate) fn pack_as<'a>(
         &self,
         tokens: impl IntoIterator<Item = (&'a Tokens, u64)>,
+        denoise: bool,
     ) -> Batch {
-        match self.template().is_some_and(|t| t.denoise) {
+        match denoise {
             true => self.pack_denoised(tokens),
             false => self.pack(tokens).into(),
         }

@@ -1,6 +1,6 @@
 //! Checkpoints: everything a run needs to go on, in one file.
 
-use super::{ENCODER, Networks, ParamSets, State, TrainError};
+use super::{ENCODER, Networks, ParamSets, State, Tensors, TrainError};
 use crate::util::atomic::Unfinished;
 use crate::util::tensor_writer;
 use crate::util::tensor_writer::NamedTensor;
@@ -16,6 +16,8 @@ pub struct Checkpoint {
     /// The counters.
     pub state: State,
     sets: Vec<SavedSet>,
+    /// What else the task saved.
+    pub(crate) tensors: Tensors,
 }
 
 /// Parameters, first and second moments of a set.
@@ -41,11 +43,15 @@ fn tensor_names(set: &str) -> [String; 3] {
     }
 }
 
-/// The set whose parameters a tensor holds; `None` of moments.
+/// What the names of a task's own tensors begin with.
+const OF_TASK: &str = "task.";
+
+/// The set whose parameters a tensor holds; `None` of moments and of a task's own.
 fn set_of(tensor: &str) -> Option<&str> {
     match tensor {
         "parameters" => Some(ENCODER),
         "first_moment" | "second_moment" => None,
+        _ if tensor.starts_with(OF_TASK) => None,
         _ => (!MOMENTS.iter().any(|end| tensor.ends_with(end))).then_some(tensor),
     }
 }
@@ -60,6 +66,7 @@ impl Checkpoint {
         backend: &B,
         sets: &ParamSets<B>,
         networks: &dyn Networks<B>,
+        tensors: Tensors,
     ) -> Self {
         let sets = sets.iter().map(|set| SavedSet {
             name: set.name().to_owned(),
@@ -68,6 +75,7 @@ impl Checkpoint {
         Self {
             state,
             sets: sets.collect(),
+            tensors,
         }
     }
 
@@ -107,11 +115,13 @@ impl Checkpoint {
         );
         let path = folder.join(&name);
         let fresh = Unfinished::at(folder.join(format!(".{name}.new")));
-        let names: Vec<[String; 3]> = self.sets.iter().map(|s| tensor_names(&s.name)).collect();
+        let of_sets = self.sets.iter().flat_map(|set| tensor_names(&set.name));
+        let of_task = self.tensors.keys().map(|name| format!("{OF_TASK}{name}"));
+        let names: Vec<String> = of_sets.chain(of_task).collect();
         let values = self.sets.iter().flat_map(|set| &set.values);
+        let values = values.chain(self.tensors.values());
         let tensors: Vec<NamedTensor<'_>> = names
             .iter()
-            .flatten()
             .zip(values)
             .map(|(name, values)| NamedTensor {
                 name,
@@ -193,7 +203,17 @@ impl Checkpoint {
         if !sets.iter().any(|set| set.name == ENCODER) {
             return Err(fail(format!("no `{}`", tensor_names(ENCODER)[0])).into());
         }
-        Ok(Self { state, sets })
+        let mut of_task = Tensors::new();
+        for name in tensors.names() {
+            if let Some(own) = name.strip_prefix(OF_TASK) {
+                of_task.insert(own.to_owned(), read(name)?);
+            }
+        }
+        Ok(Self {
+            state,
+            sets,
+            tensors: of_task,
+        })
     }
 }
 
@@ -217,6 +237,7 @@ mod tests {
                 ..State::default()
             },
             sets: vec![saved(ENCODER, [5, 1, 2]), saved("head", [0, 0, 0])],
+            tensors: Tensors::from([("buffer".to_owned(), vec![step as f32, f32::NAN])]),
         }
     }
 
@@ -239,6 +260,9 @@ mod tests {
         assert_eq!(steps, [200, 10]);
         let read = Checkpoint::read(&list[0]).unwrap();
         assert_eq!(read.state, checkpoint(200).state);
+        let bits = |tensors: &Tensors| tensors["buffer"].iter().map(|v| v.to_bits()).collect();
+        let wanted: Vec<u32> = bits(&checkpoint(200).tensors);
+        assert_eq!((read.tensors.len(), bits(&read.tensors)), (1, wanted));
         assert_eq!(sorted(read), sorted(checkpoint(200)));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
@@ -259,7 +283,7 @@ mod tests {
             .map(|n| n.to_string())
             .collect();
         names.sort();
-        assert_eq!(names.len(), 12);
+        assert_eq!(names.len(), 13);
         assert!(names.contains(&"second_moment".to_owned()), "{names:?}");
         assert!(names.contains(&"moving_average".to_owned()), "{names:?}");
         assert_eq!(sorted(Checkpoint::read(&path).unwrap()), sorted(written));

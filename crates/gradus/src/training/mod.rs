@@ -39,7 +39,7 @@ pub use run_inputs::RunInputs;
 pub use schedule::{Schedule, ScheduleKind};
 pub use state::State;
 pub use steps::{Summary, seconds_per_step, train};
-pub use task::{Identity, Moment, Pace, RunDescription, StageOutline, StepLoss, Task};
+pub use task::{Identity, Moment, Pace, RunDescription, StageOutline, StepLoss, Task, Tensors};
 
 pub use crate::util::{Observer, Silent};
 

@@ -328,7 +328,8 @@ impl<'a, B: Backend, T: Task<B>> Loop<'a, B, T> {
         self.state.metrics_len = self.metrics.flush()?;
         self.state.events_len = self.metrics.events_len();
         let state = self.state.clone();
-        let checkpoint = Checkpoint::take(state, &*self.backend, &self.sets, self.task);
+        let tensors = self.task.tensors();
+        let checkpoint = Checkpoint::take(state, &*self.backend, &self.sets, self.task, tensors);
         self.backend.check()?;
         checkpoint.write(&self.folder.checkpoints())?;
         self.last_checkpoint = Instant::now();
@@ -345,7 +346,7 @@ fn restored<B: Backend, T: Task<B>>(
     task: &mut T,
     backend: &B,
     folder: &RunFolder,
-    checkpoint: Checkpoint,
+    mut checkpoint: Checkpoint,
 ) -> Result<(State, ParamSets<B>)> {
     let fail = |message: String| TrainError::Folder {
         path: folder.root().to_path_buf(),
@@ -362,7 +363,11 @@ fn restored<B: Backend, T: Task<B>>(
         return Err(unfit().into());
     }
     let mut sets = task.param_sets(state.stage)?;
-    match checkpoint.restore(backend, &mut sets, task) {
+    let (stage, step) = (state.stage, state.step);
+    let tensors = std::mem::take(&mut checkpoint.tensors);
+    let fits = checkpoint.restore(backend, &mut sets, task)
+        && task.restore(Moment { stage, step }, tensors);
+    match fits {
         true => Ok((state, sets)),
         false => Err(unfit().into()),
     }
@@ -386,10 +391,12 @@ pub fn seconds_per_step<B: Backend, T: Task<B>>(task: &mut T, stage: usize) -> R
         }
         let step = pass * per_epoch / (PASSES + 1);
         sets.clear(&backend);
-        task.gradients(Moment { stage, step }, &mut sets)?;
+        let at = Moment { stage, step };
+        task.gradients(at, &mut sets)?;
         let norm = sets.gradient_norm(&backend);
         sets.update(&backend, task, 0.0, &norm);
         backend.norm(&norm);
+        task.after_step(at, &mut sets)?;
     }
     backend.check()?;
     Ok(began.elapsed().as_secs_f64() / PASSES as f64)

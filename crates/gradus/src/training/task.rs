@@ -6,6 +6,7 @@ use super::{
 use crate::Result;
 use crate::util::Observer;
 use gradus_kernels::Backend;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A point of a run: steps are counted from 0 in each stage.
@@ -85,6 +86,9 @@ pub struct RunDescription {
     pub stages: Vec<StageRecord>,
 }
 
+/// Named values that a task adds to checkpoints.
+pub type Tensors = BTreeMap<String, Vec<f32>>;
+
 /// Something to be trained, stage by stage. The loop ([`train`](super::train)) does
 /// all that tasks share: steps, rates, log, evaluation, selection, checkpoints.
 ///
@@ -133,6 +137,18 @@ pub trait Task<B: Backend>: Networks<B> {
     /// The task's own.
     fn after_step(&mut self, _at: Moment, _sets: &mut ParamSets<B>) -> Result<()> {
         Ok(())
+    }
+
+    /// What steps depend on beyond sets of parameters and counters, such as a store of
+    /// earlier steps' vectors. Checkpoints hold it.
+    fn tensors(&self) -> Tensors {
+        Tensors::new()
+    }
+
+    /// Takes it back from a checkpoint of a moment, when the sets of the stage have
+    /// their values, before the stage goes on. `false` where it does not fit.
+    fn restore(&mut self, _at: Moment, tensors: Tensors) -> bool {
+        tensors.is_empty()
     }
 
     /// Scores the model; `None` where there is nothing to score it by.

@@ -37,11 +37,7 @@ pub(crate) fn accumulate<B: Backend>(
     grads: &mut B::Arena,
 ) -> Output {
     let forward = |chunk: &[Sequence<'_>]| {
-        let texts = chunk.iter().copied();
-        let batch = match pass.denoise {
-            true => model.pack_denoised(texts),
-            false => model.pack(texts).into(),
-        };
+        let batch = model.pack_as(chunk.iter().copied(), pass.denoise);
         model.forward(batch, Some(pass.dropout))
     };
     let limit = pass.limit.unwrap_or(usize::MAX);

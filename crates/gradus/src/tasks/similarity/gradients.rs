@@ -1,5 +1,6 @@
 //! The gradients of an optimizer step.
 
+use super::buffer::Buffer;
 use super::chunks::{Pass, accumulate};
 use super::frozen::Frozen;
 use super::micro_batch::MicroBatch;
@@ -21,19 +22,23 @@ pub(crate) struct StepGradients<'a> {
 }
 
 impl StepGradients<'_> {
-    /// The loss of the examples. Adds its gradients to those of the encoder and, with
-    /// an auxiliary loss, to its network's.
+    /// The loss of the examples, with negatives of a buffer. Adds its gradients to those
+    /// of the encoder and, with an auxiliary loss, to its network's.
     pub fn of_all<B: Backend>(
         self,
         model: &SentenceEncoder<B>,
         seed: u64,
         at: Moment,
         encoder: &mut B::Arena,
+        mut buffer: Option<&mut Buffer<B>>,
         mut auxiliary: Option<(&mut Auxiliary<B>, &mut B::Arena)>,
     ) -> Result<f64> {
         let stage = self.stage;
         if let Some((auxiliary, _)) = &mut auxiliary {
             auxiliary.begin();
+        }
+        if let Some(buffer) = &mut buffer {
+            buffer.begin();
         }
         let of_stage = mix64(seed ^ ((at.stage as u64) << 32));
         let pass = Pass {
@@ -46,23 +51,33 @@ impl StepGradients<'_> {
             let share = micro.len() as f64 / self.examples.len() as f64;
             let batch = MicroBatch::new(stage, micro)?;
             let first_stream = (stage.columns * m * stage.settings.batch) as u64;
+            let repeated = stage.repeated(micro, at.step);
             let texts = batch.texts.iter().zip(first_stream..).enumerate();
             let sequences: Vec<_> = texts
                 .map(|(i, (&text, stream))| {
                     let column = i / micro.len();
-                    let tokens = stage.prompting.tokens(&stage.texts, text, column);
-                    (tokens, stream)
+                    let as_it_is = || stage.prompting.tokens(&stage.texts, text, column);
+                    // A second view follows the first ones.
+                    let repeated = i.checked_sub(micro.len()).and_then(|i| repeated.get(i));
+                    (repeated.unwrap_or_else(as_it_is), stream)
                 })
                 .collect();
             let objective = |embeddings: &Embeddings| {
+                let negatives = buffer.as_mut().map(|buffer| {
+                    let place = (seed, at, m * stage.settings.batch);
+                    let objective = (&*stage.objective, self.parameters);
+                    buffer.negatives(place, &batch, objective, embeddings)
+                });
+                let memory = buffer.as_deref().zip(negatives.as_deref());
+                let memory = memory.and_then(|(buffer, negatives)| buffer.memory(negatives));
                 let mut output = match &mut auxiliary {
-                    None => batch.evaluate(embeddings, self.parameters, None),
+                    None => batch.evaluate(embeddings, self.parameters, memory, None),
                     Some((auxiliary, gradients)) => {
                         let mut loss = |vectors: &Embeddings| {
                             let texts = (at.step, &sequences[..]);
                             auxiliary.evaluate(texts, vectors, pass.limit, share, gradients)
                         };
-                        batch.evaluate(embeddings, self.parameters, Some(&mut loss))
+                        batch.evaluate(embeddings, self.parameters, memory, Some(&mut loss))
                     }
                 };
                 for g in &mut output.embeddings {
@@ -83,7 +98,7 @@ impl StepGradients<'_> {
     pub fn of_head(self, vectors: &Frozen) -> Result<f64> {
         let batch = MicroBatch::new(self.stage, self.examples)?;
         let vectors = vectors.gather(&batch.texts);
-        let output = batch.evaluate(&vectors, self.parameters, None);
+        let output = batch.evaluate(&vectors, self.parameters, None, None);
         self.head.copy_from_slice(&output.parameters);
         Ok(output.loss)
     }

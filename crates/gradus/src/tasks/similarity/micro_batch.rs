@@ -1,7 +1,7 @@
 //! Examples that meet the objective together.
 
 use super::stage::Prepared;
-use crate::losses::{AuxiliaryLoss, Input, Output};
+use crate::losses::{AuxiliaryLoss, Input, Memory, Output};
 use crate::{Embeddings, Result};
 
 /// What a stage's objective sees of some examples, but for their vectors.
@@ -13,7 +13,7 @@ pub(crate) struct MicroBatch<'a> {
     weights: Vec<f32>,
     tolerances: Vec<Option<f32>>,
     /// What the teachers make of the first texts.
-    teachers: Vec<Embeddings>,
+    pub teachers: Vec<Embeddings>,
 }
 
 impl<'a> MicroBatch<'a> {
@@ -37,12 +37,25 @@ impl<'a> MicroBatch<'a> {
         })
     }
 
-    /// Their loss, given the embeddings of the texts, with an auxiliary
-    /// loss where there is one.
+    /// How many there are.
+    pub fn examples(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The text of an example's anchor, and that of its positive.
+    pub fn own_texts(&self, example: usize) -> [u32; 2] {
+        let anchor = self.texts[example];
+        let positive = self.texts.get(self.labels.len() + example);
+        [anchor, positive.copied().unwrap_or(anchor)]
+    }
+
+    /// Their loss, given the embeddings of the texts, with negatives from a memory and
+    /// an auxiliary loss where there are such.
     pub fn evaluate(
         &self,
         embeddings: &Embeddings,
         parameters: &[f32],
+        memory: Option<Memory<'_>>,
         auxiliary: Option<AuxiliaryLoss<'_>>,
     ) -> Output {
         let objective = &self.stage.objective;
@@ -53,7 +66,7 @@ impl<'a> MicroBatch<'a> {
             tolerances: &self.tolerances,
             texts: &self.texts,
             teachers: &self.teachers,
-            memory: None,
+            memory,
         };
         match auxiliary {
             Some(auxiliary) => objective.evaluate_with_auxiliary(parameters, &input, auxiliary),

@@ -3,6 +3,7 @@
 //! A run goes through the recipe's stages. Each stage has its own data, objective,
 //! optimizer and schedule; weights and head carry over.
 
+mod buffer;
 pub(crate) mod card;
 pub(crate) mod chunks;
 pub(crate) mod encoding;

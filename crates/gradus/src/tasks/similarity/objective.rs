@@ -83,7 +83,12 @@ fn check(
         );
     }
     check_batches(settings, texts, objective).or_else(invalid)?;
+    if settings.buffer.is_some() && !objective.uses_memory() {
+        return invalid("no objective of it takes negatives from `buffer`; remove it".into());
+    }
     match (objective.teachers(), settings.teachers.len()) {
+        // A buffer asks them for false negatives.
+        (0, 1..) if settings.buffer.is_some() => {}
         (0, 1..) => {
             return invalid("no objective of it learns from `teachers`; remove them".into());
         }

@@ -67,11 +67,14 @@ pub struct StagePlan {
     pub tokens: u64,
     /// Of its different texts, those that are cut or hardly known.
     pub texts: TextCounts,
+    /// The buffer that anchors get further negatives from.
+    pub buffer: Option<String>,
     /// Texts that are encoded once, before the steps.
     pub encodings: Vec<EncodingPlan>,
     /// Measured on a few batches that are not trained on, where asked for.
     pub seconds: Option<f64>,
-    /// Parameters, gradients, moments and the activations of one batch.
+    /// Parameters, gradients, moments and the activations of one batch; a buffer with
+    /// the moving average that fills it.
     pub memory_bytes: u64,
 }
 
@@ -140,6 +143,7 @@ mod tests {
             tokens_per_pair: 9.0,
             tokens: 81,
             texts: TextCounts::default(),
+            buffer: None,
             encodings: vec![],
             seconds: None,
             memory_bytes,

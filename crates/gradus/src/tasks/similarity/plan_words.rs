@@ -97,6 +97,9 @@ impl TrainingPlan {
                 tokens_of_an_example(stage),
                 left_out(stage)
             );
+            if let Some(buffer) = &stage.buffer {
+                let _ = writeln!(out, "  buffer   {buffer}");
+            }
             for encoding in &stage.encodings {
                 let _ = writeln!(out, "  encoding {}", describe_encoding(encoding));
             }

@@ -147,6 +147,7 @@ impl<B: Backend> Similarity<B> {
             calibrated: true,
             frozen: None,
             auxiliary: None,
+            buffer: None,
             order: None,
         };
         // What is wrong with an auxiliary network shows now; it is loaded again
@@ -155,6 +156,8 @@ impl<B: Backend> Similarity<B> {
             if let Some(auxiliary) = task.load_auxiliary(s)? {
                 task.plan.stages[s].memory_bytes += auxiliary.generator_bytes();
             }
+            let buffer = task.buffer_bytes(s)?;
+            task.plan.stages[s].memory_bytes += buffer;
         }
         if let Some(free) = free_memory() {
             for shortage in shortages(&task.plan.stages, free) {

@@ -8,12 +8,12 @@ use super::overlap::Watch;
 use super::plan::StagePlan;
 use super::prompting::Prompting;
 use crate::Result;
-use crate::data::DataRoot;
+use crate::data::{DataRoot, RowKind};
 use crate::losses::Objective;
 use crate::models::SentenceEncoder;
 use crate::recipe::{Freeze, Stage, StageSteps};
 use crate::teacher::TeacherVectors;
-use crate::text::{TextCounts, Tokens};
+use crate::text::{Repetition, TextCounts, Tokens};
 use crate::training::{ParameterGroups, Schedule, TrainError};
 use crate::training::{epoch_key, order};
 use gradus_kernels::Backend;
@@ -25,6 +25,8 @@ pub(crate) struct Prepared {
     pub objective: Box<dyn Objective>,
     pub texts: Vec<Tokens>,
     pub prompting: Prompting,
+    /// What makes the second views of texts.
+    pub repetition: Option<Repetition>,
     /// How many texts an example has.
     pub columns: usize,
     /// The texts of each example.
@@ -80,6 +82,7 @@ impl Prepared {
             .into_iter()
             .collect();
         let prompting = Prompting::new(settings, model, &unique)?;
+        let repetition = repetition((place, settings), &examples, model, context.seed)?;
 
         let n = examples.len();
         let effective_batch = settings.batch * settings.accumulate;
@@ -95,7 +98,10 @@ impl Prepared {
         }
         let len = |t: &u32| prompting.longest(&texts, *t);
         let lengths = examples.rows.chunks_exact(examples.columns);
-        let lengths = lengths.map(|row| row.iter().map(len).sum::<usize>());
+        let lengths = lengths.map(|row| match &repetition {
+            None => row.iter().map(len).sum::<usize>(),
+            Some(repetition) => len(&row[0]) + repetition.expected(&texts[row[0] as usize]),
+        });
         let longest = lengths.clone().max().unwrap_or(0);
         let tokens: usize = lengths.sum();
         let frozen = settings.freeze == Freeze::Encoder;
@@ -149,6 +155,7 @@ impl Prepared {
             final_rate: settings.learning_rate * schedule.factor(steps - 1),
             evaluate_every: (context.has_dev && !frozen)
                 .then(|| context.evaluate_every.unwrap_or(steps_per_epoch)),
+            buffer: settings.buffer_rules().map(|rules| rules.describe()),
             tokens_per_pair: tokens as f64 / n as f64,
             tokens: (tokens as f64 / n as f64 * (steps as f64 / steps_per_epoch as f64) * n as f64)
                 as u64,
@@ -175,6 +182,7 @@ impl Prepared {
             objective,
             texts,
             prompting,
+            repetition,
             columns: examples.columns,
             rows: examples.rows,
             labels: examples.labels,
@@ -190,6 +198,25 @@ impl Prepared {
             plan,
             warnings,
         })
+    }
+
+    /// The second views of some examples at a step, where they are made by repetition.
+    pub fn repeated(&self, examples: &[u32], step: u64) -> Vec<Tokens> {
+        let Some(repetition) = &self.repetition else {
+            return vec![];
+        };
+        let texts = self.first_texts(examples).into_iter();
+        let of = |(text, &example)| {
+            let tokens: &Tokens = &self.texts[text as usize];
+            repetition.apply(step, example, tokens)
+        };
+        texts.zip(examples).map(of).collect()
+    }
+
+    /// The first texts of some examples.
+    pub fn first_texts(&self, examples: &[u32]) -> Vec<u32> {
+        let firsts = examples.iter().map(|&i| i as usize * self.columns);
+        firsts.map(|place| self.rows[place]).collect()
     }
 
     /// The examples of an optimizer step, counted from 0. `cache` keeps the order
@@ -210,6 +237,35 @@ impl Prepared {
         let order = cache.as_ref().map_or(&[][..], |c| &c.1);
         order[from..(from + self.plan.effective_batch).min(order.len())].to_vec()
     }
+}
+
+/// What makes second views of a stage's texts by repetition.
+fn repetition<B: Backend>(
+    (place, settings): (usize, &Stage),
+    examples: &Examples,
+    model: &SentenceEncoder<B>,
+    seed: u64,
+) -> Result<Option<Repetition>> {
+    let Some(rate) = settings.repetition else {
+        return Ok(None);
+    };
+    let refused = |message: &str| {
+        let (stage, message) = (settings.name.clone(), message.to_owned());
+        Err(TrainError::Stage { stage, message }.into())
+    };
+    if examples.unit != RowKind::Texts.plural() {
+        return refused("`repetition` is for sources with `rows = \"texts\"`; leave it out");
+    }
+    if model.template().is_some() {
+        return refused(
+            "`repetition` does not go with a template, whose words would be repeated, too; leave it out",
+        );
+    }
+    let tokenizer = model.tokenizer();
+    let bounds = (tokenizer.prompt_length()?, tokenizer.max_tokens());
+    let seed = seed ^ ((place as u64) << 32);
+    let vocabulary = tokenizer.vocabulary();
+    Ok(Some(Repetition::new(vocabulary, rate, bounds, seed)))
 }
 
 /// Bytes of parameters, gradients and moments, and of the activations that a

@@ -1,26 +1,28 @@
 //! Sentence encoders as the engine trains them.
 
+use super::buffer::Buffer;
 use super::evaluation::DevSet;
 use super::frozen::Frozen;
 use super::gradients::StepGradients;
 use super::provenance::keep_overlap;
 use super::stage::Prepared;
 use super::{DevEvaluation, TrainingPlan};
-use crate::Result;
 use crate::calibration::Calibration;
 use crate::eval::Correlation;
 use crate::format::Provenance;
-use crate::models::SentenceEncoder;
+use crate::models::{ModelFolder, SentenceEncoder};
 use crate::nn::RegressionHead;
-use crate::recipe::{Freeze, Recipe};
+use crate::recipe::{EntriesOf, Freeze, Recipe};
 use crate::tasks::diffcse::Auxiliary;
 use crate::teacher::{self, TeacherVectors};
+use crate::text::Tokens;
 use crate::training::{
     self, Details, ENCODER, Evaluation, HEAD, Identity, Moment, Network, Networks, Pace, ParamSet,
     ParamSets, ParameterGroups, RunDescription, RunFolder, RunInputs, StageOutline, State,
-    StepLoss, Summary, Task, TrainingObserver,
+    StepLoss, Summary, Task, Tensors, TrainingObserver,
 };
 use crate::util::Observer;
+use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 use gradus_kernels::dropout::mix64;
 use std::collections::BTreeMap;
@@ -30,6 +32,12 @@ use std::sync::Arc;
 /// The set of the network that a stage with difference prediction trains beside the
 /// encoder.
 pub(crate) const DISCRIMINATOR: &str = "discriminator";
+
+/// The set of the moving average that a stage's buffer is filled by.
+pub(crate) const AVERAGE: &str = "average";
+
+/// What the vectors of the buffer are called in checkpoints.
+const BUFFER: &str = "buffer";
 
 /// A sentence encoder and the recipe that it is trained by, made ready.
 pub struct Similarity<B: Backend> {
@@ -56,6 +64,8 @@ pub struct Similarity<B: Backend> {
     pub(crate) frozen: Option<Frozen>,
     /// The network that it trains beside the encoder.
     pub(crate) auxiliary: Option<Auxiliary<B>>,
+    /// Its buffer of negatives.
+    pub(crate) buffer: Option<Buffer<B>>,
     /// The order of the epoch under way.
     pub(crate) order: Option<(u64, Vec<u32>)>,
 }
@@ -144,6 +154,32 @@ impl<B: Backend> Similarity<B> {
         auxiliary.map(Some)
     }
 
+    /// The bytes of a stage's buffer: entries, and the moving average's parameters.
+    pub(crate) fn buffer_bytes(&self, s: usize) -> Result<u64> {
+        let settings = &self.stages[s].settings;
+        let Some(rules) = settings.buffer_rules() else {
+            return Ok(0);
+        };
+        let mut width = self.model.dim();
+        for teacher in &settings.teachers {
+            let folder = ModelFolder::open(&self.other_models[&teacher.model])?;
+            width += folder.modules.out_width(folder.config.hidden_size);
+        }
+        let average = match rules.entries_of {
+            EntriesOf::Average { .. } => self.model.layout().len(),
+            EntriesOf::Model => 0,
+        };
+        Ok(4 * (rules.size as u64 * width as u64 + average as u64))
+    }
+
+    /// A stage's buffer at its start.
+    fn empty_buffer(&self, s: usize) -> Option<Buffer<B>> {
+        let settings = &self.stages.get(s)?.settings;
+        let rules = settings.buffer_rules()?;
+        let weights = settings.teachers.iter().map(|t| t.weight).collect();
+        Some(Buffer::new(rules, weights, &self.model))
+    }
+
     /// Has a stage's teachers encode its texts, or finds what they made of them
     /// before.
     fn encode_by_teachers(&mut self, s: usize, observer: &mut dyn Observer) -> Result<()> {
@@ -168,6 +204,7 @@ impl<B: Backend> Networks<B> for Similarity<B> {
         match name {
             ENCODER => Some(&self.model),
             DISCRIMINATOR => self.auxiliary.as_ref().map(|a| a.discriminator() as _),
+            AVERAGE => self.buffer.as_ref()?.average().map(|model| model as _),
             _ => None,
         }
     }
@@ -176,6 +213,7 @@ impl<B: Backend> Networks<B> for Similarity<B> {
         match name {
             ENCODER => Some(&mut self.model),
             DISCRIMINATOR => self.auxiliary.as_mut().map(|a| a.discriminator_mut() as _),
+            AVERAGE => self.buffer.as_mut()?.average_mut().map(|model| model as _),
             _ => None,
         }
     }
@@ -218,6 +256,7 @@ impl<B: Backend> Task<B> for Similarity<B> {
     fn param_sets(&mut self, s: usize) -> Result<ParamSets<B>> {
         (self.frozen, self.order) = (None, None);
         self.auxiliary = self.load_auxiliary(s)?;
+        self.buffer = self.empty_buffer(s);
         let backend = self.model.shared_backend();
         let Some(stage) = self.stages.get(s) else {
             let model = ParamSet::frozen(ENCODER, &*backend);
@@ -255,6 +294,9 @@ impl<B: Backend> Task<B> for Similarity<B> {
                 rate,
             ));
         }
+        if self.buffer.as_ref().is_some_and(|b| b.average().is_some()) {
+            sets.push(ParamSet::frozen(AVERAGE, &*backend));
+        }
         Ok(ParamSets::new(settings.adamw, settings.clip, sets))
     }
 
@@ -264,6 +306,10 @@ impl<B: Backend> Task<B> for Similarity<B> {
         let (hidden, attention) = self.stages[s].settings.dropout.map_or(own, |p| (p, p));
         self.model.set_dropout(hidden, attention);
         self.encode_by_teachers(s, observer)?;
+        if let Some(buffer) = &mut self.buffer {
+            let teachers = &self.stages[s].teachers;
+            buffer.ask_teachers(|texts| teachers.iter().map(|t| t.gather(texts)).collect())?;
+        }
         self.frozen = match self.stages[s].settings.freeze {
             Freeze::Encoder => Some(Frozen::new(&self.stages[s], &self.model, observer)?),
             Freeze::None => None,
@@ -291,18 +337,58 @@ impl<B: Backend> Task<B> for Similarity<B> {
             (None, Some(encoder)) => {
                 let gradients = discriminator.and_then(|set| set.gradients_mut());
                 let auxiliary = self.auxiliary.as_mut().zip(gradients);
-                step.of_all(&self.model, seed, at, encoder, auxiliary)?
+                let buffer = self.buffer.as_mut();
+                step.of_all(&self.model, seed, at, encoder, buffer, auxiliary)?
             }
             (None, None) => 0.0,
         };
         Ok(StepLoss {
             loss,
             units: examples.len(),
-            details: self
-                .auxiliary
-                .as_ref()
-                .map_or_else(Details::default, |a| a.details()),
+            details: self.details(),
         })
+    }
+
+    /// Takes the step's vectors into the buffer.
+    fn after_step(&mut self, at: Moment, _sets: &mut ParamSets<B>) -> Result<()> {
+        let Some(buffer) = &mut self.buffer else {
+            return Ok(());
+        };
+        let stage = &self.stages[at.stage];
+        let examples = stage.examples(self.recipe.seed, at.stage, at.step, &mut self.order);
+        let texts = stage.first_texts(&examples);
+        let teachers = stage.teachers.iter().map(|t| t.gather(&texts));
+        let teachers: Vec<Embeddings> = teachers.collect::<Result<_>>()?;
+        let tokens = texts
+            .iter()
+            .map(|&t| stage.prompting.tokens(&stage.texts, t, 0));
+        let tokens: Vec<Tokens> = tokens.cloned().collect();
+        let inputs = (&texts[..], &tokens[..], stage.prompting.denoise);
+        buffer.follow(&self.model, at.step, inputs, &teachers);
+        Ok(())
+    }
+
+    fn tensors(&self) -> Tensors {
+        let buffer = self.buffer.iter();
+        let vectors = buffer.map(|b| (BUFFER.to_owned(), b.vectors().as_slice().to_vec()));
+        vectors.collect()
+    }
+
+    fn restore(&mut self, at: Moment, mut tensors: Tensors) -> bool {
+        let saved = tensors.remove(BUFFER);
+        let fits = match (&mut self.buffer, saved) {
+            (None, saved) => saved.is_none(),
+            (Some(_), None) => at.step == 0,
+            (Some(buffer), Some(vectors)) => {
+                let stage = &self.stages[at.stage];
+                let (seed, order) = (self.recipe.seed, &mut self.order);
+                let steps = (0..at.step).rev();
+                let texts = steps
+                    .map(|step| stage.first_texts(&stage.examples(seed, at.stage, step, order)));
+                buffer.restore(vectors, self.model.dim(), texts)
+            }
+        };
+        fits && tensors.is_empty()
     }
 
     fn evaluate(&mut self, at: Moment, sets: &ParamSets<B>) -> Result<Option<Evaluation>> {
@@ -360,6 +446,22 @@ impl<B: Backend> Task<B> for Similarity<B> {
 
     fn zero_gradient_advice(&self) -> &'static str {
         "every pair already lies where its loss is 0, or no batch holds examples that differ; look at the objective's settings and at the data"
+    }
+}
+
+impl<B: Backend> Similarity<B> {
+    /// What a step measured beside its loss.
+    fn details(&self) -> Details {
+        let auxiliary = self.auxiliary.as_ref().map(|a| a.details());
+        let buffer = self.buffer.as_ref().map(|b| b.details());
+        let mut all = Details::default();
+        for own in auxiliary.into_iter().chain(buffer) {
+            let parts = [all.words, own.words].into_iter();
+            let parts: Vec<String> = parts.filter(|words| !words.is_empty()).collect();
+            all.words = parts.join(", ");
+            all.fields.extend(own.fields);
+        }
+        all
     }
 }
 
