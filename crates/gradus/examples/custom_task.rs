@@ -157,14 +157,9 @@ impl<B: Backend> Task<B> for MeanTeacher<B> {
 
     /// Moves the average a little towards the model.
     fn after_step(&mut self, _at: Moment, _sets: &mut ParamSets<B>) -> Result<()> {
-        let (backend, len) = (self.model.shared_backend(), self.model.layout().len());
-        let mut values = backend.read_arena(self.average.params(), 0..len);
-        let model = backend.read_arena(self.model.params(), 0..len);
-        for (average, new) in values.iter_mut().zip(model) {
-            *average += 0.01 * (new - *average);
-        }
-        let (backend, params) = self.average.params_mut();
-        backend.write_arena(params, 0, &values);
+        let len = self.model.layout().len();
+        let (backend, average) = self.average.params_mut();
+        backend.approach(average, self.model.params(), len, 0.01);
         Ok(())
     }
 

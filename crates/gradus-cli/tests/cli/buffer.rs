@@ -75,7 +75,7 @@ fn a_killed_run_goes_on_with_its_buffer() {
                 "accumulate = 2\nprojection = 'mlp'\nteachers = [{{ model = '{}' }}]\n\
              also = [{{ loss = 'list_mle' }}]\n\
              buffer = {{ size = 40, negatives = 12, source = 'average', momentum = 0.9, \
-             selection = 'sampled', warmup_steps = 6, false_negative_above = 0.6 }}\n{TEXTS}",
+             selection = 'sampled', warmup_steps = 6, false_negative_above = 0.97 }}\n{TEXTS}",
                 model("bert-odd")
             ),
         ),
@@ -84,7 +84,7 @@ fn a_killed_run_goes_on_with_its_buffer() {
             format!(
                 "accumulate = 2\nteachers = [{{ model = '{}' }}]\nchunk_tokens = 60\n\
              buffer = {{ size = 20, source = 'model', log_weight = -0.5, \
-             false_negative_above = 0.6 }}\n{TEXTS}",
+             false_negative_above = 0.97 }}\n{TEXTS}",
                 model("bert-odd")
             ),
         ),
