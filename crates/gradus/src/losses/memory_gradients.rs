@@ -19,7 +19,7 @@ impl Remembering {
             inner: Box::new(inner),
             vectors: Embeddings::new(dim, entries.values),
             negatives: (0..n)
-                .map(|i| (0..7).filter(move |j| (i as u32 + j) % 3 > 0 && i != 1))
+                .map(|i| (0..7).filter(move |j| !(i as u32 + j).is_multiple_of(3) && i != 1))
                 .map(|picked| picked.collect())
                 .collect(),
             log_weight,

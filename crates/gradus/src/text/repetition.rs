@@ -49,7 +49,7 @@ impl Repetition {
 
     fn most(&self, len: usize) -> usize {
         let share = (self.rate * len as f64).floor() as usize;
-        share.max(LEAST).min(MOST).min(len)
+        share.clamp(LEAST, MOST).min(len)
     }
 
     /// About how long a text becomes.

@@ -154,7 +154,7 @@ impl Side<'_> {
         &self,
         steepness: f64,
         slopes: &mut Cosines,
-        to_memory: &mut Vec<Vec<f32>>,
+        to_memory: &mut [Vec<f32>],
     ) -> (f64, f64) {
         let n = self.anchors.len();
         let (mut loss, mut by_steepness) = (0.0, 0.0);
@@ -292,7 +292,7 @@ impl Objective for InfoNce {
                 remembered: &[],
                 log_memory_weight: 0.0,
             }
-            .evaluate(steepness, &mut back_slopes, &mut vec![]);
+            .evaluate(steepness, &mut back_slopes, &mut []);
             (loss, by_steepness) = ((loss + l) / 2.0, (by_steepness + s) / 2.0);
             let remembered = to_memory.iter_mut().flatten();
             for slope in slopes.values.iter_mut().chain(remembered) {
