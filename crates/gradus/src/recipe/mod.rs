@@ -10,11 +10,11 @@ mod overrides;
 mod run;
 mod stage;
 
+pub(crate) use buffer::{BufferRules, Choice, EntriesOf};
+pub use buffer::{BufferSelection, BufferSettings, BufferSource};
 pub(crate) use checks::{BatchSizes, StageSteps, check_batch_size};
 pub(crate) use cross_encoder::parse_of_task;
 pub use cross_encoder::{AnyRecipe, CrossEncoderRecipe, CrossEncoderStage, CrossEncoderTask};
-pub(crate) use buffer::{BufferRules, Choice, EntriesOf};
-pub use buffer::{BufferSelection, BufferSettings, BufferSource};
 pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;
 pub use overrides::{apply_overrides, parse_recipe};

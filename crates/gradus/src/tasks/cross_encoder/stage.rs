@@ -127,6 +127,7 @@ impl Prepared {
             tokens_per_pair: total as f64 / n as f64,
             tokens: (total as f64 * steps as f64 / per_epoch as f64) as u64,
             texts: TextCounts::of(tokens.iter().map(|text| &text.coverage)),
+            buffer: None,
             encodings: vec![],
             seconds: None,
             memory_bytes: memory(model, held),
