@@ -92,8 +92,8 @@ pub(super) fn extension(path: &Path) -> Option<String> {
 ///
 /// The published forms of SNLI and MultiNLI (`gold_label`, `sentence1`,
 /// `sentence2`), AllNLI (`split`, `dataset`, `filename`, ...) and triplets
-/// (`sent0`, `sent1`, `hard_neg`; `anchor`, `positive`, `negative`) are known
-/// by their columns' names, also where the file's form has no header by
+/// (`sent0`, `sent1`, `hard_neg`; `anchor` or `sentence`, `positive`, `negative` or
+/// `negative_1`) are known by their columns' names, also where the file's form has no header by
 /// default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairFile {

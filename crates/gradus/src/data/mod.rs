@@ -26,6 +26,7 @@ mod labels;
 mod lines;
 mod lists;
 mod locate;
+pub mod negatives;
 pub mod overlap;
 mod pair;
 mod parquet;

@@ -9,10 +9,14 @@ pub(super) const GOLD_LABEL: &str = "gold_label";
 /// The class of SNLI and MultiNLI for pairs on which no majority agreed.
 pub(super) const NO_GOLD_LABEL: &str = "-";
 
-/// The names of a triplet's columns: SimCSE's, and sentence-transformers'.
-const TRIPLETS: [[&str; 3]; 2] = [
+/// The names of a triplet's columns: SimCSE's, sentence-transformers', and those of
+/// [`NegativeRow`](super::negatives::NegativeRow).
+const TRIPLETS: [[&str; 3]; 5] = [
     ["sent0", "sent1", "hard_neg"],
     ["anchor", "positive", "negative"],
+    ["anchor", "positive", "negative_1"],
+    ["sentence", "positive", "negative"],
+    ["sentence", "positive", "negative_1"],
 ];
 
 /// A published form.
@@ -145,6 +149,7 @@ mod tests {
         for (names, known) in [
             (&["sent0", "sent1", "hard_neg"][..], true),
             (&["anchor", "positive", "negative"], true),
+            (&["sentence", "positive", "negative_1", "negative_2"], true),
             (&["sent0", "sent1"], false),
             (&["sent0", "sent1", "hard_neg", "score"], false),
             (&["anchor", "positive", "negative", "label"], false),

@@ -28,8 +28,8 @@ pub struct TripletRows {
 
 impl PairFile {
     /// Opens the file to read triplets. Where no columns are given they are
-    /// those of a published form (`sent0`, `sent1`, `hard_neg`, or `anchor`,
-    /// `positive`, `negative`), and of a file without names the first three.
+    /// those of a published form (`sent0`, `sent1`, `hard_neg`, or `anchor` or
+    /// `sentence`, `positive`, `negative` or `negative_1`), and of a file without names the first three.
     ///
     /// # Errors
     /// As [`PairFile::rows`]; [`DataError::UnclearColumns`] if it is not plain
