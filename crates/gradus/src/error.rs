@@ -26,6 +26,9 @@ pub enum Error {
     /// Fetching a model or data set failed.
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
+    /// A chat endpoint gives no answers.
+    #[error(transparent)]
+    Chat(#[from] crate::chat::ChatError),
     /// A recipe or run that cannot go on.
     #[error(transparent)]
     Train(#[from] crate::training::TrainError),

@@ -31,6 +31,7 @@
 //! repository has the picture.
 
 pub mod calibration;
+pub mod chat;
 pub mod data;
 mod device;
 mod embeddings;

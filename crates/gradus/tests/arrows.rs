@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the bottom up: each may use those before it.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 23] = [
     "embeddings",
     "precision",
     "device",
@@ -15,6 +15,7 @@ const ROOMS: [&str; 22] = [
     "families",
     "data",
     "hub",
+    "chat",
     "nn",
     "losses",
     "eval",

@@ -2,6 +2,7 @@
 
 use super::HubError;
 use super::repo::Repo;
+use crate::util::origin::Origin;
 
 /// Where a hub is served: `https://huggingface.co`, a mirror of it, or a server
 /// of one's own that speaks the same way.
@@ -75,32 +76,6 @@ impl Endpoint {
     #[cfg_attr(not(feature = "hub"), allow(dead_code))]
     pub(super) fn owns(&self, url: &str) -> bool {
         Origin::of(url).is_some_and(|origin| Some(origin) == Origin::of(&self.base))
-    }
-}
-
-/// Scheme, host and port: what decides whether two addresses are one server.
-#[derive(PartialEq)]
-struct Origin {
-    scheme: String,
-    authority: String,
-}
-
-impl Origin {
-    fn of(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
-        let default_port = match scheme.as_str() {
-            "http" => ":80",
-            "https" => ":443",
-            _ => return None,
-        };
-        let authority = rest.split(['/', '?', '#']).next()?.to_ascii_lowercase();
-        let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
-        let host = authority.rsplit('@').next()?;
-        (!host.is_empty() && !host.starts_with(':')).then(|| Origin {
-            scheme,
-            authority: authority.to_string(),
-        })
     }
 }
 

@@ -1,16 +1,15 @@
 //! The HTTP client: redirects, the token, proxies and timeouts.
 
-use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body, Proxy};
+use ureq::{Agent, Body};
 
 use super::endpoint::redirected;
 use super::response::{Reply, parse_content_range};
-use super::{Endpoint, HubConfig, HubError, Token};
+use super::{Endpoint, HubConfig, HubError};
+use crate::util::Token;
+use crate::util::http::{HttpSettings, Readable, RootsError, describe};
 use crate::{Error, Result};
 
 const MAX_REDIRECTS: usize = 10;
@@ -26,29 +25,22 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: &HubConfig) -> Result<Self> {
-        let roots = match &config.certificates {
-            Some(path) => trusted_roots(path)?,
-            None => RootCerts::WebPki,
+        let settings = HttpSettings {
+            certificates: config.certificates.as_deref(),
+            env_proxy: config.env_proxy,
+            connect_timeout: config.connect_timeout,
+            read_timeout: config.read_timeout,
+            whole_timeout: None,
         };
-        let agent = Agent::config_builder()
-            .user_agent(concat!("gradus/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity")
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .proxy(if config.env_proxy {
-                Proxy::try_from_env()
-            } else {
-                None
-            })
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_resolve(Some(config.connect_timeout))
-            .timeout_connect(Some(config.connect_timeout))
-            .timeout_recv_response(Some(config.read_timeout))
-            .timeout_per_read(Some(config.read_timeout))
-            .max_idle_age(Duration::from_secs(5))
-            .build()
-            .new_agent();
+        let path = config.certificates.as_deref().unwrap_or(Path::new(""));
+        let agent = settings.agent().map_err(|e| match e {
+            RootsError::Io(e) => Error::io(path)(e),
+            RootsError::Bad(reason) => HubError::BadCertificates {
+                path: path.into(),
+                reason,
+            }
+            .into(),
+        })?;
         Ok(Client {
             agent,
             endpoint: config.endpoint.clone(),
@@ -134,47 +126,4 @@ impl Client {
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_string())
-}
-
-fn trusted_roots(path: &Path) -> Result<RootCerts> {
-    let pem = std::fs::read(path).map_err(Error::io(path))?;
-    let bad = |reason: String| HubError::BadCertificates {
-        path: path.into(),
-        reason,
-    };
-    let mut roots = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(root) = item.map_err(|e| bad(e.to_string()))? {
-            roots.push(root);
-        }
-    }
-    if roots.is_empty() {
-        return Err(bad("no certificate in it".into()).into());
-    }
-    Ok(RootCerts::from(roots))
-}
-
-/// An error in words that do not need the library's source to understand.
-fn describe(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::HostNotFound => "the host is not known".into(),
-        ureq::Error::Timeout(which) => format!("no answer in time ({which})"),
-        ureq::Error::Io(e) => e.to_string(),
-        other => other.to_string(),
-    }
-}
-
-/// Puts read errors into the same words.
-struct Readable<R>(R);
-
-impl<R: Read> Read for Readable<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|e| {
-            let words = e
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref())
-                .map(describe);
-            words.map_or(e, io::Error::other)
-        })
-    }
 }

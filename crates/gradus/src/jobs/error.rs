@@ -46,6 +46,17 @@ pub enum JobError {
         /// What it should hold.
         what: &'static str,
     },
+    /// A prompt's file that cannot be used.
+    #[error("{}: no prompt: {reason}", path.display())]
+    Prompt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file that stands where a journal is to be, and is none.
+    #[error("{}: is no journal of this command; move it away, or choose another --output", .0.display())]
+    NoJournal(PathBuf),
     /// Settings that make no sense together, in words.
     #[error("{0}")]
     Settings(String),

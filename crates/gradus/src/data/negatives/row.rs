@@ -23,7 +23,7 @@ pub struct NegativeRow {
     pub rules: Vec<String>,
     /// A teacher's cosine of sentence and positive, and of sentence and each
     /// negative.
-    pub cosines: Option<(f32, Vec<f32>)>,
+    pub cosines: Option<(f64, Vec<f64>)>,
 }
 
 /// How negatives lie in a file.
@@ -109,7 +109,7 @@ impl RowForm {
             text(&rules.join(" | ")),
         ]);
         if self.cosines {
-            let number = |value: f32| Value::from((f64::from(value) * 1e4).round() / 1e4);
+            let number = |value: f64| Value::from((value * 1e4).round() / 1e4);
             let (positive, negatives) = match &row.cosines {
                 Some((positive, all)) => {
                     let all = of.iter().filter_map(|i| all.get(*i));

@@ -11,7 +11,8 @@ mod speech;
 use super::words::{normalised, overlap};
 use language::share_in_script_of;
 use serde::Serialize;
-use speech::{is_about_itself, is_refusal};
+use speech::is_about_itself;
+pub(crate) use speech::is_refusal;
 use std::collections::BTreeMap;
 
 /// What a text is to its sentence.
