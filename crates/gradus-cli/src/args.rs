@@ -1,8 +1,8 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, info, label, pretrain, pull, quickstart, report,
-    rerank, score, self_distill, sweep, train,
+    bench, calibrate, data, distill, encode, eval, info, label, negatives, pretrain, pull,
+    quickstart, report, rerank, score, self_distill, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -125,6 +125,8 @@ pub enum Command {
     Info(info::Args),
     /// Fetch models, or the data of the seven STS tasks
     Pull(pull::Args),
+    /// Make hard negatives of sentences, by a language model or by rules
+    Negatives(Box<negatives::Args>),
     /// Look into data sets: what training data shares with test sets
     Data(data::Args),
 }
@@ -149,6 +151,7 @@ impl Command {
             Self::Bench(_) => &["bench"],
             Self::Info(_) => &["info"],
             Self::Pull(_) => &["pull"],
+            Self::Negatives(_) => &["negatives"],
             Self::Data(_) => &["data", "overlap"],
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::remedies::FrontEnd;
 use crate::stop;
+use gradus::chat::ChatError;
 use gradus::data::DataError;
 use gradus::hub::HubError;
 use gradus::jobs::JobError;
@@ -72,6 +73,8 @@ impl Failure {
                 Error::Data(_) | Error::Calibration(_) => BAD_DATA,
                 Error::Model(_) => BAD_MODEL,
                 Error::Hub(e) => hub_code(e),
+                Error::Chat(ChatError::BadAddress { .. }) => USAGE,
+                Error::Chat(_) => NOT_FETCHED,
                 Error::Train(e) => train_code(e),
                 Error::Output(OutputError::Busy(_) | OutputError::Changed { .. }) => OTHER,
                 Error::Job(e) => job_code(e),
@@ -105,9 +108,10 @@ impl Failure {
 
 fn job_code(e: &JobError) -> u8 {
     match e {
-        JobError::NoSentences(_) | JobError::NoTexts { .. } => BAD_DATA,
+        JobError::NoSentences(_) | JobError::NoTexts { .. } | JobError::Prompt { .. } => BAD_DATA,
         JobError::NotFinite { .. } | JobError::NotFiniteScore { .. } => BAD_MODEL,
         JobError::Settings(_)
+        | JobError::NoJournal(_)
         | JobError::NoFolder(_)
         | JobError::Exists(_)
         | JobError::NoHead(_)

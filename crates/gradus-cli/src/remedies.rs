@@ -87,6 +87,7 @@ mod tests {
         &["bench"],
         &["info"],
         &["pull"],
+        &["negatives"],
         &["data", "overlap"],
     ];
 
@@ -138,6 +139,7 @@ mod tests {
             &["calibrate"],
             &["distill"],
             &["pretrain"],
+            &["negatives"],
             &["data", "overlap"],
         ] {
             let front = FrontEnd::of(path);

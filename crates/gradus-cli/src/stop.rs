@@ -2,8 +2,9 @@
 //! SIGHUP where the terminal goes away.
 //!
 //! Between the steps of a training the first signal is a wish: the step under
-//! way is ended and a checkpoint written. At any other time, and at the second
-//! signal, the program ends at once. Nothing unfinished is left behind, and the
+//! way is ended and a checkpoint written; so it is where answers are awaited that
+//! were paid for. At any other time, and at the second signal, the program ends at
+//! once. Nothing unfinished is left behind, and the
 //! last line says how to go on.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -11,13 +12,19 @@ use signal_hook::iterator::Signals;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The first signal that came; 0 for none.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-/// Whether steps are being taken, so that the end waits for a checkpoint.
-static BETWEEN_STEPS: AtomicBool = AtomicBool::new(false);
+/// What is said of the end at the first signal, where it waits for something.
+static WAITS: Mutex<Option<&str>> = Mutex::new(None);
+
+/// While steps are taken the end waits for a checkpoint.
+const STEPS: &str = "stopping after this step, with a checkpoint; once more stops at once";
+
+/// While an endpoint is asked it waits for what was asked for.
+const ANSWERS: &str = "stopping when the answers under way are here; once more stops at once";
 
 /// The line that goes on with the work, once there is something to go on with.
 static GOES_ON: Mutex<Option<String>> = Mutex::new(None);
@@ -35,8 +42,8 @@ pub fn listen() {
             let first = SIGNAL
                 .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst)
                 .is_ok();
-            if first && BETWEEN_STEPS.load(Ordering::SeqCst) {
-                let note = "stopping after this step, with a checkpoint; once more stops at once";
+            let waits = *WAITS.lock().unwrap_or_else(|e| e.into_inner());
+            if let Some(note) = waits.filter(|_| first) {
                 let _ = writeln!(io::stderr(), "\n{note}");
                 continue;
             }
@@ -63,13 +70,22 @@ pub fn is_wanted() -> bool {
 
 /// From now on steps are taken, each of which may be the last.
 pub fn takes_steps() {
-    BETWEEN_STEPS.store(true, Ordering::SeqCst);
+    waits(Some(STEPS));
+}
+
+/// From now on an endpoint is asked.
+pub fn awaits_answers() {
+    waits(Some(ANSWERS));
+}
+
+fn waits(note: Option<&'static str>) {
+    *WAITS.lock().unwrap_or_else(|e| e.into_inner()) = note;
 }
 
 /// From now on there is nothing to wait for. Ends the program if that was wanted
 /// meanwhile.
 pub fn takes_no_steps() {
-    BETWEEN_STEPS.store(false, Ordering::SeqCst);
+    waits(None);
     if is_wanted() {
         end();
     }
@@ -78,7 +94,19 @@ pub fn takes_no_steps() {
 /// Work has begun in `folder` with which a command can go on.
 pub fn goes_on_with(command: &str, folder: &Path) {
     let folder = gradus::output::quoted(folder);
-    let line = format!("gradus {command} --resume {folder}");
+    goes_on_by(format!("gradus {command} --resume {folder}"));
+}
+
+/// The command as it was typed goes on with what it has begun.
+pub fn goes_on_as_typed() {
+    let typed = std::env::args_os().skip(1);
+    let typed: Vec<String> = typed
+        .map(|word| gradus::output::quoted(word.as_ref()))
+        .collect();
+    goes_on_by(format!("gradus {}", typed.join(" ")));
+}
+
+fn goes_on_by(line: String) {
     *GOES_ON.lock().unwrap_or_else(|e| e.into_inner()) = Some(line);
 }
 

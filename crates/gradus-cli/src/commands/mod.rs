@@ -8,6 +8,7 @@ pub mod encode;
 pub mod eval;
 pub mod info;
 pub mod label;
+pub mod negatives;
 pub mod pretrain;
 pub mod pull;
 pub mod quickstart;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Info(args) => info::run(args, &context),
         Command::Label(args) => label::run(args, &context),
         Command::Pull(args) => pull::run(args, &context),
+        Command::Negatives(args) => negatives::run(*args, &context),
         Command::Data(args) => data::run(args, &context),
     }
 }

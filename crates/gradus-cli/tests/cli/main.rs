@@ -3,6 +3,7 @@
 mod bench;
 mod buffer;
 mod calibrate;
+mod chat_server;
 mod contrastive;
 mod data;
 mod difference;
@@ -13,6 +14,7 @@ mod eval;
 mod failures;
 mod info;
 mod learnable;
+mod negatives;
 mod old_runs;
 mod outputs;
 mod precision;
