@@ -100,9 +100,8 @@ pub fn goes_on_with(command: &str, folder: &Path) {
 /// The command as it was typed goes on with what it has begun.
 pub fn goes_on_as_typed() {
     let typed = std::env::args_os().skip(1);
-    let typed: Vec<String> = typed
-        .map(|word| gradus::output::quoted(word.as_ref()))
-        .collect();
+    let word = |word: std::ffi::OsString| gradus::output::quoted_word(&word.to_string_lossy());
+    let typed: Vec<String> = typed.map(word).collect();
     goes_on_by(format!("gradus {}", typed.join(" ")));
 }
 

@@ -20,6 +20,7 @@
 //! | vectors and cosines | [`SentenceEncoder`] |
 //! | training on graded pairs, texts or triplets | [`jobs::train`], [`recipe::Recipe`] |
 //! | pretraining on plain text, small students, sweeps | [`jobs::pretrain`], [`jobs::distill`], [`jobs::sweep`] |
+//! | hard negatives of sentences | [`jobs::negatives`] |
 //! | scores of pairs, grades with intervals | [`jobs::score`], [`calibration`] |
 //! | the seven STS tasks, correlations | [`jobs::eval`], [`eval`] |
 //! | a loss of one's own | [`losses::Objective`] |

@@ -21,4 +21,4 @@ pub use marker::{Marker, RunKind};
 pub use owned::remove_owned;
 pub(crate) use owned::{Replacement, replace_folder};
 use place::free_name;
-pub use place::quoted;
+pub use place::{quoted, quoted_word};

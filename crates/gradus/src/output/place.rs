@@ -81,10 +81,17 @@ pub(super) fn free_name(path: &Path) -> PathBuf {
 /// A path as a shell takes it.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
+    match text.starts_with('-') {
+        true => quoted(&Path::new(".").join(path)),
+        false => quoted_word(&text),
+    }
+}
+
+/// A word of a command line as a shell takes it, an option as it is.
+pub fn quoted_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c) || !c.is_ascii();
-    match !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
-        true => text,
-        false if text.starts_with('-') => quoted(&Path::new(".").join(path)),
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
@@ -135,5 +142,8 @@ mod tests {
         assert_eq!(quoted(Path::new("runs/a")), "runs/a");
         assert_eq!(quoted(Path::new("my runs/it's")), r"'my runs/it'\''s'");
         assert_eq!(quoted(Path::new("-x")), "./-x");
+        assert_eq!(quoted_word("--extra"), "--extra");
+        assert_eq!(quoted_word("{\"a\": 1}"), "'{\"a\": 1}'");
+        assert_eq!(quoted_word(""), "''");
     }
 }

@@ -15,7 +15,7 @@ use crate::util::{Observer, check_cancelled};
 const NAME: &str = "rules";
 
 /// Sentences between two looks at the observer.
-const CHUNK: usize = 1024;
+const CHUNK: u64 = 1024;
 
 /// Makes negatives of each sentence by rules, and writes those that the teacher, if
 /// there is one, does not find too near. The sentence itself is the positive: in
@@ -42,8 +42,8 @@ pub fn by_rules(
     let sentences = Sentences::read(&settings.texts, settings.most)?;
     let rules = Rules::new(&chosen.rules, settings.seed, &sentences.all);
     let (mut rows, mut unmade) = (Vec::new(), Vec::new());
-    for (number, sentence) in (0..).zip(&sentences.all) {
-        if number as usize % CHUNK == 0 {
+    for (number, sentence) in (0u64..).zip(&sentences.all) {
+        if number.is_multiple_of(CHUNK) {
             check_cancelled(observer, "making negatives")?;
             observer.progress("making negatives", number, sentences.all.len() as u64);
         }
