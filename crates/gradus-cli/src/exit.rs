@@ -109,7 +109,9 @@ impl Failure {
 fn job_code(e: &JobError) -> u8 {
     match e {
         JobError::NoSentences(_) | JobError::NoTexts { .. } | JobError::Prompt { .. } => BAD_DATA,
-        JobError::NotFinite { .. } | JobError::NotFiniteScore { .. } => BAD_MODEL,
+        JobError::NotFinite { .. } | JobError::NotFiniteScore { .. } | JobError::NoVectors(_) => {
+            BAD_MODEL
+        }
         JobError::Settings(_)
         | JobError::NoJournal(_)
         | JobError::NoFolder(_)

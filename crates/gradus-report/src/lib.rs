@@ -18,5 +18,6 @@ pub const GENERATOR: &str = "<meta name=\"generator\" content=\"Gradus\">";
 
 pub use page::page;
 pub use run::{
-    DevPairs, Metrics, Run, Step, StoredScores, key, read_scores, score_pairs, write_scores,
+    DevPairs, Evaluation, Metrics, Run, Step, StoredScores, key, read_scores, score_pairs,
+    write_scores,
 };

@@ -6,7 +6,8 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{FormOptions, TextOptions};
 use gradus::Error;
-use gradus::jobs::bench::{self, Measured};
+use gradus::jobs::PairModel;
+use gradus::jobs::bench::{self, Measured, Rate};
 use gradus::output::Inputs;
 use indicatif::{DecimalBytes, HumanCount};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ second, how long a single query takes, the share of tokenising, and the peak \
 memory. Loading the model is not counted, and \
 what other programs do at the same time is not subtracted. Without --text it \
 encodes the demonstration pairs that come with Gradus, sentences and short \
-paragraphs.
+paragraphs. A cross-encoder scores pairs: each text and the one behind it.
 
 Examples:
   gradus bench all-MiniLM-L6-v2
@@ -83,10 +84,19 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         inputs.add("the text", text);
     }
     let mut output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
-    let encoder = context.load(&folder)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut console = context.console();
-    let measured = bench::measure(&args.model, &encoder, &texts, args.repeat, &mut console)?;
+    let environment = &context.environment;
+    let (name, repeat) = (&args.model, args.repeat);
+    let measured = match environment.load_pair_model(&folder, None, &mut console)? {
+        PairModel::Sentence(encoder) => {
+            bench::measure(name, &encoder, &texts, repeat, &mut console)?
+        }
+        PairModel::Cross(cross) => {
+            let pairs = bench::pairs(&texts);
+            bench::measure_pairs(name, &cross, &pairs, repeat, &mut console)?
+        }
+    };
     match args.format {
         Format::Table => {
             for (key, value) in lines(&measured) {
@@ -104,6 +114,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// Keys and values for people.
 fn lines(measured: &Measured) -> [(&'static str, String); 7] {
     let count = |n: f64| HumanCount(n.round() as u64);
+    let (inputs, input, work) = match measured.rate {
+        Rate::Sentences { .. } => ("sentences", "sentence", "encoding"),
+        Rate::Pairs { .. } => ("pairs", "pair", "scoring"),
+    };
     let passes = match measured.seconds.len() {
         1 => "one pass".to_owned(),
         n => format!("median of {n} passes"),
@@ -114,17 +128,17 @@ fn lines(measured: &Measured) -> [(&'static str, String); 7] {
         (
             "text",
             format!(
-                "{} sentences, {} tokens, {:.1} a sentence",
-                HumanCount(measured.sentences as u64),
+                "{} {inputs}, {} tokens, {:.1} a {input}",
+                HumanCount(measured.rate.inputs() as u64),
                 HumanCount(measured.tokens as u64),
-                measured.tokens as f64 / measured.sentences as f64
+                measured.tokens as f64 / measured.rate.inputs() as f64
             ),
         ),
         (
-            "encoding",
+            work,
             format!(
-                "{} sentences/s, {} tokens/s ({passes})",
-                count(measured.sentences_per_second),
+                "{} {inputs}/s, {} tokens/s ({passes})",
+                count(measured.rate.per_second()),
                 count(measured.tokens_per_second)
             ),
         ),

@@ -7,7 +7,7 @@ use gradus::Error;
 use gradus::calibration::Calibration;
 use gradus::families::{FeedForward, Positions};
 use gradus::format::Provenance;
-use gradus::models::ModelFolder;
+use gradus::models::{CrossDescription, ModelFolder, ScoreActivation};
 use gradus::nn::{Features, Layout, RegressionHead};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,11 @@ pub struct Args {
 struct Info {
     model: String,
     folder: String,
+    /// "sentence encoder" or "cross-encoder"; of the second what follows the
+    /// transformer is the head that scores.
+    kind: &'static str,
+    labels: Option<usize>,
+    score_activation: Option<ScoreActivation>,
     architecture: &'static str,
     layers: usize,
     hidden_size: usize,
@@ -59,7 +64,7 @@ struct Info {
     modules_described: bool,
     dense: Vec<DenseInfo>,
     normalize: bool,
-    embedding_size: usize,
+    embedding_size: Option<usize>,
     regression_head: Option<HeadInfo>,
     #[serde(skip_serializing_if = "Provenance::is_unknown")]
     training: Provenance,
@@ -117,15 +122,34 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 impl Info {
     fn read(model: String, root: &Path) -> gradus::Result<Self> {
-        let folder = ModelFolder::open(root)?;
+        let cross = match ModelFolder::is_cross_encoder(root)? {
+            true => Some(CrossDescription::open(root)?),
+            false => None,
+        };
+        let folder = match &cross {
+            Some(cross) => cross.folder.clone(),
+            None => ModelFolder::open(root)?,
+        };
         let (config, modules) = (&folder.config, &folder.modules);
-        let embedding_size = modules.out_width(config.hidden_size);
-        let head = RegressionHead::load(&folder.root, embedding_size)?;
+        // A cross-encoder makes no vectors.
+        let width = modules.out_width(config.hidden_size);
+        let embedding_size = cross.is_none().then_some(width);
+        let head = match embedding_size {
+            Some(width) => RegressionHead::load(&folder.root, width)?,
+            None => None,
+        };
+        let pooling = embedding_size.map_or(&[][..], |_| &modules.pooling);
         let mut files = Vec::new();
         list(root, "", &mut files)?;
         Ok(Self {
             model,
             folder: root.display().to_string(),
+            kind: match cross {
+                Some(_) => "cross-encoder",
+                None => "sentence encoder",
+            },
+            labels: cross.as_ref().map(|cross| cross.labels),
+            score_activation: cross.as_ref().map(|cross| cross.activation),
             architecture: config.architecture.name(),
             layers: config.layers,
             hidden_size: config.hidden_size,
@@ -143,7 +167,10 @@ impl Info {
                 Positions::Relative { .. } => "relative",
             },
             vocabulary: config.vocab_size,
-            parameters: Layout::new(config, &modules.dense).len(),
+            parameters: match &cross {
+                Some(cross) => cross.parameters,
+                None => Layout::new(config, &modules.dense).len(),
+            },
             max_tokens: folder.max_tokens,
             tokenizer: tokenizer_kind(&folder.encoder)?,
             prompt: modules.default_prompt(),
@@ -151,7 +178,7 @@ impl Info {
             include_prompt: modules.include_prompt,
             truncated_to: modules.truncate,
             notes: notes(&folder)?,
-            pooling: modules.pooling.iter().map(snake).collect(),
+            pooling: pooling.iter().map(snake).collect(),
             template: modules.template.as_ref().map(|t| TemplateInfo {
                 text: t.text.clone(),
                 denoise: t.denoise,
@@ -187,6 +214,7 @@ impl Info {
         let mut lines = vec![
             ("model", self.model.clone()),
             ("folder", self.folder.clone()),
+            ("kind", self.kind.to_owned()),
             ("architecture", self.architecture.to_owned()),
             (
                 "layers",
@@ -221,6 +249,42 @@ impl Info {
         if !self.include_prompt {
             lines.push(("", "a prompt's tokens are not pooled".to_owned()));
         }
+        lines.extend(match self.labels {
+            Some(labels) => self.scores(labels),
+            None => self.vectors(),
+        });
+        let notes = self.training.notes();
+        lines.extend(notes.into_iter().map(|note| ("training", note)));
+        if let Some(calibration) = &self.calibration {
+            lines.push(("calibration", calibration.clone()));
+        }
+        lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
+        for file in &self.files {
+            let size = DecimalBytes(file.bytes);
+            lines.push(("file", format!("{} ({size})", file.name)));
+        }
+        lines.push(("size", DecimalBytes(self.bytes).to_string()));
+        lines
+    }
+}
+
+impl Info {
+    /// What a cross-encoder makes of a pair.
+    fn scores(&self, labels: usize) -> Vec<(&'static str, String)> {
+        let of = match self.score_activation {
+            Some(ScoreActivation::Sigmoid) => "the sigmoid of the logit",
+            _ => "the logit",
+        };
+        let scores = match labels {
+            1 => format!("1 a pair: {of}"),
+            n => format!("{n} a pair, one a label: {of}"),
+        };
+        vec![("scores", scores)]
+    }
+
+    /// How a sentence encoder makes vectors.
+    fn vectors(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
         let assumed = match self.modules_described {
             true => "",
             false => " (assumed: the folder has no modules.json)",
@@ -246,24 +310,14 @@ impl Info {
             Some(_) => " (`truncate_dim`)",
             None => "",
         };
-        lines.push(("embedding", format!("{} values{cut}", self.embedding_size)));
+        let size = self.embedding_size.unwrap_or(0);
+        lines.push(("embedding", format!("{size} values{cut}")));
         lines.push((
             "regression head",
             self.regression_head
                 .as_ref()
                 .map_or("none".to_owned(), HeadInfo::describe),
         ));
-        let notes = self.training.notes();
-        lines.extend(notes.into_iter().map(|note| ("training", note)));
-        if let Some(calibration) = &self.calibration {
-            lines.push(("calibration", calibration.clone()));
-        }
-        lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
-        for file in &self.files {
-            let size = DecimalBytes(file.bytes);
-            lines.push(("file", format!("{} ({size})", file.name)));
-        }
-        lines.push(("size", DecimalBytes(self.bytes).to_string()));
         lines
     }
 }

@@ -9,9 +9,8 @@ use gradus::Precision;
 use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{EvalTask, Suite};
 use gradus::jobs::{ObservedPairs, PairModel};
-use gradus::models::ModelFolder;
 use gradus::output::Inputs;
-use gradus::recipe::Recipe;
+use gradus::recipe::AnyRecipe;
 use gradus::util::tensorboard::write_events;
 use gradus_kernels::Backend;
 use gradus_report::{
@@ -136,7 +135,7 @@ fn events(runs: &[PathBuf]) -> Result<(), Failure> {
     let mut output = Output::open(None)?;
     for root in runs {
         // Nobody else writes meanwhile.
-        let (folder, _) = Recipe::open_run(root)?;
+        let (folder, _) = AnyRecipe::open_run(root)?;
         let written = write_events(&folder.metrics(), &folder.tensorboard())?;
         output.line(&written.display().to_string())?;
     }
@@ -187,10 +186,10 @@ fn score_both(
     if suite.tasks.is_empty() {
         return Ok(());
     }
-    let beside = run.base_dir.join(&run.recipe.model);
+    let beside = run.base_dir.join(run.recipe.model());
     let found = match beside.is_dir() {
         true => Ok(beside),
-        false => context.find(&run.recipe.model),
+        false => context.find(run.recipe.model()),
     };
     match found {
         Ok(folder) => {
@@ -237,7 +236,11 @@ fn pair_scores(
     let environment = &context.environment;
     let backend = environment.backend(Precision::Auto, &mut context.console())?;
     // Nothing depends on the number of threads.
-    let numbers = format!("{:?} {}", backend.precision(), backend.isa());
+    let mut numbers = format!("{:?} {}", backend.precision(), backend.isa());
+    // One folder may be scored by its vectors and by its head.
+    if let AnyRecipe::CrossEncoder(_) = &run.recipe {
+        numbers += " pairs";
+    }
     let backend = backend.describe();
     let key = key(folder, &numbers, suite, dev).map_err(Failure::Model)?;
     if let Some(scores) = seen.get(&key) {
@@ -251,9 +254,11 @@ fn pair_scores(
             let mut console = context.console();
             // What vectors were trained from is shown by its vectors, whatever head it
             // has.
-            let model = match ModelFolder::is_cross_encoder(&run.root.join("model")) {
-                Ok(false) => PairModel::Sentence(Box::new(context.load(folder)?)),
-                _ => environment.load_pair_model(folder, None, &mut console)?,
+            let model = match &run.recipe {
+                AnyRecipe::Similarity(_) => PairModel::Sentence(Box::new(context.load(folder)?)),
+                AnyRecipe::CrossEncoder(_) => {
+                    environment.load_pair_model(folder, None, &mut console)?
+                }
             };
             let observed = ObservedPairs::new(&model, what, &mut console);
             let head = model.head().map(|head| head.features);

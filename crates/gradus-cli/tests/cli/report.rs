@@ -34,6 +34,22 @@ fn workplace() -> (tempfile::TempDir, PathBuf, PathBuf) {
     (place, first, second)
 }
 
+/// A short run of a cross-encoder in that place.
+fn of_cross_encoder(place: &Path) -> PathBuf {
+    let recipe = format!(
+        "task = 'cross-encoder'\nmodel = '{}'\nlog_every = 1\n[evaluation]\n\
+         dev = {{ path = 'pairs.tsv' }}\nevery = 3\n\
+         [[stage]]\nname = 'tune'\nobjective = {{ loss = 'bce' }}\n\
+         train = [{{ path = 'pairs.tsv' }}]\nsteps = 6\nlearning_rate = 1e-3\n",
+        model("bert-small")
+    );
+    let path = place.join("cross.toml");
+    fs::write(&path, recipe).unwrap();
+    let root = place.join("cross");
+    stdout(gradus().arg("train").arg(path).arg("--output").arg(&root));
+    root
+}
+
 fn report(place: &Path, runs: &[&Path], args: &[&str]) -> String {
     let mut command = gradus();
     command
@@ -180,4 +196,35 @@ fn event_files_are_made_anew() {
     assert!(anew.len() == 1 && anew != live, "{anew:?}");
     assert!(anew[0].ends_with(printed.trim()), "{printed}");
     assert_eq!(fs::metadata(&anew[0]).unwrap().len(), length);
+}
+
+#[test]
+fn pages_of_cross_encoders_show_scores() {
+    let (place, _, plain) = workplace();
+    let place = place.path();
+    let cross = of_cross_encoder(place);
+    let page = report(place, &[&cross], &[]);
+    sound(&page);
+    assert!(page.contains("Dev score of the score over steps") || page.contains("Dev scores"));
+    assert!(
+        page.contains("Spearman x 100 of the score on"),
+        "dev scores"
+    );
+    assert!(page.contains("score of the cross-encoder"), "calibration");
+    assert!(page.contains("of the cosine before training and of the score after it"));
+    assert!(!page.contains("<th>cosine</th>") && page.contains("score stretched to"));
+    let both = report(place, &[&plain, &cross], &["--output", "both.html"]);
+    sound(&both);
+    assert!(both.contains("Spearman x 100 of the cosine or score"));
+    // The stored scores say what they are.
+    let stored = fs::read_to_string(cross.join("report/after.json")).unwrap();
+    assert!(stored.contains("\"similarity\":\"score\""));
+    let stored = fs::read_to_string(plain.join("report/after.json")).unwrap();
+    assert!(stored.contains("\"cosines\":[") && !stored.contains("\"similarity\""));
+    let events = gradus()
+        .arg("report")
+        .arg(&cross)
+        .arg("--tensorboard")
+        .assert();
+    events.success();
 }

@@ -19,6 +19,11 @@ pub fn model(name: &str) -> String {
     format!("{models}/{name}")
 }
 
+/// A stored cross-encoder.
+pub fn cross_encoder(name: &str) -> String {
+    model(&format!("../cross_encoders/{name}"))
+}
+
 /// The command in an environment without a hub, caches or data of the user's.
 pub fn gradus() -> Command {
     let mut command = assert_cmd::cargo::cargo_bin_cmd!("gradus");

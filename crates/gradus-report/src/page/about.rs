@@ -12,8 +12,8 @@ use gradus::tasks::similarity::RunOverlap;
 /// The figures that matter, and what is missing.
 pub(super) fn summary(run: &Run, suite: Option<&Suite>, graded: Option<&Graded>) -> String {
     let mut out = String::new();
-    if !run.recipe.description.is_empty() {
-        out += &paragraph(&run.recipe.description);
+    if !run.description().is_empty() {
+        out += &paragraph(run.description());
     }
     let mut tiles: Vec<(String, String)> = Vec::new();
     let (initial, best) = dev_scores(run);
@@ -127,8 +127,8 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
         let memory = record.and_then(|r| r.peak_memory_bytes);
         vec![
             Cell::text(&run.name),
-            Cell::text(&run.recipe.model),
-            Cell::number(run.recipe.seed.to_string()),
+            Cell::text(run.recipe.model()),
+            Cell::number(run.recipe.seed().to_string()),
             Cell::number(percent(initial)),
             Cell::number(percent(best)),
             Cell::number(record.map_or("not recorded".into(), |r| duration(r.seconds))),

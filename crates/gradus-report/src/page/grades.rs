@@ -6,6 +6,7 @@ use crate::run::{DevPairs, Run};
 use gradus::calibration::{COVERAGE, Calibration, FOLDS, RawScore, cross_fitted};
 use gradus::eval::{PairScores, Similarity, Suite};
 use gradus::losses::Form;
+use gradus::recipe::AnyRecipe;
 
 /// Grades that more than so many whole numbers lie among are not rounded.
 const MOST_GRADES: usize = 12;
@@ -96,7 +97,10 @@ impl<'a> Graded<'a> {
             all.push((1, name, line.collect()));
         }
         // The line of the cosine form is the one above, unless it was learned.
-        let form = run.recipe.stages.last();
+        let form = match &run.recipe {
+            AnyRecipe::Similarity(recipe) => recipe.stages.last(),
+            AnyRecipe::CrossEncoder(_) => None,
+        };
         let form = form.and_then(|stage| stage.objective.loss.form());
         let learned = matches!(form, Some(Form::Cosine(map)) if map.learned);
         let shown = self.pair_scores.grades.as_ref();
@@ -236,7 +240,8 @@ impl<'a> Graded<'a> {
         let head: Vec<String> = head.iter().map(|s| (*s).to_owned()).collect();
         let caption = format!(
             "On {}, seed {}. Off the line: the mean distance of the bins' points from the dashed line. Rounds to the grade: the share of pairs whose prediction and grade round to the same whole number.",
-            self.dev.name, run.recipe.seed
+            self.dev.name,
+            run.recipe.seed()
         );
         out + &table(&caption, &head, &rows)
     }
@@ -351,7 +356,7 @@ impl<'a> Graded<'a> {
             "The calibration of {} on test tasks with the same scale, {} text, seed {}; its intervals are made to hold {:.0} % of the grades of pairs like those of its fit. Far from that, a calibration on pairs of the new kind is needed (gradus calibrate).",
             self.calibration.fitted_on,
             suite.text.name(),
-            run.recipe.seed,
+            run.recipe.seed(),
             100.0 * self.calibration.coverage
         );
         format!(

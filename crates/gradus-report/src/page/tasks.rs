@@ -36,7 +36,7 @@ pub(super) fn before_and_after(run: &Run, suite: Option<&Suite>) -> String {
     let caption = format!(
         "{} Before: {}. The interval of a difference is where 95 % of {RESAMPLES} paired draws of a task's pairs put it (bootstrap); how much training with other seeds would change is not part of it.",
         protocol(run, suite),
-        run.recipe.model
+        run.recipe.model()
     );
     TITLE.to_owned() + &table(&caption, &head("", suite), &rows)
 }
@@ -53,7 +53,7 @@ fn protocol(run: &Run, suite: &Suite) -> String {
         run.numbers(),
         suite.text.name(),
         run.selection(),
-        run.recipe.seed,
+        run.recipe.seed(),
         backend.unwrap_or("nothing")
     )
 }
@@ -113,9 +113,9 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
         // Runs from one model have one row before.
         let seen = all
             .iter()
-            .any(|(name, _): &(String, _)| *name == format!("{} (before)", run.recipe.model));
+            .any(|(name, _): &(String, _)| *name == format!("{} (before)", run.recipe.model()));
         if let Some(before) = run.before.as_ref().filter(|_| !seen) {
-            all.push((format!("{} (before)", run.recipe.model), before));
+            all.push((format!("{} (before)", run.recipe.model()), before));
         }
     }
     all.extend(
@@ -141,7 +141,7 @@ pub(super) fn side_by_side(runs: &[Run], suite: Option<&Suite>) -> String {
         .collect();
     let seeds: Vec<String> = pair_scores
         .iter()
-        .map(|(r, _)| format!("{} {}", r.name, r.recipe.seed))
+        .map(|(r, _)| format!("{} {}", r.name, r.recipe.seed()))
         .collect();
     let mut chosen: Vec<String> = pair_scores.iter().map(|(run, _)| run.selection()).collect();
     chosen.dedup();

@@ -4,7 +4,7 @@ use super::about::numbers;
 use super::html::{figure, paragraph};
 use crate::chart::{Curve, curves};
 use crate::markup::COLOURS;
-use crate::run::{Metrics, Run};
+use crate::run::{Evaluation, Metrics, Run};
 
 type Points = Vec<(f64, f64)>;
 
@@ -80,7 +80,7 @@ pub(super) fn section(run: &Run) -> String {
             1 => ", scored once".to_owned(),
             n => format!(", scored {n} times"),
         };
-        let seed = run.recipe.seed;
+        let seed = run.recipe.seed();
         let caption = format!("Spearman x 100 of the {what} on {name}{times}, seed {seed}.{then}");
         figure(&svg, &[(colour, what)], &caption)
     };
@@ -168,7 +168,7 @@ fn smoothed(metrics: &Metrics) -> Points {
 
 /// The dev scores of cosine (or score) and head, x 100.
 fn dev(metrics: &Metrics) -> (Points, Points) {
-    let at = |e: &gradus::tasks::similarity::DevEvaluation| metrics.overall(&e.stage, e.step);
+    let at = |e: &Evaluation| metrics.overall(&e.stage, e.step);
     let evaluations = metrics.evaluations.iter();
     let raw = evaluations
         .clone()

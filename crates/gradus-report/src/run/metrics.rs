@@ -1,6 +1,6 @@
 //! `metrics.jsonl`, for drawing.
 
-use gradus::tasks::similarity::DevEvaluation;
+use gradus::eval::Correlation;
 use gradus::{Error, Result};
 use serde::Deserialize;
 use std::path::Path;
@@ -18,13 +18,29 @@ pub struct Step {
     pub learning_rate: f64,
 }
 
+/// The dev set's scores at one point of a run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Evaluation {
+    /// The stage's name.
+    pub stage: String,
+    /// The step in the stage; 0 is before the first.
+    pub step: u64,
+    /// The set.
+    pub dev: String,
+    /// Of the cosines, or of a cross-encoder's scores.
+    pub spearman: Correlation,
+    /// Of a regression head's grades.
+    #[serde(default)]
+    pub head_spearman: Option<Correlation>,
+}
+
 /// What a run wrote down while it went.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metrics {
     /// Steps, in order.
     pub steps: Vec<Step>,
     /// Evaluations, in order.
-    pub evaluations: Vec<DevEvaluation>,
+    pub evaluations: Vec<Evaluation>,
     /// Each stage's name and the run's steps before it.
     pub stages: Vec<(String, u64)>,
 }
@@ -48,7 +64,7 @@ impl Metrics {
         #[serde(tag = "kind", rename_all = "snake_case")]
         enum Line {
             Step(Step),
-            Evaluation(Box<DevEvaluation>),
+            Evaluation(Box<Evaluation>),
         }
         let mut metrics = Self::default();
         let mut before = 0;

@@ -4,16 +4,15 @@ mod metrics;
 mod names;
 mod stored_scores;
 
-pub use metrics::{Metrics, Step};
+pub use metrics::{Evaluation, Metrics, Step};
 pub use stored_scores::{DevPairs, StoredScores, key, read_scores, score_pairs, write_scores};
 
 use gradus::calibration::Calibration;
 use gradus::data::DataRoot;
 use gradus::eval::Similarity;
-use gradus::models::ModelFolder;
 use gradus::nn::Features;
 use gradus::output::OutputError;
-use gradus::recipe::{Recipe, parse_recipe};
+use gradus::recipe::AnyRecipe;
 use gradus::tasks::similarity::RunOverlap;
 use gradus::training::RunRecord;
 use gradus::{Error, Result};
@@ -29,7 +28,7 @@ pub struct Run {
     /// Where the recipe's relative paths start.
     pub base_dir: PathBuf,
     /// Its recipe, defaults filled in.
-    pub recipe: Recipe,
+    pub recipe: AnyRecipe,
     /// The same as it stands in the folder.
     pub recipe_text: String,
     /// Machine, time and memory, where they were recorded.
@@ -77,11 +76,11 @@ impl Run {
             return Err(OutputError::NoRun { root, file }.into());
         }
         let recipe_text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let recipe = parse_recipe(&path, &recipe_text, &[])?;
+        let recipe = AnyRecipe::parse(&path, &recipe_text, &[])?;
         let base = std::fs::read_to_string(root.join(".base_dir"));
         let base_dir = base.map_or_else(|_| PathBuf::from("."), PathBuf::from);
         let mut notes = Vec::new();
-        let dev = match &recipe.evaluation.dev {
+        let dev = match recipe.dev() {
             None => {
                 notes.push("The recipe names no dev set: nothing was selected, and there are no grades to show predictions against.".into());
                 None
@@ -132,13 +131,21 @@ impl Run {
         (head != Features::Cosine).then_some(head)
     }
 
+    /// What its recipe says that the run is.
+    pub(crate) fn description(&self) -> &str {
+        match &self.recipe {
+            AnyRecipe::Similarity(recipe) => &recipe.description,
+            AnyRecipe::CrossEncoder(recipe) => &recipe.description,
+        }
+    }
+
     /// What the raw numbers of the run's model are called: cosine or score.
     pub fn number(&self) -> &'static str {
         let similarity = match &self.after {
             Some(scores) => scores.similarity(),
-            None => match ModelFolder::is_cross_encoder(&self.root.join("model")) {
-                Ok(true) => Similarity::Score,
-                _ => Similarity::Cosine,
+            None => match &self.recipe {
+                AnyRecipe::CrossEncoder(_) => Similarity::Score,
+                AnyRecipe::Similarity(_) => Similarity::Cosine,
             },
         };
         similarity.name()
@@ -158,7 +165,7 @@ impl Run {
 
     /// How the model was chosen, for captions.
     pub fn selection(&self) -> String {
-        match &self.recipe.evaluation.dev {
+        match self.recipe.dev() {
             Some(dev) => format!("Spearman of the {} on {}", self.number(), dev.describe()),
             None => "none, the last model".into(),
         }

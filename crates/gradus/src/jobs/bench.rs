@@ -1,20 +1,19 @@
-//! How fast a model encodes on this machine.
+//! How fast a model encodes on this machine, or scores pairs.
 
 use super::JobError;
 use super::chunks::CHUNK;
-use super::observed::check_finite;
+use super::observed::{check_finite, finite_scores};
 use super::quickstart;
 use crate::Result;
 use crate::data::TextFile;
-use crate::models::SentenceEncoder;
+use crate::models::{CrossEncoder, SentenceEncoder};
+use crate::text::Tokens;
 use crate::util::machine::peak_memory;
 use crate::util::{Observer, check_cancelled};
 use gradus_kernels::Backend;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Instant;
-
-const WHAT: &str = "encoding texts";
 
 /// The most texts that are encoded one at a time, so that a long text does not
 /// take long twice.
@@ -33,14 +32,13 @@ pub struct Measured {
     pub model: String,
     /// What it ran on.
     pub backend: String,
-    /// The texts encoded.
-    pub sentences: usize,
-    /// Their tokens, with the special ones.
+    /// What was encoded or scored, and how fast.
+    #[serde(flatten)]
+    pub rate: Rate,
+    /// Its tokens, with the special ones.
     pub tokens: usize,
     /// Seconds of each pass over the texts, tokenising included.
     pub seconds: Vec<f64>,
-    /// By the median of the passes.
-    pub sentences_per_second: f64,
     /// By the median of the passes.
     pub tokens_per_second: f64,
     /// The median seconds of a pass's tokenising.
@@ -53,10 +51,54 @@ pub struct Measured {
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// How long one text takes that comes alone.
+/// How much was encoded or scored, and how fast by the median of the passes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Rate {
+    /// Of a model that makes vectors of texts.
+    Sentences {
+        /// The texts encoded.
+        sentences: usize,
+        /// So many a second.
+        sentences_per_second: f64,
+    },
+    /// Of a cross-encoder.
+    Pairs {
+        /// The pairs scored.
+        pairs: usize,
+        /// So many a second.
+        pairs_per_second: f64,
+    },
+}
+
+impl Rate {
+    /// How many inputs there were.
+    pub fn inputs(&self) -> usize {
+        match *self {
+            Self::Sentences { sentences, .. } => sentences,
+            Self::Pairs { pairs, .. } => pairs,
+        }
+    }
+
+    /// How many of them a second.
+    pub fn per_second(&self) -> f64 {
+        match *self {
+            Self::Sentences {
+                sentences_per_second: rate,
+                ..
+            }
+            | Self::Pairs {
+                pairs_per_second: rate,
+                ..
+            } => rate,
+        }
+    }
+}
+
+/// How long one text takes that comes alone, or one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Latency {
-    /// The texts encoded one by one.
+    /// The texts encoded one by one, or the pairs scored so.
     pub queries: usize,
     /// The median, in milliseconds.
     pub median_ms: f64,
@@ -102,6 +144,13 @@ pub fn built_in(most: usize) -> Vec<String> {
     with_paragraph.take(most).collect()
 }
 
+/// Pairs of texts for a cross-encoder: each text and the one behind it, the last one
+/// and the first.
+pub fn pairs<'a>(texts: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    let next = texts.iter().cycle().skip(1);
+    texts.iter().zip(next).map(|(&a, &b)| (a, b)).collect()
+}
+
 /// Encodes texts `repeat` times, and some of them one at a time.
 ///
 /// # Errors
@@ -114,27 +163,33 @@ pub fn measure<B: Backend>(
     repeat: u32,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
-    let bench = Bench {
-        model,
-        encoder,
-        texts,
+    let work = Encoding { model, encoder };
+    let rate = |sentences, sentences_per_second| Rate::Sentences {
+        sentences,
+        sentences_per_second,
     };
-    let passes = bench.passes(repeat, observer)?;
-    let latency = bench.latency(repeat)?;
-    let (time, part) = (median(&passes.seconds), median(&passes.tokenising));
-    Ok(Measured {
-        model: model.to_owned(),
-        backend: encoder.backend().describe(),
-        sentences: texts.len(),
-        tokens: passes.tokens,
-        sentences_per_second: texts.len() as f64 / time,
-        tokens_per_second: passes.tokens as f64 / time,
-        tokenising_seconds: part,
-        tokenising_share: part / time,
-        seconds: passes.seconds,
-        latency,
-        peak_memory_bytes: peak_memory(),
-    })
+    let backend = encoder.backend().describe();
+    Bench::of(&work, texts).measured(model, backend, rate, repeat, observer)
+}
+
+/// The same of a cross-encoder and pairs.
+///
+/// # Errors
+/// As [`measure`]; [`JobError::NotFiniteScore`].
+pub fn measure_pairs<B: Backend>(
+    model: &str,
+    cross: &CrossEncoder<B>,
+    pairs: &[(&str, &str)],
+    repeat: u32,
+    observer: &mut dyn Observer,
+) -> Result<Measured> {
+    let work = Scoring { model, cross };
+    let rate = |pairs, pairs_per_second| Rate::Pairs {
+        pairs,
+        pairs_per_second,
+    };
+    let backend = cross.backend().describe();
+    Bench::of(&work, pairs).measured(model, backend, rate, repeat, observer)
 }
 
 /// Sentences a second, by the median of a few passes over the texts.
@@ -148,19 +203,72 @@ pub fn speed<B: Backend>(
     observer: &mut dyn Observer,
 ) -> Result<f64> {
     const PASSES: u32 = 3;
-    let bench = Bench {
-        model,
-        encoder,
-        texts,
-    };
-    let passes = bench.passes(PASSES, observer)?;
+    let work = Encoding { model, encoder };
+    let passes = Bench::of(&work, texts).passes(PASSES, observer)?;
     Ok(texts.len() as f64 / median(&passes.seconds))
 }
 
-struct Bench<'a, B: Backend> {
+/// Work on inputs, whose time is taken.
+trait Work {
+    /// What is worked on.
+    type Input: Copy;
+    /// What is done, in words.
+    const WHAT: &'static str;
+
+    /// How many tokens inputs have: the work's own tokenising.
+    fn tokenise(&self, inputs: &[Self::Input]) -> Result<usize>;
+    /// All of it.
+    fn run(&self, inputs: &[Self::Input]) -> Result<()>;
+}
+
+/// Texts to vectors.
+struct Encoding<'a, B: Backend> {
     model: &'a str,
     encoder: &'a SentenceEncoder<B>,
-    texts: &'a [&'a str],
+}
+
+impl<'a, B: Backend> Work for Encoding<'a, B> {
+    type Input = &'a str;
+    const WHAT: &'static str = "encoding texts";
+
+    fn tokenise(&self, texts: &[&'a str]) -> Result<usize> {
+        let tokens = self.encoder.tokenizer().encode(texts);
+        Ok(count(&tokens.map_err(JobError::model)?))
+    }
+
+    fn run(&self, texts: &[&'a str]) -> Result<()> {
+        let vectors = self.encoder.encode(texts).map_err(JobError::model)?;
+        check_finite(self.model, texts, &vectors)
+    }
+}
+
+/// Pairs to scores.
+struct Scoring<'a, B: Backend> {
+    model: &'a str,
+    cross: &'a CrossEncoder<B>,
+}
+
+impl<'a, B: Backend> Work for Scoring<'a, B> {
+    type Input = (&'a str, &'a str);
+    const WHAT: &'static str = "scoring pairs";
+
+    fn tokenise(&self, pairs: &[Self::Input]) -> Result<usize> {
+        let tokens = self.cross.tokenizer().encode_pairs(pairs);
+        Ok(count(&tokens.map_err(JobError::model)?))
+    }
+
+    fn run(&self, pairs: &[Self::Input]) -> Result<()> {
+        finite_scores(self.model, self.cross, pairs).map(|_| ())
+    }
+}
+
+fn count(tokens: &[Tokens]) -> usize {
+    tokens.iter().map(|t| t.ids.len()).sum()
+}
+
+struct Bench<'a, W: Work> {
+    work: &'a W,
+    inputs: &'a [W::Input],
 }
 
 struct Passes {
@@ -172,15 +280,45 @@ struct Passes {
     tokens: usize,
 }
 
-impl<B: Backend> Bench<'_, B> {
-    /// Encodes all texts `repeat` times, behind a pass over some that counts for
+impl<'a, W: Work> Bench<'a, W> {
+    fn of(work: &'a W, inputs: &'a [W::Input]) -> Self {
+        Self { work, inputs }
+    }
+
+    fn measured(
+        &self,
+        model: &str,
+        backend: String,
+        rate: impl Fn(usize, f64) -> Rate,
+        repeat: u32,
+        observer: &mut dyn Observer,
+    ) -> Result<Measured> {
+        let passes = self.passes(repeat, observer)?;
+        let latency = self.latency(repeat)?;
+        let (time, part) = (median(&passes.seconds), median(&passes.tokenising));
+        let inputs = self.inputs.len();
+        Ok(Measured {
+            model: model.to_owned(),
+            backend,
+            rate: rate(inputs, inputs as f64 / time),
+            tokens: passes.tokens,
+            tokens_per_second: passes.tokens as f64 / time,
+            tokenising_seconds: part,
+            tokenising_share: part / time,
+            seconds: passes.seconds,
+            latency,
+            peak_memory_bytes: peak_memory(),
+        })
+    }
+
+    /// Works on all inputs `repeat` times, behind a pass over some that counts for
     /// nothing.
     fn passes(&self, repeat: u32, observer: &mut dyn Observer) -> Result<Passes> {
-        let warm = &self.texts[..self.texts.len().min(CHUNK)];
-        self.encode(warm)?;
-        let total = self.texts.len() as u64 * u64::from(repeat);
+        let warm = &self.inputs[..self.inputs.len().min(CHUNK)];
+        self.timed(warm)?;
+        let total = self.inputs.len() as u64 * u64::from(repeat);
         let mut done = 0;
-        observer.progress(WHAT, done, total);
+        observer.progress(W::WHAT, done, total);
         let mut passes = Passes {
             seconds: vec![],
             tokenising: vec![],
@@ -189,18 +327,15 @@ impl<B: Backend> Bench<'_, B> {
         for _ in 0..repeat {
             let (mut whole, mut part) = (0.0, 0.0);
             passes.tokens = 0;
-            // In chunks, as the other jobs encode.
-            for chunk in self.texts.chunks(CHUNK) {
-                check_cancelled(observer, WHAT)?;
+            // In chunks, as the other jobs work.
+            for chunk in self.inputs.chunks(CHUNK) {
+                check_cancelled(observer, W::WHAT)?;
                 let begun = Instant::now();
-                let tokens = self.encoder.tokenizer().encode(chunk);
-                let tokens = tokens.map_err(JobError::model)?;
+                passes.tokens += self.work.tokenise(chunk)?;
                 part += begun.elapsed().as_secs_f64();
-                passes.tokens += tokens.iter().map(|t| t.ids.len()).sum::<usize>();
-                drop(tokens);
-                whole += self.encode(chunk)?;
+                whole += self.timed(chunk)?;
                 done += chunk.len() as u64;
-                observer.progress(WHAT, done, total);
+                observer.progress(W::WHAT, done, total);
             }
             passes.seconds.push(whole);
             passes.tokenising.push(part);
@@ -208,20 +343,18 @@ impl<B: Backend> Bench<'_, B> {
         Ok(passes)
     }
 
-    /// How many seconds it takes to encode texts together.
-    fn encode(&self, texts: &[&str]) -> Result<f64> {
+    /// How many seconds inputs take together.
+    fn timed(&self, inputs: &[W::Input]) -> Result<f64> {
         let begun = Instant::now();
-        let vectors = self.encoder.encode(texts);
+        self.work.run(inputs)?;
         // No time at all would make rates infinite, which JSON cannot hold.
-        let seconds = begun.elapsed().as_secs_f64().max(1e-9);
-        check_finite(self.model, texts, &vectors.map_err(JobError::model)?)?;
-        Ok(seconds)
+        Ok(begun.elapsed().as_secs_f64().max(1e-9))
     }
 
-    /// Encodes some texts, from all over, one at a time.
+    /// Works on some inputs, from all over, one at a time.
     fn latency(&self, repeat: u32) -> Result<Latency> {
-        let queries = self.texts.len().min(QUERIES);
-        let query = |i: usize| self.encode(&[self.texts[i * self.texts.len() / queries]]);
+        let queries = self.inputs.len().min(QUERIES);
+        let query = |i: usize| self.timed(&[self.inputs[i * self.inputs.len() / queries]]);
         for i in 0..queries.min(WARM_UP) {
             query(i)?;
         }
@@ -277,6 +410,16 @@ mod tests {
         assert_eq!(percentile(&values, 0.95), 190.0);
         assert_eq!(percentile(&[1.0, 2.0], 0.95), 2.0);
         assert_eq!(percentile(&[], 0.95), 0.0);
+    }
+
+    #[test]
+    fn every_text_is_once_the_first_and_once_the_second_of_a_pair() {
+        assert_eq!(
+            pairs(&["a", "b", "c"]),
+            [("a", "b"), ("b", "c"), ("c", "a")]
+        );
+        assert_eq!(pairs(&["a"]), [("a", "a")]);
+        assert!(pairs(&[]).is_empty());
     }
 
     #[test]

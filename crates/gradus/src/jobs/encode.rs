@@ -5,7 +5,7 @@ use super::observed::{finite_vectors, notes_on_texts};
 use super::{Environment, JobError, Model};
 use crate::data::{Lines, TextFile};
 use crate::format::PromptChoice;
-use crate::models::SentenceEncoder;
+use crate::models::{ModelFolder, SentenceEncoder};
 use crate::text::Coverage;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
@@ -111,7 +111,8 @@ impl Vectors {
     /// Loads the model. Nothing is encoded yet.
     ///
     /// # Errors
-    /// As [`SentenceEncoder::load`]; [`JobError::Width`].
+    /// As [`SentenceEncoder::load`]; [`JobError::Width`]; [`JobError::NoVectors`] for a
+    /// model that was saved as a cross-encoder.
     pub fn begin(
         model: &Model,
         texts: TextReader,
@@ -119,6 +120,10 @@ impl Vectors {
         environment: &Environment,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
+        let cross = ModelFolder::was_saved_as_cross_encoder(&model.folder);
+        if cross.map_err(JobError::model)? {
+            return Err(JobError::NoVectors(model.name.clone()).into());
+        }
         let encoder = environment.load(&model.folder, settings.prompt.clone(), observer)?;
         if settings.prompt == Some(PromptChoice::Document) {
             note_other_prompt(&encoder, environment, observer);

@@ -80,6 +80,11 @@ pub enum JobError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// Vectors of a cross-encoder.
+    #[error(
+        "{0} is a cross-encoder: it scores pairs and makes no vectors that can be compared; use `gradus score` or `gradus rerank`"
+    )]
+    NoVectors(String),
     /// A prompt for a cross-encoder.
     #[error("{0} is a cross-encoder, which takes no prompt; leave --prompt and --prompt-text out")]
     NoPrompt(String),

@@ -1,5 +1,5 @@
 use super::Modules;
-use super::cross_encoder::is_classifier;
+use super::cross_encoder::{is_classifier, is_of_library};
 use super::transformer::{self, TransformerSettings};
 use crate::Result;
 use crate::families::EncoderConfig;
@@ -78,6 +78,23 @@ impl ModelFolder {
         };
         let path = encoder.join("config.json");
         Ok(is_there(&path)? && is_classifier(&read_json(&path)?))
+    }
+
+    /// Whether the model in `root` was saved as a cross-encoder, by
+    /// sentence-transformers or here; of other classifiers that are
+    /// [cross-encoders](ModelFolder::is_cross_encoder) nothing says whether they were
+    /// made for pairs.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::is_cross_encoder`].
+    pub fn was_saved_as_cross_encoder(root: &Path) -> Result<bool> {
+        if !Self::is_cross_encoder(root)? {
+            return Ok(false);
+        }
+        if Modules::transformer_alone(root)?.is_some() {
+            return Ok(true);
+        }
+        Ok(is_of_library(&read_json(&root.join("config.json"))?))
     }
 
     fn describe(root: &Path, modules: Modules, encoder: PathBuf, keys: Keys) -> Result<Self> {

@@ -23,7 +23,8 @@ pub(crate) mod token_classifier;
 pub(crate) mod transformer;
 pub(crate) mod weights;
 
-pub use cross_encoder::{CrossEncoder, CrossForward, RankedDocument, ScoreActivation, Scores};
+pub use cross_encoder::{CrossDescription, CrossEncoder, CrossForward};
+pub use cross_encoder::{RankedDocument, ScoreActivation, Scores};
 pub use folder::ModelFolder;
 pub use fresh::{FreshModel, TokenizerFiles, write_fresh};
 pub use masked_lm::{MaskedBatch, MaskedLm, Score};

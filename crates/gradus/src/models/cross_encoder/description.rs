@@ -9,6 +9,7 @@ use crate::format::files::{is_there, read_json};
 use crate::format::keys::CROSS_ENCODER;
 use crate::format::prompts;
 use crate::models::ModelFolder;
+use crate::nn::layout::Layout;
 use serde_json::Value;
 use std::path::Path;
 
@@ -21,6 +22,51 @@ pub(crate) struct HeadDescription {
     pub activation: Option<ScoreActivation>,
     /// Dropout probability in training.
     pub dropout: f32,
+}
+
+/// A cross-encoder's description: everything but weights and tokenizer.
+#[derive(Debug, Clone)]
+pub struct CrossDescription {
+    /// That of its folder.
+    pub folder: ModelFolder,
+    /// How many scores a pair gets.
+    pub labels: usize,
+    /// What is done to logits.
+    pub activation: ScoreActivation,
+    /// How many parameters it has, its head's included.
+    pub parameters: usize,
+}
+
+impl CrossDescription {
+    /// Reads the description of the cross-encoder in `root`.
+    ///
+    /// # Errors
+    /// As [`CrossEncoder::load`](super::CrossEncoder::load), but for what only weights
+    /// and tokenizer show.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let folder = ModelFolder::open_cross_encoder(root)?;
+        let head = HeadDescription::read(&folder)?;
+        let Some(labels) = head.labels else {
+            return Err(super::not_a_cross_encoder(&folder).into());
+        };
+        super::check_family(&folder)?;
+        Ok(Self {
+            parameters: Layout::with_sequence_head(&folder.config, labels).len(),
+            labels,
+            activation: head
+                .activation
+                .unwrap_or(ScoreActivation::default_of(labels)),
+            folder,
+        })
+    }
+}
+
+/// Whether `config.json` says that sentence-transformers' CrossEncoder, or one here,
+/// was saved with it: such a model was made to score pairs.
+pub(crate) fn is_of_library(config: &Value) -> bool {
+    let newer = config.get("sentence_transformers");
+    newer.and_then(|of| of.get("activation_fn")).is_some()
+        || config.get("sbert_ce_default_activation_function").is_some()
 }
 
 /// More labels than any classifier of pairs has.

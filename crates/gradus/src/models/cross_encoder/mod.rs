@@ -8,7 +8,8 @@ mod predict;
 mod save;
 
 pub use activation::ScoreActivation;
-pub(crate) use description::is_classifier;
+pub use description::CrossDescription;
+pub(crate) use description::{is_classifier, is_of_library};
 pub use passes::CrossForward;
 pub use predict::{RankedDocument, Scores};
 
@@ -113,16 +114,7 @@ impl<B: Backend> CrossEncoder<B> {
         seed: u64,
         backend: Arc<B>,
     ) -> Result<Self> {
-        let family = folder.config.architecture;
-        if !sequence_head::is_known(family) {
-            return Err(ModelError::Unsupported {
-                path: folder.root.clone(),
-                what: "family for scoring pairs".into(),
-                found: family.name().to_owned(),
-                supported: sequence_head::KNOWN.into(),
-            }
-            .into());
-        }
+        check_family(&folder)?;
         let layout = Layout::with_sequence_head(&folder.config, labels);
         let head = layout.sequence_head.clone();
         let head = head.ok_or_else(|| crate::Error::Internal("no sequence head".into()))?;
@@ -260,6 +252,21 @@ impl<B: Backend> CrossEncoder<B> {
         let words = self.layout.embeddings.words;
         self.backend.gradient_arena(self.layout.len(), Some(words))
     }
+}
+
+/// Refuses families whose heads are not known.
+fn check_family(folder: &ModelFolder) -> Result<()> {
+    let family = folder.config.architecture;
+    if sequence_head::is_known(family) {
+        return Ok(());
+    }
+    Err(ModelError::Unsupported {
+        path: folder.root.clone(),
+        what: "family for scoring pairs".into(),
+        found: family.name().to_owned(),
+        supported: sequence_head::KNOWN.into(),
+    }
+    .into())
 }
 
 fn not_a_cross_encoder(folder: &ModelFolder) -> ModelError {
