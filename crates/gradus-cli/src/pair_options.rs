@@ -24,7 +24,7 @@ const SPLITS: &[(&str, Split)] = &[
 ];
 
 /// What a file's rows look like.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "How to read files")]
 pub struct FormOptions {
     /// The form of the file; by default by its extension (.tsv, .csv, .jsonl,

@@ -9,6 +9,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{FormOptions, TextOptions, column};
 use gradus::Error;
+use gradus::data::Format as DataFormat;
 use gradus::data::{Column, DataError, IdColumn, Lines, TextFile};
 use gradus::jobs::rerank::{Item, Reranker, texts};
 use gradus::util::Observer;
@@ -146,26 +147,41 @@ fn queries(args: &Args) -> Result<Vec<Item>, Failure> {
     let column = TextOptions {
         column: args.query_column.clone(),
     };
-    let plain = FormOptions::default();
-    // What is said of columns is said of documents where queries have none.
-    let lines = args.form.pairs_format.is_none() && TextFile::format_of(path).is_none();
-    let form = if lines { &plain } else { &args.form };
-    let file = file(path, &column, form, &args.query_id_column)?;
+    let form = form_of(path, args.documents.as_deref(), &args.form);
+    let file = file(path, &column, &form, &args.query_id_column)?;
     texts(file.rows().map_err(for_queries), path, "queries").map_err(Failure::from)
 }
 
 fn documents(args: &Args, console: &mut Console) -> Result<Vec<Item>, Failure> {
     if let Some(path) = &args.documents {
-        let file = file(path, &args.column, &args.form, &args.id_column)?;
+        let form = form_of(path, args.queries.as_deref(), &args.form);
+        let file = file(path, &args.column, &form, &args.id_column)?;
         return texts(file.rows(), path, "documents").map_err(Failure::from);
     }
     if io::stdin().is_terminal() {
         console.note("reading documents from standard input, one a line; Ctrl-D ends");
     }
     let path = Path::new("standard input");
-    let file = file(path, &args.column, &args.form, &args.id_column)?;
+    let form = form_of(path, args.queries.as_deref(), &args.form);
+    let file = file(path, &args.column, &form, &args.id_column)?;
     let rows = Lines::new(io::stdin(), path).and_then(|lines| file.rows_from(lines));
     texts(rows, path, "documents").map_err(Failure::from)
+}
+
+/// What is said of rows, as far as it is meant for the file at `path`: what only
+/// cells have goes to the other file where that alone has cells.
+fn form_of(path: &Path, other: Option<&Path>, form: &FormOptions) -> FormOptions {
+    let cells = |path: &Path| {
+        let format = form.pairs_format.or_else(|| TextFile::format_of(path));
+        format.is_some_and(DataFormat::has_cells)
+    };
+    match !cells(path) && other.is_some_and(cells) {
+        false => form.clone(),
+        true => FormOptions {
+            pairs_format: form.pairs_format,
+            ..FormOptions::default()
+        },
+    }
 }
 
 /// A file of texts, with their ids where it has such.
