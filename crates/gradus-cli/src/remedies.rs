@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory};
 use gradus::data::Remedy;
 
 /// Commands whose data a recipe describes.
-const OF_RECIPES: &[&str] = &["train", "sweep"];
+const OF_RECIPES: &[&str] = &["train", "sweep", "self-distill"];
 
 /// A front end: one command of the command line.
 pub struct FrontEnd {
@@ -78,6 +78,7 @@ mod tests {
         &["quickstart"],
         &["pretrain"],
         &["distill"],
+        &["label"],
         &["eval"],
         &["report"],
         &["score"],
