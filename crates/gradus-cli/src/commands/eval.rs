@@ -8,7 +8,9 @@ use crate::pair_options::{LabelOptions, PairOptions};
 use crate::prompt_options::PromptOptions;
 use gradus::data::{Known, TextVariant};
 use gradus::eval::{Aggregation, Metric, View};
+use gradus::format::PromptChoice;
 use gradus::jobs::eval::{EvalSettings, ModelEvaluation};
+use gradus::jobs::retrieval::{Retrieval, RetrievalSettings};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -16,12 +18,31 @@ The seven tasks are STS12 to STS16, the STS Benchmark and SICK-R; `gradus pull \
 sts` fetches them. Published tables show Spearman's correlation over all pairs \
 of a task, which is the default here.
 
+With --beir models are scored on retrieval in place of the tasks: every document of \
+the corpus is compared with every query by cosine, and the ranking is held against \
+the judgments as trec_eval does it. A folder holds corpus.jsonl, queries.jsonl and \
+qrels/SPLIT.tsv, as BEIR's do.
+
 Examples:
   gradus eval all-MiniLM-L6-v2
   gradus eval all-MiniLM-L6-v2 --tasks STS12,STS-B
   gradus eval ./before ./after --format markdown --output scores.md
   gradus eval all-MiniLM-L6-v2 --per-subset --aggregation mean
-  gradus eval ./model --only-pairs --pairs reviews.csv --columns review,product,stars";
+  gradus eval ./model --only-pairs --pairs reviews.csv --columns review,product,stars
+  gradus eval all-MiniLM-L6-v2 --beir ./scifact --format json";
+
+/// The options of the seven tasks and of pairs, which mean nothing beside --beir.
+const OF_PAIRS: [&str; 9] = [
+    "text",
+    "aggregation",
+    "metric",
+    "per_subset",
+    "pairs",
+    "tasks",
+    "only_pairs",
+    "prompt",
+    "prompt_text",
+];
 
 pub(super) const TEXTS: &[(&str, TextVariant)] = &[
     ("original", TextVariant::Original),
@@ -94,6 +115,24 @@ pub struct Args {
     /// Which prompt.
     #[command(flatten)]
     pub prompt: PromptOptions,
+    /// Score retrieval from the folder FOLDER of BEIR's form; can be repeated
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = OF_PAIRS)]
+    pub beir: Vec<PathBuf>,
+    /// With --beir: whose judgments count
+    #[arg(long, value_name = "NAME", default_value = "test", requires = "beir")]
+    pub split: String,
+    /// With --beir: how many documents are ranked for a query
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "beir")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub top: u32,
+    /// With --beir: put the model's prompt NAME before queries; by default its
+    /// prompt `query`, where it has one
+    #[arg(long, value_name = "NAME", requires = "beir")]
+    pub query_prompt: Option<String>,
+    /// With --beir: put the model's prompt NAME before documents; by default its
+    /// prompt `document`, where it has one
+    #[arg(long, value_name = "NAME", requires = "beir")]
+    pub document_prompt: Option<String>,
     /// Write the report to FILE
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -104,6 +143,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if !args.beir.is_empty() {
+        return run_retrieval(args, context);
+    }
     let mut console = context.console();
     let pairs = args.pairs.iter();
     let pairs = pairs.map(|path| args.reading.graded(path, &args.labels));
@@ -130,6 +172,33 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Format::Table => report.text(view),
         Format::Json => report.json() + "\n",
         Format::Markdown => report.markdown(view),
+    };
+    output.bytes(text.as_bytes())?;
+    output.finish()
+}
+
+fn run_retrieval(args: Args, context: &Context) -> Result<(), Failure> {
+    let mut console = context.console();
+    let usual = RetrievalSettings::new(args.models, args.beir);
+    let settings = RetrievalSettings {
+        split: args.split,
+        top: args.top as usize,
+        query_prompt: args
+            .query_prompt
+            .map_or(usual.query_prompt, PromptChoice::Named),
+        document_prompt: args
+            .document_prompt
+            .map_or(usual.document_prompt, PromptChoice::Named),
+        ..usual
+    };
+    let retrieval = Retrieval::prepare(&settings, &context.environment, &mut console)?;
+    let inputs = retrieval.inputs();
+    let mut output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
+    let report = retrieval.run(&context.environment, &mut console)?;
+    let text = match args.format {
+        Format::Table => report.text(),
+        Format::Json => report.json() + "\n",
+        Format::Markdown => report.markdown(),
     };
     output.bytes(text.as_bytes())?;
     output.finish()

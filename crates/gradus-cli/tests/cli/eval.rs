@@ -193,3 +193,96 @@ fn some_of_the_tasks_can_be_named() {
         command.assert().code(2).stderr(known);
     }
 }
+
+/// A folder of BEIR's form: 30 documents, each the text of a query or about it.
+fn beir(folder: &std::path::Path) -> String {
+    let subjects = ["cats", "rain", "bread", "chess", "maps", "songs"];
+    let mut corpus = String::new();
+    let mut queries = String::new();
+    let mut qrels = "query-id\tcorpus-id\tscore\n".to_owned();
+    for (s, subject) in subjects.iter().enumerate() {
+        queries += &format!("{{\"_id\": \"q{s}\", \"text\": \"a book about {subject}\"}}\n");
+        for d in 0..5 {
+            let (id, words) = (format!("d{}", 5 * s + d), "and more ".repeat(d));
+            corpus += &format!(
+                "{{\"_id\": \"{id}\", \"title\": \"\", \"text\": \"a book about {words}{subject}\"}}\n"
+            );
+            if d < 2 {
+                qrels += &format!("q{s}\t{id}\t{}\n", 2 - d);
+            }
+        }
+    }
+    let set = folder.join("books");
+    fs::create_dir_all(set.join("qrels")).unwrap();
+    fs::write(set.join("corpus.jsonl"), corpus).unwrap();
+    fs::write(set.join("queries.jsonl"), queries).unwrap();
+    fs::write(set.join("qrels/test.tsv"), qrels).unwrap();
+    set.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn retrieval_is_scored_on_folders_of_beir() {
+    let root = tempfile::tempdir().unwrap();
+    let set = beir(root.path());
+    let models = [model("bert-small"), model("mpnet-small")];
+    let eval = |args: &[&str]| {
+        let base = ["eval", &models[0], &models[1], "--beir", &set];
+        stdout(gradus().args(base).args(args))
+    };
+    let table = eval(&["--top", "10"]);
+    let head = "books, test: 6 queries, 30 documents, the best 10 of each query; values x 100\n";
+    assert!(table.starts_with(head), "{table}");
+    assert!(
+        table.contains("ndcg@10  mrr@10") && !table.contains("map@100"),
+        "{table}"
+    );
+    let json: Value = serde_json::from_str(&eval(&["--format", "json"])).unwrap();
+    let scored = &json["sets"][0];
+    assert_eq!(
+        (&scored["documents"], &scored["top"]),
+        (&30.into(), &100.into())
+    );
+    for (at, model) in models.iter().enumerate() {
+        let of_model = &scored["models"][at];
+        assert_eq!(of_model["model"], model.as_str());
+        // The first judged document is the query's own text.
+        assert_eq!(of_model["means"]["accuracy@1"], 1.0, "{of_model}");
+        let ndcg = of_model["means"]["ndcg@10"].as_f64().unwrap();
+        assert!((0.7..=1.0).contains(&ndcg), "{ndcg}");
+        assert_eq!(of_model["means"]["recall@100"], 1.0);
+        assert_eq!(of_model["per_query"].as_object().unwrap().len(), 6);
+    }
+    let path = root.path().join("scores.md");
+    let to = ["--format", "markdown", "--output", path.to_str().unwrap()];
+    assert_eq!(eval(&to), "");
+    assert!(fs::read_to_string(&path).unwrap().contains("|---|--:"));
+    // The bits are the same on other threads.
+    let threads = ["--threads", "1", "--format", "json"];
+    assert_eq!(
+        eval(&threads),
+        eval(&["--threads", "3", "--format", "json"])
+    );
+}
+
+#[test]
+fn retrieval_says_what_is_missing_or_means_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let set = beir(root.path());
+    let fails = |args: &[&str], code: i32, says: &str| {
+        let mut command = gradus();
+        command.args(["eval", &model("bert-small")]).args(args);
+        let says = predicate::str::contains(says.to_owned());
+        command.assert().code(code).stdout("").stderr(says);
+    };
+    fails(&["--beir", &set, "--split", "dev"], 3, "qrels/dev.tsv");
+    fails(&["--beir", &set, "--metric", "pearson"], 2, "--metric");
+    fails(&["--beir", &set, "--top", "0"], 2, "--top");
+    fails(&["--top", "5"], 2, "--beir");
+    fails(
+        &["--beir", &set, "--query-prompt", "ask"],
+        4,
+        "no prompt `ask`",
+    );
+    fs::write(root.path().join("books/corpus.jsonl"), "{\"_id\": 1}\n").unwrap();
+    fails(&["--beir", &set], 3, "corpus.jsonl:1: \"text\" is missing");
+}

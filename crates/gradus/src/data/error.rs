@@ -258,6 +258,34 @@ pub enum DataError {
         /// The column.
         column: String,
     },
+    /// An id that was there before.
+    #[error("{at}: the id {id:?} is there twice; give each row its own")]
+    DuplicateId {
+        /// Where it is again.
+        at: Place,
+        /// The id.
+        id: String,
+    },
+    /// A line that is not a relevance judgment.
+    #[error(
+        "{at}: not a relevance judgment: {problem}; every line must be query, document and a whole number with tabs between them, or the four columns of TREC"
+    )]
+    BadJudgment {
+        /// Where.
+        at: Place,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Judgments of a query that is not there.
+    #[error("{}: no query {id:?}, which {} judges; add it, or remove its judgments", path.display(), qrels.display())]
+    NoQuery {
+        /// The file of queries.
+        path: PathBuf,
+        /// The query's id.
+        id: String,
+        /// The judgments.
+        qrels: PathBuf,
+    },
     /// A list without documents.
     #[error("{at}: {column} is an empty list; give it documents or remove the row")]
     EmptyList {

@@ -21,6 +21,7 @@ pub mod pretrain;
 pub mod quickstart;
 mod recipes;
 pub mod rerank;
+pub mod retrieval;
 mod run_folders;
 pub mod score;
 pub mod self_distill;

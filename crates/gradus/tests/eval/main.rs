@@ -3,6 +3,7 @@
 mod correlation;
 mod fake;
 mod report;
+mod retrieval;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
