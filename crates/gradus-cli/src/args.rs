@@ -1,8 +1,8 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, info, label, negatives, pretrain, pull,
-    quickstart, report, rerank, score, self_distill, sweep, train,
+    bench, calibrate, data, distill, encode, eval, info, label, mine_negatives, negatives,
+    pretrain, pull, quickstart, report, rerank, score, self_distill, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -109,7 +109,7 @@ pub enum Command {
     Sweep(sweep::Args),
     /// Make a page that shows what training runs did
     Report(report::Args),
-    /// Score models on the seven STS tasks and on pairs of your own
+    /// Score models on the seven STS tasks, on pairs of your own, or on retrieval
     Eval(eval::Args),
     /// Score how similar pairs of texts are: first the number to use
     Score(score::Args),
@@ -119,6 +119,8 @@ pub enum Command {
     Calibrate(calibrate::Args),
     /// Turn texts into vectors
     Encode(encode::Args),
+    /// Mine hard negatives: texts near a query that are not its positives
+    MineNegatives(Box<mine_negatives::Args>),
     /// Measure how fast a model encodes on this machine
     Bench(bench::Args),
     /// Describe a model
@@ -148,6 +150,7 @@ impl Command {
             Self::Rerank(_) => &["rerank"],
             Self::Calibrate(_) => &["calibrate"],
             Self::Encode(_) => &["encode"],
+            Self::MineNegatives(_) => &["mine-negatives"],
             Self::Bench(_) => &["bench"],
             Self::Info(_) => &["info"],
             Self::Pull(_) => &["pull"],

@@ -85,6 +85,7 @@ mod tests {
         &["rerank"],
         &["calibrate"],
         &["encode"],
+        &["mine-negatives"],
         &["bench"],
         &["info"],
         &["pull"],

@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{LabelOptions, PairOptions};
 use crate::prompt_options::PromptOptions;
-use gradus::data::{Known, TextVariant};
+use gradus::data::{Known, Split, TextVariant};
 use gradus::eval::{Aggregation, Metric, View};
 use gradus::format::PromptChoice;
 use gradus::jobs::eval::{EvalSettings, ModelEvaluation};
@@ -115,12 +115,10 @@ pub struct Args {
     /// Which prompt.
     #[command(flatten)]
     pub prompt: PromptOptions,
-    /// Score retrieval from the folder FOLDER of BEIR's form; can be repeated
+    /// Score retrieval from the folder FOLDER of BEIR's form, by the judgments of
+    /// --split, or of test; can be repeated
     #[arg(long, value_name = "FOLDER", conflicts_with_all = OF_PAIRS)]
     pub beir: Vec<PathBuf>,
-    /// With --beir: whose judgments count
-    #[arg(long, value_name = "NAME", default_value = "test", requires = "beir")]
-    pub split: String,
     /// With --beir: how many documents are ranked for a query
     #[arg(long, value_name = "N", default_value_t = 100, requires = "beir")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -181,7 +179,7 @@ fn run_retrieval(args: Args, context: &Context) -> Result<(), Failure> {
     let mut console = context.console();
     let usual = RetrievalSettings::new(args.models, args.beir);
     let settings = RetrievalSettings {
-        split: args.split,
+        split: args.reading.split.unwrap_or(Split::Test).name().into(),
         top: args.top as usize,
         query_prompt: args
             .query_prompt

@@ -8,6 +8,7 @@ pub mod encode;
 pub mod eval;
 pub mod info;
 pub mod label;
+pub mod mine_negatives;
 pub mod negatives;
 pub mod pretrain;
 pub mod pull;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rerank(args) => rerank::run(args, &context),
         Command::Calibrate(args) => calibrate::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),
+        Command::MineNegatives(args) => mine_negatives::run(*args, &context),
         Command::Bench(args) => bench::run(args, &context),
         Command::Info(args) => info::run(args, &context),
         Command::Label(args) => label::run(args, &context),

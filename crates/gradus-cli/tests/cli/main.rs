@@ -15,6 +15,7 @@ mod eval;
 mod failures;
 mod info;
 mod learnable;
+mod mine_negatives;
 mod negatives;
 mod old_runs;
 mod outputs;

@@ -5,6 +5,7 @@ mod common;
 mod cross_encoder;
 mod cross_encoders;
 mod labelling;
+mod mining;
 mod scoring;
 mod self_distill;
 mod training;
