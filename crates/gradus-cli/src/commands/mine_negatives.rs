@@ -27,8 +27,9 @@ place of labels. `gradus train` reads them all.
 
 Examples:
   gradus mine-negatives all-MiniLM-L6-v2 --pairs questions.tsv --output triplets.tsv
-  gradus mine-negatives ./model --pairs pairs.jsonl --corpus texts.txt \\
-    --relative-margin 0.05 --num-negatives 5 --output-format labeled-list --output lists.jsonl";
+  gradus mine-negatives ./model --pairs pairs.jsonl --corpus texts.txt --output negatives.csv
+  gradus mine-negatives ./model --pairs pairs.jsonl --relative-margin 0.05 --output hard.tsv
+  gradus mine-negatives ./model --pairs pairs.jsonl --output-format labeled-list --output lists.jsonl";
 
 const FORMATS: &[(&str, MinedFormat)] = &[
     ("triplet", MinedFormat::Triplet),
