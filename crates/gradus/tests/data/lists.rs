@@ -303,8 +303,11 @@ const NESTED: &str = "message schema {
     required group ids (LIST) { repeated int64 array; }
 }";
 
-/// Writes rows of a query, documents (null as `None`) and labels.
-fn write(path: &Path, rows: &[(&str, Option<&[Option<&str>]>, &[f64])]) {
+/// A query, documents (null as `None`) and labels.
+type NestedRow<'a> = (&'a str, Option<&'a [Option<&'a str>]>, &'a [f64]);
+
+/// Writes such rows, two a row group.
+fn write(path: &Path, rows: &[NestedRow]) {
     let schema = Arc::new(parse_message_type(NESTED).unwrap());
     let file = fs::File::create(path).unwrap();
     let properties = Arc::new(WriterProperties::builder().build());
@@ -369,7 +372,7 @@ fn write(path: &Path, rows: &[(&str, Option<&[Option<&str>]>, &[f64])]) {
     writer.close().unwrap();
 }
 
-fn parquet(rows: &[(&str, Option<&[Option<&str>]>, &[f64])]) -> Result<LabelledLists, String> {
+fn parquet(rows: &[NestedRow]) -> Result<LabelledLists, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     write(&path, rows);

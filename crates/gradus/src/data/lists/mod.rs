@@ -185,7 +185,7 @@ impl<H: Fn(&str, &str) -> bool> Reading<H> {
         let mut rows = file.graded(labels)?;
         source.check_split(rows.rows())?;
         let mut places: HashMap<String, usize> = HashMap::new();
-        while let Some(row) = rows.next() {
+        for row in rows.by_ref() {
             let pair = match row? {
                 Graded::Skipped(label) => {
                     *self.found.skipped.entry(label).or_default() += 1;

@@ -240,13 +240,12 @@ impl Mining {
     }
 
     /// The vectors of queries and texts, and the nearest texts of each query.
-    #[allow(clippy::type_complexity)]
     fn search(
         &self,
         last: usize,
         environment: &Environment,
         observer: &mut dyn Observer,
-    ) -> Result<(Embeddings, Embeddings, Vec<Vec<(u32, f64)>>)> {
+    ) -> Result<(Embeddings, Embeddings, Nearest)> {
         let Model { name, folder } = &self.model;
         let prompt = Some(self.settings.query_prompt.clone());
         let mut encoder = environment.load(folder, prompt, observer)?;
@@ -275,6 +274,9 @@ impl Mining {
         Ok((queries, texts, nearest))
     }
 }
+
+/// The nearest texts of each query with their scores, best first.
+type Nearest = Vec<Vec<(u32, f64)>>;
 
 /// Texts, each once, in the order of first sight.
 #[derive(Default)]
