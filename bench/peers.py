@@ -34,8 +34,11 @@ JOBS = [
     "ranking",
     "difference",
     "scaling",
+    "cross-score",
+    "cross-score-128",
+    "cross-train",
 ]
-PEERS = ["torch", "openvino", "transformers", "sentence-transformers"]
+PEERS = ["torch", "openvino", "onnxruntime", "transformers", "sentence-transformers"]
 
 
 def chosen_jobs(text):
@@ -75,12 +78,12 @@ def main():
     import torch
     import transformers
 
-    from peers import common, contrastive, encode, train
+    from peers import common, contrastive, cross, encode, train
 
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(args.threads)
     torch.set_float32_matmul_precision("highest")
-    builders = encode.JOBS | train.JOBS | contrastive.JOBS
+    builders = encode.JOBS | train.JOBS | contrastive.JOBS | cross.JOBS
     gradus = common.Gradus(args.gradus, args.threads)
     model = str(Path(gradus.info(args.model)["folder"]).resolve())
     with tempfile.TemporaryDirectory(prefix="gradus-peers-") as folder:
