@@ -55,8 +55,8 @@ pub use ordering::{
 };
 pub use projection::{Projected, Projection};
 pub use ranking::{
-    Consistency, ConsistencySettings, ListMleSettings, ListNetSettings, RankingDistillation,
-    RankingLoss,
+    CandidateLists, Consistency, ConsistencySettings, ListMleSettings, ListNetSettings,
+    RankingDistillation, RankingLoss,
 };
 pub use regression::{
     CosineForm, CosineSettings, CrossEntropy, CrossEntropySettings, Form, HeadForm, HeadSettings,

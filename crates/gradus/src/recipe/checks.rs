@@ -127,6 +127,12 @@ impl Stage {
             within("repetition", rate, f64::MIN_POSITIVE, 1.0)?;
             check_repetition(self)?;
         }
+        if let Some(settings) = &self.self_distillation {
+            settings.check()?;
+            if self.freeze == Freeze::Encoder {
+                return Err("`self_distillation` trains the encoder: it does not go with `freeze = \"encoder\"`".into());
+            }
+        }
         for teacher in &self.teachers {
             within("teachers.weight", teacher.weight, f64::MIN_POSITIVE, 1e9)?;
         }

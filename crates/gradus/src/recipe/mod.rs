@@ -8,6 +8,7 @@ mod exclusive;
 pub(crate) mod foreign;
 mod overrides;
 mod run;
+mod self_distillation;
 mod stage;
 
 pub(crate) use buffer::{BufferRules, Choice, EntriesOf};
@@ -18,6 +19,7 @@ pub use cross_encoder::{AnyRecipe, CrossEncoderRecipe, CrossEncoderStage, CrossE
 pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;
 pub use overrides::{apply_overrides, parse_recipe};
+pub use self_distillation::SelfDistillationSettings;
 pub use stage::{Freeze, NextFrom, Stage, Teacher};
 
 use crate::Precision;

@@ -1,4 +1,4 @@
-use super::{BufferSettings, DifferenceSettings};
+use super::{BufferSettings, DifferenceSettings, SelfDistillationSettings};
 use crate::data::Source;
 use crate::losses::{ObjectiveConfig, Projection};
 use crate::training::{AdamW, ScheduleKind};
@@ -84,6 +84,9 @@ pub struct Stage {
     /// Difference prediction, added to the objectives by its weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<DifferenceSettings>,
+    /// A cross-encoder's scores as targets of lists, added by its weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_distillation: Option<SelfDistillationSettings>,
     /// What it leaves alone.
     #[serde(default)]
     pub freeze: Freeze,
@@ -185,6 +188,7 @@ impl Stage {
             repetition: None,
             buffer: None,
             difference: None,
+            self_distillation: None,
             freeze: Freeze::default(),
             epochs: Some(1.0),
             steps: None,
@@ -249,11 +253,14 @@ impl Stage {
     }
 
     /// The models that it needs in addition to the one it trains: teachers, then the
-    /// generator of difference prediction.
+    /// generator of difference prediction, then the cross-encoder of self
+    /// distillation.
     pub fn auxiliary_models(&self) -> impl Iterator<Item = &str> {
         let generator = self.difference.iter().map(|d| d.generator.as_str());
+        let scorer = self.self_distillation.iter();
+        let scorer = scorer.map(|s| s.cross_encoder.as_str());
         let teachers = self.teachers.iter().map(|t| t.model.as_str());
-        teachers.chain(generator)
+        teachers.chain(generator).chain(scorer)
     }
 
     /// All that it minimises.

@@ -4,6 +4,7 @@ use crate::common::{copy_of, fixture};
 use crate::{Heard, environment};
 use gradus::jobs::TestSets;
 use gradus::jobs::self_distill::{SelfDistillTable, SelfDistillation};
+use gradus::jobs::train::{self, TrainSettings};
 use gradus::models::{CrossEncoder, ModelFolder, SentenceEncoder};
 use gradus::training::{Silent, TrainingObserver};
 use gradus_kernels::cpu::Cpu;
@@ -177,4 +178,52 @@ fn pairs_are_made_from_texts_and_what_is_wrong_is_named() {
         let error = prepare(&[set]).err().unwrap();
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
+}
+
+#[test]
+fn a_stage_follows_a_cross_encoder_and_goes_on_to_the_same_bits() {
+    let place = workplace(1, PAIRS);
+    let cross_encoder = fixture("cross_encoders").join("bert");
+    let train = |name: &str, with: bool, threads: usize, stop: Option<u64>| {
+        let term = match with {
+            true => format!(
+                "self_distillation = {{ cross_encoder = '{}', candidates = 3, loss = 'list_mle' }}\n",
+                cross_encoder.display()
+            ),
+            false => String::new(),
+        };
+        let text = format!(
+            "model = 'model-0'\nseed = 2\ncheckpoint_steps = 3\n[[stage]]\nname = 'one'\n\
+             objective = {{ loss = 'info_nce' }}\nalso = [{{ loss = 'consistency' }}]\n\
+             projection = 'mlp'\ntrain = [{{ path = 'texts.txt', rows = 'texts' }}]\n\
+             steps = 8\nbatch = 6\naccumulate = 2\nlearning_rate = 1e-3\n{term}"
+        );
+        let recipe = place.path().join("stage.toml");
+        std::fs::write(&recipe, text).unwrap();
+        let settings = TrainSettings {
+            output: Some(place.path().join(name)),
+            ..TrainSettings::new(recipe)
+        };
+        let mut environment = environment();
+        environment.threads = threads;
+        let mut observer = Heard {
+            stop_at_step: stop,
+            ..Heard::default()
+        };
+        let done = train::train(&settings, &environment, &mut observer);
+        if stop.is_some() {
+            assert!(done.is_err());
+            train::resume(&place.path().join(name), &environment, &mut Silent).unwrap();
+        } else {
+            done.unwrap();
+        }
+        made(&place.path().join(name))
+    };
+    let whole = train("whole", true, 2, None);
+    assert!(whole == train("others", true, 1, None));
+    assert!(whole == train("stopped", true, 3, Some(5)));
+    assert!(whole != train("without", false, 2, None));
+    let metrics = std::fs::read_to_string(place.path().join("whole/metrics.jsonl")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    assert!(line["self_distillation"].as_f64().unwrap() > 0.0, "{line}");
 }

@@ -172,7 +172,8 @@ mod tests {
     fn lists_without_choice_teach_nothing() {
         let lists = lists(RankingLoss::ListMle, 3);
         let embeddings = embeddings(4, 5, 3);
-        let (loss, gradient) = lists.evaluate(&embeddings, &[vec![2], vec![]], &[vec![0.5], vec![]], 1);
+        let (loss, gradient) =
+            lists.evaluate(&embeddings, &[vec![2], vec![]], &[vec![0.5], vec![]], 1);
         assert_eq!(loss, 0.0);
         assert!(gradient.iter().all(|g| *g == 0.0));
     }

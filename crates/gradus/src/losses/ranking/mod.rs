@@ -6,10 +6,12 @@
 //! `i` and the second of text `j`; a text's place in its own list is left out
 //! unless asked for.
 
+mod candidates;
 mod consistency;
 mod lists;
 mod ranking_distillation;
 
+pub use candidates::CandidateLists;
 pub use consistency::{Consistency, ConsistencySettings};
 pub use ranking_distillation::{
     ListMleSettings, ListNetSettings, RankingDistillation, RankingLoss,

@@ -88,7 +88,7 @@ impl RankingDistillation {
 
     /// The loss of a list and its slopes by the student's cosines. `key` breaks
     /// ties.
-    fn list(&self, student: &[f64], teacher: &[f64], key: u64) -> (f64, Vec<f64>) {
+    pub(super) fn list(&self, student: &[f64], teacher: &[f64], key: u64) -> (f64, Vec<f64>) {
         let t = self.temperature;
         if self.loss == RankingLoss::ListNet {
             let (logs, wanted) = (

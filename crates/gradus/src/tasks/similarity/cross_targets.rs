@@ -91,7 +91,9 @@ impl<B: Backend> CrossTargets<B> {
             self.seen.0 += score;
             self.seen.1 += 1;
         }
-        let (loss, mut gradient) = self.lists.evaluate(embeddings, &lists, &targets, mix64(key));
+        let (loss, mut gradient) = self
+            .lists
+            .evaluate(embeddings, &lists, &targets, mix64(key));
         self.loss += share * loss;
         for g in &mut gradient {
             *g *= self.weight as f32;

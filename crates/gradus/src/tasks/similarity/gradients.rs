@@ -2,6 +2,7 @@
 
 use super::buffer::Buffer;
 use super::chunks::{Pass, accumulate};
+use super::cross_targets::CrossTargets;
 use super::frozen::Frozen;
 use super::micro_batch::MicroBatch;
 use super::stage::Prepared;
@@ -21,6 +22,22 @@ pub(crate) struct StepGradients<'a> {
     pub head: &'a mut [f32],
 }
 
+/// Terms of a stage's loss that are no objectives.
+pub(crate) struct AuxiliaryTerms<'a, B: Backend> {
+    /// Difference prediction, and the gradients of its network.
+    pub difference: Option<(&'a mut Auxiliary<B>, &'a mut B::Arena)>,
+    /// Self distillation.
+    pub cross_targets: Option<&'a mut CrossTargets<B>>,
+}
+
+/// Adds a term's loss and gradient.
+fn add(sum: &mut (f64, Vec<f32>), (loss, gradient): (f64, Vec<f32>)) {
+    sum.0 += loss;
+    for (sum, g) in sum.1.iter_mut().zip(gradient) {
+        *sum += g;
+    }
+}
+
 impl StepGradients<'_> {
     /// The loss of the examples, with negatives of a buffer. Adds its gradients to those
     /// of the encoder and, with an auxiliary loss, to its network's.
@@ -31,10 +48,17 @@ impl StepGradients<'_> {
         at: Moment,
         encoder: &mut B::Arena,
         mut buffer: Option<&mut Buffer<B>>,
-        mut auxiliary: Option<(&mut Auxiliary<B>, &mut B::Arena)>,
+        mut terms: AuxiliaryTerms<'_, B>,
     ) -> Result<f64> {
         let stage = self.stage;
-        if let Some((auxiliary, _)) = &mut auxiliary {
+        let AuxiliaryTerms {
+            difference: auxiliary,
+            cross_targets,
+        } = &mut terms;
+        if let Some(targets) = cross_targets {
+            targets.begin();
+        }
+        if let Some((auxiliary, _)) = auxiliary {
             auxiliary.begin();
         }
         if let Some(buffer) = &mut buffer {
@@ -46,6 +70,7 @@ impl StepGradients<'_> {
             limit: stage.settings.chunk_tokens,
             denoise: stage.prompting.denoise,
         };
+        let has_terms = auxiliary.is_some() || cross_targets.is_some();
         let mut total = 0.0;
         for (m, micro) in self.examples.chunks(stage.settings.batch).enumerate() {
             let share = micro.len() as f64 / self.examples.len() as f64;
@@ -62,6 +87,7 @@ impl StepGradients<'_> {
                     (repeated.unwrap_or_else(as_it_is), stream)
                 })
                 .collect();
+            let mut failure = None;
             let objective = |embeddings: &Embeddings| {
                 let negatives = buffer.as_mut().map(|buffer| {
                     let place = (seed, at, m * stage.settings.batch);
@@ -70,15 +96,28 @@ impl StepGradients<'_> {
                 });
                 let memory = buffer.as_deref().zip(negatives.as_deref());
                 let memory = memory.and_then(|(buffer, negatives)| buffer.memory(negatives));
-                let mut output = match &mut auxiliary {
-                    None => batch.evaluate(embeddings, self.parameters, memory, None),
-                    Some((auxiliary, gradients)) => {
-                        let mut loss = |vectors: &Embeddings| {
+                let mut loss = |vectors: &Embeddings| {
+                    let mut sum = match auxiliary {
+                        None => (0.0, vec![0.0; vectors.as_slice().len()]),
+                        Some((auxiliary, gradients)) => {
                             let texts = (at.step, &sequences[..]);
                             auxiliary.evaluate(texts, vectors, pass.limit, share, gradients)
-                        };
-                        batch.evaluate(embeddings, self.parameters, memory, Some(&mut loss))
+                        }
+                    };
+                    if let Some(targets) = cross_targets {
+                        let rows = (micro.len(), &batch.texts[..]);
+                        let key = of_stage ^ mix64(at.step) ^ m as u64;
+                        match targets.evaluate(vectors, rows, share, key) {
+                            Ok(term) => add(&mut sum, term),
+                            Err(error) => failure = Some(error),
+                        }
                     }
+                    sum
+                };
+                let parameters = self.parameters;
+                let mut output = match has_terms {
+                    false => batch.evaluate(embeddings, parameters, memory, None),
+                    true => batch.evaluate(embeddings, parameters, memory, Some(&mut loss)),
                 };
                 for g in &mut output.embeddings {
                     *g *= share as f32;
@@ -86,6 +125,9 @@ impl StepGradients<'_> {
                 output
             };
             let output = accumulate(model, &sequences, pass, objective, encoder);
+            if let Some(error) = failure {
+                return Err(error);
+            }
             total += share * output.loss;
             for (sum, g) in self.head.iter_mut().zip(&output.parameters) {
                 *sum += share as f32 * g;

@@ -6,6 +6,7 @@
 mod buffer;
 pub(crate) mod card;
 pub(crate) mod chunks;
+pub(crate) mod cross_targets;
 pub(crate) mod encoding;
 pub(crate) mod evaluation;
 pub(crate) mod examples;

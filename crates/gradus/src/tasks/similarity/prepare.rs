@@ -147,6 +147,7 @@ impl<B: Backend> Similarity<B> {
             calibrated: true,
             frozen: None,
             auxiliary: None,
+            cross_targets: None,
             buffer: None,
             order: None,
         };
@@ -155,6 +156,9 @@ impl<B: Backend> Similarity<B> {
         for s in 0..task.stages.len() {
             if let Some(auxiliary) = task.load_auxiliary(s)? {
                 task.plan.stages[s].memory_bytes += auxiliary.generator_bytes();
+            }
+            if let Some(targets) = task.load_cross_targets(s)? {
+                task.plan.stages[s].memory_bytes += targets.bytes();
             }
             let buffer = task.buffer_bytes(s)?;
             task.plan.stages[s].memory_bytes += buffer;

@@ -37,6 +37,8 @@ pub(crate) struct Prepared {
     /// The texts that the stage's teachers encode, by their numbers: the
     /// first of each example that a step will see.
     pub for_teachers: Vec<(u32, String)>,
+    /// The stage's texts, where a cross-encoder scores pairs of them.
+    pub for_cross_encoder: Vec<String>,
     /// The texts that are encoded once, where the encoder is frozen.
     pub encoded: Vec<u32>,
     /// Each teacher's vectors of them, once computed.
@@ -191,6 +193,10 @@ impl Prepared {
             for_teachers: {
                 let text = |n: u32| (n, examples.texts[n as usize].clone());
                 by_teachers.into_iter().map(text).collect()
+            },
+            for_cross_encoder: match settings.self_distillation {
+                Some(_) => examples.texts.clone(),
+                None => vec![],
             },
             encoded,
             teachers: vec![],

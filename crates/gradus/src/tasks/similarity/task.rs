@@ -1,9 +1,10 @@
 //! Sentence encoders as the engine trains them.
 
 use super::buffer::Buffer;
+use super::cross_targets::CrossTargets;
 use super::evaluation::DevSet;
 use super::frozen::Frozen;
-use super::gradients::StepGradients;
+use super::gradients::{AuxiliaryTerms, StepGradients};
 use super::provenance::keep_overlap;
 use super::stage::Prepared;
 use super::{DevEvaluation, TrainingPlan};
@@ -64,6 +65,8 @@ pub struct Similarity<B: Backend> {
     pub(crate) frozen: Option<Frozen>,
     /// The network that it trains beside the encoder.
     pub(crate) auxiliary: Option<Auxiliary<B>>,
+    /// The cross-encoder whose scores it follows.
+    pub(crate) cross_targets: Option<CrossTargets<B>>,
     /// Its buffer of negatives.
     pub(crate) buffer: Option<Buffer<B>>,
     /// The order of the epoch under way.
@@ -152,6 +155,19 @@ impl<B: Backend> Similarity<B> {
             seed,
         );
         auxiliary.map(Some)
+    }
+
+    /// The cross-encoder that a stage follows.
+    pub(crate) fn load_cross_targets(&self, s: usize) -> Result<Option<CrossTargets<B>>> {
+        let Some(stage) = self.stages.get(s) else {
+            return Ok(None);
+        };
+        let Some(settings) = &stage.settings.self_distillation else {
+            return Ok(None);
+        };
+        let folder = &self.other_models[&settings.cross_encoder];
+        let texts = stage.for_cross_encoder.clone();
+        CrossTargets::load(settings, folder, texts, self.model.shared_backend()).map(Some)
     }
 
     /// The bytes of a stage's buffer: entries, and the moving average's parameters.
@@ -256,6 +272,7 @@ impl<B: Backend> Task<B> for Similarity<B> {
     fn param_sets(&mut self, s: usize) -> Result<ParamSets<B>> {
         (self.frozen, self.order) = (None, None);
         self.auxiliary = self.load_auxiliary(s)?;
+        self.cross_targets = self.load_cross_targets(s)?;
         self.buffer = self.empty_buffer(s);
         let backend = self.model.shared_backend();
         let Some(stage) = self.stages.get(s) else {
@@ -338,7 +355,11 @@ impl<B: Backend> Task<B> for Similarity<B> {
                 let gradients = discriminator.and_then(|set| set.gradients_mut());
                 let auxiliary = self.auxiliary.as_mut().zip(gradients);
                 let buffer = self.buffer.as_mut();
-                step.of_all(&self.model, seed, at, encoder, buffer, auxiliary)?
+                let terms = AuxiliaryTerms {
+                    difference: auxiliary,
+                    cross_targets: self.cross_targets.as_mut(),
+                };
+                step.of_all(&self.model, seed, at, encoder, buffer, terms)?
             }
             (None, None) => 0.0,
         };
@@ -454,8 +475,9 @@ impl<B: Backend> Similarity<B> {
     fn details(&self) -> Details {
         let auxiliary = self.auxiliary.as_ref().map(|a| a.details());
         let buffer = self.buffer.as_ref().map(|b| b.details());
+        let targets = self.cross_targets.as_ref().map(|t| t.details());
         let mut all = Details::default();
-        for own in auxiliary.into_iter().chain(buffer) {
+        for own in auxiliary.into_iter().chain(targets).chain(buffer) {
             let parts = [all.words, own.words].into_iter();
             let parts: Vec<String> = parts.filter(|words| !words.is_empty()).collect();
             all.words = parts.join(", ");
