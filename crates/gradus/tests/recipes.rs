@@ -210,11 +210,7 @@ fn every_recipe_says_which_two_commands_carry_it_out() {
                     head.iter().any(|line| line.ends_with(&output))
                 })
             });
-            assert!(
-                made,
-                "{}: a file that nobody has",
-                path.display()
-            );
+            assert!(made, "{}: a file that nobody has", path.display());
         }
         names.sort_by_key(|name| {
             ["sts", "nli", "nli-triplets", "wiki1m"]

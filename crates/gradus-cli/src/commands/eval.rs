@@ -29,7 +29,8 @@ Examples:
   gradus eval ./before ./after --format markdown --output scores.md
   gradus eval all-MiniLM-L6-v2 --per-subset --aggregation mean
   gradus eval ./model --only-pairs --pairs reviews.csv --columns review,product,stars
-  gradus eval all-MiniLM-L6-v2 --beir ./scifact --format json";
+  gradus eval all-MiniLM-L6-v2 --beir ./scifact --format json
+  gradus eval all-MiniLM-L6-v2 --beir ./scifact --rerank ./cross-encoder --top 50";
 
 /// The options of the seven tasks and of pairs, which mean nothing beside --beir.
 const OF_PAIRS: [&str; 9] = [
@@ -131,6 +132,10 @@ pub struct Args {
     /// prompt `document`, where it has one
     #[arg(long, value_name = "NAME", requires = "beir")]
     pub document_prompt: Option<String>,
+    /// With --beir: rank the documents that a model found again by the scores of the
+    /// cross-encoder MODEL, in a row of its own; can be repeated
+    #[arg(long, value_name = "MODEL", requires = "beir")]
+    pub rerank: Vec<String>,
     /// Write the report to FILE
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -187,6 +192,7 @@ fn run_retrieval(args: Args, context: &Context) -> Result<(), Failure> {
         document_prompt: args
             .document_prompt
             .map_or(usual.document_prompt, PromptChoice::Named),
+        rerank: args.rerank,
         ..usual
     };
     let retrieval = Retrieval::prepare(&settings, &context.environment, &mut console)?;

@@ -7,11 +7,14 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::pair_options::{FormOptions, PairOptions, TextOptions};
 use gradus::format::PromptChoice;
+use gradus::jobs::Environment;
 use gradus::jobs::mine_negatives::{
-    MinedForm, MinedFormat, Mining, MiningReport, MiningRules, MiningSettings, Sampling, Written,
+    MinedForm, MinedFormat, Mining, MiningReport, MiningRules, MiningSettings, Rescore, Sampling,
+    Written,
 };
+use gradus::models::CrossEncoder;
 use gradus::util::Observer;
-use gradus::{Error, Result as LibraryResult};
+use gradus::{Error, Precision, Result as LibraryResult};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -99,6 +102,10 @@ pub struct Args {
     /// `document`, where it has one
     #[arg(long, value_name = "NAME")]
     pub corpus_prompt: Option<String>,
+    /// Score candidates and positives by the cross-encoder MODEL in place of cosines
+    /// where a margin or bound looks at scores
+    #[arg(long, value_name = "MODEL")]
+    pub cross_encoder: Option<String>,
     /// How to read the pairs.
     #[command(flatten)]
     pub reading: PairOptions,
@@ -175,8 +182,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(header) = form.header() {
         output.line(&header)?;
     }
+    let environment = &context.environment;
+    let mut rescorer = match &args.cross_encoder {
+        Some(name) => Some(rescorer(name, environment, &mut console)?),
+        None => None,
+    };
+    let rescore = rescorer.as_mut().map(|model| model as &mut dyn Rescore);
     let (mut rows, mut failed) = (0, None);
-    let report = mining.run(&context.environment, None, &mut console, |mined| {
+    let report = mining.run(environment, rescore, &mut console, |mined| {
         for line in form.lines(&mined)? {
             rows += 1;
             if let Err(failure) = output.line(&line) {
@@ -193,6 +206,19 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     output.finish()?;
     say(&report, rows, &args, &mut console);
     Ok(())
+}
+
+/// The cross-encoder of a name, which must give one score.
+fn rescorer(
+    name: &str,
+    environment: &Environment,
+    console: &mut Console,
+) -> Result<CrossEncoder, Failure> {
+    let found = environment.find(name, console)?;
+    let backend = environment.backend(Precision::Auto, console)?;
+    let model = CrossEncoder::load(&found.folder, backend)?;
+    model.check_one_label("score candidates")?;
+    Ok(model)
 }
 
 /// Ends the work where its result cannot be written.

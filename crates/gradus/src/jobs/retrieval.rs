@@ -1,6 +1,6 @@
 //! How well models retrieve.
 
-use super::observed::{check_finite, notes_on_texts};
+use super::observed::{check_finite, finite_scores, notes_on_texts};
 use super::{Environment, JobError, Model, Observed};
 use crate::Result;
 use crate::eval::{
@@ -8,10 +8,11 @@ use crate::eval::{
     RetrievalScores, SetScores, retrieve,
 };
 use crate::format::PromptChoice;
-use crate::models::SentenceEncoder;
+use crate::models::{CrossEncoder, ModelFolder, SentenceEncoder};
 use crate::output::Inputs;
 use crate::util::{Observer, check_cancelled};
-use crate::{Embeddings, Error};
+use crate::{Embeddings, Error, Precision};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// What retrieves, and from what.
@@ -29,6 +30,9 @@ pub struct RetrievalSettings {
     pub query_prompt: PromptChoice,
     /// The prompt before documents; by default the model's prompt `document`.
     pub document_prompt: PromptChoice,
+    /// Cross-encoders by name, each of which ranks what each model found again: a row
+    /// more.
+    pub rerank: Vec<String>,
     /// What is measured; measures of more documents than `top` are left out.
     pub measures: Vec<Measure>,
 }
@@ -47,6 +51,7 @@ impl RetrievalSettings {
             top: 100,
             query_prompt: PromptChoice::Query,
             document_prompt: PromptChoice::Document,
+            rerank: vec![],
             measures: Measure::usual(),
         }
     }
@@ -57,6 +62,8 @@ impl RetrievalSettings {
 pub struct Retrieval {
     /// The models.
     pub models: Vec<Model>,
+    /// Those that rank again.
+    pub rerankers: Vec<Model>,
     /// The sets.
     pub sets: Vec<BeirFolder>,
     settings: RetrievalSettings,
@@ -85,10 +92,23 @@ impl Retrieval {
         let sets = settings.folders.iter();
         let sets = sets.map(|path| open(path).map_err(JobError::input));
         let sets = sets.collect::<Result<_>>()?;
-        let models = settings.models.iter();
-        let models = models.map(|name| environment.find(name, observer));
+        let mut find = |names: &[String]| {
+            let found = names.iter().map(|name| environment.find(name, observer));
+            found.collect::<Result<Vec<Model>>>()
+        };
+        let (models, rerankers) = (find(&settings.models)?, find(&settings.rerank)?);
+        for model in &models {
+            if ModelFolder::is_cross_encoder(&model.folder).map_err(JobError::model)? {
+                return Err(JobError::Settings(format!(
+                    "{} is a cross-encoder, which ranks what another model found: give that model, and add --rerank {}",
+                    model.name, model.name
+                ))
+                .into());
+            }
+        }
         Ok(Self {
-            models: models.collect::<Result<_>>()?,
+            models,
+            rerankers,
             sets,
             settings,
         })
@@ -97,7 +117,7 @@ impl Retrieval {
     /// What is read, which no report may replace.
     pub fn inputs(&self) -> Inputs {
         let mut inputs = Inputs::new();
-        for model in &self.models {
+        for model in self.models.iter().chain(&self.rerankers) {
             inputs.add("the model", &model.folder);
         }
         for set in &self.sets {
@@ -130,6 +150,14 @@ impl Retrieval {
                 let (ranking, documents) = self.rank(set, model, environment, observer)?;
                 scores.documents = documents;
                 scores.models.push(self.scored(set, model, &ranking));
+                for reranker in &self.rerankers {
+                    let again = self.rerank(set, reranker, &ranking, environment, observer)?;
+                    let both = Model {
+                        name: format!("{}, then {}", model.name, reranker.name),
+                        folder: reranker.folder.clone(),
+                    };
+                    scores.models.push(self.scored(set, &both, &again));
+                }
             }
             report.sets.push(scores);
         }
@@ -143,6 +171,41 @@ impl Retrieval {
             model: model.name.clone(),
             scores: RetrievalScores::new(&set.qrels, ranking, &self.settings.measures),
         }
+    }
+
+    /// The documents of a ranking by a cross-encoder's scores with their queries.
+    ///
+    /// # Errors
+    /// As [`Retrieval::run`]; where the model is no cross-encoder of one score.
+    pub fn rerank(
+        &self,
+        set: &BeirFolder,
+        model: &Model,
+        ranking: &Ranking,
+        environment: &Environment,
+        observer: &mut dyn Observer,
+    ) -> Result<Ranking> {
+        let backend = environment.backend(Precision::Auto, observer)?;
+        let cross = CrossEncoder::load(&model.folder, backend).map_err(JobError::model)?;
+        cross
+            .check_one_label("rank documents")
+            .map_err(JobError::model)?;
+        let found = ranking.queries().flat_map(|(_, all)| all);
+        let ids: HashSet<&str> = found.map(|(id, _)| id.as_str()).collect();
+        let contents = set.contents(&ids).map_err(JobError::input)?;
+        let what = format!("{}: ranking again", model.name);
+        let (mut done, total) = (0, ranking.queries().count() as u64);
+        ranking.reranked(self.settings.top, |query, ids| {
+            check_cancelled(observer, &what)?;
+            observer.progress(&what, done, total);
+            done += 1;
+            let text = set.queries.get(query).map_or("", String::as_str);
+            let content = |id: &&str| contents.get(*id).map_or("", String::as_str);
+            let pairs: Vec<(&str, &str)> = ids.iter().map(|id| (text, content(id))).collect();
+            let (_, scores) = finite_scores(&model.name, &cross, &pairs)?;
+            observer.progress(&what, done, total);
+            Ok::<_, Error>(scores)
+        })
     }
 
     /// The best documents of a set for each query by a model's vectors, and how many

@@ -4,6 +4,7 @@ use crate::eval::{Embedder, ExactSearch};
 use crate::format::PromptChoice;
 use crate::jobs::observed::{check_finite, notes_on_texts};
 use crate::jobs::{Environment, JobError, Model, Observed};
+use crate::models::CrossEncoder;
 use crate::output::Inputs;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
@@ -50,6 +51,13 @@ pub trait Rescore {
     /// # Errors
     /// Whatever the model fails with.
     fn scores(&mut self, query: &str, documents: &[&str]) -> Result<Vec<f64>>;
+}
+
+impl<B: Backend> Rescore for CrossEncoder<B> {
+    fn scores(&mut self, query: &str, documents: &[&str]) -> Result<Vec<f64>> {
+        let pairs: Vec<(&str, &str)> = documents.iter().map(|&d| (query, d)).collect();
+        Ok(self.predict(&pairs)?.as_slice().to_vec())
+    }
 }
 
 /// What was mined of one query.
