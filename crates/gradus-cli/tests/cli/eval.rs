@@ -1,6 +1,6 @@
 //! `gradus eval`.
 
-use crate::support::{gradus, model, stdout, tiny_data};
+use crate::support::{cross_encoder, gradus, model, stdout, tiny_data};
 use predicates::prelude::*;
 use serde_json::Value;
 use std::fs;
@@ -285,4 +285,40 @@ fn retrieval_says_what_is_missing_or_means_nothing() {
     );
     fs::write(root.path().join("books/corpus.jsonl"), "{\"_id\": 1}\n").unwrap();
     fails(&["--beir", &set], 3, "corpus.jsonl:1: \"text\" is missing");
+}
+
+#[test]
+fn cross_encoders_rank_again_what_a_model_found() {
+    let root = tempfile::tempdir().unwrap();
+    let (set, cross) = (beir(root.path()), cross_encoder("bert"));
+    let json = |top: &str| -> Value {
+        let args = [
+            "eval",
+            &model("bert-small"),
+            "--beir",
+            &set,
+            "--rerank",
+            &cross,
+        ];
+        let text = stdout(gradus().args(args).args(["--format", "json", "--top", top]));
+        serde_json::from_str(&text).unwrap()
+    };
+    let scored = json("10");
+    let rows = scored["sets"][0]["models"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    let both = rows[1]["model"].as_str().unwrap();
+    assert!(
+        both.contains("bert-small, then ") && both.ends_with("bert"),
+        "{both}"
+    );
+    // The same documents in another order.
+    let mean = |row: &Value, name: &str| row["means"][name].as_f64().unwrap();
+    assert_eq!(mean(&rows[0], "recall@10"), mean(&rows[1], "recall@10"));
+    assert_ne!(mean(&rows[0], "ndcg@10"), mean(&rows[1], "ndcg@10"));
+    let alone = gradus()
+        .args(["eval", &cross, "--beir", &set])
+        .assert()
+        .failure();
+    let error = String::from_utf8_lossy(&alone.get_output().stderr).into_owned();
+    assert!(error.contains("add --rerank"), "{error}");
 }

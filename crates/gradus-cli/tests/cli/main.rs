@@ -28,6 +28,7 @@ mod rerank;
 mod road;
 mod rows;
 mod score;
+mod self_distill;
 #[allow(dead_code, reason = "the library's tests use the rest")]
 #[path = "../../../gradus/tests/hub/server.rs"]
 mod server;

@@ -1,6 +1,6 @@
 //! `gradus mine-negatives`.
 
-use crate::support::{gradus, model, stdout};
+use crate::support::{cross_encoder, gradus, model, stdout};
 use gradus::data::{DataRoot, PairIndex, RowKind, Source};
 use predicates::prelude::*;
 use std::fs;
@@ -162,4 +162,25 @@ fn what_cannot_be_is_refused() {
     .unwrap();
     fails(&[&tabs, "--output", &good], 2, "write .jsonl or .csv");
     assert!(!Path::new(&good).exists());
+}
+
+#[test]
+fn a_cross_encoder_scores_candidates() {
+    let folder = tempfile::tempdir().unwrap();
+    let margin = [
+        "--max-score",
+        "0.99",
+        "--output-scores",
+        "--output-format",
+        "labeled-pair",
+    ];
+    let cross = cross_encoder("bert");
+    let by_scores = [&margin[..], &["--cross-encoder", &cross]].concat();
+    let cosines = mine(folder.path(), "out.tsv", &margin);
+    let scores = mine(folder.path(), "out.tsv", &by_scores);
+    assert_ne!(cosines, scores);
+    for line in scores.lines().skip(1) {
+        let score: f64 = line.split('\t').next_back().unwrap().parse().unwrap();
+        assert!((0.0..=1.0).contains(&score), "{line}");
+    }
 }
