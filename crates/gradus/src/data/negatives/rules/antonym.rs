@@ -24,9 +24,13 @@ fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 pub(super) fn apply(sentence: &Sentence, draw: &mut Draw) -> Option<Change> {
     let known = sentence.lower.iter().enumerate();
-    let known = known.filter_map(|(i, word)| Some((i, OPPOSITES.get(word.as_str())?)));
-    let (i, opposites) = draw.one(known.collect())?;
-    let new = opposites[draw.below(opposites.len())];
+    // In "black and white" the opposite is there already.
+    let absent = |word: &&str| !sentence.lower.iter().any(|other| other == word);
+    let known = known.flat_map(|(i, word)| {
+        let opposites = OPPOSITES.get(word.as_str()).into_iter().flatten();
+        opposites.copied().filter(absent).map(move |new| (i, new))
+    });
+    let (i, new) = draw.one(known.collect())?;
     let old = sentence.words[i].text;
     let new = with_case_of(new, old);
     Some(Change {

@@ -66,6 +66,52 @@ pub(super) fn is_participle(word: &str) -> bool {
     (long("ing") || long("ed")) && !nouns.contains(&word)
 }
 
+/// Whether a participle stands before a noun, as in "a small camouflaged airplane".
+fn is_adjective(sentence: &Sentence, i: usize) -> bool {
+    let next = sentence.lower.get(i + 1).map_or("", String::as_str);
+    let noun = !(is_determiner(next) || is_auxiliary(next) || is_link(next));
+    is_participle(&sentence.lower[i]) && sentence.joined(i) && noun
+}
+
+/// Words of relations that hold both ways, so that a swap says the same again.
+const SYMMETRIC: [&str; 30] = [
+    "and",
+    "or",
+    "with",
+    "versus",
+    "vs",
+    "next",
+    "beside",
+    "besides",
+    "alongside",
+    "near",
+    "between",
+    "together",
+    "same",
+    "equal",
+    "equals",
+    "similar",
+    "different",
+    "meets",
+    "met",
+    "meeting",
+    "meet",
+    "married",
+    "marries",
+    "marrying",
+    "kissing",
+    "kisses",
+    "kissed",
+    "hugging",
+    "hugs",
+    "hugged",
+];
+
+/// Whether a swap around these words says the same again.
+pub(super) fn are_symmetric(words: &[String]) -> bool {
+    words.iter().any(|word| SYMMETRIC.contains(&word.as_str()))
+}
+
 /// The longest noun phrase at word `i`: a determiner and up to four words, or a run
 /// of capitalised words. The end is the word behind it.
 pub(super) fn noun_phrase(sentence: &Sentence, i: usize) -> Option<usize> {
@@ -79,6 +125,7 @@ pub(super) fn noun_phrase(sentence: &Sentence, i: usize) -> Option<usize> {
         let word = sentence.lower[end].as_str();
         let ends = is_determiner(word) || is_auxiliary(word) || is_link(word);
         let verb = end > i + 1 && (is_form(word) || is_participle(word));
+        let verb = verb && !is_adjective(sentence, end);
         let stops = match named {
             true => !sentence.words[end].is_capitalised(),
             false => verb,

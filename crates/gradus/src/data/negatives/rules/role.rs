@@ -2,7 +2,9 @@
 //! ends of "from X to Y".
 
 use super::names::{Class, spans};
-use super::phrase::{is_auxiliary, is_determiner, is_link, is_participle, noun_phrase};
+use super::phrase::{
+    are_symmetric, is_auxiliary, is_determiner, is_link, is_participle, noun_phrase,
+};
 use super::verbs::is_form;
 use super::{Change, Draw, Sentence};
 use crate::data::negatives::words::{capitalised, uncapitalised};
@@ -66,7 +68,7 @@ fn subject_and_object(sentence: &Sentence) -> Option<Change> {
         let determiner = sentence.lower.get(*i).is_some_and(|w| is_determiner(w));
         determiner || sentence.words.get(*i).is_some_and(|w| w.is_capitalised())
     })?;
-    if !(end..start).all(|i| sentence.joined(i)) {
+    if !(end..start).all(|i| sentence.joined(i)) || are_symmetric(&sentence.lower[end..start]) {
         return None;
     }
     swapped(sentence, (0, end), (start, noun_phrase(sentence, start)?))
@@ -99,7 +101,8 @@ fn names(sentence: &Sentence, draw: &mut Draw) -> Option<Change> {
     for (i, a) in found.iter().enumerate() {
         for b in &found[i + 1..] {
             let differ = sentence.lower[a.start..a.end] != sentence.lower[b.start..b.end];
-            if a.class == b.class && differ && a.class != Class::Unsure {
+            let both_ways = b.start == a.end || are_symmetric(&sentence.lower[a.end..b.start]);
+            if a.class == b.class && differ && !both_ways && a.class != Class::Unsure {
                 pairs.push((a.start, a.end, b.start, b.end));
             }
         }

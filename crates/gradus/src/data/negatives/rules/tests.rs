@@ -96,6 +96,15 @@ fn other_rules_change_one_thing() {
     ] {
         assert_eq!(made(rule, sentence).as_deref(), Some(expected), "{rule:?}");
     }
+    // What holds both ways would say the same again.
+    for same in [
+        "A car is next to a house.",
+        "we saw that Anna and Tom left.",
+        "The man is kissing the woman.",
+    ] {
+        assert_eq!(made(Rule::Role, same), None, "{same}");
+    }
+    assert_eq!(made(Rule::Antonym, "A black and white cow."), None);
     let number = made(Rule::Number, "It has 7 doors.").unwrap();
     assert!(number != "It has 7 doors." && number.starts_with("It has "));
     let word = made(Rule::Number, "Three dogs.").unwrap();
