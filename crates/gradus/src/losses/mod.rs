@@ -30,6 +30,7 @@ mod error;
 mod matryoshka;
 mod memory;
 mod ordering;
+mod products;
 mod projection;
 mod ranking;
 mod regression;

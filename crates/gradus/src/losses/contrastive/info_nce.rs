@@ -1,6 +1,7 @@
 use crate::losses::config::TrainingSet;
 use crate::losses::directions::{Cosines, Directions};
 use crate::losses::{ExampleTexts, Input, Objective, ObjectiveError, Output, error};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// InfoNCE with the other texts of the batch as negatives (van den Oord et al.
@@ -147,58 +148,91 @@ struct Side<'a> {
     log_memory_weight: f64,
 }
 
+/// What one anchor adds.
+struct Row {
+    loss: f64,
+    /// The slopes by the logits of the candidates and of the memory's negatives.
+    by_logits: Vec<f64>,
+}
+
+/// Rows whose slopes by the logits are held at a time.
+const ROWS: usize = 256;
+
 impl Side<'_> {
-    /// Loss and its slope by `1 / t`; the slopes by the cosines go to `slopes` and,
-    /// of the memory's, to `to_memory`.
+    /// Loss and, if it is `wanted`, its slope by `1 / t`; the slopes by the cosines go
+    /// to `slopes` and, of the memory's, to `to_memory`.
     fn evaluate(
         &self,
-        steepness: f64,
+        (steepness, wanted): (f64, bool),
         slopes: &mut Cosines,
         to_memory: &mut [Vec<f32>],
     ) -> (f64, f64) {
-        let n = self.anchors.len();
         let (mut loss, mut by_steepness) = (0.0, 0.0);
-        for i in 0..n {
-            let cosines = self.cosines.row(i);
-            let remembered = self.remembered.get(i).map_or(&[][..], |r| r);
-            let own = [self.anchors[i], self.candidates[i]];
-            let further = remembered.iter();
-            let further = further.map(|&s| f64::from(s) * steepness + self.log_memory_weight);
-            let logits: Vec<f64> = cosines
-                .iter()
-                .enumerate()
-                .map(|(j, &s)| {
-                    if j != i && own.contains(&self.candidates[j]) {
-                        return f64::NEG_INFINITY;
+        let cols = slopes.cols;
+        for (block, slopes) in slopes.values.chunks_mut(ROWS * cols.max(1)).enumerate() {
+            let first = block * ROWS;
+            let each = slopes.par_chunks_mut(cols.max(1)).enumerate();
+            let rows: Vec<Row> = each
+                .map(|(i, slopes)| {
+                    let row = self.row(first + i, steepness);
+                    for (slope, by_logit) in slopes.iter_mut().zip(&row.by_logits) {
+                        *slope += (by_logit * steepness) as f32;
                     }
-                    let hard = j >= n && j % n == i;
-                    let extra = if hard { self.log_negative_weight } else { 0.0 };
-                    f64::from(s) * steepness + extra
+                    row
                 })
-                .chain(further)
                 .collect();
-            let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = logits.iter().map(|l| (l - most).exp()).sum();
-            let weight = f64::from(self.weights[i]) / n as f64;
-            loss += weight * (most + sum.ln() - logits[i]);
-            let slopes = slopes.row_mut(i);
-            for (j, (logit, slope)) in logits.iter().zip(slopes).enumerate() {
-                let answer = if j == i { 1.0 } else { 0.0 };
-                let by_logit = weight * ((logit - most).exp() / sum - answer);
-                by_steepness += by_logit * f64::from(cosines[j]);
-                *slope += (by_logit * steepness) as f32;
-            }
-            if !remembered.is_empty() {
-                let logits = logits[cosines.len()..].iter().zip(remembered);
-                let slopes = logits.map(|(logit, &cosine)| {
-                    let by_logit = weight * (logit - most).exp() / sum;
-                    by_steepness += by_logit * f64::from(cosine);
-                    (by_logit * steepness) as f32
-                });
-                to_memory[i] = slopes.collect();
+            // One chain of sums, whatever the threads.
+            for (i, row) in (first..).zip(&rows) {
+                loss += row.loss;
+                let remembered = self.remembered(i);
+                if wanted {
+                    let cosines = self.cosines.row(i).iter().chain(remembered);
+                    for (by_logit, cosine) in row.by_logits.iter().zip(cosines) {
+                        by_steepness += by_logit * f64::from(*cosine);
+                    }
+                }
+                if !remembered.is_empty() {
+                    let slopes = row.by_logits[cols..].iter();
+                    to_memory[i] = slopes.map(|slope| (slope * steepness) as f32).collect();
+                }
             }
         }
         (loss, by_steepness)
+    }
+
+    fn remembered(&self, i: usize) -> &[f32] {
+        self.remembered.get(i).map_or(&[], |r| r)
+    }
+
+    fn row(&self, i: usize, steepness: f64) -> Row {
+        let n = self.anchors.len();
+        let own = [self.anchors[i], self.candidates[i]];
+        let candidates = self.cosines.row(i).iter().enumerate().map(|(j, &s)| {
+            if j != i && own.contains(&self.candidates[j]) {
+                return f64::NEG_INFINITY;
+            }
+            let hard = j >= n && j % n == i;
+            let extra = if hard { self.log_negative_weight } else { 0.0 };
+            f64::from(s) * steepness + extra
+        });
+        let further = self.remembered(i).iter();
+        let further = further.map(|&s| f64::from(s) * steepness + self.log_memory_weight);
+        let mut logits: Vec<f64> = candidates.chain(further).collect();
+        let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let own = logits[i];
+        for logit in &mut logits {
+            *logit = (*logit - most).exp();
+        }
+        let sum: f64 = logits.iter().sum();
+        let weight = f64::from(self.weights[i]) / n as f64;
+        for (j, term) in logits.iter_mut().enumerate() {
+            let answer = if j == i { 1.0 } else { 0.0 };
+            *term = weight * (*term / sum - answer);
+        }
+        Row {
+            loss: weight * (most + sum.ln() - own),
+            by_logits: logits,
+        }
     }
 }
 
@@ -276,7 +310,8 @@ impl Objective for InfoNce {
             remembered,
             log_memory_weight: input.memory.map_or(0.0, |memory| memory.log_weight),
         };
-        let (mut loss, mut by_steepness) = forth.evaluate(steepness, &mut slopes, &mut to_memory);
+        let (mut loss, mut by_steepness) =
+            forth.evaluate((steepness, self.learned), &mut slopes, &mut to_memory);
         if self.symmetric {
             let mut back = Cosines::zeros(n, n);
             for i in 0..n {
@@ -292,7 +327,7 @@ impl Objective for InfoNce {
                 remembered: &[],
                 log_memory_weight: 0.0,
             }
-            .evaluate(steepness, &mut back_slopes, &mut []);
+            .evaluate((steepness, self.learned), &mut back_slopes, &mut []);
             (loss, by_steepness) = ((loss + l) / 2.0, (by_steepness + s) / 2.0);
             let remembered = to_memory.iter_mut().flatten();
             for slope in slopes.values.iter_mut().chain(remembered) {

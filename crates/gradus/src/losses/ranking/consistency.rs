@@ -2,6 +2,7 @@ use super::lists::{Views, log_softmax, members, picked};
 use crate::losses::config::TrainingSet;
 use crate::losses::directions::Cosines;
 use crate::losses::{Input, Objective, ObjectiveError, Output, error};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Ranking consistency (RankCSE, equation 5): the mean over texts of the
@@ -111,21 +112,36 @@ impl Objective for Consistency {
         let views = Views::of(input);
         let forth = &views.cosines;
         let back = forth.transposed();
-        let mut slopes = Cosines::zeros(n, n);
-        for i in 0..n {
-            let members = members(n, i, self.include_self);
-            if members.is_empty() {
-                continue;
-            }
-            let logs = |row: &[f32]| log_softmax(&picked(row, &members), self.temperature);
-            let (divergence, p, q) = jensen_shannon(&logs(forth.row(i)), &logs(back.row(i)));
-            let weight = f64::from(input.weights[i]) / n as f64;
-            output.loss += weight * divergence;
-            let factor = weight / self.temperature;
-            for ((&j, p), q) in members.iter().zip(p).zip(q) {
-                slopes.row_mut(i)[j] += (factor * p) as f32;
-                slopes.row_mut(j)[i] += (factor * q) as f32;
-            }
+        let (mut slopes, mut back_slopes) = (Cosines::zeros(n, n), Cosines::zeros(n, n));
+        let rows = slopes.values.par_chunks_mut(n.max(1));
+        let rows = rows.zip(back_slopes.values.par_chunks_mut(n.max(1)));
+        let losses: Vec<f64> = rows
+            .enumerate()
+            .map(|(i, (by_forth, by_back))| {
+                let members = members(n, i, self.include_self);
+                if members.is_empty() {
+                    return 0.0;
+                }
+                let logs = |row: &[f32]| log_softmax(&picked(row, &members), self.temperature);
+                let (divergence, p, q) = jensen_shannon(&logs(forth.row(i)), &logs(back.row(i)));
+                let weight = f64::from(input.weights[i]) / n as f64;
+                let factor = weight / self.temperature;
+                for ((&j, p), q) in members.iter().zip(p).zip(q) {
+                    by_forth[j] += (factor * p) as f32;
+                    by_back[j] += (factor * q) as f32;
+                }
+                weight * divergence
+            })
+            .collect();
+        for loss in losses {
+            output.loss += loss;
+        }
+        for (slope, back) in slopes
+            .values
+            .iter_mut()
+            .zip(back_slopes.transposed().values)
+        {
+            *slope += back;
         }
         views.gradients(&slopes, &mut output.embeddings);
         output

@@ -3,6 +3,7 @@ use crate::losses::config::TrainingSet;
 use crate::losses::directions::Cosines;
 use crate::losses::{Input, Objective, ObjectiveError, Output, error};
 use gradus_kernels::dropout::mix64;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How a list is held against the teacher's.
@@ -239,22 +240,27 @@ impl Objective for RankingDistillation {
         let views = Views::of(input);
         let targets = self.targets(input);
         let mut slopes = Cosines::zeros(n, n);
-        for i in 0..n {
-            let members = members(n, i, self.include_self);
-            // A single text has nothing to be ranked against.
-            if members.len() < 2 {
-                continue;
-            }
-            let student = picked(views.cosines.row(i), &members);
-            let teacher = picked(targets.row(i), &members);
-            let key = mix64(u64::from(input.texts[i]));
-            let (loss, by_list) = self.list(&student, &teacher, key);
-            let weight = f64::from(input.weights[i]) / n as f64;
-            output.loss += weight * loss;
-            let row = slopes.row_mut(i);
-            for (&j, slope) in members.iter().zip(by_list) {
-                row[j] = (weight * slope) as f32;
-            }
+        let rows = slopes.values.par_chunks_mut(n.max(1)).enumerate();
+        let losses: Vec<f64> = rows
+            .map(|(i, row)| {
+                let members = members(n, i, self.include_self);
+                // A single text has nothing to be ranked against.
+                if members.len() < 2 {
+                    return 0.0;
+                }
+                let student = picked(views.cosines.row(i), &members);
+                let teacher = picked(targets.row(i), &members);
+                let key = mix64(u64::from(input.texts[i]));
+                let (loss, by_list) = self.list(&student, &teacher, key);
+                let weight = f64::from(input.weights[i]) / n as f64;
+                for (&j, slope) in members.iter().zip(by_list) {
+                    row[j] = (weight * slope) as f32;
+                }
+                weight * loss
+            })
+            .collect();
+        for loss in losses {
+            output.loss += loss;
         }
         views.gradients(&slopes, &mut output.embeddings);
         output
