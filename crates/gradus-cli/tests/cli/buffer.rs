@@ -27,7 +27,7 @@ fn workplace_of(objective: &str, stage: &str) -> tempfile::TempDir {
     fs::write(place.path().join("pairs.tsv"), rows.join("\n")).unwrap();
     let recipe = format!(
         "model = '{}'\nnormalize = false\nlog_every = 1\ncheckpoint_steps = 1\n\
-         [[stage]]\nname = 'one'\nsteps = 24\nbatch = 8\nlearning_rate = 1e-3\n\
+         [[stage]]\nname = 'one'\nsteps = 96\nbatch = 8\nlearning_rate = 1e-3\n\
          dropout = 0.1\nobjective = {objective}\n{stage}",
         model("bert-small"),
     );
@@ -102,12 +102,12 @@ fn a_killed_run_goes_on_with_its_buffer() {
         out.stderr(contains("  buffer   ").and(contains("(buffer cosine ")));
         let expected = bits(&place.path().join("whole"));
         let fill = numbers(&expected.1, "fill");
-        assert_eq!((fill.len(), fill[0]), (24, 0.0));
-        assert_eq!(fill[23], 1.0);
+        assert_eq!((fill.len(), fill[0]), (96, 0.0));
+        assert_eq!(fill[95], 1.0);
         let cosines = numbers(&expected.1, "cosine");
-        assert_eq!(cosines.len(), 23, "all but the first step had negatives");
+        assert_eq!(cosines.len(), 95, "all but the first step had negatives");
         let dropped = numbers(&expected.1, "false_negatives");
-        assert_eq!(dropped.len(), if attempt < 2 { 23 } else { 0 });
+        assert_eq!(dropped.len(), if attempt < 2 { 95 } else { 0 });
         if attempt < 2 {
             assert!(dropped.iter().any(|share| *share > 0.0), "{dropped:?}");
             assert!(dropped.iter().all(|share| *share < 1.0), "{dropped:?}");

@@ -67,13 +67,13 @@ fn every_loss_of_pairs_trains() {
     }
 }
 
-/// Queries with documents: those that share the most words with it are the most
+/// A few queries with documents, to be learned by heart: those that share the most words with it are the most
 /// relevant.
 fn write_lists(place: &Path) {
     let stored = std::fs::read_to_string(fixture("training/pairs.tsv")).unwrap();
     let texts: Vec<&str> = stored.lines().flat_map(|l| l.split('\t').skip(1)).collect();
     let mut out = String::new();
-    for (query, documents) in texts.iter().zip(texts[40..].chunks_exact(5)) {
+    for (query, documents) in texts.iter().zip(texts[40..].chunks_exact(5)).take(8) {
         let shared = |text: &str| {
             let own = query
                 .split(' ')
@@ -103,10 +103,13 @@ fn every_loss_of_lists_trains() {
         let place = workplace();
         write_lists(place.path());
         let stage = format!(
-            "objective = {{ loss = '{loss}' }}\nsteps = 60\nclip = 1.0\nchunk_tokens = 400\n\
+            "objective = {{ loss = '{loss}' }}\nsteps = 60\ndropout = 0.0\nclip = 1.0\nchunk_tokens = 400\n\
              train = [{{ path = 'lists.jsonl', rows = 'lists' }}]"
         );
-        let settings = recipe(place.path(), &stage);
+        let settings = TrainSettings {
+            set: vec!["log_every=1".into()],
+            ..recipe(place.path(), &stage)
+        };
         let plan = train::plan(&settings, false, &environment(), &mut Silent).unwrap();
         assert_eq!(plan.stages[0].unit, "lists");
         let trained = train::train(&settings, &environment(), &mut Silent).unwrap();
@@ -119,7 +122,8 @@ fn every_loss_of_lists_trains() {
                 line["loss"].as_f64()
             })
             .collect();
-        let (first, last) = (losses[0], losses[losses.len() - 1]);
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let (first, last) = (mean(&losses[..15]), mean(&losses[losses.len() - 15..]));
         assert!(last < first, "{loss}: {first} to {last}");
         let model = CrossEncoder::load(&trained.summary.model, Cpu::new(1)).unwrap();
         assert_eq!(model.activation(), ScoreActivation::Identity);

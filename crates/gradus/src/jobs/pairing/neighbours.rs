@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn ranks_count_from_the_nearest_and_pairs_come_once() {
         // Angles that grow: the nearest of each is its neighbour in the row.
-        let angles = [0.0f32, 0.1, 0.3, 0.6, 1.0];
+        let angles = [0.0f32, 0.1, 0.3, 0.59, 1.0];
         let values = angles.iter().flat_map(|a| [a.cos(), a.sin()]).collect();
         let vectors = Embeddings::new(2, values);
         assert_eq!(nearest(&vectors, 0, 3), [1, 2, 3]);
