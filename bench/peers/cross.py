@@ -18,12 +18,12 @@ from .common import Contender, Job, Unavailable, train_pairs
 from .tokens import load_tokenizer, padded
 from .train import CLIP, RATE, examples_per_second, gradus_rate, parameter_groups
 
-# Of a pair: a query with a passage; 70 passages a query, for 40 queries.
+# Of a pair: a query with a passage; 70 passages a query, for 10 queries.
 PASSAGE_TOKENS = 128
-PASSAGE_PAIRS = 70 * 40
+PASSAGE_PAIRS = 70 * 10
 SCORE_BATCHES = (16, 32, 64)
 TRAIN_BATCH = 32
-STEPS = (10, 60)
+STEPS = (5, 30)
 
 RECIPE = """\
 task = "cross-encoder"
@@ -169,7 +169,7 @@ def openvino_graph(folder, threads):
 
 def rate(score, pairs):
     """Pairs a second; the first few have been scored before."""
-    score(pairs[:256])
+    score(pairs[:64])
 
     def measure():
         begun = time.perf_counter()
@@ -181,7 +181,7 @@ def rate(score, pairs):
 
 def best_batch(name, scorer, pairs):
     """The scorer at the batch size that suits it best."""
-    some = pairs[:512]
+    some = pairs[:128]
     measures = {size: rate(lambda p, s=size: scorer.score(p, s), some)() for size in SCORE_BATCHES}
     size = max(measures, key=measures.get)
     return Contender(f"{name}, {size}", rate(lambda p: scorer.score(p, size), pairs))
