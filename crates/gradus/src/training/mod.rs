@@ -31,7 +31,7 @@ pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use groups::ParameterGroups;
 pub use observer::{Details, Evaluation, StageStart, Standing, StepReport, TrainingObserver};
-pub(crate) use order::{epoch_key, order};
+pub(crate) use order::{StepExamples, epoch_key, order};
 pub use param_sets::{Network, Networks, ParamSet, ParamSets};
 pub use record::{RunRecord, StageRecord};
 pub use run_folder::RunFolder;

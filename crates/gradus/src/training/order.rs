@@ -18,6 +18,36 @@ pub(crate) fn epoch_key(seed: u64, stage: usize, epoch: u64) -> u64 {
     mix64(mix64(mix64(seed ^ 0x006F_7264_6572) ^ stage as u64) ^ epoch)
 }
 
+/// Which of a stage's examples each optimizer step has.
+pub(crate) struct StepExamples {
+    /// How many there are.
+    pub examples: usize,
+    /// How many a step has.
+    pub per_step: usize,
+    /// Whether each epoch has an order of its own.
+    pub shuffle: bool,
+}
+
+impl StepExamples {
+    /// Those of a step, counted from 0. `cache` keeps the order of the epoch last asked
+    /// for.
+    pub fn of(
+        &self,
+        (seed, stage, step): (u64, usize, u64),
+        cache: &mut Option<(u64, Vec<u32>)>,
+    ) -> Vec<u32> {
+        let steps_per_epoch = self.examples.div_ceil(self.per_step) as u64;
+        let epoch = step / steps_per_epoch;
+        if cache.as_ref().is_none_or(|c| c.0 != epoch) {
+            let key = self.shuffle.then(|| epoch_key(seed, stage, epoch));
+            *cache = Some((epoch, order(self.examples, key)));
+        }
+        let from = (step % steps_per_epoch) as usize * self.per_step;
+        let order = cache.as_ref().map_or(&[][..], |c| &c.1);
+        order[from..(from + self.per_step).min(order.len())].to_vec()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::models::CrossEncoder;
 use crate::recipe::{CrossEncoderStage, StageSteps};
 use crate::tasks::similarity::{StagePlan, Watch};
 use crate::text::{TextCounts, Tokens};
-use crate::training::{ParameterGroups, Schedule, TrainError, epoch_key, order};
+use crate::training::{ParameterGroups, Schedule, StepExamples, TrainError};
 use gradus_kernels::Backend;
 use sha2::Sha256;
 use std::path::Path;
@@ -159,14 +159,12 @@ impl Prepared {
         step: u64,
         cache: &mut Option<(u64, Vec<u32>)>,
     ) -> Vec<u32> {
-        let epoch = step / self.plan.steps_per_epoch;
-        if cache.as_ref().is_none_or(|c| c.0 != epoch) {
-            let key = self.settings.shuffle.then(|| epoch_key(seed, stage, epoch));
-            *cache = Some((epoch, order(self.plan.pairs, key)));
-        }
-        let from = (step % self.plan.steps_per_epoch) as usize * self.plan.effective_batch;
-        let order = cache.as_ref().map_or(&[][..], |c| &c.1);
-        order[from..(from + self.plan.effective_batch).min(order.len())].to_vec()
+        let steps = StepExamples {
+            examples: self.plan.pairs,
+            per_step: self.plan.effective_batch,
+            shuffle: self.settings.shuffle,
+        };
+        steps.of((seed, stage, step), cache)
     }
 }
 
