@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long)]
     pub exclude_overlap: bool,
     /// At most N pairs, spread over all
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub most: Option<usize>,
     /// Make pairs from the texts of FILE, or of a known data set. Can be repeated
     #[arg(long, value_name = "FILE", conflicts_with = "pairs")]
@@ -69,6 +69,7 @@ pub struct Args {
         default_value = "1,4,16,64"
     )]
     #[arg(help_heading = "Pairs made from texts")]
+    #[arg(value_parser = rank)]
     pub ranks: Vec<usize>,
     /// How many texts at random each is paired with
     #[arg(long, value_name = "N", default_value = "1")]
@@ -92,6 +93,17 @@ pub struct Args {
     /// Where texts are that come alone
     #[command(flatten)]
     pub column: TextOptions,
+}
+
+fn rank(text: &str) -> Result<usize, String> {
+    let rank = text.trim().parse().ok();
+    let rank = rank.filter(|n| (1..=10_000).contains(n));
+    rank.ok_or_else(|| "ranks count from 1, the nearest, to 10000".into())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| *n > 0);
+    number.ok_or_else(|| "give a number of 1 or more".into())
 }
 
 fn ends(text: &str) -> Result<(f64, f64), String> {

@@ -333,7 +333,9 @@ pub(crate) fn parse_of_task<T: DeserializeOwned>(
         let found = found.map_or("no task".to_owned(), |found| format!("`task = {found}`"));
         return Err(TrainError::Recipe {
             path: path.to_path_buf(),
-            message: format!("it has {found}, and `task = \"{task}\"` is expected"),
+            message: format!(
+                "it has {found}, and `task = \"{task}\"` is expected; `gradus train` takes other recipes"
+            ),
         });
     }
     parse(path, text, overrides)
