@@ -6,6 +6,10 @@ use super::{Cpu, Tensor, math};
 /// Rows of a result that are worth a task of their own.
 const GRAIN: usize = 4;
 
+/// Rows of the second matrix that stay in a near cache while all of a task's rows of
+/// the first meet them.
+const NEAR: usize = 32;
+
 pub(super) fn forward(cpu: &Cpu, a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(a.cols(), b.cols(), "vectors of one width");
     products(cpu, &normalize(cpu, a), &normalize(cpu, b))
@@ -20,10 +24,13 @@ fn products(cpu: &Cpu, a: &Tensor, b: &Tensor) -> Tensor {
         GRAIN,
         #[inline(always)]
         |out, range| {
-            for (out, row) in out.chunks_exact_mut(n.max(1)).zip(range) {
-                let a = a.row(row);
-                for (j, out) in out.iter_mut().enumerate() {
-                    *out = math::dot(a, b.row(j));
+            for from in (0..n).step_by(NEAR) {
+                let near = from..(from + NEAR).min(n);
+                for (out, row) in out.chunks_exact_mut(n).zip(range.clone()) {
+                    let a = a.row(row);
+                    for (out, j) in out[near.clone()].iter_mut().zip(near.clone()) {
+                        *out = math::dot(a, b.row(j));
+                    }
                 }
             }
         },

@@ -3,7 +3,8 @@
 //! Sums go through a fixed number of lanes that are then combined in a fixed
 //! order, so every instruction set gives the same bits.
 
-const LANES: usize = 16;
+/// Values of a vector.
+pub(super) const LANES: usize = 16;
 
 #[inline(always)]
 fn combine(lanes: [f32; LANES], two: impl Fn(f32, f32) -> f32) -> f32 {
@@ -86,88 +87,10 @@ pub(super) fn axpy(y: &mut [f32], a: f32, x: &[f32]) {
     }
 }
 
-/// A matrix inside a slice: value `(i, j)` is at `i * row + j * col`.
-#[derive(Clone, Copy)]
-pub(super) struct Strided<'a> {
-    pub values: &'a [f32],
-    pub row: usize,
-    pub col: usize,
-}
-
-/// `out = a b` for small matrices: `out` is `[rows, cols]` with rows
-/// `out_stride` apart, `a` is `[rows, terms]`, and the rows of `b` are
-/// `b_stride` apart. Each value is summed over the terms in order.
+/// Turns scores into probabilities: `e^(scale x)`, over their sum. The row is
+/// whole vectors.
 #[inline(always)]
-pub(super) fn multiply(
-    (out, out_stride): (&mut [f32], usize),
-    a: Strided<'_>,
-    (b, b_stride): (&[f32], usize),
-    [rows, terms, cols]: [usize; 3],
-) {
-    // The last block may overlap the one before; it writes the same again.
-    macro_rules! blocks {
-        ($R:literal) => {
-            for i in (0..rows).step_by($R) {
-                let i = i.min(rows - $R);
-                let out = (&mut out[i * out_stride..], out_stride);
-                multiply_rows::<$R>(out, a, i, (b, b_stride), terms, cols);
-            }
-        };
-    }
-    // Blocks of equal size, of as many rows as there are sums to hold.
-    match rows.div_ceil(rows.div_ceil(8).max(1)) {
-        8 => blocks!(8),
-        7 => blocks!(7),
-        6 => blocks!(6),
-        5 => blocks!(5),
-        4 => blocks!(4),
-        _ => blocks!(1),
-    }
-}
-
-#[inline(always)]
-fn multiply_rows<const R: usize>(
-    (out, out_stride): (&mut [f32], usize),
-    a: Strided<'_>,
-    first: usize,
-    (b, b_stride): (&[f32], usize),
-    terms: usize,
-    cols: usize,
-) {
-    let starts: [usize; R] = std::array::from_fn(|r| (first + r) * a.row);
-    let whole = cols / LANES * LANES;
-    for from in (0..whole).step_by(LANES) {
-        let mut lanes = [[0f32; LANES]; R];
-        for l in 0..terms {
-            let row = &b[l * b_stride + from..][..LANES];
-            for (lanes, start) in lanes.iter_mut().zip(starts) {
-                let w = a.values[start + l * a.col];
-                for (lane, x) in lanes.iter_mut().zip(row) {
-                    *lane = w.mul_add(*x, *lane);
-                }
-            }
-        }
-        for (r, lanes) in lanes.iter().enumerate() {
-            out[r * out_stride + from..][..LANES].copy_from_slice(lanes);
-        }
-    }
-    if whole < cols {
-        for (r, start) in starts.into_iter().enumerate() {
-            let rest = &mut out[r * out_stride + whole..][..cols - whole];
-            rest.fill(0.0);
-            for l in 0..terms {
-                let w = a.values[start + l * a.col];
-                axpy(rest, w, &b[l * b_stride + whole..]);
-            }
-        }
-    }
-}
-
-/// Turns scores into probabilities: `e^(scale x)`, over their sum; what lies
-/// beyond `len` becomes zero. The row is whole vectors.
-#[inline(always)]
-pub(super) fn softmax(row: &mut [f32], len: usize, scale: f32) {
-    row[len..].fill(f32::NEG_INFINITY);
+pub(super) fn softmax(row: &mut [f32], scale: f32) {
     let (vectors, _) = row.as_chunks_mut::<LANES>();
     let mut most = [f32::NEG_INFINITY; LANES];
     for x in vectors.iter() {
@@ -232,6 +155,25 @@ pub(super) fn exp(x: f32) -> f32 {
     let n = shifted.to_bits().wrapping_sub(ROUND.to_bits());
     let power = f32::from_bits(n.wrapping_add(127) << 23);
     if x < -87.3 { 0.0 } else { p * power }
+}
+
+/// 2^x to 3e-6 of it, below what rounding to bf16 leaves; 0 from -127 down.
+///
+/// The polynomial on `[-1/2, 1/2]` is 1 at 0 and else the least-squares one,
+/// reweighted until its largest relative error was least.
+#[inline(always)]
+pub(super) fn coarse_exp2(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    // At the bound the power's bits come out as zero.
+    let x = if x > -127.0 { x } else { -127.0 };
+    let shifted = x + ROUND;
+    let r = x - (shifted - ROUND);
+    let p = 0.009_582_853f32;
+    let p = r.mul_add(p, 0.055_906_426);
+    let p = r.mul_add(p, 0.240_240_99);
+    let p = r.mul_add(p, 0.693_124_2);
+    let p = r.mul_add(p, 1.0);
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
 /// Hyperbolic tangent, to about 2e-7.
@@ -340,6 +282,20 @@ mod tests {
         }
         assert_eq!(exp(0.0), 1.0);
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+    }
+
+    #[test]
+    fn the_coarse_power_stays_near_the_exact_one() {
+        for i in -12_600..=12_000 {
+            let x = i as f32 / 100.0;
+            let (got, wanted) = (f64::from(coarse_exp2(x)), f64::from(x).exp2());
+            assert!((got / wanted - 1.0).abs() < 3.2e-6, "{x}: {got} {wanted}");
+        }
+        for x in [-127.0, -1e9, f32::NEG_INFINITY, f32::NAN] {
+            assert_eq!(coarse_exp2(x), 0.0, "{x}");
+        }
+        assert!(coarse_exp2(-126.7) >= 0.0);
+        assert_eq!(coarse_exp2(0.0), 1.0);
     }
 
     #[test]

@@ -170,6 +170,18 @@ impl Cpu {
         self.arch.dispatch(job)
     }
 
+    /// As [`Cpu::simd`] where there is a bf16 kernel, all of which come with
+    /// AVX-512: nothing is compiled for less.
+    #[inline(always)]
+    fn simd_half<R>(&self, job: impl FnOnce() -> R) -> R {
+        #[cfg(target_arch = "x86_64")]
+        if let pulp::Arch::V4(simd) = self.arch {
+            return simd.vectorize(job);
+        }
+        drop(job);
+        unreachable!("a bf16 kernel without its vectors")
+    }
+
     /// Calls `job` on every item, in parallel where there are threads.
     fn each<I: Send>(&self, items: Vec<I>, job: impl Fn(I) + Send + Sync) {
         match &self.threads {

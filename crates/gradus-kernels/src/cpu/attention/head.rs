@@ -1,10 +1,12 @@
 //! One head of one sequence.
 
 use super::Spread;
+use super::multiply::{Strided, multiply};
 use crate::AttentionMask;
-use crate::cpu::math::{self, Strided};
+use crate::cpu::math;
+use crate::cpu::matmul::Spaced;
 use crate::cpu::transpose::Square;
-use crate::cpu::{Isa, Tensor};
+use crate::cpu::{Cpu, Tensor};
 use std::ops::Range;
 
 /// Queries whose probabilities are held at a time in a forward pass, so that
@@ -14,6 +16,9 @@ const QUERIES: usize = 512;
 /// The same where queries see few keys: those that all of them see together are
 /// then not many more.
 const FEW_QUERIES: usize = 64;
+
+/// Keys of a vector.
+const SIDE: usize = 16;
 
 /// One head's working memory; rows of `len` values are padded to whole vectors.
 #[derive(Default)]
@@ -75,10 +80,17 @@ impl Head<'_> {
         }
     }
 
+    /// The same, for products in bf16.
+    #[inline(always)]
+    pub(super) fn spaced<'a>(&self, qkv: &'a [f32], part: usize) -> Spaced<'a> {
+        let row = self.spread.row;
+        let from = &qkv[self.first * row + self.from[part]..];
+        Spaced::new(from, [self.len, self.spread.size], row)
+    }
+
     /// Writes one part with tokens along the row, `[size, len]`.
     #[inline(always)]
-    fn transpose(&self, isa: Isa, qkv: &[f32], part: usize, across: &mut [f32]) {
-        const SIDE: usize = 16;
+    fn transpose(&self, cpu: &Cpu, qkv: &[f32], part: usize, across: &mut [f32]) {
         let stride = math::padded(self.len);
         for first in (0..self.len).step_by(SIDE) {
             let tokens = first..(first + SIDE).min(self.len);
@@ -96,7 +108,7 @@ impl Head<'_> {
                         }
                     }
                 }
-                square.mirror(isa);
+                square.mirror(cpu.isa);
                 for (c, row) in square.0[..width].iter().enumerate() {
                     let at = (from + c) * stride + first;
                     if let Some(to) = across[at..].first_chunk_mut::<SIDE>() {
@@ -109,22 +121,22 @@ impl Head<'_> {
 
     /// Lays out the keys for [`Head::probabilities`].
     #[inline(always)]
-    fn keys_across(&self, isa: Isa, qkv: &[f32], scratch: &mut Scratch) {
+    fn keys_across(&self, cpu: &Cpu, qkv: &[f32], scratch: &mut Scratch) {
         let stride = math::padded(self.len);
         scratch.across.resize(self.spread.size * stride, 0.0);
-        self.transpose(isa, qkv, 1, &mut scratch.across);
+        self.transpose(cpu, qkv, 1, &mut scratch.across);
     }
 
     /// The keys that some queries see together, and some before them, so that
-    /// vectors of keys begin where they do for all keys.
+    /// the first is a multiple of `side`.
     #[inline(always)]
-    fn keys_of(&self, queries: &Range<usize>) -> Range<usize> {
+    pub(super) fn keys_of(&self, queries: &Range<usize>, side: usize) -> Range<usize> {
         if queries.is_empty() {
             return 0..0;
         }
         let first = self.mask.visible(queries.start, self.len).start;
         let last = self.mask.visible(queries.end - 1, self.len).end;
-        math::padded(first + 1) - math::padded(1)..last
+        first / side * side..last
     }
 
     /// Probabilities before dropout of some queries over some `keys`, others
@@ -133,6 +145,7 @@ impl Head<'_> {
     #[inline(always)]
     fn probabilities(
         &self,
+        cpu: &Cpu,
         qkv: &[f32],
         queries: Range<usize>,
         keys: Range<usize>,
@@ -145,7 +158,8 @@ impl Head<'_> {
             values: &all.values[queries.start * all.row..],
             ..all
         };
-        math::multiply(
+        multiply(
+            cpu.arch,
             (&mut scratch.probs, stride),
             some,
             (&scratch.across[keys.start..], all_keys),
@@ -153,19 +167,28 @@ impl Head<'_> {
         );
         let rows = scratch.probs[..queries.len() * stride].chunks_exact_mut(stride);
         for (i, row) in queries.zip(rows) {
-            let mut scale = self.scale;
-            if let Some(bias) = self.bias_of(i, &keys) {
-                math::scale_and_add(&mut row[..keys.len()], scale, bias);
-                scale = 1.0;
-            }
-            let mut end = keys.len();
-            if self.mask != AttentionMask::Full {
-                let seen = self.mask.visible(i, self.len);
-                row[..seen.start - keys.start].fill(f32::NEG_INFINITY);
-                end = seen.end - keys.start;
-            }
-            math::softmax(row, end, scale);
+            let scale = self.mask_scores(row, i, &keys);
+            math::softmax(row, scale);
         }
+    }
+
+    /// Adds the bias to the products of query `i` with some `keys`, and takes away
+    /// those that it does not see. Returns the scale that they are still to get.
+    #[inline(always)]
+    pub(super) fn mask_scores(&self, row: &mut [f32], i: usize, keys: &Range<usize>) -> f32 {
+        let mut scale = self.scale;
+        if let Some(bias) = self.bias_of(i, keys) {
+            math::scale_and_add(&mut row[..keys.len()], scale, bias);
+            scale = 1.0;
+        }
+        let mut end = keys.len();
+        if self.mask != AttentionMask::Full {
+            let seen = self.mask.visible(i, self.len);
+            row[..seen.start - keys.start].fill(f32::NEG_INFINITY);
+            end = seen.end - keys.start;
+        }
+        row[end..].fill(f32::NEG_INFINITY);
+        scale
     }
 
     /// Writes the context of every token to `out`, whose rows start at token
@@ -173,13 +196,13 @@ impl Head<'_> {
     #[inline(always)]
     pub fn forward(
         &self,
-        isa: Isa,
+        cpu: &Cpu,
         qkv: &[f32],
         scratch: &mut Scratch,
         (out, first_row): (&mut [f32], usize),
         mut drop: Option<impl FnMut(usize, &mut [f32])>,
     ) {
-        self.keys_across(isa, qkv, scratch);
+        self.keys_across(cpu, qkv, scratch);
         let len = self.len;
         let values = self.all(qkv, 2);
         let at_a_time = match self.mask {
@@ -190,11 +213,11 @@ impl Head<'_> {
             let queries = from..(from + at_a_time).min(len);
             // A row's dropout is that of all keys.
             let keys = match drop {
-                None => self.keys_of(&queries),
+                None => self.keys_of(&queries, SIDE),
                 Some(_) => 0..len,
             };
             let stride = math::padded(keys.len());
-            self.probabilities(qkv, queries.clone(), keys.clone(), scratch);
+            self.probabilities(cpu, qkv, queries.clone(), keys.clone(), scratch);
             if let Some(drop) = &mut drop {
                 let rows = scratch.probs.chunks_exact_mut(stride);
                 for (i, probs) in queries.clone().zip(rows) {
@@ -202,7 +225,8 @@ impl Head<'_> {
                 }
             }
             let at = (self.first + from - first_row) * self.spread.width + self.from[0];
-            math::multiply(
+            multiply(
+                cpu.arch,
                 (&mut out[at..], self.spread.width),
                 rows_of(&scratch.probs, stride),
                 (&values.values[keys.start * values.row..], values.row),
@@ -218,7 +242,7 @@ impl Head<'_> {
     #[inline(always)]
     pub fn backward(
         &self,
-        isa: Isa,
+        cpu: &Cpu,
         (qkv, dy): (&[f32], &Tensor),
         scratch: &mut Scratch,
         (grad, first_row): (&mut [f32], usize),
@@ -232,8 +256,8 @@ impl Head<'_> {
             row: self.spread.width,
             col: 1,
         };
-        self.keys_across(isa, qkv, scratch);
-        self.probabilities(qkv, 0..len, 0..len, scratch);
+        self.keys_across(cpu, qkv, scratch);
+        self.probabilities(cpu, qkv, 0..len, 0..len, scratch);
         let Scratch {
             across,
             probs,
@@ -243,8 +267,9 @@ impl Head<'_> {
         } = scratch;
         slopes.resize(len * stride, 0.0);
         kept.resize(len * stride, 0.0);
-        self.transpose(isa, qkv, 2, across);
-        math::multiply(
+        self.transpose(cpu, qkv, 2, across);
+        multiply(
+            cpu.arch,
             (&mut *slopes, stride),
             dy,
             (&*across, stride),
@@ -272,7 +297,8 @@ impl Head<'_> {
         let shape = [len, len, size];
         let (queries, keys) = (self.all(qkv, 0), self.all(qkv, 1));
         let keys = (keys.values, keys.row);
-        math::multiply(
+        multiply(
+            cpu.arch,
             (&mut grad[at(0)..], row),
             rows_of(slopes, stride),
             keys,
@@ -287,11 +313,11 @@ impl Head<'_> {
         for (part, left, right) in factors {
             let out = &mut grad[at(part)..];
             if !self.shared {
-                math::multiply((out, row), left, right, shape);
+                multiply(cpu.arch, (out, row), left, right, shape);
                 continue;
             }
             sums.resize(len * size, 0.0);
-            math::multiply((&mut *sums, size), left, right, shape);
+            multiply(cpu.arch, (&mut *sums, size), left, right, shape);
             for (out, sums) in out.chunks_mut(row).zip(sums.chunks_exact(size)).take(len) {
                 for (out, sum) in out.iter_mut().zip(sums) {
                     *out += sum;

@@ -2,11 +2,15 @@
 //! at a time. Only that head's scores are ever held, and of a long sequence in
 //! a forward pass only those of some queries; backward recomputes them.
 
+mod half;
 mod head;
+mod multiply;
 
 use super::{Cpu, Tensor, cut};
+use crate::cpu::matmul::Small;
 use crate::dropout::Dropout;
 use crate::{AttentionInput, AttentionSpec, Packed};
+use half::HalfScratch;
 use head::{Head, Scratch, sum_by_distance};
 use std::ops::Range;
 
@@ -98,21 +102,32 @@ pub(super) fn forward(cpu: &Cpu, spec: &AttentionSpec, input: AttentionInput<'_,
         .zip(&rows)
         .collect();
     cpu.each(parts, |((out, sequences), rows)| {
-        cpu.simd(
-            #[inline(always)]
-            || {
-                let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(spec, batch, sequences.clone(), bias) {
-                    head.forward(
-                        cpu.isa,
-                        qkv.values(),
-                        &mut scratch,
-                        (out, rows.start),
-                        dropout.map(|d| drop_in(d, stream, h)),
-                    );
-                }
-            },
-        );
+        let heads = heads_of(spec, batch, sequences.clone(), bias);
+        let qkv = qkv.values();
+        let drop = |stream, head| dropout.map(|d| drop_in(d, stream, head));
+        match cpu.half {
+            Some(half) => cpu.simd_half(
+                #[inline(always)]
+                || {
+                    let small = (cpu, &Small::new(half));
+                    let mut scratch = HalfScratch::default();
+                    for (stream, h, head) in heads {
+                        let out = (&mut *out, rows.start);
+                        head.forward_half(small, qkv, &mut scratch, out, drop(stream, h));
+                    }
+                },
+            ),
+            None => cpu.simd(
+                #[inline(always)]
+                || {
+                    let mut scratch = Scratch::default();
+                    for (stream, h, head) in heads {
+                        let out = (&mut *out, rows.start);
+                        head.forward(cpu, qkv, &mut scratch, out, drop(stream, h));
+                    }
+                },
+            ),
+        }
     });
     out
 }
@@ -152,7 +167,7 @@ pub(super) fn backward(
                 for (stream, h, head) in heads_of(spec, batch, sequences.clone(), bias) {
                     let mut drop = dropout.map(|d| drop_in(d, stream, h));
                     head.backward(
-                        cpu.isa,
+                        cpu,
                         (qkv.values(), dy),
                         &mut scratch,
                         (&mut *grad, rows.start),

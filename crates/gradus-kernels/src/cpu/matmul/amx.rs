@@ -102,20 +102,21 @@ impl Tiles {
         Self(PhantomData)
     }
 
-    /// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel. In
-    /// between, `meanwhile` is told what share of the work, of [`ROWS`], is
-    /// under way, at last all: vector instructions that it runs overlap with
-    /// those on tiles.
+    /// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel; the rows
+    /// of `out` are `stride` apart. In between, `meanwhile` is told what share of
+    /// the work, of [`ROWS`], is under way, at last all: vector instructions that
+    /// it runs overlap with those on tiles.
     #[inline(always)]
     pub(super) fn product(
         &self,
         a: &[HalfLine],
         panel: &[HalfLine],
-        out: &mut [f32; ROWS * COLS],
+        (out, stride): (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
     ) {
         let steps = panel.len() / STEP;
         assert!(a.len() == ROWS * steps && panel.len() == STEP * steps);
+        assert!(out.len() >= (ROWS - 1) * stride + COLS);
         // SAFETY of all three blocks: `self` shows that the tiles are set up on
         // this thread. Sums stay in tmm0 to tmm3 from one block to the next:
         // no function of this program is compiled with tile instructions, so
@@ -160,15 +161,17 @@ impl Tiles {
             }
             meanwhile(ROWS * (s + 1) / steps);
         }
-        // SAFETY: the stores write 32 rows of 128 bytes, all of `out`.
+        // SAFETY: the stores write 32 rows of 32 values, which `out` has by the
+        // assertion above.
         unsafe {
             asm!(
                 "tilestored [{out} + {row}], tmm0",
                 "tilestored [{out} + {row} + 64], tmm1",
-                "tilestored [{out} + {row} + 2048], tmm2",
-                "tilestored [{out} + {row} + 2112], tmm3",
-                row = in(reg) 128usize,
+                "tilestored [{half} + {row}], tmm2",
+                "tilestored [{half} + {row} + 64], tmm3",
+                row = in(reg) 4 * stride,
                 out = in(reg) out.as_mut_ptr(),
+                half = in(reg) out[16 * stride..].as_mut_ptr(),
                 options(nostack),
             );
         }

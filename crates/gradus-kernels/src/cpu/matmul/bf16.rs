@@ -4,6 +4,7 @@
 
 use super::HalfKernel;
 use super::line::{HalfLine, line_of};
+use super::spaced::Spaced;
 use crate::cpu::transpose::Square;
 use std::ops::Range;
 
@@ -89,12 +90,12 @@ pub(super) fn round_some(kernel: HalfKernel, row: &[f32], line: &mut [u32; 16]) 
     }
 }
 
-/// Writes `[rows, k]` values, `k` rounded up to whole lines, as tiles.
+/// Writes a matrix, its columns rounded up to whole lines, as tiles.
 #[inline(always)]
-pub(super) fn pack_rows(kernel: HalfKernel, lines: &mut [HalfLine], a: &[f32], k: usize) {
-    let steps = k.div_ceil(32);
-    for (i, row) in a.chunks_exact(k.max(1)).enumerate() {
-        let (whole, rest) = row.as_chunks::<32>();
+pub(super) fn pack_rows(kernel: HalfKernel, lines: &mut [HalfLine], a: Spaced<'_>) {
+    let steps = a.cols().div_ceil(32);
+    for i in 0..a.rows() {
+        let (whole, rest) = a.row(i).as_chunks::<32>();
         for (step, values) in whole.iter().enumerate() {
             round(kernel, values, &mut lines[line_of(i, step, steps)].0);
         }

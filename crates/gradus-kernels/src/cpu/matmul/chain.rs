@@ -2,7 +2,8 @@
 
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, Data, STEP};
-use super::{Bias, GRAIN, Kernel, PACKED, Panels, Row, bf16, plus, sweep};
+use super::small::grow;
+use super::{Bias, GRAIN, Kernel, PACKED, Panels, Row, Spaced, bf16, plus, sweep};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
@@ -76,7 +77,7 @@ pub(in crate::cpu) fn chained(
                 grow(&mut between, CHUNK * inner);
                 for (x, out) in x.chunks(CHUNK * k).zip(out.chunks_mut(CHUNK * n)) {
                     let rows = x.len() / k;
-                    bf16::pack_rows(half, &mut packed, x, k);
+                    bf16::pack_rows(half, &mut packed, Spaced::new(x, [rows, k], k));
                     sweep(
                         &kernel,
                         &packed,
@@ -112,10 +113,4 @@ pub(in crate::cpu) fn chained(
         );
     });
     true
-}
-
-fn grow(lines: &mut Vec<HalfLine>, len: usize) {
-    if lines.len() < len {
-        lines.resize(len, HalfLine::ZERO);
-    }
 }

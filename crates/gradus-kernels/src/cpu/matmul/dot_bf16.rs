@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::line::HalfLine;
-use super::panels::{COLS, STEP};
+use super::panels::STEP;
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_load_si512, _mm512_set1_epi32, _mm512_setzero_ps,
     _mm512_storeu_ps,
@@ -20,19 +20,25 @@ pub(crate) fn available() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
 }
 
-/// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel.
-pub(super) fn product(a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS]) {
+/// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel; the rows of
+/// `out` are `stride` apart.
+pub(super) fn product(a: &[HalfLine], panel: &[HalfLine], (out, stride): (&mut [f32], usize)) {
     let steps = panel.len() / STEP;
     assert!(available() && a.len() == ROWS * steps && panel.len() == STEP * steps);
     // SAFETY: the instructions exist and the sizes are as required.
-    unsafe { run(a, panel, out, steps) }
+    unsafe { run(a, panel, (out, stride), steps) }
 }
 
 /// # Safety
 /// The processor has AVX512-BF16, `a` holds `32 * steps` lines and `panel` as
 /// many.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn run(a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS], steps: usize) {
+unsafe fn run(
+    a: &[HalfLine],
+    panel: &[HalfLine],
+    (out, stride): (&mut [f32], usize),
+    steps: usize,
+) {
     for first in (0..ROWS).step_by(HELD) {
         let mut sums = [[_mm512_setzero_ps(); 2]; HELD];
         for s in 0..steps {
@@ -64,7 +70,7 @@ unsafe fn run(a: &[HalfLine], panel: &[HalfLine], out: &mut [f32; ROWS * COLS], 
         }
         for (i, sums) in sums.iter().enumerate() {
             for (tile, sum) in sums.iter().enumerate() {
-                let to = &mut out[(first + i) * COLS + tile * 16..][..16];
+                let to = &mut out[(first + i) * stride + tile * 16..][..16];
                 // SAFETY: 16 values are written to a slice of 16.
                 unsafe { _mm512_storeu_ps(to.as_mut_ptr(), *sum) };
             }

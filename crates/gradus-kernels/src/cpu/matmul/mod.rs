@@ -17,12 +17,16 @@ mod line;
 mod output;
 mod panels;
 mod simd;
+mod small;
+mod spaced;
 mod tiles;
 
 pub(super) use chain::{Weights, chained};
 pub(super) use line::HalfLine;
 pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};
 pub(super) use panels::{Block, COLS, Panels, Rhs};
+pub(super) use small::{Small, grow};
+pub(super) use spaced::Spaced;
 pub(super) use tiles::{Spare, Tiles, narrow, widen};
 
 use super::{Cpu, Isa};
@@ -218,7 +222,8 @@ impl<S: Sink> Task<'_, S> {
             let tiles = match self.a {
                 Left::Rows(values) => {
                     let values = &values[chunk.start * k..chunk.end * k];
-                    bf16::pack_rows(half, &mut packed, values, k);
+                    let rows = Spaced::new(values, [chunk.len(), k], k);
+                    bf16::pack_rows(half, &mut packed, rows);
                     &packed
                 }
                 Left::Columns { values, width } => {
@@ -307,7 +312,7 @@ fn sweep(
                 kernel.product(
                     &a[first * steps..(first + ROWS) * steps],
                     panel,
-                    &mut now.0,
+                    (&mut now.0, COLS),
                     #[inline(always)]
                     |share| {
                         let Some((first, p)) = before else { return };
@@ -367,12 +372,13 @@ impl Kernel {
         Self::None
     }
 
+    /// As the kernels' own.
     #[inline(always)]
     fn product(
         &self,
         a: &[HalfLine],
         panel: &[HalfLine],
-        out: &mut [f32; ROWS * COLS],
+        out: (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
     ) {
         match self {

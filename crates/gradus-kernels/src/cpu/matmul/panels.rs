@@ -2,7 +2,7 @@
 //! one direction.
 
 use super::line::{HalfLine, Line};
-use super::{HalfKernel, Tiles, bf16};
+use super::{HalfKernel, Spaced, Tiles, bf16};
 use crate::cpu::transpose::Square;
 use crate::cpu::{Cpu, Isa};
 use std::cell::RefCell;
@@ -205,7 +205,8 @@ impl Block<'_> {
             }
             (Parts::Bf16(mut parts), Rhs::Transposed, Some(kernel)) => {
                 for panel in &mut parts {
-                    half_from_rows(kernel, panel, rows, width);
+                    let count = rows.len() / width.max(1);
+                    half_from_rows(kernel, panel, Spaced::new(rows, [count, width], width));
                 }
             }
             (Parts::Bf16(mut parts), Rhs::Plain, Some(kernel)) => {
@@ -272,15 +273,15 @@ thread_local! {
     static ROWS: RefCell<Vec<[u32; 16]>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A panel whose columns are the rows `[columns, k]`, in bf16. Rows are read
-/// along, and only then cut into squares.
+/// A panel whose columns are `columns`' rows, in bf16. Rows are read along, and
+/// only then cut into squares.
 #[inline(always)]
-fn half_from_rows(kernel: HalfKernel, panel: &mut [HalfLine], rows: &[f32], k: usize) {
-    let steps = k.div_ceil(STEP);
+pub(super) fn half_from_rows(kernel: HalfKernel, panel: &mut [HalfLine], columns: Spaced<'_>) {
+    let steps = columns.cols().div_ceil(STEP);
     let mut lines = ROWS.take();
     lines.clear();
-    for row in rows.chunks_exact(k.max(1)) {
-        let (whole, rest) = row.as_chunks::<STEP>();
+    for i in 0..columns.rows() {
+        let (whole, rest) = columns.row(i).as_chunks::<STEP>();
         for values in whole {
             let mut line = [0; 16];
             bf16::round(kernel, values, &mut line);

@@ -1,0 +1,103 @@
+//! Products of small matrices in f32.
+
+use crate::cpu::math::{LANES, axpy};
+
+/// A matrix inside a slice: value `(i, j)` is at `i * row + j * col`.
+#[derive(Clone, Copy)]
+pub(super) struct Strided<'a> {
+    pub values: &'a [f32],
+    pub row: usize,
+    pub col: usize,
+}
+
+/// `out = a b` for small matrices: `out` is `[rows, cols]` with rows
+/// `out_stride` apart, `a` is `[rows, terms]`, and the rows of `b` are
+/// `b_stride` apart. Each value is summed over the terms in order.
+///
+/// Compiled once for each instruction set: it is long, and called from many
+/// places.
+pub(super) fn multiply(
+    arch: pulp::Arch,
+    out: (&mut [f32], usize),
+    a: Strided<'_>,
+    b: (&[f32], usize),
+    shape: [usize; 3],
+) {
+    arch.dispatch(Multiply { out, a, b, shape });
+}
+
+/// A closure's body might not be compiled with the instructions: this is.
+struct Multiply<'a> {
+    out: (&'a mut [f32], usize),
+    a: Strided<'a>,
+    b: (&'a [f32], usize),
+    shape: [usize; 3],
+}
+
+impl pulp::WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { out, a, b, shape } = self;
+        let (out, out_stride) = out;
+        let [rows, terms, cols] = shape;
+        // The last block may overlap the one before; it writes the same again.
+        macro_rules! blocks {
+            ($R:literal) => {
+                for i in (0..rows).step_by($R) {
+                    let i = i.min(rows - $R);
+                    let out = (&mut out[i * out_stride..], out_stride);
+                    multiply_rows::<$R>(out, a, i, b, terms, cols);
+                }
+            };
+        }
+        // Blocks of equal size, of as many rows as there are sums to hold.
+        match rows.div_ceil(rows.div_ceil(8).max(1)) {
+            8 => blocks!(8),
+            7 => blocks!(7),
+            6 => blocks!(6),
+            5 => blocks!(5),
+            4 => blocks!(4),
+            _ => blocks!(1),
+        }
+    }
+}
+
+#[inline(always)]
+fn multiply_rows<const R: usize>(
+    (out, out_stride): (&mut [f32], usize),
+    a: Strided<'_>,
+    first: usize,
+    (b, b_stride): (&[f32], usize),
+    terms: usize,
+    cols: usize,
+) {
+    let starts: [usize; R] = std::array::from_fn(|r| (first + r) * a.row);
+    let whole = cols / LANES * LANES;
+    for from in (0..whole).step_by(LANES) {
+        let mut lanes = [[0f32; LANES]; R];
+        for l in 0..terms {
+            let row = &b[l * b_stride + from..][..LANES];
+            for (lanes, start) in lanes.iter_mut().zip(starts) {
+                let w = a.values[start + l * a.col];
+                for (lane, x) in lanes.iter_mut().zip(row) {
+                    *lane = w.mul_add(*x, *lane);
+                }
+            }
+        }
+        for (r, lanes) in lanes.iter().enumerate() {
+            out[r * out_stride + from..][..LANES].copy_from_slice(lanes);
+        }
+    }
+    if whole < cols {
+        for (r, start) in starts.into_iter().enumerate() {
+            let rest = &mut out[r * out_stride + whole..][..cols - whole];
+            rest.fill(0.0);
+            for l in 0..terms {
+                let w = a.values[start + l * a.col];
+                axpy(rest, w, &b[l * b_stride + whole..]);
+            }
+        }
+    }
+}
