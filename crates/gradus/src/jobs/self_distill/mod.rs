@@ -6,11 +6,23 @@
 //! pairs again by its scores, and a bi-encoder made anew from the given model learns
 //! those by the squared error of its cosine. With two models the labels are the means
 //! of both models' (mutual distillation).
+//!
+//! A run goes on by what its folder holds: pairs and labels that are written are not
+//! made again, forms that are trained are passed over, and one whose training was
+//! stopped goes on by its checkpoint.
 
+mod folder;
+mod form;
 mod job;
+mod labels;
+mod measuring;
+mod pairs;
+mod phase;
+mod plan;
 mod settings;
 mod table;
 
-pub use job::{Form, SelfDistillation};
+pub use form::Form;
+pub use job::SelfDistillation;
 pub use settings::{FormSettings, ModelPair, SelfDistillSettings, SelfDistillTask};
 pub use table::{FormRow, SelfDistillTable};

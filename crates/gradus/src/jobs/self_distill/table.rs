@@ -1,14 +1,9 @@
 //! What each cycle gave.
 
-use super::SelfDistillation;
-use crate::Result;
-use crate::eval::{Correlation, Suite};
-use crate::jobs::{JobError, ObservedPairs};
-use crate::util::Observer;
+use crate::eval::Correlation;
 use crate::util::text_table::TextTable;
 use serde::Serialize;
 use std::fmt::Write;
-use std::path::Path;
 
 /// One form of a model after a cycle. Correlations lie in -1..1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,22 +70,5 @@ impl SelfDistillTable {
         let head = head.into_iter().map(str::to_owned).collect();
         let rows = std::iter::once(head).chain(self.rows.iter().map(cells));
         TextTable(rows.collect())
-    }
-}
-
-impl SelfDistillation {
-    /// A model's average on the test sets.
-    pub(super) fn test(
-        &self,
-        suite: &Suite,
-        row: &FormRow,
-        folder: &Path,
-        observer: &mut dyn Observer,
-    ) -> Result<Correlation> {
-        let what = format!("{}: scoring the test sets", row.name);
-        let model = self.environment.load_pair_model(folder, None, observer)?;
-        let scores = suite.evaluate(&ObservedPairs::new(&model, what, observer));
-        let scores = scores.map_err(JobError::model)?;
-        Ok(scores.average.all.spearman)
     }
 }
