@@ -1,8 +1,10 @@
 //! What the settings of a recipe alone say of it, before any data is read.
 
+use super::bounds::within;
+use super::stages::{own_name, refused, some_sources, some_stages};
 use super::{Freeze, Recipe, Stage};
 use crate::losses::{Form, Objective, Projection, TrainingSet};
-use crate::training::{AdamW, Schedule, ScheduleKind, TrainError};
+use crate::training::TrainError;
 use std::path::Path;
 
 impl Recipe {
@@ -18,25 +20,18 @@ impl Recipe {
 
     /// The same of the recipe in a file.
     pub(crate) fn validate_at(&self, path: &Path) -> Result<(), TrainError> {
-        let fail = |message: String| {
-            let path = path.to_path_buf();
-            Err(TrainError::Recipe { path, message })
-        };
-        if self.stages.is_empty() {
-            return fail("there is no [[stage]]".into());
-        }
+        some_stages(path, &self.stages)?;
         if self.template.is_some() && self.pooling.is_some() {
-            return fail("`pooling` and `template` both say what the vector is: keep one".into());
+            let both = "`pooling` and `template` both say what the vector is: keep one";
+            return Err(refused(path, both));
         }
         if self.prompt.is_some() && self.prompt_text.is_some() {
-            return fail(
-                "`prompt` and `prompt_text` both say what goes before texts: keep one".into(),
-            );
+            let both = "`prompt` and `prompt_text` both say what goes before texts: keep one";
+            return Err(refused(path, both));
         }
         for (i, stage) in self.stages.iter().enumerate() {
-            if self.stages[..i].iter().any(|s| s.name == stage.name) {
-                return fail(format!("two stages are called `{}`", stage.name));
-            }
+            let before = self.stages[..i].iter().map(|s| &*s.name);
+            own_name(path, before, &stage.name)?;
             if i > 0 && stage.keep_projection {
                 let (stage, message) = (stage.name.clone(), "`keep_projection` belongs into the first stage: the model has the module from there on".into());
                 return Err(TrainError::Stage { stage, message });
@@ -59,24 +54,6 @@ impl Stage {
         })
     }
 
-    pub(crate) fn pace(&self) -> StagePace<'_> {
-        StagePace {
-            epochs: self.epochs,
-            steps: self.steps,
-            batch: self.batch,
-            accumulate: self.accumulate,
-            chunk_tokens: self.chunk_tokens,
-            learning_rate: self.learning_rate,
-            schedule: self.schedule,
-            warmup: self.warmup,
-            weight_decay: self.weight_decay,
-            layer_decay: self.layer_decay,
-            clip: self.clip,
-            dropout: self.dropout,
-            adamw: &self.adamw,
-        }
-    }
-
     fn check(&self) -> Result<(), String> {
         self.pace().check()?;
         within(
@@ -86,9 +63,7 @@ impl Stage {
             10.0,
         )?;
         within("views", self.views as f64, 1.0, 2.0)?;
-        if self.train.is_empty() {
-            return Err("`train` names no source".into());
-        }
+        some_sources(&self.train)?;
         check_templates(self)?;
         match (self.keep_projection, self.projection) {
             (false, _) => {}
@@ -150,87 +125,6 @@ impl Stage {
             check_batch_size(self, &*built)?;
         }
         Ok(())
-    }
-}
-
-/// Whether a setting lies within its bounds; a `low` of the least positive number
-/// stands for 0, which is not within.
-fn within(name: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
-    if (low..=high).contains(&value) {
-        Ok(())
-    } else if low == f64::MIN_POSITIVE {
-        Err(format!(
-            "`{name}` is {value}, it must lie above 0 and not above {high}"
-        ))
-    } else {
-        Err(format!(
-            "`{name}` is {value}, it must lie in [{low}, {high}]"
-        ))
-    }
-}
-
-/// The settings of a stage that say how it steps, whatever is trained.
-pub(crate) struct StagePace<'a> {
-    pub epochs: Option<f64>,
-    pub steps: Option<u64>,
-    pub batch: usize,
-    pub accumulate: usize,
-    pub chunk_tokens: Option<usize>,
-    pub learning_rate: f64,
-    pub schedule: ScheduleKind,
-    pub warmup: f64,
-    pub weight_decay: f64,
-    pub layer_decay: f64,
-    pub clip: Option<f64>,
-    pub dropout: Option<f32>,
-    pub adamw: &'a AdamW,
-}
-
-/// How many steps a stage has.
-pub(crate) struct StageSteps {
-    pub per_epoch: u64,
-    pub steps: u64,
-    pub warmup: u64,
-    pub schedule: Schedule,
-}
-
-impl StagePace<'_> {
-    pub fn check(&self) -> Result<(), String> {
-        within("learning_rate", self.learning_rate, f64::MIN_POSITIVE, 10.0)?;
-        within("warmup", self.warmup, 0.0, 1.0)?;
-        within("weight_decay", self.weight_decay, 0.0, 1.0)?;
-        within("layer_decay", self.layer_decay, 0.01, 1.0)?;
-        within("clip", self.clip.unwrap_or(1.0), f64::MIN_POSITIVE, 1e9)?;
-        within("dropout", f64::from(self.dropout.unwrap_or(0.0)), 0.0, 0.99)?;
-        within("batch", self.batch as f64, 1.0, 65536.0)?;
-        let chunk = self.chunk_tokens.unwrap_or(1);
-        within("chunk_tokens", chunk as f64, 1.0, 1e12)?;
-        within("accumulate", self.accumulate as f64, 1.0, 65536.0)?;
-        within("adamw.beta1", self.adamw.beta1, 0.0, 0.999_999)?;
-        within("adamw.beta2", self.adamw.beta2, 0.0, 0.999_999_9)?;
-        within("adamw.eps", self.adamw.eps, 0.0, 1.0)?;
-        match (self.epochs, self.steps) {
-            (Some(_), Some(_)) => Err("give `epochs` or `steps`, not both".into()),
-            (None, None) => Err("give `epochs` or `steps`".into()),
-            (Some(epochs), None) => within("epochs", epochs, 1e-6, 1e6),
-            (None, Some(steps)) => within("steps", steps as f64, 1.0, 1e12),
-        }
-    }
-
-    /// The steps over so many examples.
-    pub fn steps_over(&self, examples: usize) -> StageSteps {
-        let per_epoch = examples.div_ceil(self.batch * self.accumulate) as u64;
-        let of_epochs = |epochs: f64| (epochs * per_epoch as f64).ceil().max(1.0) as u64;
-        let steps = self
-            .steps
-            .unwrap_or_else(|| of_epochs(self.epochs.unwrap_or(1.0)));
-        let warmup = (self.warmup * steps as f64).round() as u64;
-        StageSteps {
-            per_epoch,
-            steps,
-            warmup,
-            schedule: Schedule::new(self.schedule, warmup, steps),
-        }
     }
 }
 

@@ -1,24 +1,31 @@
 //! Recipes: a whole training run as a TOML file describes it.
 
+mod any;
+mod bounds;
 mod buffer;
 mod checks;
 mod cross_encoder;
+mod defaults;
 mod difference;
 mod exclusive;
 pub(crate) mod foreign;
 mod overrides;
+mod pace;
 mod run;
 mod self_distillation;
 mod stage;
+mod stages;
 
+pub use any::AnyRecipe;
+pub(crate) use any::parse_of_task;
 pub(crate) use buffer::{BufferRules, Choice, EntriesOf};
 pub use buffer::{BufferSelection, BufferSettings, BufferSource};
-pub(crate) use checks::{BatchSizes, StageSteps, check_batch_size};
-pub(crate) use cross_encoder::parse_of_task;
-pub use cross_encoder::{AnyRecipe, CrossEncoderRecipe, CrossEncoderStage, CrossEncoderTask};
+pub(crate) use checks::{BatchSizes, check_batch_size};
+pub use cross_encoder::{CrossEncoderRecipe, CrossEncoderStage, CrossEncoderTask};
 pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;
 pub use overrides::{apply_overrides, parse_recipe};
+pub(crate) use pace::StageSteps;
 pub use self_distillation::SelfDistillationSettings;
 pub use stage::{Freeze, NextFrom, Stage, Teacher};
 
@@ -74,7 +81,7 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Everything random is drawn from this.
-    #[serde(default = "default_seed")]
+    #[serde(default = "defaults::seed")]
     pub seed: u64,
     /// Where the run goes; `--output` overrides it. Default: `runs/<recipe's
     /// file name>`.
@@ -115,10 +122,10 @@ pub struct Recipe {
     #[serde(default)]
     pub precision: Precision,
     /// Write a step to `metrics.jsonl` every so often.
-    #[serde(default = "default_log_every")]
+    #[serde(default = "defaults::log_every")]
     pub log_every: u64,
     /// Seconds between checkpoints; they are also written at a stage's end.
-    #[serde(default = "default_checkpoint_seconds")]
+    #[serde(default = "defaults::checkpoint_seconds")]
     pub checkpoint_seconds: u64,
     /// Optimizer steps between checkpoints, in addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +149,7 @@ impl Recipe {
         Self {
             model: model.into(),
             description: String::new(),
-            seed: default_seed(),
+            seed: defaults::seed(),
             output: None,
             max_tokens: None,
             prompt: None,
@@ -152,8 +159,8 @@ impl Recipe {
             template: None,
             denoise: None,
             precision: Precision::default(),
-            log_every: default_log_every(),
-            checkpoint_seconds: default_checkpoint_seconds(),
+            log_every: defaults::log_every(),
+            checkpoint_seconds: defaults::checkpoint_seconds(),
             checkpoint_steps: None,
             exclude_overlap: false,
             evaluation: EvaluationSettings::default(),
@@ -190,14 +197,4 @@ pub struct EvaluationSettings {
     /// Stop a stage after so many evaluations without a new best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
-}
-
-fn default_seed() -> u64 {
-    777
-}
-fn default_log_every() -> u64 {
-    10
-}
-fn default_checkpoint_seconds() -> u64 {
-    120
 }

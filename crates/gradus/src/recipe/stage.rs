@@ -1,4 +1,4 @@
-use super::{BufferSettings, DifferenceSettings, SelfDistillationSettings};
+use super::{BufferSettings, DifferenceSettings, SelfDistillationSettings, defaults};
 use crate::data::Source;
 use crate::losses::{ObjectiveConfig, Projection};
 use crate::training::{AdamW, ScheduleKind};
@@ -34,7 +34,7 @@ pub struct Teacher {
     /// A folder, or a name that `gradus pull` knows.
     pub model: String,
     /// How much its similarities count among those of other teachers.
-    #[serde(default = "one_f64")]
+    #[serde(default = "defaults::one_f64")]
     pub weight: f64,
 }
 
@@ -57,7 +57,7 @@ pub struct Stage {
     pub projection: Option<Projection>,
     /// Whether the projection, an `mlp`, stays in the model as a Dense module:
     /// the first stage adds it, later ones train it on.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "defaults::is_false")]
     pub keep_projection: bool,
     /// The template of all texts of an example but the first, in place of the
     /// model's; the two views of a text then differ in it.
@@ -105,7 +105,7 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_tokens: Option<usize>,
     /// Batches whose gradients are averaged for one optimizer step.
-    #[serde(default = "one")]
+    #[serde(default = "defaults::one")]
     pub accumulate: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
@@ -119,10 +119,10 @@ pub struct Stage {
     #[serde(default)]
     pub warmup: f64,
     /// Decoupled weight decay; spares biases and layer norms.
-    #[serde(default = "default_weight_decay")]
+    #[serde(default = "defaults::weight_decay")]
     pub weight_decay: f64,
     /// Each layer's rate is this times that of the layer above.
-    #[serde(default = "one_f64")]
+    #[serde(default = "defaults::one_f64")]
     pub layer_decay: f64,
     /// Largest norm of all gradients together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,7 +131,7 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f32>,
     /// Whether each epoch has an order of its own.
-    #[serde(default = "yes")]
+    #[serde(default = "defaults::yes")]
     pub shuffle: bool,
     /// Which model the next stage starts from.
     #[serde(default)]
@@ -144,26 +144,11 @@ pub struct Stage {
 fn default_batch() -> usize {
     16
 }
-fn one() -> usize {
-    1
-}
 fn two() -> usize {
     2
 }
 fn is_two(views: &usize) -> bool {
     *views == 2
-}
-fn one_f64() -> f64 {
-    1.0
-}
-fn default_weight_decay() -> f64 {
-    0.01
-}
-fn is_false(value: &bool) -> bool {
-    !value
-}
-fn yes() -> bool {
-    true
 }
 
 impl Stage {
@@ -194,16 +179,16 @@ impl Stage {
             steps: None,
             batch: default_batch(),
             chunk_tokens: None,
-            accumulate: one(),
+            accumulate: defaults::one(),
             learning_rate: 2e-5,
             head_learning_rate: None,
             schedule: ScheduleKind::default(),
             warmup: 0.0,
-            weight_decay: default_weight_decay(),
-            layer_decay: one_f64(),
+            weight_decay: defaults::weight_decay(),
+            layer_decay: defaults::one_f64(),
             clip: None,
             dropout: None,
-            shuffle: yes(),
+            shuffle: defaults::yes(),
             next_from: NextFrom::default(),
             adamw: AdamW::default(),
         }
@@ -217,7 +202,7 @@ impl Stage {
 
     /// Adds a frozen model to learn from, of weight 1.
     pub fn teacher(mut self, model: impl Into<String>) -> Self {
-        let (model, weight) = (model.into(), one_f64());
+        let (model, weight) = (model.into(), defaults::one_f64());
         self.teachers.push(Teacher { model, weight });
         self
     }
