@@ -72,6 +72,84 @@ fn tokens_logits_and_scores() {
 }
 
 #[test]
+fn pairs_put_together_of_texts_by_themselves_have_the_tokens_of_pairs() {
+    let long = "A cat  sat in the park, and two dogs (one of them small) slept. ".repeat(9);
+    let mut texts = vec![
+        "",
+        " ",
+        "a",
+        "Zwei Hunde\u{301} \u{1f355}!",
+        "[SEP] a </s> <s>",
+    ];
+    // Lengths one after another, odd and even, on both sides of every limit below.
+    texts.extend((1..24).map(|letters| &long[..3 * letters]));
+    texts.extend([&long[..200], &long]);
+    let pairs: Vec<(usize, usize)> = (0..texts.len())
+        .flat_map(|a| (0..texts.len()).map(move |b| (a, b)))
+        .collect();
+    let cut_at_the_beginning = |name: &str| {
+        let target = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(folder(name)).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), target.path().join(file.file_name())).unwrap();
+        }
+        let path = target.path().join("tokenizer_config.json");
+        let mut config = json(path.clone());
+        config["truncation_side"] = "left".into();
+        std::fs::write(path, config.to_string()).unwrap();
+        target
+    };
+    let left = ["bert", "roberta", "xlmr"].map(cut_at_the_beginning);
+    let left = left.iter().map(|folder| folder.path().to_owned());
+    for folder in MODELS.iter().map(|name| folder(name)).chain(left) {
+        let mut model = load(&folder);
+        for most in [model.tokenizer().max_tokens(), 24, 17, 10, 9] {
+            model.tokenizer_mut().set_max_tokens(most).unwrap();
+            let tokenizer = model.tokenizer();
+            let before = tokenizer.counts();
+            let of = |&(a, b): &(usize, usize)| (texts[a], texts[b]);
+            let direct: Vec<(&str, &str)> = pairs.iter().map(of).collect();
+            let direct = tokenizer.encode_pairs(&direct).unwrap();
+            let between = tokenizer.counts();
+            let bare = tokenizer.bare_texts(&texts).unwrap();
+            assert_eq!(tokenizer.bare_text(texts[3]).unwrap(), bare[3]);
+            assert_eq!(tokenizer.counts(), between, "a text by itself is no input");
+            let joined: Vec<_> = pairs.iter().map(|&(a, b)| (&bare[a], &bare[b])).collect();
+            let joined = tokenizer.join_pairs(&joined).unwrap();
+            assert!(direct.iter().any(|tokens| tokens.coverage.truncated));
+            for (&(a, b), (direct, joined)) in pairs.iter().zip(direct.iter().zip(&joined)) {
+                let what = format!(
+                    "{}, {most}: {:?} {:?}",
+                    folder.display(),
+                    texts[a],
+                    texts[b]
+                );
+                assert_eq!(joined, direct, "{what}");
+            }
+            let added = tokenizer.counts().truncated - between.truncated;
+            assert_eq!(added, between.truncated - before.truncated);
+        }
+    }
+}
+
+#[test]
+fn a_ranking_has_the_scores_of_its_pairs() {
+    for name in ["bert", "roberta"] {
+        let model = load(&folder(name));
+        let long = "a dog in the park ".repeat(60);
+        let documents = ["a cat", &long, "", "two birds sleep", "a cat"];
+        let query = "the dog and the cat";
+        let pairs = documents.map(|document| (query, document));
+        let scores = model.predict(&pairs).unwrap();
+        let ranked = model.rank(query, &documents, None).unwrap();
+        assert_eq!(ranked.len(), documents.len());
+        for place in ranked {
+            assert_eq!(place.score, scores.as_slice()[place.index], "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_score_has_the_same_bits_in_any_company_and_on_any_number_of_threads() {
     for name in ["bert", "roberta", "mpnet"] {
         let expected = expected(name);

@@ -4,7 +4,7 @@ use super::chunks::CHUNK;
 use super::{JobError, PairModel};
 use crate::eval::{Embedder, PairScorer, PairScores, WithHead};
 use crate::models::{CrossEncoder, EncodeOptions, SentenceEncoder};
-use crate::text::Tokens;
+use crate::text::{BareText, Tokens};
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
@@ -85,20 +85,41 @@ pub(super) fn finite_scores<B: Backend>(
 ) -> Result<(Vec<Tokens>, Vec<f64>)> {
     let tokens = model.tokenizer().encode_pairs(pairs);
     let tokens = tokens.map_err(JobError::model)?;
-    let scores = model.pair_scores(&model.logits(&tokens));
+    let scores = finite_scores_of(name, model, &tokens, |place| pairs[place])?;
+    Ok((tokens, scores))
+}
+
+/// The scores of texts with each other that were tokenised before; `texts` gives the
+/// two of a pair by its place.
+pub(super) fn finite_scores_of_bare<'a, B: Backend>(
+    name: &str,
+    model: &CrossEncoder<B>,
+    pairs: &[(&BareText, &BareText)],
+    texts: impl Fn(usize) -> (&'a str, &'a str),
+) -> Result<Vec<f64>> {
+    let tokens = model.tokenizer().join_pairs(pairs);
+    finite_scores_of(name, model, &tokens.map_err(JobError::model)?, texts)
+}
+
+fn finite_scores_of<'a, B: Backend>(
+    name: &str,
+    model: &CrossEncoder<B>,
+    tokens: &[Tokens],
+    texts: impl Fn(usize) -> (&'a str, &'a str),
+) -> Result<Vec<f64>> {
+    let scores = model.pair_scores(&model.logits(tokens));
     model.backend().check()?;
-    let bad = scores
-        .iter()
-        .zip(pairs)
-        .find(|(score, _)| !score.is_finite());
-    match bad {
-        None => Ok((tokens, scores)),
-        Some((_, (first, second))) => Err(JobError::NotFiniteScore {
-            model: name.to_owned(),
-            first: shortened(first),
-            second: shortened(second),
+    match scores.iter().position(|score| !score.is_finite()) {
+        None => Ok(scores),
+        Some(place) => {
+            let (first, second) = texts(place);
+            Err(JobError::NotFiniteScore {
+                model: name.to_owned(),
+                first: shortened(first),
+                second: shortened(second),
+            }
+            .into())
         }
-        .into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How well models retrieve.
 
-use super::observed::{check_finite, finite_scores, notes_on_texts};
+use super::chunks::CHUNK;
+use super::observed::{check_finite, finite_scores_of_bare, notes_on_texts};
 use super::{Environment, JobError, Model, Observed};
 use crate::Result;
 use crate::eval::{
@@ -10,9 +11,10 @@ use crate::eval::{
 use crate::format::PromptChoice;
 use crate::models::{CrossEncoder, ModelFolder, SentenceEncoder};
 use crate::output::Inputs;
+use crate::text::BareText;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Error, Precision};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 /// What retrieves, and from what.
@@ -194,15 +196,30 @@ impl Retrieval {
         let ids: HashSet<&str> = found.map(|(id, _)| id.as_str()).collect();
         let contents = set.contents(&ids).map_err(JobError::input)?;
         let what = format!("{}: ranking again", model.name);
+        // A document that several queries found is tokenised once.
+        let mut tokens: HashMap<&str, BareText> = HashMap::with_capacity(contents.len());
+        let all: Vec<(&str, &str)> = contents.iter().map(|(id, c)| (&**id, &**c)).collect();
+        for chunk in all.chunks(CHUNK) {
+            check_cancelled(observer, &what)?;
+            let (ids, texts): (Vec<&str>, Vec<&str>) = chunk.iter().copied().unzip();
+            let bare = cross.tokenizer().bare_texts(&texts);
+            tokens.extend(ids.into_iter().zip(bare.map_err(JobError::model)?));
+        }
+        let nothing = cross.tokenizer().bare_text("").map_err(JobError::model)?;
         let (mut done, total) = (0, ranking.queries().count() as u64);
         ranking.reranked(self.settings.top, |query, ids| {
             check_cancelled(observer, &what)?;
             observer.progress(&what, done, total);
             done += 1;
             let text = set.queries.get(query).map_or("", String::as_str);
-            let content = |id: &&str| contents.get(*id).map_or("", String::as_str);
-            let pairs: Vec<(&str, &str)> = ids.iter().map(|id| (text, content(id))).collect();
-            let (_, scores) = finite_scores(&model.name, &cross, &pairs)?;
+            let bare = cross.tokenizer().bare_text(text).map_err(JobError::model)?;
+            let document = |id: &&str| (&bare, tokens.get(*id).unwrap_or(&nothing));
+            let pairs: Vec<_> = ids.iter().map(document).collect();
+            let texts = |place: usize| {
+                let content = contents.get(ids[place]).map_or("", String::as_str);
+                (text, content)
+            };
+            let scores = finite_scores_of_bare(&model.name, &cross, &pairs, texts)?;
             observer.progress(&what, done, total);
             Ok::<_, Error>(scores)
         })

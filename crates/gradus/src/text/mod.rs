@@ -1,5 +1,6 @@
 //! From text to token ids.
 
+mod bare;
 mod batches;
 mod building;
 mod charsmap;
@@ -16,6 +17,7 @@ mod vocabulary;
 mod word_piece_training;
 mod word_pieces;
 
+pub use bare::BareText;
 pub(crate) use batches::batches;
 pub use coverage::{Coverage, TextCounts};
 pub(crate) use masking::unit;

@@ -205,7 +205,7 @@ impl Tokenizer {
         ))
     }
 
-    fn fail(&self, message: String) -> ModelError {
+    pub(super) fn fail(&self, message: String) -> ModelError {
         let path = self.path.clone();
         ModelError::Tokenizer { path, message }
     }
@@ -262,13 +262,13 @@ impl Tokenizer {
         })
     }
 
-    /// The tokens of each input.
-    pub(super) fn each<I: Send>(
+    /// What `tokens` makes of each input.
+    pub(super) fn each<I: Send, T: Send>(
         &self,
         inputs: Vec<I>,
-        tokens: impl Fn(I) -> Result<Tokens, String> + Sync,
-    ) -> Result<Vec<Tokens>> {
-        let tokens: Vec<Result<Tokens, String>> = inputs
+        tokens: impl Fn(I) -> Result<T, String> + Sync,
+    ) -> Result<Vec<T>> {
+        let tokens: Vec<Result<T, String>> = inputs
             .into_par_iter()
             .map(|input| guarded(|| tokens(input)))
             .collect();
@@ -313,7 +313,11 @@ impl Tokenizer {
     /// The library would do both, but with the special tokens of every token it
     /// cuts off, for pairs of every pair of tokens, and it subtracts their
     /// number from the limit unchecked.
-    fn finish(&self, mut first: Encoding, second: Option<Encoding>) -> Result<Tokens, String> {
+    pub(super) fn finish(
+        &self,
+        mut first: Encoding,
+        second: Option<Encoding>,
+    ) -> Result<Tokens, String> {
         let mut second = second;
         let params = TruncationParams {
             max_length: self.room(self.max_tokens, second.is_some())?,

@@ -2,9 +2,10 @@ use super::Item;
 use crate::embeddings::cosine;
 use crate::format::PromptChoice;
 use crate::jobs::chunks::CHUNK;
-use crate::jobs::observed::{finite_scores, finite_vectors};
+use crate::jobs::observed::{finite_scores_of_bare, finite_vectors};
 use crate::jobs::{Environment, JobError, Model, PairModel};
 use crate::models::RankedDocument;
+use crate::text::BareText;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
 use std::cmp::Ordering;
@@ -20,14 +21,22 @@ pub struct Reranker {
     name: String,
     model: PairModel,
     documents: Vec<Item>,
-    /// The documents' vectors, of a model that makes any.
-    vectors: Option<Embeddings>,
+    read: Documents,
+}
+
+/// The documents as a model wants them, made once for all queries.
+enum Documents {
+    /// Vectors, of a sentence encoder.
+    Vectors(Embeddings),
+    /// Tokens, of a cross-encoder.
+    Tokens(Vec<BareText>),
 }
 
 impl Reranker {
     /// Loads a model. One that makes vectors encodes the documents here, once for all
     /// queries, behind its prompt for documents where it has one, as
-    /// sentence-transformers' `encode_document` does.
+    /// sentence-transformers' `encode_document` does; for a cross-encoder they are
+    /// tokenised here once.
     ///
     /// # Errors
     /// As [`Environment::load_pair_model`]; where a cross-encoder gives several scores
@@ -41,11 +50,17 @@ impl Reranker {
         let folder = &model.folder;
         let mut loaded = environment.load_pair_model(folder, None, observer)?;
         let name = model.name.clone();
-        let vectors = match &mut loaded {
+        let read = match &mut loaded {
             PairModel::Cross(cross) => {
                 let one = cross.check_one_label("rank documents");
                 one.map_err(JobError::model)?;
-                None
+                let mut tokens = Vec::with_capacity(documents.len());
+                for chunk in documents.chunks(CHUNK) {
+                    check_cancelled(observer, RANKING)?;
+                    let found = cross.tokenizer().bare_texts(&texts_of(chunk));
+                    tokens.extend(found.map_err(JobError::model)?);
+                }
+                Documents::Tokens(tokens)
             }
             PairModel::Sentence(encoder) => {
                 let prompt = |e| JobError::model(e);
@@ -55,21 +70,20 @@ impl Reranker {
                 observer.progress(ENCODING, done, total);
                 for chunk in documents.chunks(CHUNK) {
                     check_cancelled(observer, ENCODING)?;
-                    let texts: Vec<&str> = chunk.iter().map(|d| d.text.as_str()).collect();
-                    let (_, vectors) = finite_vectors(&name, encoder, &texts)?;
+                    let (_, vectors) = finite_vectors(&name, encoder, &texts_of(chunk))?;
                     values.extend(vectors.into_vec());
                     done += chunk.len() as u64;
                     observer.progress(ENCODING, done, total);
                 }
                 encoder.set_prompt(PromptChoice::Query).map_err(prompt)?;
-                Some(Embeddings::new(encoder.dim(), values))
+                Documents::Vectors(Embeddings::new(encoder.dim(), values))
             }
         };
         Ok(Self {
             name,
             model: loaded,
             documents,
-            vectors,
+            read,
         })
     }
 
@@ -92,26 +106,29 @@ impl Reranker {
     /// [`JobError::NotFiniteScore`]; [`Error::Stopped`](crate::Error::Stopped).
     pub fn rank(&self, query: &str, top: usize, observer: &mut dyn Observer) -> Result<Ranked> {
         check_cancelled(observer, RANKING)?;
-        let scores = match (&self.model, &self.vectors) {
-            (PairModel::Sentence(encoder), Some(vectors)) => {
+        let scores = match (&self.model, &self.read) {
+            (PairModel::Sentence(encoder), Documents::Vectors(vectors)) => {
                 let (_, query) = finite_vectors(&self.name, encoder, &[query])?;
                 let score = |row| cosine(query.row(0), vectors.row(row));
                 (0..vectors.rows()).map(score).collect()
             }
-            (PairModel::Cross(model), _) => {
+            (PairModel::Cross(model), Documents::Tokens(tokens)) => {
                 let total = self.documents.len() as u64;
                 let mut scores = Vec::with_capacity(self.documents.len());
                 observer.progress(RANKING, 0, total);
-                for chunk in self.documents.chunks(CHUNK) {
+                let bare = model.tokenizer().bare_text(query);
+                let bare = bare.map_err(JobError::model)?;
+                for (texts, chunk) in self.documents.chunks(CHUNK).zip(tokens.chunks(CHUNK)) {
                     check_cancelled(observer, RANKING)?;
-                    let pairs: Vec<(&str, &str)> =
-                        chunk.iter().map(|d| (query, d.text.as_str())).collect();
-                    scores.extend(finite_scores(&self.name, model, &pairs)?.1);
+                    let pairs: Vec<_> = chunk.iter().map(|document| (&bare, document)).collect();
+                    let texts = |place: usize| (query, texts[place].text.as_str());
+                    scores.extend(finite_scores_of_bare(&self.name, model, &pairs, texts)?);
                     observer.progress(RANKING, scores.len() as u64, total);
                 }
                 scores
             }
-            (PairModel::Sentence(_), None) => vec![],
+            // Each model makes what it reads.
+            _ => vec![],
         };
         Ok(best(scores, top))
     }
@@ -121,6 +138,10 @@ impl Reranker {
     pub fn notes(&self) -> Vec<String> {
         self.model.notes()
     }
+}
+
+fn texts_of(documents: &[Item]) -> Vec<&str> {
+    documents.iter().map(|d| d.text.as_str()).collect()
 }
 
 /// The places of the highest scores, highest first; the sort leaves equal ones in

@@ -4,6 +4,7 @@ use super::CrossEncoder;
 use crate::eval::{PairScorer, PairScores};
 use crate::format::ModelError;
 use crate::hub::{HubConfig, NoProgress, resolve_model};
+use crate::text::Tokens;
 use crate::{Device, Precision, Result};
 use gradus_kernels::Backend;
 
@@ -105,8 +106,11 @@ impl<B: Backend> CrossEncoder<B> {
             .iter()
             .map(|(a, b)| (a.as_ref(), b.as_ref()))
             .collect();
-        let tokens = self.tokenizer.encode_pairs(&pairs)?;
-        let logits = self.logits(&tokens);
+        self.predict_tokens(&self.tokenizer.encode_pairs(&pairs)?)
+    }
+
+    fn predict_tokens(&self, tokens: &[Tokens]) -> Result<Scores> {
+        let logits = self.logits(tokens);
         self.backend.check()?;
         Ok(self.scores(&logits))
     }
@@ -143,8 +147,11 @@ impl<B: Backend> CrossEncoder<B> {
         top: Option<usize>,
     ) -> Result<Vec<RankedDocument>> {
         self.check_one_label("rank documents")?;
-        let pairs: Vec<(&str, &str)> = documents.iter().map(|d| (query, d.as_ref())).collect();
-        let scores = self.predict(&pairs)?;
+        let documents: Vec<&str> = documents.iter().map(AsRef::as_ref).collect();
+        let documents = self.tokenizer.bare_texts(&documents)?;
+        let query = self.tokenizer.bare_text(query)?;
+        let pairs: Vec<_> = documents.iter().map(|d| (&query, d)).collect();
+        let scores = self.predict_tokens(&self.tokenizer.join_pairs(&pairs)?)?;
         let mut ranked: Vec<RankedDocument> = scores
             .as_slice()
             .iter()
