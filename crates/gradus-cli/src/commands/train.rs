@@ -100,8 +100,9 @@ fn show(trained: &Trained, reporter: &mut ProgressReporter) -> Result<(), Failur
             false => "best on",
         };
         reporter.note(&format!(
-            "{what} {dev}: {:.2} (Spearman x 100 of the {}) at step {}{before}",
+            "{what} {dev}: {:.2} ({} x 100 of the {}) at step {}{before}",
             100.0 * best,
+            trained.metric,
             trained.selected_by,
             summary.best_step
         ));

@@ -32,7 +32,7 @@ pub(super) fn summary(run: &Run, suite: Option<&Suite>, graded: Option<&Graded>)
             .map_or("dev", |e| e.dev.as_str());
         tiles.push((
             percent(Some(best)),
-            format!("{which} on {dev}, Spearman x 100{before}"),
+            format!("{which} on {dev}, {} x 100{before}", run.metric()),
         ));
     }
     if let (Some(suite), Some(after)) = (suite, &run.after)
@@ -97,14 +97,12 @@ fn dev_scores(run: &Run) -> (Option<f64>, Option<f64>) {
     let initial = evaluations
         .first()
         .filter(|e| e.step == 0)
-        .and_then(|e| e.spearman.value());
+        .and_then(|e| e.score());
     let last = evaluations.last().map(|e| e.stage.as_str());
     let of_last = evaluations
         .iter()
         .filter(|e| Some(e.stage.as_str()) == last && e.step > 0);
-    let best = of_last
-        .filter_map(|e| e.spearman.value())
-        .max_by(f64::total_cmp);
+    let best = of_last.filter_map(|e| e.score()).max_by(f64::total_cmp);
     (initial, best)
 }
 
@@ -142,7 +140,8 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
     let mut chosen: Vec<String> = runs.iter().map(Run::selection).collect();
     chosen.dedup();
     let caption = format!(
-        "Dev scores are Spearman x 100 of the {}; selected by {}.",
+        "Dev scores are {} x 100 of the {}; selected by {}.",
+        metrics(runs),
         numbers(runs),
         chosen.join("; ")
     );
@@ -161,6 +160,18 @@ pub(super) fn numbers<'a>(runs: impl IntoIterator<Item = &'a Run>) -> String {
     for run in runs {
         if !names.contains(&run.number()) {
             names.push(run.number());
+        }
+    }
+    names.join(" or ")
+}
+
+/// What the runs' models are chosen by, in words.
+pub(super) fn metrics<'a>(runs: impl IntoIterator<Item = &'a Run>) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for run in runs {
+        let name = run.metric().to_string();
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     names.join(" or ")

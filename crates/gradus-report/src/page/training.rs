@@ -1,6 +1,6 @@
 //! Loss and dev scores over the steps.
 
-use super::about::numbers;
+use super::about::{metrics, numbers};
 use super::html::{figure, paragraph};
 use crate::chart::{Curve, curves};
 use crate::markup::COLOURS;
@@ -75,13 +75,15 @@ pub(super) fn section(run: &Run) -> String {
             dots: true,
         };
         let title = format!("Dev score of the {what} over steps");
-        let svg = curves(&title, ("step", "Spearman x 100"), &[curve], &marks);
+        let metric = run.metric();
+        let axis = format!("{metric} x 100");
+        let svg = curves(&title, ("step", &axis), &[curve], &marks);
         let times = match scored {
             1 => ", scored once".to_owned(),
             n => format!(", scored {n} times"),
         };
         let seed = run.recipe.seed();
-        let caption = format!("Spearman x 100 of the {what} on {name}{times}, seed {seed}.{then}");
+        let caption = format!("{metric} x 100 of the {what} on {name}{times}, seed {seed}.{then}");
         figure(&svg, &[(colour, what)], &caption)
     };
     out += &figure_of(raw, 0, run.number(), " Models are selected by it.");
@@ -124,10 +126,10 @@ pub(super) fn side_by_side(runs: &[Run]) -> String {
         .enumerate()
         .map(|(c, run)| (c, run.name.as_str()))
         .collect();
-    let names = ("step", "Spearman x 100");
-    let svg = curves("Dev scores over steps", names, &all, &[]);
+    let axis = format!("{} x 100", metrics(shown.iter().copied()));
+    let svg = curves("Dev scores over steps", ("step", &axis), &all, &[]);
     let number = numbers(shown.iter().copied());
-    let mut caption = format!("Spearman x 100 of the {number} on each run's own dev set.");
+    let mut caption = format!("{axis} of the {number} on each run's own dev set.");
     if shown.len() < scored.len() {
         caption += &format!(" The first {} runs are drawn.", shown.len());
     }
@@ -172,7 +174,7 @@ fn dev(metrics: &Metrics) -> (Points, Points) {
     let evaluations = metrics.evaluations.iter();
     let raw = evaluations
         .clone()
-        .filter_map(|e| Some((at(e), 100.0 * e.spearman.value()?)));
+        .filter_map(|e| Some((at(e), 100.0 * e.score()?)));
     let head = evaluations.filter_map(|e| Some((at(e), 100.0 * e.head_spearman?.value()?)));
     (raw.collect(), head.collect())
 }

@@ -27,11 +27,22 @@ pub struct Evaluation {
     pub step: u64,
     /// The set.
     pub dev: String,
-    /// Of the cosines, or of a cross-encoder's scores.
-    pub spearman: Correlation,
+    /// Of the cosines, or of a cross-encoder's scores; not of lists.
+    #[serde(default)]
+    pub spearman: Option<Correlation>,
+    /// Of lists, the mean over their queries.
+    #[serde(default, rename = "ndcg@10")]
+    pub ndcg: Option<f64>,
     /// Of a regression head's grades.
     #[serde(default)]
     pub head_spearman: Option<Correlation>,
+}
+
+impl Evaluation {
+    /// What models are chosen by, where it is defined.
+    pub fn score(&self) -> Option<f64> {
+        self.ndcg.or_else(|| self.spearman?.value())
+    }
 }
 
 /// What a run wrote down while it went.

@@ -12,7 +12,7 @@ use gradus::data::DataRoot;
 use gradus::eval::Similarity;
 use gradus::nn::Features;
 use gradus::output::OutputError;
-use gradus::recipe::AnyRecipe;
+use gradus::recipe::{AnyRecipe, SelectionMetric};
 use gradus::tasks::similarity::RunOverlap;
 use gradus::training::RunRecord;
 use gradus::{Error, Result};
@@ -83,6 +83,13 @@ impl Run {
         let dev = match recipe.dev() {
             None => {
                 notes.push("The recipe names no dev set: nothing was selected, and there are no grades to show predictions against.".into());
+                None
+            }
+            Some(source) if SelectionMetric::of(source) == SelectionMetric::Ndcg => {
+                notes.push(
+                    "The dev set holds lists: there are no grades to show predictions against."
+                        .into(),
+                );
                 None
             }
             Some(source) => match source.load(&base_dir, data) {
@@ -163,10 +170,22 @@ impl Run {
         }
     }
 
+    /// By what models were chosen.
+    pub fn metric(&self) -> SelectionMetric {
+        self.recipe
+            .dev()
+            .map_or_else(Default::default, SelectionMetric::of)
+    }
+
     /// How the model was chosen, for captions.
     pub fn selection(&self) -> String {
         match self.recipe.dev() {
-            Some(dev) => format!("Spearman of the {} on {}", self.number(), dev.describe()),
+            Some(dev) => format!(
+                "{} of the {} on {}",
+                self.metric(),
+                self.number(),
+                dev.describe()
+            ),
             None => "none, the last model".into(),
         }
     }

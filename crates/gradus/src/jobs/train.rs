@@ -5,7 +5,7 @@ use super::recipes::{AnyTask, base_of, check_precision, prepare_any, read};
 use super::run_folders::{existing, inputs_of, take};
 use crate::Result;
 use crate::output::{Claim, Inputs, RunKind};
-use crate::recipe::AnyRecipe;
+use crate::recipe::{AnyRecipe, SelectionMetric};
 use crate::tasks::similarity::TrainingPlan;
 use crate::training::{RunFolder, Summary, TrainingObserver};
 use crate::util::Observer;
@@ -32,8 +32,10 @@ pub struct Trained {
     pub summary: Summary,
     /// The dev set that chose the model, where there was one.
     pub dev: Option<String>,
-    /// Of what Spearman's correlation chose it: `cosine` or `score`.
+    /// Of what the metric chose it: `cosine` or `score`.
     pub selected_by: String,
+    /// By what it was chosen.
+    pub metric: SelectionMetric,
 }
 
 impl TrainSettings {
@@ -182,5 +184,6 @@ fn execute(
         summary: task.execute(folder, observer)?,
         dev: task.plan().dev.clone(),
         selected_by: task.plan().selected_by.clone(),
+        metric: task.plan().metric,
     })
 }

@@ -12,6 +12,7 @@ pub(crate) mod foreign;
 mod overrides;
 mod pace;
 mod run;
+mod selection;
 mod self_distillation;
 mod stage;
 mod stages;
@@ -26,6 +27,7 @@ pub use difference::{Average, DifferenceSettings, Fill, Filled};
 pub use exclusive::exclude_each_other;
 pub use overrides::{apply_overrides, parse_recipe};
 pub(crate) use pace::StageSteps;
+pub use selection::SelectionMetric;
 pub use self_distillation::SelfDistillationSettings;
 pub use stage::{Freeze, NextFrom, Stage, Teacher};
 
@@ -186,8 +188,9 @@ impl Recipe {
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationSettings {
     /// The pairs to evaluate on; the best model is the one whose cosines
-    /// correlate best with their grades (Spearman). Each stage selects anew.
-    /// Absent: no selection, the last model is kept.
+    /// correlate best with their grades (Spearman). Of a cross-encoder also lists,
+    /// by whose mean NDCG@10 it is chosen: see [`SelectionMetric::of`]. Each stage
+    /// selects anew. Absent: no selection, the last model is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dev: Option<Source>,
     /// Optimizer steps between evaluations; default: once an epoch. A stage is

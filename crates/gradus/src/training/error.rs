@@ -54,6 +54,24 @@ pub enum TrainError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Lists that choose no cross-encoder.
+    #[error(
+        "dev set {dev}: in none of its {lists} lists is one document more relevant than another (by labels, of which those below 0 count as 0), so that no model can be chosen by it; name lists of which some have both, or leave the dev set out to take the last model"
+    )]
+    DevLists {
+        /// What it is called in logs.
+        dev: String,
+        /// How many lists it has.
+        lists: usize,
+    },
+    /// Lists where the dev set is of pairs.
+    #[error(
+        "dev set {dev}: lists choose cross-encoders only; remove `rows = \"lists\"` and name graded pairs"
+    )]
+    DevOfLists {
+        /// What it is called in logs.
+        dev: String,
+    },
     /// Something in the run folder that cannot be read.
     #[error("{}: {message}", path.display())]
     Folder {

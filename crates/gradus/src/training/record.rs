@@ -27,7 +27,7 @@ pub struct RunRecord {
     pub peak_memory_bytes: Option<u64>,
     /// Whether it came to its end.
     pub finished: bool,
-    /// The dev score (Spearman) before training.
+    /// The dev score (Spearman, or NDCG@10 of lists) before training.
     pub initial: Option<f64>,
     /// The best dev score of the last stage.
     pub best: Option<f64>,

@@ -9,7 +9,7 @@ pub struct State {
     pub stage: usize,
     /// Optimizer steps done in it.
     pub step: u64,
-    /// The best dev score (Spearman) in this stage so far.
+    /// The best dev score (Spearman, or NDCG@10 of lists) in this stage so far.
     pub best: Option<f64>,
     /// The step it was reached at.
     pub best_step: u64,

@@ -63,27 +63,34 @@ impl Measure {
     /// Its value for the relevances of a ranking, best place first, and those of all
     /// judged documents, in any order. 0 where none is relevant.
     pub fn of(self, ranked: &[i32], judged: &[i32]) -> f64 {
+        let wide = |all: &[i32]| -> Vec<f64> { all.iter().copied().map(f64::from).collect() };
+        self.of_grades(&wide(ranked), &wide(judged))
+    }
+
+    /// The same where relevances are any finite numbers; a document is relevant where
+    /// its own is above 0.
+    pub fn of_grades(self, ranked: &[f64], judged: &[f64]) -> f64 {
         let k = self.k();
         let first = &ranked[..k.min(ranked.len())];
-        let relevant = |all: &[i32]| all.iter().filter(|r| **r > 0).count() as f64;
+        let relevant = |all: &[f64]| all.iter().filter(|r| **r > 0.0).count() as f64;
         let all = relevant(judged);
         if all == 0.0 {
             return 0.0;
         }
         match self {
             Self::Ndcg(_) => {
-                let mut ideal: Vec<i32> = judged.to_vec();
-                ideal.sort_unstable_by(|a, b| b.cmp(a));
+                let mut ideal: Vec<f64> = judged.to_vec();
+                ideal.sort_unstable_by(|a, b| b.total_cmp(a));
                 gain(first) / gain(&ideal[..k.min(ideal.len())])
             }
             Self::Mrr(_) => {
-                let place = first.iter().position(|r| *r > 0);
+                let place = first.iter().position(|r| *r > 0.0);
                 place.map_or(0.0, |place| 1.0 / (place + 1) as f64)
             }
             Self::Map(_) => {
                 let (mut found, mut sum) = (0.0, 0.0);
                 for (place, relevance) in first.iter().enumerate() {
-                    if *relevance > 0 {
+                    if *relevance > 0.0 {
                         found += 1.0;
                         sum += found / (place + 1) as f64;
                     }
@@ -98,9 +105,9 @@ impl Measure {
 }
 
 /// The discounted gain of relevances in their order.
-fn gain(relevances: &[i32]) -> f64 {
+fn gain(relevances: &[f64]) -> f64 {
     let places = relevances.iter().enumerate();
-    let gains = places.map(|(place, r)| f64::from((*r).max(0)) / ((place + 2) as f64).log2());
+    let gains = places.map(|(place, r)| r.max(0.0) / ((place + 2) as f64).log2());
     gains.sum()
 }
 

@@ -5,7 +5,8 @@ use crate::jobs::pairing::PairSettings;
 use crate::losses::{BceSettings, CosineSettings, MseSettings, OutOfRange, RegressionSettings};
 use crate::output::RunKind;
 use crate::recipe::{
-    CrossEncoderRecipe, CrossEncoderStage, EvaluationSettings, Recipe, Stage, parse_of_task,
+    CrossEncoderRecipe, CrossEncoderStage, EvaluationSettings, Recipe, SelectionMetric, Stage,
+    parse_of_task,
 };
 use crate::training::{ScheduleKind, TrainError};
 use crate::util::atomic::write_bytes;
@@ -208,6 +209,12 @@ impl SelfDistillSettings {
             return fail(
                 "`evaluation.dev` is missing: the best cycle is chosen by graded pairs, such as `evaluation = { dev = { dataset = \"stsb\", split = \"dev\" } }`",
             );
+        }
+        if let Some(dev) = &self.evaluation.dev
+            && SelectionMetric::of(dev) != SelectionMetric::Spearman
+        {
+            let dev = dev.describe();
+            return Err(TrainError::DevOfLists { dev });
         }
         if let Err(message) = self.pairs.check() {
             return fail(&message);

@@ -1,6 +1,7 @@
 //! What a sweep's table says of its numbers.
 
 use super::Sweep;
+use crate::recipe::SelectionMetric;
 use crate::tasks::similarity::RunOverlap;
 
 impl Sweep {
@@ -14,10 +15,11 @@ impl Sweep {
         let dev = self.recipes[0].recipe.dev().map_or_else(
             || "dev: none, so no setting is the best".to_owned(),
             |dev| {
-                format!(
-                    "dev: Spearman's correlation x 100 of cosines on {}, which chose the steps",
-                    dev.describe()
-                )
+                let of = match SelectionMetric::of(dev) {
+                    SelectionMetric::Spearman => "Spearman's correlation x 100 of cosines",
+                    SelectionMetric::Ndcg => "mean NDCG@10 x 100 of scores",
+                };
+                format!("dev: {of} on {}, which chose the steps", dev.describe())
             },
         );
         let seeds: Vec<String> = self.grid.seeds.iter().map(u64::to_string).collect();

@@ -79,7 +79,8 @@ pub struct CrossEncoderRecipe {
     /// the dev set.
     #[serde(default)]
     pub exclude_overlap: bool,
-    /// How checkpoints are chosen: by Spearman of the scores.
+    /// How checkpoints are chosen: by Spearman of the scores, or by NDCG@10 where the
+    /// dev set holds lists.
     #[serde(default)]
     pub evaluation: EvaluationSettings,
     /// What happens, in order.
@@ -114,7 +115,7 @@ impl CrossEncoderRecipe {
         self
     }
 
-    /// Sets the pairs that the best model is chosen by.
+    /// Sets the pairs, or lists, that the best model is chosen by.
     pub fn dev(mut self, dev: Source) -> Self {
         self.evaluation.dev = Some(dev);
         self

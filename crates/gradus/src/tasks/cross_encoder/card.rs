@@ -27,7 +27,8 @@ pub(crate) fn card(recipe: &CrossEncoderRecipe, plan: &TrainingPlan, state: &Sta
             format!(", {:.2} before training", 100.0 * i)
         });
         line(format!(
-            "Chosen by Spearman x 100 of the scores on {dev}: {:.2} at step {} of stage `{}`{before}.\n",
+            "Chosen by {} x 100 of the scores on {dev}: {:.2} at step {} of stage `{}`{before}.\n",
+            plan.metric,
             100.0 * best,
             state.best_step,
             plan.stages.get(state.stage).map_or("", |s| s.name.as_str())

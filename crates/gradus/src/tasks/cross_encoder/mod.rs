@@ -5,8 +5,10 @@ mod dev;
 mod examples;
 mod gradients;
 mod prepare;
+mod ranking;
 mod stage;
 mod task;
 
 pub use dev::ScoreEvaluation;
+pub use ranking::ListEvaluation;
 pub use task::CrossEncoding;

@@ -1,14 +1,14 @@
 //! A recipe made ready: everything is read, checked and counted before any training.
 
 use super::CrossEncoding;
-use super::dev::CrossDevSet;
+use super::dev::{CrossDevSet, DevRows};
 use super::stage::{Prepared, read};
 use crate::Result;
 use crate::format::Provenance;
 use crate::losses::{ScoreLoss, ScoreUnit};
 use crate::models::{CrossEncoder, ScoreActivation};
-use crate::recipe::{CrossEncoderRecipe, NextFrom};
-use crate::tasks::similarity::{RunOptions, TrainingPlan, Watch, check_dev, shortages};
+use crate::recipe::{CrossEncoderRecipe, NextFrom, SelectionMetric};
+use crate::tasks::similarity::{RunOptions, TrainingPlan, Watch, shortages};
 use crate::training::{RunInputs, StageOutline, TrainError};
 use crate::util::Observer;
 use crate::util::content_hash::hex;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Of what Spearman's correlation chooses the best model.
+/// Of what the metric chooses the best model.
 const SELECTED_BY: &str = "score";
 
 impl<B: Backend> CrossEncoding<B> {
@@ -39,18 +39,15 @@ impl<B: Backend> CrossEncoding<B> {
         observer.note("reading and tokenising the data");
         let from = (&*options.base_dir, &options.data_root);
         let mut inputs = RunInputs::of_models(model_folder, &BTreeMap::new())?;
-        let dev_pairs = match &recipe.evaluation.dev {
+        let dev_rows = match &recipe.evaluation.dev {
             Some(source) => {
-                let loaded = source.load(from.0, from.1)?;
-                let what = format!("the dev set {}", source.describe());
-                inputs = inputs.with_pairs(&what, &loaded.pairs, loaded.scale);
-                let name = source.describe();
-                check_dev(&name, &loaded.pairs)?;
-                Some((name, loaded))
+                let rows = DevRows::read(source, from)?;
+                inputs = rows.add_to(inputs);
+                Some(rows)
             }
             None => None,
         };
-        let held_dev = dev_pairs.as_ref().map(|(n, l)| (n.clone(), &l.pairs[..]));
+        let held_dev = dev_rows.as_ref().map(|d| (d.name.clone(), &d.pairs[..]));
         let mut watch = Watch::new(recipe.exclude_overlap, held_dev, from.1)?;
         let mut hash = Sha256::new();
         let examples = recipe
@@ -81,17 +78,15 @@ impl<B: Backend> CrossEncoding<B> {
             let mean = first.targets.iter().sum::<f64>() / first.targets.len() as f64;
             model.set_output_bias(mean as f32);
         }
-        let every = dev_pairs.is_some().then_some(recipe.evaluation.every);
+        let every = dev_rows.is_some().then_some(recipe.evaluation.every);
         let stages = recipe
             .stages
             .iter()
             .zip(examples)
             .map(|(settings, examples)| Prepared::new(settings, examples, &model, every))
             .collect::<Result<Vec<_>>>()?;
-        let dev = match dev_pairs {
-            Some((name, loaded)) => {
-                Some(CrossDevSet::new(name, &loaded.pairs, loaded.scale, &model)?)
-            }
+        let dev = match dev_rows {
+            Some(rows) => Some(CrossDevSet::new(rows, &model)?),
             None => None,
         };
         let most = model.tokenizer().max_tokens();
@@ -112,6 +107,10 @@ impl<B: Backend> CrossEncoding<B> {
             parameters: model.layout().len(),
             backend: model.backend().describe(),
             selected_by: SELECTED_BY.to_owned(),
+            metric: match &recipe.evaluation.dev {
+                Some(source) => SelectionMetric::of(source),
+                None => SelectionMetric::default(),
+            },
             dev: dev.as_ref().map(|d| d.name.clone()),
             overlap,
             stages: stages.iter().map(|s| s.plan.clone()).collect(),

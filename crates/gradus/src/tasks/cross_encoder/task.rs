@@ -1,11 +1,10 @@
 //! Cross-encoders as the engine trains them.
 
 use super::dev::CrossDevSet;
+use super::gradients;
 use super::stage::Prepared;
-use super::{ScoreEvaluation, gradients};
 use crate::Result;
 use crate::calibration::Calibration;
-use crate::eval::Correlation;
 use crate::format::{Provenance, Selection, TrainingRun};
 use crate::models::CrossEncoder;
 use crate::recipe::CrossEncoderRecipe;
@@ -19,9 +18,6 @@ use crate::util::Observer;
 use crate::util::machine::free_memory;
 use gradus_kernels::Backend;
 use std::sync::Arc;
-
-/// What the best model is the best by.
-const SELECTED_BY: &str = "Spearman correlation of the scores";
 
 /// A cross-encoder and the recipe that it is trained by, made ready.
 pub struct CrossEncoding<B: Backend> {
@@ -94,7 +90,7 @@ impl<B: Backend> CrossEncoding<B> {
         let selection = self.plan.dev.as_ref().zip(state.best);
         let selection = selection.map(|(dev, score)| Selection {
             dev: dev.clone(),
-            metric: SELECTED_BY.to_owned(),
+            metric: format!("{} of the scores", self.plan.metric.in_full()),
             score,
             stage: stage.map_or(String::new(), |stage| stage.name.clone()),
             step: state.best_step,
@@ -206,8 +202,7 @@ impl<B: Backend> Task<B> for CrossEncoding<B> {
             return Ok(None);
         };
         let outline = &self.outlines[at.stage];
-        let found = dev.evaluate(&self.model, &outline.name, at.step);
-        Ok(Some(evaluation(&found)))
+        Ok(Some(dev.evaluate(&self.model, &outline.name, at.step)))
     }
 
     fn save(
@@ -230,11 +225,12 @@ impl<B: Backend> Task<B> for CrossEncoding<B> {
         self.model.reload(&folder.model())
     }
 
-    /// Leaves a calibration with the model, fitted on the dev set.
+    /// Leaves a calibration with the model, fitted on a dev set of pairs: lists say
+    /// how relevant a document is among others, which is no grade.
     fn finish(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<()> {
         let model = folder.model();
         let Some(dev) = &self.dev else { return Ok(()) };
-        if !self.calibrated || Calibration::path(&model).exists() {
+        if !self.calibrated || dev.is_of_lists() || Calibration::path(&model).exists() {
             return Ok(());
         }
         self.model.reload(&model)?;
@@ -250,30 +246,5 @@ impl<B: Backend> Task<B> for CrossEncoding<B> {
 
     fn zero_gradient_advice(&self) -> &'static str {
         "every pair already lies where its loss is 0, or no list holds documents that differ in their labels; look at the objective's settings and at the data"
-    }
-}
-
-/// A dev set's scores as the loop sees them.
-fn evaluation(found: &ScoreEvaluation) -> Evaluation {
-    let mut warnings = vec![];
-    if let Correlation::Undefined(why) = found.spearman {
-        warnings.push(format!(
-            "the score on {} at step {} is undefined, as {why}: nothing is selected by it",
-            found.dev, found.step
-        ));
-    }
-    let fields = serde_json::to_value(found).unwrap_or_default();
-    Evaluation {
-        stage: found.stage.clone(),
-        step: found.step,
-        score: found.spearman.value(),
-        details: Details {
-            words: found.describe(),
-            fields: match fields {
-                serde_json::Value::Object(fields) => fields,
-                _ => Default::default(),
-            },
-        },
-        warnings,
     }
 }

@@ -1,4 +1,5 @@
 use super::{EncodingPlan, RunOverlap};
+use crate::recipe::SelectionMetric;
 use crate::text::TextCounts;
 use crate::training::StageRecord;
 use serde::Serialize;
@@ -12,8 +13,10 @@ pub struct TrainingPlan {
     pub parameters: usize,
     /// What it runs on.
     pub backend: String,
-    /// Of what Spearman's correlation chooses the best model: `cosine` or `score`.
+    /// Of what the metric chooses the best model: `cosine` or `score`.
     pub selected_by: String,
+    /// By what the best model is chosen.
+    pub metric: SelectionMetric,
     /// The set that it is the best on.
     pub dev: Option<String>,
     /// What the training data shares with evaluation sets.

@@ -70,8 +70,8 @@ impl TrainingPlan {
         let _ = match &plan.dev {
             Some(dev) => writeln!(
                 out,
-                "selection  best Spearman of the {} on {dev}",
-                plan.selected_by
+                "selection  best {} of the {} on {dev}",
+                plan.metric, plan.selected_by
             ),
             None => writeln!(
                 out,

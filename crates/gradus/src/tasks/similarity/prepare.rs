@@ -11,7 +11,7 @@ use crate::data::DataRoot;
 use crate::format::Provenance;
 use crate::losses::LossName;
 use crate::models::{ModelFolder, SentenceEncoder};
-use crate::recipe::{Freeze, NextFrom, Recipe, Stage};
+use crate::recipe::{Freeze, NextFrom, Recipe, SelectionMetric, Stage};
 use crate::training::{RunInputs, StageOutline, TrainError};
 use crate::util::Observer;
 use crate::util::content_hash::hex;
@@ -74,6 +74,10 @@ impl<B: Backend> Similarity<B> {
         let mut inputs = RunInputs::of_models(model_folder, &options.teachers)?;
         let dev_pairs = match &recipe.evaluation.dev {
             Some(source) => {
+                if SelectionMetric::of(source) != SelectionMetric::Spearman {
+                    let dev = DevSet::name_of(source);
+                    return Err(TrainError::DevOfLists { dev }.into());
+                }
                 let loaded = source.load(&options.base_dir, &options.data_root)?;
                 let what = format!("the dev set {}", source.describe());
                 inputs = inputs.with_pairs(&what, &loaded.pairs, loaded.scale);
@@ -126,6 +130,7 @@ impl<B: Backend> Similarity<B> {
             parameters: model.layout().len(),
             backend: model.backend().describe(),
             selected_by: "cosine".to_owned(),
+            metric: SelectionMetric::Spearman,
             dev: dev.as_ref().map(|d| d.name.clone()),
             overlap,
             stages: stages.iter().map(|s| s.plan.clone()).collect(),
