@@ -81,6 +81,10 @@ pub fn conformance_in_bf16<B: Backend>(
 ) -> Vec<Check> {
     let mut all = vec![];
     let own = make.clone();
+    all.push(Check::new("attention_is_near_the_exact_one", move || {
+        reduced::attention_is_near_the_exact_one(&own, &Plain::default());
+    }));
+    let own = make.clone();
     all.push(Check::new("products_are_near_the_exact_ones", move || {
         reduced::products_are_near_the_exact_ones(&own, &Plain::default());
     }));

@@ -1,39 +1,34 @@
 //! Cosines of all rows with all rows, and back.
 
+use super::matmul::{self, Left, Panels, Rhs, Rows};
 use super::pool::{normalize, normalize_backward};
 use super::{Cpu, Tensor, math};
 
 /// Rows of a result that are worth a task of their own.
 const GRAIN: usize = 4;
 
-/// Rows of the second matrix that stay in a near cache while all of a task's rows of
-/// the first meet them.
-const NEAR: usize = 32;
-
 pub(super) fn forward(cpu: &Cpu, a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(a.cols(), b.cols(), "vectors of one width");
     products(cpu, &normalize(cpu, a), &normalize(cpu, b))
 }
 
-/// `a b^T`.
+/// `a b^T`, in f32 whatever the backend's precision is.
 fn products(cpu: &Cpu, a: &Tensor, b: &Tensor) -> Tensor {
-    let n = b.rows();
-    let mut out = cpu.uninit(a.rows(), n);
-    cpu.rows_mut(
-        &mut out,
-        GRAIN,
-        #[inline(always)]
-        |out, range| {
-            for from in (0..n).step_by(NEAR) {
-                let near = from..(from + NEAR).min(n);
-                for (out, row) in out.chunks_exact_mut(n).zip(range.clone()) {
-                    let a = a.row(row);
-                    for (out, j) in out[near.clone()].iter_mut().zip(near.clone()) {
-                        *out = math::dot(a, b.row(j));
-                    }
-                }
-            }
-        },
+    let panels = Panels::pack_exact(cpu, b.values(), Rhs::Transposed, b.rows(), b.cols());
+    let mut out = cpu.uninit(a.rows(), b.rows());
+    let cols = out.cols();
+    matmul::product(
+        cpu,
+        Left::Rows(a.values()),
+        a.rows(),
+        &panels,
+        None,
+        Rows::new(
+            [out.values_mut()],
+            cols,
+            #[inline(always)]
+            |row, [out]| *out = *row,
+        ),
     );
     out
 }

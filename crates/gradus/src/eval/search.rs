@@ -11,6 +11,8 @@ use crate::embeddings::cosine;
 const QUERIES: usize = 256;
 /// Vectors of the corpus that are compared at a time.
 const BLOCK: usize = 4096;
+/// Cosines of which the highest is looked at first.
+const SOME: usize = 64;
 
 /// The `top` vectors of `corpus` with the highest cosine to each query, best first,
 /// by index; of equal ones the lower index comes first. The cosines are computed in
@@ -84,13 +86,25 @@ impl<'a> ExactSearch<'a> {
                 let cosines = backend.read(&backend.cosines(&of_queries, &block));
                 let each = best.par_iter_mut().zip(cosines.par_chunks_exact(rows));
                 each.enumerate().for_each(|(q, (best, cosines))| {
-                    for (j, &about) in cosines.iter().enumerate() {
+                    let far = |best: &[(u32, f64)], about: f32| {
                         let last = best.last().filter(|_| best.len() >= top);
-                        if last.is_some_and(|last| f64::from(about) < last.1 - slack) {
+                        last.is_some_and(|last| f64::from(about) < last.1 - slack)
+                    };
+                    for (k, some) in cosines.chunks(SOME).enumerate() {
+                        let most = some
+                            .iter()
+                            .fold(f32::MIN, |a, &b| if b > a { b } else { a });
+                        if far(best, most) {
                             continue;
                         }
-                        let score = cosine(queries.row(from + q), corpus.row(start + j));
-                        insert(best, top, ((first + j) as u32, score));
+                        for (j, &about) in some.iter().enumerate() {
+                            if far(best, about) {
+                                continue;
+                            }
+                            let j = k * SOME + j;
+                            let score = cosine(queries.row(from + q), corpus.row(start + j));
+                            insert(best, top, ((first + j) as u32, score));
+                        }
                     }
                 });
             }

@@ -5,19 +5,26 @@
 //! own cache, so memory does not grow with the square of a long sequence.
 
 use super::head::Head;
-use crate::cpu::Cpu;
 use crate::cpu::aligned::Aligned;
 use crate::cpu::math;
-use crate::cpu::matmul::{HalfLine, Small, grow};
+use crate::cpu::matmul::{HalfLine, Small, Spaced, grow};
 use crate::cpu::transpose::Square;
+use crate::cpu::{Cpu, Tensor};
 use std::f32::consts::LOG2_E;
 
 const COLS: usize = Small::COLS;
 const LANES: usize = 16;
 const ROWS: usize = Small::ROWS;
 
-/// One head's working memory. What was laid out stays for the next heads of a
-/// group.
+/// Sequences of no more tokens fill so little of a product that laying out its factors
+/// costs more than it saves.
+pub(super) const SHORT: usize = 16;
+
+/// The same in the backward pass, which lays out more.
+pub(super) const SHORT_BACKWARD: usize = 48;
+
+/// One head's working memory: what products read, and scores of some queries. What was
+/// laid out of keys and values stays for the next heads of a group.
 #[derive(Default)]
 pub(super) struct HalfScratch {
     queries: Vec<HalfLine>,
@@ -26,6 +33,25 @@ pub(super) struct HalfScratch {
     probs: Vec<HalfLine>,
     /// Of some queries with all keys that they see.
     scores: Aligned,
+    back: Backward,
+}
+
+/// What only the backward pass needs.
+#[derive(Default)]
+struct Backward {
+    /// The gradient of some queries' contexts.
+    slopes_of_context: Vec<HalfLine>,
+    /// The same of all, queries, and keys, as second factors whose terms are tokens.
+    context: Vec<HalfLine>,
+    queries: Vec<HalfLine>,
+    keys: Vec<HalfLine>,
+    /// Gradients of some queries' probabilities, then of their scores.
+    slopes: Aligned,
+    /// Those of all scores, and all probabilities after dropout, a row for each key.
+    slopes_by_key: Vec<HalfLine>,
+    kept_by_key: Vec<HalfLine>,
+    /// Which of a query's probabilities dropout keeps, and its scale.
+    kept: Vec<f32>,
 }
 
 impl Head<'_> {
@@ -59,11 +85,9 @@ impl Head<'_> {
             let panels = keys.start / COLS..keys.end.div_ceil(COLS);
             let stride = scratch.make_room(panels.len());
             for (i, p) in panels.clone().enumerate() {
-                small.product(
-                    &scratch.queries[..ROWS * steps],
-                    &scratch.keys[p * COLS * steps..][..COLS * steps],
-                    (&mut scratch.scores[i * COLS..], stride),
-                );
+                let keys = &scratch.keys[p * COLS * steps..][..COLS * steps];
+                let scores = (&mut scratch.scores[i * COLS..], stride);
+                small.product(&scratch.queries[..ROWS * steps], keys, scores);
             }
             let mut inverses = [0f32; ROWS];
             let rows = scratch.scores.chunks_mut(LANES * stride);
@@ -94,6 +118,132 @@ impl Head<'_> {
                     let out = &mut out[at + columns.start..at + columns.end];
                     for (out, sum) in out.iter_mut().zip(sums) {
                         *out = sum * inverse;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the gradients of every token's query, key and value to `grad`, whose rows
+    /// start at token `first_row`, or adds them to those of heads that share keys and
+    /// values. Adds those of the scores, times the scale, to `by_distance` as
+    /// [`Head::add_by_distance`] does.
+    #[inline(always)]
+    pub fn backward_half(
+        &self,
+        (cpu, small): (&Cpu, &Small),
+        (qkv, dy): (&[f32], &Tensor),
+        scratch: &mut HalfScratch,
+        (grad, first_row): (&mut [f32], usize),
+        mut drop: Option<impl FnMut(usize, &mut [f32])>,
+        by_distance: &mut [f32],
+    ) {
+        let (len, size, width) = (self.len, self.spread.size, self.spread.width);
+        let (steps, all) = (size.div_ceil(COLS), len.div_ceil(COLS));
+        let dy = &dy.values()[self.first * width + self.from[0]..];
+        let dy = Spaced::new(dy, [len, size], width);
+        let stride = scratch.make_room(all);
+        let HalfScratch {
+            queries,
+            keys,
+            values,
+            probs,
+            scores,
+            back,
+        } = scratch;
+        if !self.shared {
+            small.second_transposed(keys, self.spaced(qkv, 1));
+            small.second(&mut back.keys, self.spaced(qkv, 1));
+            small.second_transposed(values, self.spaced(qkv, 2));
+        }
+        small.second(&mut back.queries, self.spaced(qkv, 0));
+        small.second(&mut back.context, dy);
+        back.kept.resize(all * COLS, 0.0);
+        if back.slopes.len() < scores.len() {
+            back.slopes = Aligned::zeros(scores.len());
+        }
+        let slopes = &mut back.slopes;
+        let mut tile = [0f32; ROWS * COLS];
+        for (block, from) in (0..len).step_by(ROWS).enumerate() {
+            let some = from..(from + ROWS).min(len);
+            small.first(queries, self.spaced(qkv, 0).some(some.clone()));
+            small.first(&mut back.slopes_of_context, dy.some(some.clone()));
+            for p in 0..all {
+                let panel = p * COLS * steps..(p + 1) * COLS * steps;
+                let to = (&mut scores[p * COLS..], stride);
+                small.product(&queries[..ROWS * steps], &keys[panel.clone()], to);
+                let to = (&mut slopes[p * COLS..], stride);
+                let of_context = &back.slopes_of_context[..ROWS * steps];
+                small.product(of_context, &values[panel], to);
+            }
+            for first in (0..ROWS).step_by(LANES) {
+                let rows = &mut scores[first * stride..(first + LANES) * stride];
+                let here = from + first..(from + first + LANES).min(len);
+                let mut scale = self.scale;
+                for (i, scores) in here.clone().zip(rows.chunks_mut(stride)) {
+                    scale = self.mask_scores(&mut scores[..all * COLS], i, &(0..len));
+                }
+                let sums = exponentials(cpu, rows, [here.len(), stride, all], scale);
+                let slopes = &mut slopes[first * stride..(first + LANES) * stride];
+                let rows = rows.chunks_mut(stride).zip(slopes.chunks_mut(stride));
+                for (r, (probs, slopes)) in rows.enumerate() {
+                    let (probs, slopes) = (&mut probs[..all * COLS], &mut slopes[..all * COLS]);
+                    let i = from + first + r;
+                    if i >= len {
+                        probs.fill(0.0);
+                        slopes.fill(0.0);
+                        continue;
+                    }
+                    let inverse = 1.0 / sums[r];
+                    for p in probs.iter_mut() {
+                        *p *= inverse;
+                    }
+                    let kept = drop.as_mut().map(|drop| {
+                        back.kept.fill(1.0);
+                        drop(i, &mut back.kept[..len]);
+                        &back.kept[..]
+                    });
+                    self.slopes_of_scores(probs, slopes, kept);
+                    self.add_by_distance(i, slopes, by_distance);
+                }
+            }
+            for (r, row) in slopes.chunks(stride).take(ROWS).enumerate() {
+                small.narrow(row[..all * COLS].as_chunks().0, r, probs);
+            }
+            for c in 0..steps {
+                let keys = &back.keys[c * all * COLS..][..all * COLS];
+                small.product(&probs[..ROWS * all], keys, (&mut tile, COLS));
+                let columns = c * COLS..((c + 1) * COLS).min(size);
+                for (sums, i) in tile.as_chunks::<COLS>().0.iter().zip(some.clone()) {
+                    let at = (self.first + i - first_row) * self.spread.row + self.from[0];
+                    let out = &mut grad[at + columns.start..at + columns.end];
+                    out.copy_from_slice(&sums[..columns.len()]);
+                }
+            }
+            let step = (block, all);
+            let shape = [ROWS, all * COLS];
+            let by_key = Spaced::new(slopes, shape, stride);
+            small.first_transposed(&mut back.slopes_by_key, by_key, step);
+            let by_key = Spaced::new(scores, shape, stride);
+            small.first_transposed(&mut back.kept_by_key, by_key, step);
+        }
+        let factors = [
+            (1, &back.slopes_by_key, &back.queries),
+            (2, &back.kept_by_key, &back.context),
+        ];
+        for (part, by_key, of_tokens) in factors {
+            for from in (0..len).step_by(ROWS) {
+                for c in 0..steps {
+                    let rows = &by_key[from * all..][..ROWS * all];
+                    let right = &of_tokens[c * all * COLS..][..all * COLS];
+                    small.product(rows, right, (&mut tile, COLS));
+                    let columns = c * COLS..((c + 1) * COLS).min(size);
+                    for (sums, j) in tile.as_chunks::<COLS>().0.iter().zip(from..len) {
+                        let at = (self.first + j - first_row) * self.spread.row + self.from[part];
+                        let out = &mut grad[at + columns.start..at + columns.end];
+                        for (out, sum) in out.iter_mut().zip(sums) {
+                            *out = if self.shared { *out + sum } else { *sum };
+                        }
                     }
                 }
             }

@@ -25,11 +25,11 @@ const SIDE: usize = 16;
 pub(super) struct Scratch {
     /// Keys (or values) with tokens along the row: `[head, len]`.
     across: Vec<f32>,
-    /// Probabilities, `[len, len]`.
+    /// Probabilities, `[len, len]`; behind dropout in the end.
     probs: Vec<f32>,
     /// Gradients of the probabilities, then of the scores, `[len, len]`.
     slopes: Vec<f32>,
-    /// Probabilities after dropout, `[len, len]`.
+    /// Which of a query's probabilities dropout keeps, and its scale.
     kept: Vec<f32>,
     /// The gradient of keys or values by one of the heads that share them,
     /// `[len, head]`.
@@ -235,10 +235,44 @@ impl Head<'_> {
         }
     }
 
+    /// Turns the gradients of a query's probabilities behind dropout into those of its
+    /// scores, times the scale, and the probabilities into those behind dropout.
+    #[inline(always)]
+    pub(super) fn slopes_of_scores(
+        &self,
+        probs: &mut [f32],
+        slopes: &mut [f32],
+        kept: Option<&[f32]>,
+    ) {
+        for (slope, kept) in slopes.iter_mut().zip(kept.unwrap_or_default()) {
+            *slope *= kept;
+        }
+        let mean = math::dot(slopes, probs);
+        for (slope, p) in slopes.iter_mut().zip(probs.iter()) {
+            *slope = (*slope - mean) * p * self.scale;
+        }
+        for (p, kept) in probs.iter_mut().zip(kept.unwrap_or_default()) {
+            *p *= kept;
+        }
+    }
+
+    /// Adds the gradients of query `i`'s scores to `sums` by distance: a place for each
+    /// of the `2 * len - 1`, the query's own in the middle, or none at all.
+    #[inline(always)]
+    pub(super) fn add_by_distance(&self, i: usize, slopes: &[f32], sums: &mut [f32]) {
+        if sums.is_empty() {
+            return;
+        }
+        let from = self.len - 1 - i;
+        for (sum, slope) in sums[from..from + self.len].iter_mut().zip(slopes) {
+            *sum += slope;
+        }
+    }
+
     /// Writes the gradients of every token's query, key and value to `grad`,
     /// whose rows start at token `first_row`, or adds them to those of heads that
-    /// share keys and values. Leaves those of the scaled scores, times the
-    /// scale, in `scratch.slopes`.
+    /// share keys and values. Adds those of the scores, times the scale, to
+    /// `by_distance` as [`Head::add_by_distance`] does.
     #[inline(always)]
     pub fn backward(
         &self,
@@ -246,7 +280,8 @@ impl Head<'_> {
         (qkv, dy): (&[f32], &Tensor),
         scratch: &mut Scratch,
         (grad, first_row): (&mut [f32], usize),
-        mut drop: impl FnMut(usize, &mut [f32]),
+        mut drop: Option<impl FnMut(usize, &mut [f32])>,
+        by_distance: &mut [f32],
     ) {
         let (len, size, stride) = (self.len, self.spread.size, math::padded(self.len));
         let row = self.spread.row;
@@ -266,7 +301,7 @@ impl Head<'_> {
             sums,
         } = scratch;
         slopes.resize(len * stride, 0.0);
-        kept.resize(len * stride, 0.0);
+        kept.resize(stride, 0.0);
         self.transpose(cpu, qkv, 2, across);
         multiply(
             cpu.arch,
@@ -277,22 +312,18 @@ impl Head<'_> {
         );
         let rows = slopes
             .chunks_exact_mut(stride)
-            .zip(kept.chunks_exact_mut(stride));
-        for (i, ((slopes, kept), probs)) in
-            rows.zip(probs.chunks_exact(stride)).enumerate().take(len)
-        {
-            kept.fill(1.0);
-            drop(i, &mut kept[..len]);
-            // dV gets the dropped probabilities; the slope of the softmax
-            // needs the undropped ones.
-            for ((slope, kept), p) in slopes.iter_mut().zip(kept).zip(probs) {
-                *slope *= *kept;
-                *kept *= p;
-            }
-            let mean = math::dot(slopes, probs);
-            for (slope, p) in slopes.iter_mut().zip(probs) {
-                *slope = (*slope - mean) * p * self.scale;
-            }
+            .zip(probs.chunks_exact_mut(stride));
+        for (i, (slopes, probs)) in rows.enumerate().take(len) {
+            let kept = match &mut drop {
+                None => None,
+                Some(drop) => {
+                    kept.fill(1.0);
+                    drop(i, &mut kept[..len]);
+                    Some(&kept[..])
+                }
+            };
+            self.slopes_of_scores(probs, slopes, kept);
+            self.add_by_distance(i, slopes, by_distance);
         }
         let shape = [len, len, size];
         let (queries, keys) = (self.all(qkv, 0), self.all(qkv, 1));
@@ -308,7 +339,7 @@ impl Head<'_> {
         let queries = (queries.values, queries.row);
         let factors = [
             (1, columns_of(slopes, stride), queries),
-            (2, columns_of(kept, stride), (dy.values, dy.row)),
+            (2, columns_of(probs, stride), (dy.values, dy.row)),
         ];
         for (part, left, right) in factors {
             let out = &mut grad[at(part)..];
@@ -324,24 +355,6 @@ impl Head<'_> {
                 }
             }
         }
-    }
-}
-
-/// Sums the gradient of one head's bias by distance: `sums` has a place for each
-/// of the `2 * len - 1`, the query's own in the middle.
-#[inline(always)]
-pub(super) fn sum_by_distance(scratch: &Scratch, len: usize, inverse_scale: f32, sums: &mut [f32]) {
-    let stride = math::padded(len);
-    sums.fill(0.0);
-    let rows = scratch.slopes.chunks_exact(stride).enumerate().take(len);
-    for (i, slopes) in rows {
-        let from = len - 1 - i;
-        for (sum, slope) in sums[from..from + len].iter_mut().zip(slopes) {
-            *sum += slope;
-        }
-    }
-    for sum in sums {
-        *sum *= inverse_scale;
     }
 }
 

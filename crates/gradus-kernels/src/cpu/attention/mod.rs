@@ -10,8 +10,8 @@ use super::{Cpu, Tensor, cut};
 use crate::cpu::matmul::Small;
 use crate::dropout::Dropout;
 use crate::{AttentionInput, AttentionSpec, Packed};
-use half::HalfScratch;
-use head::{Head, Scratch, sum_by_distance};
+use half::{HalfScratch, SHORT, SHORT_BACKWARD};
+use head::{Head, Scratch};
 use std::ops::Range;
 
 /// Tokens a thread should have at least.
@@ -110,10 +110,14 @@ pub(super) fn forward(cpu: &Cpu, spec: &AttentionSpec, input: AttentionInput<'_,
                 #[inline(always)]
                 || {
                     let small = (cpu, &Small::new(half));
-                    let mut scratch = HalfScratch::default();
+                    let (mut short, mut scratch) = (Scratch::default(), HalfScratch::default());
                     for (stream, h, head) in heads {
-                        let out = (&mut *out, rows.start);
-                        head.forward_half(small, qkv, &mut scratch, out, drop(stream, h));
+                        let (out, drop) = ((&mut *out, rows.start), drop(stream, h));
+                        if head.len <= SHORT {
+                            head.forward(cpu, qkv, &mut short, out, drop);
+                        } else {
+                            head.forward_half(small, qkv, &mut scratch, out, drop);
+                        }
                     }
                 },
             ),
@@ -160,32 +164,50 @@ pub(super) fn backward(
         .zip(&rows)
         .collect();
     cpu.each(parts, |(((grad, sums), sequences), rows)| {
-        cpu.simd(
-            #[inline(always)]
-            || {
-                let mut scratch = Scratch::default();
-                for (stream, h, head) in heads_of(spec, batch, sequences.clone(), bias) {
-                    let mut drop = dropout.map(|d| drop_in(d, stream, h));
-                    head.backward(
-                        cpu,
-                        (qkv.values(), dy),
-                        &mut scratch,
-                        (&mut *grad, rows.start),
-                        #[inline(always)]
-                        |i, row| {
-                            if let Some(drop) = &mut drop {
-                                drop(i, row);
-                            }
-                        },
-                    );
-                    if sums_width > 0 {
-                        let at = (head.first - rows.start) * sums_width + h * 2 * head.len;
-                        let sums = &mut sums[at..at + 2 * head.len - 1];
-                        sum_by_distance(&scratch, head.len, spec.inverse_scale(), sums);
+        let heads = heads_of(spec, batch, sequences.clone(), bias);
+        let from = (qkv.values(), dy);
+        let drop = |stream, head| dropout.map(|d| drop_in(d, stream, head));
+        sums.fill(0.0);
+        let places = |head: &Head<'_>, h| match sums_width {
+            0 => 0..0,
+            _ => {
+                let at = (head.first - rows.start) * sums_width + h * 2 * head.len;
+                at..at + 2 * head.len - 1
+            }
+        };
+        match cpu.half {
+            Some(half) => cpu.simd_half(
+                #[inline(always)]
+                || {
+                    let small = (cpu, &Small::new(half));
+                    let (mut short, mut scratch) = (Scratch::default(), HalfScratch::default());
+                    for (stream, h, head) in heads {
+                        let (to, drop) = ((&mut *grad, rows.start), drop(stream, h));
+                        let sums = &mut sums[places(&head, h)];
+                        if head.len <= SHORT_BACKWARD {
+                            head.backward(cpu, from, &mut short, to, drop, sums);
+                        } else {
+                            head.backward_half(small, from, &mut scratch, to, drop, sums);
+                        }
                     }
-                }
-            },
-        );
+                },
+            ),
+            None => cpu.simd(
+                #[inline(always)]
+                || {
+                    let mut scratch = Scratch::default();
+                    for (stream, h, head) in heads {
+                        let (to, drop) = ((&mut *grad, rows.start), drop(stream, h));
+                        let sums = &mut sums[places(&head, h)];
+                        head.backward(cpu, from, &mut scratch, to, drop, sums);
+                    }
+                },
+            ),
+        }
+        let inverse_scale = spec.inverse_scale();
+        for sum in sums {
+            *sum *= inverse_scale;
+        }
     });
     if let Some(dbias) = dbias {
         add_sums(batch, heads, sums.values(), dbias);

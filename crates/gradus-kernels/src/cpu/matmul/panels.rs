@@ -54,7 +54,8 @@ enum Parts<'a> {
 }
 
 impl Panels {
-    /// Lays out `b`, in the memory of `old` where there is some.
+    /// Lays out `b` in the backend's precision, in the memory of `old` where there is
+    /// some.
     pub(crate) fn pack(
         cpu: &Cpu,
         b: &[f32],
@@ -63,10 +64,25 @@ impl Panels {
         k: usize,
         old: Option<Self>,
     ) -> Self {
+        Self::pack_as(cpu, cpu.half.is_some(), b, (rhs, n, k), old)
+    }
+
+    /// Lays out `b` in f32, whatever the backend's precision is.
+    pub(crate) fn pack_exact(cpu: &Cpu, b: &[f32], rhs: Rhs, n: usize, k: usize) -> Self {
+        Self::pack_as(cpu, false, b, (rhs, n, k), None)
+    }
+
+    fn pack_as(
+        cpu: &Cpu,
+        half: bool,
+        b: &[f32],
+        (rhs, n, k): (Rhs, usize, usize),
+        old: Option<Self>,
+    ) -> Self {
         assert_eq!(b.len(), n * k);
         let count = n.div_ceil(COLS);
         let old = old.map(|o| o.data);
-        let data = if cpu.half.is_some() {
+        let data = if half {
             let mut lines = match old {
                 Some(Data::Bf16(lines)) => lines,
                 _ => vec![],

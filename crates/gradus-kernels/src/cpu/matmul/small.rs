@@ -5,6 +5,7 @@ use super::line::{HalfLine, line_of};
 use super::panels::{COLS, STEP, half_from_rows};
 use super::spaced::Spaced;
 use super::{HalfKernel, Kernel, ROWS, bf16};
+use crate::cpu::transpose::Square;
 
 /// A bf16 kernel for small products, made ready on this thread.
 pub(in crate::cpu) struct Small {
@@ -29,6 +30,30 @@ impl Small {
         let steps = a.cols().div_ceil(STEP);
         grow(lines, a.rows().next_multiple_of(ROWS) * steps);
         bf16::pack_rows(self.half, lines, a);
+    }
+
+    /// Lays out the transposed of `a`, of [`Small::COLS`] rows, as those columns of a
+    /// first factor that are step `step` of `steps`.
+    #[inline(always)]
+    pub fn first_transposed(
+        &self,
+        lines: &mut Vec<HalfLine>,
+        a: Spaced<'_>,
+        (step, steps): (usize, usize),
+    ) {
+        grow(lines, a.cols().next_multiple_of(ROWS) * steps);
+        for block in (0..a.cols()).step_by(16) {
+            let columns = block..(block + 16).min(a.cols());
+            let mut square = Square::ZERO;
+            for (r, pairs) in square.0.iter_mut().enumerate() {
+                let (values, stride) = (a.values(), a.stride());
+                bf16::column_pairs(self.half, values, stride, 2 * r, columns.clone(), pairs);
+            }
+            square.mirror(self.half.isa());
+            for (row, line) in columns.zip(square.0) {
+                lines[line_of(row, step, steps)].0 = line;
+            }
+        }
     }
 
     /// Lays out the transposed of `b` as a second factor.
