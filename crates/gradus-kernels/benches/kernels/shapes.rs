@@ -54,6 +54,17 @@ impl Shape {
     pub fn name(&self) -> String {
         format!("{} {}", self.model.name, self.batch.tokens())
     }
+
+    /// As many tokens in texts of about 128, of which attention is a larger part.
+    pub fn in_long_texts(&self) -> Self {
+        let tokens = self.batch.tokens();
+        Self::new(
+            self.model,
+            tokens,
+            tokens.div_ceil(128),
+            self.dropout.is_some(),
+        )
+    }
 }
 
 /// A training step of 16 pairs and a batch to encode, of both models.

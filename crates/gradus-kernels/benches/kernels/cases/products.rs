@@ -10,6 +10,7 @@ use std::hint::black_box;
 
 pub fn all(shape: &Shape) -> Vec<Case> {
     let (h, wide) = (shape.model.hidden, shape.model.wide);
+    let long = shape.in_long_texts();
     vec![
         forward(shape, h, 3 * h),
         forward(shape, wide, h),
@@ -20,6 +21,8 @@ pub fn all(shape: &Shape) -> Vec<Case> {
         backward(shape, wide, h),
         attention(shape),
         attention_backward(shape),
+        attention(&long),
+        attention_backward(&long),
     ]
 }
 
@@ -166,8 +169,13 @@ fn input<'a>(qkv: &'a Tensor, shape: &'a Shape) -> AttentionInput<'a, Cpu> {
     }
 }
 
+/// With the number of texts, on which attention's work depends.
+fn of_texts(shape: &Shape) -> String {
+    format!("{} in {}", shape.name(), shape.batch.sequences())
+}
+
 fn attention(shape: &Shape) -> Case {
-    let (name, work) = (shape.name(), 2 * attention_product(shape));
+    let (name, work) = (of_texts(shape), 2 * attention_product(shape));
     let shape = shape.clone();
     Case::new("attention forward", name, Bound::F32, work, move |cpu| {
         let (shape, spec) = (shape.clone(), spec(&shape));
@@ -180,7 +188,7 @@ fn attention(shape: &Shape) -> Case {
 
 /// Five products, as the probabilities are computed anew.
 fn attention_backward(shape: &Shape) -> Case {
-    let (name, work) = (shape.name(), 5 * attention_product(shape));
+    let (name, work) = (of_texts(shape), 5 * attention_product(shape));
     let shape = shape.clone();
     Case::new("attention backward", name, Bound::F32, work, move |cpu| {
         let (shape, spec) = (shape.clone(), spec(&shape));
