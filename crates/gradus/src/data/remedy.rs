@@ -101,7 +101,7 @@ impl Remedy {
                 format!("to leave such rows out set `labels.skip = [{label:?}]`")
             }
             Self::Classes => "for classes set `labels.classes`".into(),
-            Self::Range => "or set `labels.from` to the scale of the file".into(),
+            Self::Range => "set `labels.from` to the scale of the file".into(),
             Self::DecimalComma => "set `decimal = \"comma\"` if that is a decimal comma".into(),
             Self::DecimalPoint => "set `decimal = \"point\"` if that is a decimal point".into(),
         }
@@ -148,5 +148,6 @@ pub(super) fn sentence(remedies: &[Remedy], say: &dyn Fn(&Remedy) -> Option<Stri
             said.push(text);
         }
     }
+    debug_assert!(said.iter().all(|text| !text.starts_with("or ")));
     said.join(", or ")
 }
