@@ -4,8 +4,8 @@ use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
 use super::feed_forward::{self, FeedForwardSaved};
 use super::{
-    Cpu, ROW_GRAIN, Tensor, Threads, adamw, attention, cosine, cross_entropy, distance, embed,
-    gated, gather, linear, norm, pool, query_key_norm, rotary,
+    Cpu, Precision, ROW_GRAIN, Tensor, Threads, adamw, attention, cosine, cross_entropy, distance,
+    embed, gated, gather, linear, norm, pool, query_key_norm, rotary,
 };
 use crate::{
     Activation, AdamWArenas, AdamWSegment, AdamWStep, AttentionInput, AttentionSpec, Backend, Clip,
@@ -14,6 +14,12 @@ use crate::{
 };
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// What vectors kept from another build are known by: to be changed with every change
+/// after which a model's vectors come out in other bits.
+const F32_REVISION: &str = "";
+/// The same in bf16.
+const BF16_REVISION: &str = ", 2";
 
 impl Backend for Cpu {
     type Tensor = Tensor;
@@ -34,7 +40,12 @@ impl Backend for Cpu {
     }
 
     fn arithmetic(&self) -> String {
-        format!("CPU, {}, {}", self.precision(), self.used())
+        let (precision, isa) = (self.precision(), self.used());
+        let revision = match precision {
+            Precision::F32 => F32_REVISION,
+            Precision::Bf16 => BF16_REVISION,
+        };
+        format!("CPU, {precision}, {isa}{revision}")
     }
 
     fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
