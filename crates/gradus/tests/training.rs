@@ -188,7 +188,7 @@ fn fifty_steps(backend: impl Fn() -> Cpu, [of_losses, of_norms, of_vectors]: [f6
             numbers(&expected["grad_norms"]),
         );
         assert_eq!(lines.len(), 50);
-        let ([mut largest, mut of_norm], mut kinks) = ([0f64; 2], 0);
+        let [mut largest, mut of_norm] = [0f64; 2];
         for (step, line) in lines.iter().enumerate() {
             let (loss, norm) = (
                 line["loss"].as_f64().unwrap(),
@@ -202,12 +202,6 @@ fn fifty_steps(backend: impl Fn() -> Cpu, [of_losses, of_norms, of_vectors]: [f6
             );
             largest = largest.max(off);
             let off = (norm / norms[step] - 1.0).abs();
-            // Where a pair's error is Translated ReLU's x0 the loss has a kink: one
-            // pair's gradient is there, or is not, by how its score was rounded.
-            if off >= of_norms && name == "head-relu" && of_losses > 1e-2 {
-                kinks += 1;
-                continue;
-            }
             assert!(
                 off < of_norms,
                 "{name}, step {step}: {norm} {}",
@@ -215,7 +209,6 @@ fn fifty_steps(backend: impl Fn() -> Cpu, [of_losses, of_norms, of_vectors]: [f6
             );
             of_norm = of_norm.max(off);
         }
-        assert!(kinks <= 1, "{name}: {kinks} steps at a kink");
         let model = SentenceEncoder::load(out.join("model"), backend()).unwrap();
         let vectors = model.encode(&strings(&stored["texts"])).unwrap();
         let off = distance(vectors.as_slice(), &numbers(&expected["embeddings"]));

@@ -17,11 +17,9 @@ const LANES: usize = 16;
 const ROWS: usize = Small::ROWS;
 
 /// Sequences of no more tokens fill so little of a product that laying out its factors
-/// costs more than it saves.
-pub(super) const SHORT: usize = 16;
-
-/// The same in the backward pass, which lays out more.
-pub(super) const SHORT_BACKWARD: usize = 48;
+/// costs more than it saves, above all in the backward pass. Both passes take the same
+/// road, so that a gradient is that of the probabilities which were computed.
+pub(super) const SHORT: usize = 48;
 
 /// One head's working memory: what products read, and scores of some queries. What was
 /// laid out of keys and values stays for the next heads of a group.

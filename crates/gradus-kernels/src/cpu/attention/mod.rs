@@ -10,7 +10,7 @@ use super::{Cpu, Tensor, cut};
 use crate::cpu::matmul::Small;
 use crate::dropout::Dropout;
 use crate::{AttentionInput, AttentionSpec, Packed};
-use half::{HalfScratch, SHORT, SHORT_BACKWARD};
+use half::{HalfScratch, SHORT};
 use head::{Head, Scratch};
 use std::ops::Range;
 
@@ -184,7 +184,7 @@ pub(super) fn backward(
                     for (stream, h, head) in heads {
                         let (to, drop) = ((&mut *grad, rows.start), drop(stream, h));
                         let sums = &mut sums[places(&head, h)];
-                        if head.len <= SHORT_BACKWARD {
+                        if head.len <= SHORT {
                             head.backward(cpu, from, &mut short, to, drop, sums);
                         } else {
                             head.backward_half(small, from, &mut scratch, to, drop, sums);
