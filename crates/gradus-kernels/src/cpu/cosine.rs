@@ -1,6 +1,6 @@
 //! Cosines of all rows with all rows, and back.
 
-use super::matmul::{self, Left, Panels, Plain, Rhs};
+use super::matmul::{self, Left, Panels, Rhs, Rows};
 use super::pool::{normalize, normalize_backward};
 use super::{Cpu, Tensor, math};
 
@@ -23,7 +23,12 @@ fn products(cpu: &Cpu, a: &Tensor, b: &Tensor) -> Tensor {
         a.rows(),
         &panels,
         None,
-        Plain::new(out.values_mut(), cols),
+        Rows::new(
+            [out.values_mut()],
+            cols,
+            #[inline(always)]
+            |row, [out]| *out = *row,
+        ),
     );
     out
 }

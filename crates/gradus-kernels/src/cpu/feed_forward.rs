@@ -4,7 +4,7 @@
 
 use super::arena::Arena;
 use super::linear::{activate, add_bias_gradient, slopes, weight_gradient};
-use super::matmul::{self, HalfKernel, HalfLine, Left, Lines, Panels, Plain, Rhs, Tiles, Weights};
+use super::matmul::{self, HalfKernel, HalfLine, Left, Lines, Panels, Rhs, Rows, Tiles, Weights};
 use super::{Cpu, Tensor, linear, math};
 use crate::{Activation, FeedForwardLayers, Linear};
 
@@ -102,7 +102,12 @@ pub(super) fn forward(
         x.rows(),
         &params.panels(cpu, down.weight, Rhs::Transposed),
         down.bias.map(|b| b.of(params.values())),
-        Plain::new(y.values_mut(), cols),
+        Rows::new(
+            [y.values_mut()],
+            cols,
+            #[inline(always)]
+            |row, [y]| *y = *row,
+        ),
     );
     (y, FeedForwardSaved(Saved::Half { pre, post }))
 }

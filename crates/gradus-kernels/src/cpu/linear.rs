@@ -1,7 +1,7 @@
 //! Linear layers and pointwise activations.
 
 use super::arena::Arena;
-use super::matmul::{self, Left, Panels, Plain, Rhs, Rows};
+use super::matmul::{self, Left, Panels, Rhs, Rows};
 use super::{Cpu, ROW_GRAIN, Tensor, math};
 use crate::{Activation, Linear};
 
@@ -27,12 +27,16 @@ fn forward_into<const N: usize>(
 }
 
 pub(super) fn forward(cpu: &Cpu, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
-    assert_eq!(x.cols(), layer.weight.cols, "input width");
     let mut y = cpu.uninit(x.rows(), layer.weight.rows);
-    let panels = params.panels(cpu, layer.weight, Rhs::Transposed);
-    let bias = layer.bias.map(|b| b.of(params.values()));
-    let sink = Plain::new(y.values_mut(), layer.weight.rows);
-    matmul::product(cpu, Left::Rows(x.values()), x.rows(), &panels, bias, sink);
+    forward_into(
+        cpu,
+        params,
+        layer,
+        x,
+        [&mut y],
+        #[inline(always)]
+        |row, [y]| *y = *row,
+    );
     y
 }
 
@@ -269,7 +273,12 @@ pub(super) fn product_onto(
     let (rows, cols) = (like.rows(), like.cols());
     let Some(mut sum) = onto else {
         let mut out = like.like();
-        let sink = Plain::new(out.values_mut(), cols);
+        let sink = Rows::new(
+            [out.values_mut()],
+            cols,
+            #[inline(always)]
+            |sums: &matmul::Row, [out]: [&mut matmul::Row; 1]| *out = *sums,
+        );
         matmul::product(cpu, left, rows, panels, None, sink);
         return out;
     };

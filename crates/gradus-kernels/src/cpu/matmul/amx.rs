@@ -2,9 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use super::Row;
 use super::line::HalfLine;
-use super::panels::STEP;
+use super::panels::{COLS, STEP};
 use std::arch::asm;
 use std::marker::PhantomData;
 
@@ -103,56 +102,34 @@ impl Tiles {
         Self(PhantomData)
     }
 
-    /// `out = start + a b` for 32 rows of `a`, laid out as tiles, and one panel; the
-    /// rows of `out` are `stride` apart. In between, `meanwhile` is told what share
-    /// of the work, of [`ROWS`], is under way, at last all: vector instructions that
+    /// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel; the rows
+    /// of `out` are `stride` apart. In between, `meanwhile` is told what share of
+    /// the work, of [`ROWS`], is under way, at last all: vector instructions that
     /// it runs overlap with those on tiles.
-    ///
-    /// # Safety
-    /// 32 rows of 32 values at `out` may be written, and nobody else uses them
-    /// meanwhile.
     #[inline(always)]
-    pub(super) unsafe fn product(
+    pub(super) fn product(
         &self,
         a: &[HalfLine],
         panel: &[HalfLine],
-        start: Option<&Row>,
-        (out, stride): (*mut f32, usize),
+        (out, stride): (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
     ) {
         let steps = panel.len() / STEP;
         assert!(a.len() == ROWS * steps && panel.len() == STEP * steps);
-        // SAFETY of all blocks: `self` shows that the tiles are set up on this
-        // thread. Sums stay in tmm0 to tmm3 from one block to the next: no function
-        // of this program is compiled with tile instructions, so nothing else writes
-        // them.
-        if let Some(start) = start {
-            // SAFETY: all 16 rows of a tile are read from the same 64 bytes, one
-            // half of `start`.
-            unsafe {
-                asm!(
-                    "tileloadd tmm0, [{start} + {row}]",
-                    "tileloadd tmm1, [{start} + {row} + 64]",
-                    "tileloadd tmm2, [{start} + {row}]",
-                    "tileloadd tmm3, [{start} + {row} + 64]",
-                    start = in(reg) start.as_ptr(),
-                    row = in(reg) 0usize,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    options(nostack, readonly),
-                );
-            }
-        } else {
-            // SAFETY: as above.
-            unsafe {
-                asm!(
-                    "tilezero tmm0",
-                    "tilezero tmm1",
-                    "tilezero tmm2",
-                    "tilezero tmm3",
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    options(nostack),
-                );
-            }
+        assert!(out.len() >= (ROWS - 1) * stride + COLS);
+        // SAFETY of all three blocks: `self` shows that the tiles are set up on
+        // this thread. Sums stay in tmm0 to tmm3 from one block to the next:
+        // no function of this program is compiled with tile instructions, so
+        // nothing else writes them.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                options(nostack),
+            );
         }
         let (low, high) = a.split_at(16 * steps);
         for (s, ((a0, a1), b)) in low
@@ -184,8 +161,8 @@ impl Tiles {
             }
             meanwhile(ROWS * (s + 1) / steps);
         }
-        // SAFETY: the stores write 32 rows of 32 values, which may be written by this
-        // function's contract.
+        // SAFETY: the stores write 32 rows of 32 values, which `out` has by the
+        // assertion above.
         unsafe {
             asm!(
                 "tilestored [{out} + {row}], tmm0",
@@ -193,8 +170,8 @@ impl Tiles {
                 "tilestored [{half} + {row}], tmm2",
                 "tilestored [{half} + {row} + 64], tmm3",
                 row = in(reg) 4 * stride,
-                out = in(reg) out,
-                half = in(reg) out.wrapping_add(16 * stride),
+                out = in(reg) out.as_mut_ptr(),
+                half = in(reg) out[16 * stride..].as_mut_ptr(),
                 options(nostack),
             );
         }

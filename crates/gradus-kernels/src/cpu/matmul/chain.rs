@@ -1,11 +1,9 @@
 //! Two products in a row, the first one's result never leaving the cache.
 
-#![allow(unsafe_code)]
-
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, Data, STEP};
 use super::small::grow;
-use super::{Bias, GRAIN, Kernel, PACKED, Panels, Plain, Row, Sink, Spaced, Sweep, bf16};
+use super::{Bias, GRAIN, Kernel, PACKED, Panels, Row, Spaced, bf16, plus, sweep};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
@@ -80,48 +78,34 @@ pub(in crate::cpu) fn chained(
                 for (x, out) in x.chunks(CHUNK * k).zip(out.chunks_mut(CHUNK * n)) {
                     let rows = x.len() / k;
                     bf16::pack_rows(half, &mut packed, Spaced::new(x, [rows, k], k));
-                    let sweep = Sweep {
-                        a: &packed,
+                    sweep(
+                        &kernel,
+                        &packed,
                         rows,
-                        lines: up,
+                        up,
                         steps,
-                        panels: 0..inner,
-                        bias: &up_bias,
-                    };
-                    // SAFETY: nothing has room.
-                    unsafe {
-                        sweep.run(
-                            &kernel,
-                            #[inline(always)]
-                            |_, _| None,
-                            #[inline(always)]
-                            |sums, i, p| {
-                                let mut values = [0f32; COLS];
-                                f(sums, &mut values);
-                                let line = line_of(i, p, inner);
-                                bf16::round(half, &values, &mut between[line].0);
-                            },
-                        );
-                    }
-                    let sink = Plain::new(out, n);
-                    let sweep = Sweep {
-                        a: &between,
+                        0..inner,
+                        #[inline(always)]
+                        |sums, i, p| {
+                            let mut values = [0f32; COLS];
+                            f(&plus(sums, up_bias.panel(p)), &mut values);
+                            let line = line_of(i, p, inner);
+                            bf16::round(half, &values, &mut between[line].0);
+                        },
+                    );
+                    sweep(
+                        &kernel,
+                        &between,
                         rows,
-                        lines: down,
-                        steps: inner,
-                        panels: 0..n / COLS,
-                        bias: &down_bias,
-                    };
-                    // SAFETY: the rows are this task's own.
-                    unsafe {
-                        sweep.run(
-                            &kernel,
-                            #[inline(always)]
-                            |i, p| sink.room(i, p),
-                            #[inline(always)]
-                            |sums, i, p| sink.put(sums, i, p),
-                        );
-                    }
+                        down,
+                        inner,
+                        0..n / COLS,
+                        #[inline(always)]
+                        |sums, i, p| {
+                            let out = &mut out[i * n + p * COLS..][..COLS];
+                            out.copy_from_slice(&plus(sums, down_bias.panel(p)));
+                        },
+                    );
                 }
                 PACKED.set(packed);
                 BETWEEN.set(between);

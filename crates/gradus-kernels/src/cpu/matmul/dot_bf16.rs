@@ -2,11 +2,10 @@
 
 #![allow(unsafe_code)]
 
-use super::Row;
 use super::line::HalfLine;
-use super::panels::{COLS, STEP};
+use super::panels::STEP;
 use std::arch::x86_64::{
-    __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_set1_epi32,
+    __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_load_si512, _mm512_set1_epi32, _mm512_setzero_ps,
     _mm512_storeu_ps,
 };
 
@@ -21,42 +20,27 @@ pub(crate) fn available() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
 }
 
-/// `out = start + a b` for 32 rows of `a`, laid out as tiles, and one panel; the rows
-/// of `out` are `stride` apart.
-///
-/// # Safety
-/// 32 rows of 32 values at `out` may be written, and nobody else uses them meanwhile.
-pub(super) unsafe fn product(
-    a: &[HalfLine],
-    panel: &[HalfLine],
-    start: Option<&Row>,
-    out: (*mut f32, usize),
-) {
+/// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel; the rows of
+/// `out` are `stride` apart.
+pub(super) fn product(a: &[HalfLine], panel: &[HalfLine], (out, stride): (&mut [f32], usize)) {
     let steps = panel.len() / STEP;
     assert!(available() && a.len() == ROWS * steps && panel.len() == STEP * steps);
-    // SAFETY: the instructions exist, the sizes are as required, and `out` is by this
-    // function's contract.
-    unsafe { run(a, panel, start.unwrap_or(&[0.0; COLS]), out, steps) }
+    // SAFETY: the instructions exist and the sizes are as required.
+    unsafe { run(a, panel, (out, stride), steps) }
 }
 
 /// # Safety
 /// The processor has AVX512-BF16, `a` holds `32 * steps` lines and `panel` as
-/// many; `out` as for [`product`].
+/// many.
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn run(
     a: &[HalfLine],
     panel: &[HalfLine],
-    start: &Row,
-    (out, stride): (*mut f32, usize),
+    (out, stride): (&mut [f32], usize),
     steps: usize,
 ) {
-    // SAFETY: both halves are 16 values.
-    let start = unsafe {
-        let half = |at: usize| _mm512_loadu_ps(start.as_ptr().add(at));
-        [half(0), half(16)]
-    };
     for first in (0..ROWS).step_by(HELD) {
-        let mut sums = [start; HELD];
+        let mut sums = [[_mm512_setzero_ps(); 2]; HELD];
         for s in 0..steps {
             for r in 0..16 {
                 let b: [__m512bh; 2] = std::array::from_fn(|tile| {
@@ -86,9 +70,9 @@ unsafe fn run(
         }
         for (i, sums) in sums.iter().enumerate() {
             for (tile, sum) in sums.iter().enumerate() {
-                let to = out.wrapping_add((first + i) * stride + tile * 16);
-                // SAFETY: inside the 32 rows of this function's contract.
-                unsafe { _mm512_storeu_ps(to, *sum) };
+                let to = &mut out[(first + i) * stride + tile * 16..][..16];
+                // SAFETY: 16 values are written to a slice of 16.
+                unsafe { _mm512_storeu_ps(to.as_mut_ptr(), *sum) };
             }
         }
     }

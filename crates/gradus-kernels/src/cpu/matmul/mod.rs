@@ -23,7 +23,7 @@ mod tiles;
 
 pub(super) use chain::{Weights, chained};
 pub(super) use line::HalfLine;
-pub(super) use output::{Lines, Plain, Rows, Sink, Store, write_past_cache};
+pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};
 pub(super) use panels::{Block, COLS, Panels, Rhs};
 pub(super) use small::{Small, grow};
 pub(super) use spaced::Spaced;
@@ -162,9 +162,10 @@ impl<S: Sink> Task<'_, S> {
     /// Hands on what panel `p` has of a row of the result.
     #[inline(always)]
     fn emit(&self, sums: &Row, row: usize, p: usize) {
+        let sums = plus(sums, self.bias.panel(p));
         // SAFETY: tasks own different rows or panels, and a task visits each of
         // its tiles once.
-        unsafe { self.sink.put(sums, row, p) };
+        unsafe { self.sink.put(&sums, row, p) };
     }
 
     #[inline(always)]
@@ -195,10 +196,6 @@ impl<S: Sink> Task<'_, S> {
                         out: &mut tile,
                     });
                     for (sums, row) in tile.as_chunks::<COLS>().0.iter().zip(here) {
-                        let sums = match self.bias.start(p) {
-                            Some(bias) => &plus(sums, bias),
-                            None => sums,
-                        };
                         self.emit(sums, row, p);
                     }
                 }
@@ -241,25 +238,16 @@ impl<S: Sink> Task<'_, S> {
                     &packed[..]
                 }
             };
-            let sweep = Sweep {
-                a: tiles,
-                rows: chunk.len(),
+            sweep(
+                &kernel,
+                tiles,
+                chunk.len(),
                 lines,
                 steps,
-                panels: self.panels.clone(),
-                bias: self.bias,
-            };
-            // SAFETY: tasks own different rows or panels, and a task visits each of
-            // its tiles once.
-            unsafe {
-                sweep.run(
-                    &kernel,
-                    #[inline(always)]
-                    |i, p| self.sink.room(chunk.start + i, p),
-                    #[inline(always)]
-                    |sums, i, p| self.emit(sums, chunk.start + i, p),
-                );
-            }
+                self.panels.clone(),
+                #[inline(always)]
+                |sums, i, p| self.emit(sums, chunk.start + i, p),
+            );
         }
         PACKED.set(packed);
     }
@@ -282,10 +270,13 @@ impl<'a> Bias<'a> {
         }))
     }
 
-    /// What the sums of panel `p` start from, padded with zeros.
+    /// That of panel `p`, padded with zeros.
     #[inline(always)]
-    fn start(&self, p: usize) -> Option<&Row> {
-        self.0.as_ref().map(|rows| &rows[p])
+    fn panel(&self, p: usize) -> &Row {
+        match &self.0 {
+            Some(rows) => &rows[p],
+            None => &[0.0; COLS],
+        }
     }
 }
 
@@ -294,91 +285,53 @@ fn plus(a: &Row, b: &Row) -> Row {
     std::array::from_fn(|i| a[i] + b[i])
 }
 
-/// Both factors of a product, laid out.
-struct Sweep<'a> {
-    /// The first, as tiles.
-    a: &'a [HalfLine],
+/// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets each
+/// row of each tile, the row's number and the panel's, while the next tile is
+/// being computed.
+#[inline(always)]
+fn sweep(
+    kernel: &Kernel,
+    a: &[HalfLine],
     rows: usize,
-    /// All panels of the second.
-    lines: &'a [HalfLine],
+    lines: &[HalfLine],
     steps: usize,
-    /// Those that are meant.
     panels: Range<usize>,
-    /// What sums start from.
-    bias: &'a Bias<'a>,
-}
-
-impl Sweep<'_> {
-    /// Multiplies. A tile whose first row and panel have `room` goes there as it is; of
-    /// all others `done` gets each row, the row's number and the panel's, while the next
-    /// tile is being computed.
-    ///
-    /// # Safety
-    /// What `room` gives may be written, 32 rows of 32 values, until this returns.
-    #[inline(always)]
-    unsafe fn run(
-        self,
-        kernel: &Kernel,
-        mut room: impl FnMut(usize, usize) -> Option<(*mut f32, usize)>,
-        mut done: impl FnMut(&Row, usize, usize),
-    ) {
-        let Self {
-            a,
-            rows,
-            lines,
-            steps,
-            panels,
-            bias,
-        } = self;
-        let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
-        let [mut now, mut last] = tiles.each_mut();
-        let mut before: Option<(usize, usize)> = None;
-        let group = (NEAR / 64 / (STEP * steps).max(1)).max(1);
-        for from in panels.clone().step_by(group) {
-            let group = from..(from + group).min(panels.end);
-            for first in (0..rows).step_by(ROWS) {
-                for p in group.clone() {
-                    let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
-                    let sums = last.0.as_chunks::<COLS>().0;
-                    let mut next = 0;
-                    let place = match first + ROWS <= rows {
-                        true => room(first, p),
-                        false => None,
-                    };
-                    let a = &a[first * steps..(first + ROWS) * steps];
-                    let out = place.unwrap_or((now.0.as_mut_ptr(), COLS));
-                    // SAFETY: `out` is a whole tile of ours, or what `room` gave, by this
-                    // function's contract.
-                    unsafe {
-                        kernel.product(
-                            a,
-                            panel,
-                            bias.start(p),
-                            out,
-                            #[inline(always)]
-                            |share| {
-                                let Some((first, p)) = before else { return };
-                                // Some rows at a time, which share constants in registers.
-                                let share = (share / 4 * 4).min(rows - first);
-                                while next < share {
-                                    done(&sums[next], first + next, p);
-                                    next += 1;
-                                }
-                            },
-                        );
-                    }
-                    before = None;
-                    if place.is_none() {
-                        before = Some((first, p));
-                        std::mem::swap(&mut now, &mut last);
-                    }
-                }
+    mut done: impl FnMut(&Row, usize, usize),
+) {
+    let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
+    let [mut now, mut last] = tiles.each_mut();
+    let mut before: Option<(usize, usize)> = None;
+    let group = (NEAR / 64 / (STEP * steps).max(1)).max(1);
+    for from in panels.clone().step_by(group) {
+        let group = from..(from + group).min(panels.end);
+        for first in (0..rows).step_by(ROWS) {
+            for p in group.clone() {
+                let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
+                let sums = last.0.as_chunks::<COLS>().0;
+                let mut next = 0;
+                kernel.product(
+                    &a[first * steps..(first + ROWS) * steps],
+                    panel,
+                    (&mut now.0, COLS),
+                    #[inline(always)]
+                    |share| {
+                        let Some((first, p)) = before else { return };
+                        // Some rows at a time, which share constants in registers.
+                        let share = (share / 4 * 4).min(rows - first);
+                        while next < share {
+                            done(&sums[next], first + next, p);
+                            next += 1;
+                        }
+                    },
+                );
+                before = Some((first, p));
+                std::mem::swap(&mut now, &mut last);
             }
         }
-        if let Some((first, p)) = before {
-            for (sums, row) in last.0.as_chunks::<COLS>().0.iter().zip(first..rows) {
-                done(sums, row, p);
-            }
+    }
+    if let Some((first, p)) = before {
+        for (sums, row) in last.0.as_chunks::<COLS>().0.iter().zip(first..rows) {
+            done(sums, row, p);
         }
     }
 }
@@ -420,32 +373,25 @@ impl Kernel {
     }
 
     /// As the kernels' own.
-    ///
-    /// # Safety
-    /// 32 rows of 32 values at `out` may be written, and nobody else uses them
-    /// meanwhile.
     #[inline(always)]
-    unsafe fn product(
+    fn product(
         &self,
         a: &[HalfLine],
         panel: &[HalfLine],
-        start: Option<&Row>,
-        out: (*mut f32, usize),
+        out: (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
     ) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: by this function's contract.
-            Self::Amx(tiles) => unsafe { tiles.product(a, panel, start, out, meanwhile) },
+            Self::Amx(tiles) => tiles.product(a, panel, out, meanwhile),
             #[cfg(target_arch = "x86_64")]
             Self::Dot => {
-                // SAFETY: by this function's contract.
-                unsafe { dot_bf16::product(a, panel, start, out) };
+                dot_bf16::product(a, panel, out);
                 meanwhile(ROWS);
             }
             #[cfg(not(target_arch = "x86_64"))]
             Self::None => {
-                let _ = (a, panel, start, out);
+                let _ = (a, panel, out);
                 meanwhile(0);
                 unreachable!("no such processor has a bf16 kernel");
             }

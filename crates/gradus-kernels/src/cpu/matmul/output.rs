@@ -3,10 +3,10 @@
 
 #![allow(unsafe_code)]
 
+use super::Row;
 use super::line::{HalfLine, line_of};
 use super::panels::COLS;
 use super::tiles::Tiles;
-use super::{ROWS, Row};
 use std::marker::PhantomData;
 
 /// What becomes of a row of sums: it may be combined with, and put into, the
@@ -25,16 +25,6 @@ pub(in crate::cpu) trait Sink: Sync {
     /// # Safety
     /// No other call with the same row and panel is under way.
     unsafe fn put(&self, sums: &Row, row: usize, panel: usize);
-
-    /// Where the values of panel `panel` in [`ROWS`] rows from `row` on can be stored as
-    /// they are, and how far apart rows lie there.
-    ///
-    /// # Safety
-    /// What it gives is written only while no other call with one of the rows and the
-    /// panel is under way.
-    unsafe fn room(&self, _row: usize, _panel: usize) -> Option<(*mut f32, usize)> {
-        None
-    }
 
     /// Panics unless it has room for so many rows and columns.
     fn check(&self, rows: usize, cols: usize);
@@ -83,43 +73,6 @@ impl<S: Store<Row, N>, const N: usize> Sink for Rows<'_, S, N> {
     fn check(&self, rows: usize, cols: usize) {
         assert_eq!(self.cols, cols);
         assert!(self.out.iter().all(|out| out.len == rows * cols));
-    }
-}
-
-/// A matrix of f32 that takes the values as they are.
-pub(in crate::cpu) struct Plain<'a> {
-    out: Shared<'a, f32>,
-    cols: usize,
-}
-
-impl<'a> Plain<'a> {
-    pub(in crate::cpu) fn new(out: &'a mut [f32], cols: usize) -> Self {
-        let out = Shared::new(out);
-        Self { out, cols }
-    }
-}
-
-impl Sink for Plain<'_> {
-    #[inline(always)]
-    unsafe fn put(&self, sums: &Row, row: usize, panel: usize) {
-        let col = panel * COLS;
-        let count = (self.cols - col).min(COLS);
-        // SAFETY: parts of different rows or panels do not overlap, and this one is
-        // nobody else's by this function's contract.
-        let part = unsafe { self.out.part(row * self.cols + col, count) };
-        part.copy_from_slice(&sums[..count]);
-    }
-
-    #[inline(always)]
-    unsafe fn room(&self, row: usize, panel: usize) -> Option<(*mut f32, usize)> {
-        let at = row * self.cols + panel * COLS;
-        let whole = (panel + 1) * COLS <= self.cols;
-        let fits = at + (ROWS - 1) * self.cols + COLS <= self.out.len;
-        (whole && fits).then(|| (self.out.start.wrapping_add(at), self.cols))
-    }
-
-    fn check(&self, rows: usize, cols: usize) {
-        assert_eq!((self.cols, self.out.len), (cols, rows * cols));
     }
 }
 

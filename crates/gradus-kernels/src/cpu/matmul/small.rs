@@ -1,8 +1,6 @@
 //! Products in bf16 of small matrices, which one thread lays out, multiplies and
 //! forgets.
 
-#![allow(unsafe_code)]
-
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, STEP, half_from_rows};
 use super::spaced::Spaced;
@@ -101,20 +99,14 @@ impl Small {
     /// `out = a b` for [`Small::ROWS`] rows of a first factor and
     /// [`Small::COLS`] columns of a second; rows of `out` are `stride` apart.
     #[inline(always)]
-    pub fn product(&self, a: &[HalfLine], b: &[HalfLine], (out, stride): (&mut [f32], usize)) {
-        assert!(out.len() >= (ROWS - 1) * stride + COLS);
-        let out = (out.as_mut_ptr(), stride);
-        // SAFETY: 32 rows of 32 values are written, which `out` has.
-        unsafe {
-            self.kernel.product(
-                a,
-                b,
-                None,
-                out,
-                #[inline(always)]
-                |_| {},
-            );
-        }
+    pub fn product(&self, a: &[HalfLine], b: &[HalfLine], out: (&mut [f32], usize)) {
+        self.kernel.product(
+            a,
+            b,
+            out,
+            #[inline(always)]
+            |_| {},
+        );
     }
 
     /// Lays out row `row` of a first factor.
