@@ -203,6 +203,36 @@ fn triplets_get_the_remedy_that_reads_them() {
 }
 
 #[test]
+fn several_negatives_of_a_row_are_trained_on() {
+    let place =
+        workplace("objective = { loss = 'info_nce' }\ntrain = [{ path = 'triplets.tsv' }]\n");
+    let rows = (0..8).map(|i| format!("a dog {i}\tthe dog {i}\ta river {i}\ta sea {i}\n"));
+    let names = "anchor\tpositive\tnegative_1\tnegative_2\n".to_owned();
+    let text: String = std::iter::once(names).chain(rows).collect();
+    fs::write(place.path().join("tuples.tsv"), text).unwrap();
+    let source =
+        |negatives| format!("{{path = 'tuples.tsv', rows = 'triplets', negatives = {negatives}}}");
+    let both = format!("stage.0.train=[{}, {}]", source(1), source(2));
+    let parts = ["different numbers of negatives", "the same `negatives`"];
+    refused(place.path(), &[&both], &parts);
+    let said = |sources: &str, threads: &str| {
+        let train_on = format!("stage.0.train=[{sources}]");
+        let fresh = ["--set", &train_on, "--overwrite", "--threads", threads];
+        let mut command = train(place.path(), &fresh);
+        String::from_utf8(command.assert().success().get_output().stderr.clone()).unwrap()
+    };
+    let text = said(&source(2), "1");
+    assert!(text.contains("4 texts"), "{text}");
+    assert!(text.contains("2 hard negatives of weight 1"), "{text}");
+    let weights = || fs::read(place.path().join("runs/recipe/model/model.safetensors")).unwrap();
+    let two = weights();
+    said(&source(2), "3");
+    assert_eq!(two, weights());
+    said(&source(1), "1");
+    assert_ne!(two, weights());
+}
+
+#[test]
 fn texts_that_the_model_cannot_tell_apart_are_refused() {
     let place = workplace("objective = { loss = 'info_nce' }\ntrain = [{ path = 'texts.txt' }]\n");
     let starts = "a dog\na cat\na man\na woman\na river\n";

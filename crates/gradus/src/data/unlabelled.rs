@@ -21,7 +21,8 @@ pub enum RowKind {
     Texts,
     /// Two texts that mean the same; a grade is not read.
     Pairs,
-    /// A text, one that means the same, and one that does not.
+    /// A text, one that means the same, and one that does not, or several
+    /// ([`Source::negatives`]).
     Triplets,
     /// A query with several documents, each with a label: see [`Source::lists`].
     Lists,
@@ -44,7 +45,7 @@ impl RowKind {
 pub struct Unlabelled {
     /// What they are.
     pub kind: RowKind,
-    /// The texts of each row, one, two or three.
+    /// The texts of each row: one, two, or a triplet's three and its further negatives.
     pub rows: Vec<Vec<String>>,
     /// Rows left out because of `exclude`, or of what was held out.
     pub excluded: usize,
@@ -112,6 +113,9 @@ impl Source {
             return self.each_text(file, lines, &mut |text| {
                 add(vec![if lines { text.trim().into() } else { text }])
             });
+        }
+        if let Some(negatives) = self.negatives {
+            return file.each_tuple(negatives, add);
         }
         if kind == RowKind::Triplets {
             for triplet in file.triplets()? {
@@ -257,6 +261,60 @@ mod tests {
         assert_eq!(rows(&triplets), [["a", "b", "c"]]);
         assert!(read("a.tsv", "a\tb\n", Some(RowKind::Triplets)).is_err());
         assert!(read("a.txt", "\n\n", None).is_err());
+    }
+
+    #[test]
+    fn a_row_may_have_several_negatives() {
+        let tuples = |name: &str, text: &str, negatives| {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(name), text).unwrap();
+            let source = Source {
+                rows: Some(RowKind::Triplets),
+                negatives: Some(negatives),
+                ..Source::file(name)
+            };
+            let root = DataRoot::resolve(Some(folder.path()));
+            source.unlabelled(&PairIndex::default(), folder.path(), &root)
+        };
+        // Of what `gradus negatives` writes: fewer come again, in turn.
+        let text =
+            "sentence\tpositive\tnegative_1\tnegative_2\tmodel\na\tb\tc\td\tm\ne\tf\tg\t\tm\n";
+        let found = tuples("a.tsv", text, 3).unwrap();
+        assert_eq!(
+            rows(&found),
+            [["a", "b", "c", "d", "c"], ["e", "f", "g", "g", "g"]]
+        );
+        assert_eq!(rows(&tuples("a.tsv", text, 1).unwrap())[0], ["a", "b", "c"]);
+        // Of what `gradus mine-negatives` writes, with other names and null.
+        let text = "{\"anchor\": \"a\", \"positive\": \"b\", \"negative_1\": null, \"negative_2\": \"d\"}\n";
+        assert_eq!(
+            rows(&tuples("a.jsonl", text, 2).unwrap()),
+            [["a", "b", "d", "d"]]
+        );
+        // Lists, and several positives.
+        let text = "{\"query\": \"a\", \"pos\": [\"b\", \"c\"], \"neg\": [\"d\", \"e\", \"f\"]}\n";
+        assert_eq!(
+            rows(&tuples("a.jsonl", text, 2).unwrap()),
+            [["a", "b", "d", "e"], ["a", "c", "d", "e"]]
+        );
+        for (name, text) in [
+            ("a.tsv", "anchor\tpositive\nb\tc\n"),
+            ("a.tsv", "a\tb\tc\n"),
+            (
+                "a.jsonl",
+                "{\"query\": \"a\", \"docs\": [\"b\"], \"labels\": [1]}",
+            ),
+        ] {
+            let error = tuples(name, text, 2).unwrap_err().to_string();
+            assert!(error.contains("negative_1, negative_2"), "{error}");
+        }
+        let empty = "anchor\tpositive\tnegative_1\tnegative_2\na\tb\t\t\n";
+        let error = tuples("a.tsv", empty, 2).unwrap_err().to_string();
+        assert!(
+            error.contains("a.tsv:2") && error.contains("negative_1"),
+            "{error}"
+        );
+        assert!(tuples("a.tsv", text, 0).is_err());
     }
 
     #[test]

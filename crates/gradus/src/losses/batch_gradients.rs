@@ -25,6 +25,13 @@ fn info_nce() {
     for objective in [weighted.clone(), weighted.symmetric().learned()] {
         check(&objective, &triplets, &objective.initial_parameters(5, 0));
     }
+    // Several negatives of each, one of them twice.
+    let mut tuples = wide_case(5, 4, 5, 43);
+    tuples.texts[4 * 4] = tuples.texts[3 * 4];
+    let weighted = plain(5).negative_weight(0.5).unwrap();
+    for objective in [weighted.clone(), weighted.symmetric()] {
+        check(&objective, &tuples, &[]);
+    }
 }
 
 #[test]

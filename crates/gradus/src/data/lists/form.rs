@@ -5,10 +5,12 @@ use crate::data::{Column, Columns};
 
 /// Names of the query.
 const QUERIES: [&str; 6] = ["query", "question", "anchor", "sentence1", "text1", "first"];
+/// Names of the query where there is none of those: of files of made negatives.
+const SENTENCES: [&str; 2] = ["sentence", "sent0"];
 /// Names of a list of documents.
 const LISTS: [&str; 5] = ["docs", "documents", "passages", "candidates", "texts"];
 /// Names of one document, or of a list in its place.
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "positive",
     "pos",
     "document",
@@ -18,6 +20,7 @@ const DOCUMENTS: [&str; 9] = [
     "sentence2",
     "text2",
     "second",
+    "sent1",
 ];
 /// Names of a negative, alone or with a number.
 const NEGATIVES: [&str; 4] = ["negative", "neg", "negatives", "hard_neg"];
@@ -101,9 +104,10 @@ impl ListForm {
                 negatives,
             }
         };
-        let query = match given(&columns.first)? {
-            Some(first) => first,
-            None => one(usual(&QUERIES), "query")?,
+        let query = match (given(&columns.first)?, usual(&QUERIES)) {
+            (Some(first), _) => first,
+            (None, found) if found.is_empty() => one(usual(&SENTENCES), "query")?,
+            (None, found) => one(found, "query")?,
         };
         let labels = match (given(&columns.label)?, &documents) {
             (Some(label), _) => Some(label),

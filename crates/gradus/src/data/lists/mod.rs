@@ -6,6 +6,7 @@
 
 mod form;
 mod table;
+mod tuples;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -248,9 +249,7 @@ impl ListForm {
             } => {
                 texts(positive, value(positive).as_ref(), at, &mut documents)?;
                 of_column.resize(documents.len(), 1.0);
-                for key in negatives {
-                    texts(key, value(key).as_ref(), at, &mut documents)?;
-                }
+                self.negatives(negatives, row, at, &mut documents)?;
                 of_column.resize(documents.len(), 0.0);
             }
         }
@@ -280,6 +279,29 @@ impl ListForm {
         };
         let labels: Result<Vec<_>, _> = labels.into_iter().map(label).collect();
         Ok((query, documents, labels?))
+    }
+
+    /// Adds the negatives of a row. It need not have one in each column.
+    fn negatives(
+        &self,
+        columns: &[String],
+        row: &serde_json::Map<String, Value>,
+        at: &Place,
+        to: &mut Vec<String>,
+    ) -> Result<(), DataError> {
+        let before = to.len();
+        for key in columns {
+            match self.value(row, key) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(text)) if text.trim().is_empty() => {}
+                value => texts(key, value.as_ref(), at, to)?,
+            }
+        }
+        match columns.first().filter(|_| to.len() == before) {
+            // The first one's error, whatever is wrong with it.
+            Some(first) => texts(first, self.value(row, first).as_ref(), at, to),
+            None => Ok(()),
+        }
     }
 
     /// What stands under a key; a cell that holds a JSON list is that list.

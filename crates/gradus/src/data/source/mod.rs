@@ -88,6 +88,11 @@ pub struct Source {
     /// `contradiction`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative: Option<Column>,
+    /// How many hard negatives of each row are read, with [`RowKind::Triplets`]: 1
+    /// without it. More are those of columns `negative_1`, `negative_2`, ..., or of a
+    /// list; a row that has fewer has them again, in turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negatives: Option<usize>,
     /// What a row stands for; by default what the objective wants:
     /// [`RowKind::Graded`] for one on grades, else see [`Source::unlabelled`].
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,9 @@ use super::Source;
 use crate::Result;
 use crate::data::{Columns, Known, RowKind};
 
+/// The most hard negatives of a row: each is a text of every step.
+const MOST_NEGATIVES: usize = 100;
+
 impl Source {
     /// Checks the description itself, without touching a file.
     ///
@@ -42,11 +45,31 @@ impl Source {
             }
             (Some(_), None) => self.validate_file()?,
         }
+        self.validate_negatives()?;
         if self.max_pairs == Some(0) {
             return self.bad("`max_pairs` is 0", "set at least 1, or remove it");
         }
         if let Some((problem, remedy)) = self.labels.problem() {
             return self.bad_with(problem, vec![remedy.into()]);
+        }
+        Ok(())
+    }
+
+    fn validate_negatives(&self) -> Result<()> {
+        let Some(negatives) = self.negatives else {
+            return Ok(());
+        };
+        if self.rows != Some(RowKind::Triplets) {
+            let remedy = "set `rows = \"triplets\"`, or remove it";
+            return self.bad("`negatives` is set for rows that are not triplets", remedy);
+        }
+        if self.dataset.is_some() && negatives > 1 {
+            let remedy = "remove it, or give a file of your own as `path`";
+            return self.bad("a known data set has one negative a row", remedy);
+        }
+        if !(1..=MOST_NEGATIVES).contains(&negatives) {
+            let problem = format!("`negatives` is {negatives}");
+            return self.bad(problem, "set 1 to 100");
         }
         Ok(())
     }

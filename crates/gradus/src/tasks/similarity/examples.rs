@@ -129,13 +129,20 @@ impl Examples {
                     watch.see(&settings.name, source, texts);
                 }
                 _ => {
-                    // A triplet is two pairs of its anchor.
+                    // A triplet is pairs of its anchor.
                     let texts = found.rows.iter().flat_map(|row| {
                         let others = row[1..].iter();
                         others.map(|other| [row[0].as_str(), other.as_str()])
                     });
                     watch.see(&settings.name, source, texts);
                 }
+            }
+            let width = |rows: &[Vec<String>]| rows.first().map_or(0, Vec::len);
+            if !rows.is_empty() && width(&rows) != width(&found.rows) {
+                return Err(fail(
+                    settings,
+                    "its sources have different numbers of negatives; set the same `negatives` for all of them".into(),
+                ));
             }
             rows.extend(found.rows);
         }
@@ -155,7 +162,7 @@ impl Examples {
         Ok(Self {
             unit: kind.plural(),
             columns: match kind {
-                RowKind::Triplets => 3,
+                RowKind::Triplets => rows.first().map_or(3, Vec::len),
                 RowKind::Texts => settings.views,
                 _ => 2,
             },
