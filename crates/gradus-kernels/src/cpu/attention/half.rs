@@ -37,7 +37,7 @@ pub(super) struct HalfScratch {
 /// What only the backward pass needs.
 #[derive(Default)]
 struct Backward {
-    /// The gradient of some queries' contexts.
+    /// The gradient of the queries' contexts.
     slopes_of_context: Vec<HalfLine>,
     /// The same of all, queries, and keys, as second factors whose terms are tokens.
     context: Vec<HalfLine>,
@@ -70,11 +70,11 @@ impl Head<'_> {
             small.second_transposed(&mut scratch.keys, self.spaced(qkv, 1));
             small.second(&mut scratch.values, self.spaced(qkv, 2));
         }
+        // All at once: what was just written is not yet where tiles are loaded from.
+        small.first(&mut scratch.queries, self.spaced(qkv, 0));
         let mut tile = [0f32; ROWS * COLS];
         for from in (0..len).step_by(ROWS) {
             let queries = from..(from + ROWS).min(len);
-            let some = self.spaced(qkv, 0).some(queries.clone());
-            small.first(&mut scratch.queries, some);
             // A row's dropout is that of all keys.
             let keys = match drop {
                 None => self.keys_of(&queries, COLS),
@@ -85,7 +85,11 @@ impl Head<'_> {
             for (i, p) in panels.clone().enumerate() {
                 let keys = &scratch.keys[p * COLS * steps..][..COLS * steps];
                 let scores = (&mut scratch.scores[i * COLS..], stride);
-                small.product(&scratch.queries[..ROWS * steps], keys, scores);
+                small.product(
+                    &scratch.queries[from * steps..][..ROWS * steps],
+                    keys,
+                    scores,
+                );
             }
             let mut inverses = [0f32; ROWS];
             let rows = scratch.scores.chunks_mut(LANES * stride);
@@ -154,6 +158,8 @@ impl Head<'_> {
             small.second(&mut back.keys, self.spaced(qkv, 1));
             small.second_transposed(values, self.spaced(qkv, 2));
         }
+        small.first(queries, self.spaced(qkv, 0));
+        small.first(&mut back.slopes_of_context, dy);
         small.second(&mut back.queries, self.spaced(qkv, 0));
         small.second(&mut back.context, dy);
         back.kept.resize(all * COLS, 0.0);
@@ -164,14 +170,13 @@ impl Head<'_> {
         let mut tile = [0f32; ROWS * COLS];
         for (block, from) in (0..len).step_by(ROWS).enumerate() {
             let some = from..(from + ROWS).min(len);
-            small.first(queries, self.spaced(qkv, 0).some(some.clone()));
-            small.first(&mut back.slopes_of_context, dy.some(some.clone()));
             for p in 0..all {
                 let panel = p * COLS * steps..(p + 1) * COLS * steps;
                 let to = (&mut scores[p * COLS..], stride);
-                small.product(&queries[..ROWS * steps], &keys[panel.clone()], to);
+                let here = from * steps..(from + ROWS) * steps;
+                small.product(&queries[here.clone()], &keys[panel.clone()], to);
                 let to = (&mut slopes[p * COLS..], stride);
-                let of_context = &back.slopes_of_context[..ROWS * steps];
+                let of_context = &back.slopes_of_context[here];
                 small.product(of_context, &values[panel], to);
             }
             for first in (0..ROWS).step_by(LANES) {

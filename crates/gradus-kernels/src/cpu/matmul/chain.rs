@@ -3,13 +3,13 @@
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, Data, STEP};
 use super::small::grow;
-use super::{Bias, GRAIN, Kernel, PACKED, Panels, Row, Spaced, bf16, plus, sweep};
+use super::{Bias, GRAIN, Kernel, NEAR, PACKED, Panels, Row, Spaced, bf16, plus, sweep};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
 /// Rows that go through both products together: their intermediate values and
 /// the weights fit a core's own cache.
-const CHUNK: usize = 256;
+const CHUNK: usize = 512;
 
 thread_local! {
     /// The first product's results in bf16.
@@ -84,7 +84,7 @@ pub(in crate::cpu) fn chained(
                         rows,
                         up,
                         steps,
-                        0..inner,
+                        (0..inner, NEAR),
                         #[inline(always)]
                         |sums, i, p| {
                             let mut values = [0f32; COLS];
@@ -99,7 +99,7 @@ pub(in crate::cpu) fn chained(
                         rows,
                         down,
                         inner,
-                        0..n / COLS,
+                        (0..n / COLS, NEAR),
                         #[inline(always)]
                         |sums, i, p| {
                             let out = &mut out[i * n + p * COLS..][..COLS];

@@ -84,6 +84,9 @@ impl Left<'_> {
 /// a core has to itself; so should, beside it, the panels that it meets.
 const NEAR: usize = 512 << 10;
 
+/// As many bytes of panels, where a core's own cache has 2 MiB, as all with tiles have.
+const NEAR_TILES: usize = 896 << 10;
+
 /// Rows of a result that are worth a task of their own.
 const GRAIN: usize = 32;
 
@@ -244,7 +247,7 @@ impl<S: Sink> Task<'_, S> {
                 chunk.len(),
                 lines,
                 steps,
-                self.panels.clone(),
+                (self.panels.clone(), kernel.near()),
                 #[inline(always)]
                 |sums, i, p| self.emit(sums, chunk.start + i, p),
             );
@@ -295,13 +298,18 @@ fn sweep(
     rows: usize,
     lines: &[HalfLine],
     steps: usize,
-    panels: Range<usize>,
+    (panels, group_bytes): (Range<usize>, usize),
     mut done: impl FnMut(&Row, usize, usize),
 ) {
     let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
     let [mut now, mut last] = tiles.each_mut();
     let mut before: Option<(usize, usize)> = None;
-    let group = (NEAR / 64 / (STEP * steps).max(1)).max(1);
+    let near = group_bytes / 64 / (STEP * steps).max(1);
+    // Groups of about one size.
+    let group = panels
+        .len()
+        .div_ceil(panels.len().div_ceil(near.max(1)).max(1))
+        .max(1);
     for from in panels.clone().step_by(group) {
         let group = from..(from + group).min(panels.end);
         for first in (0..rows).step_by(ROWS) {
@@ -370,6 +378,15 @@ impl Kernel {
     #[cfg(not(target_arch = "x86_64"))]
     fn new(_: HalfKernel) -> Self {
         Self::None
+    }
+
+    /// Bytes of panels that stay in a core's own cache.
+    fn near(&self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(_) => NEAR_TILES,
+            _ => NEAR,
+        }
     }
 
     /// As the kernels' own.
