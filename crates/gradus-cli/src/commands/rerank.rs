@@ -67,7 +67,7 @@ pub struct Args {
     /// The model: a cross-encoder, or one that makes vectors
     pub model: String,
     /// The query
-    #[arg(long, value_name = "TEXT", required_unless_present = "queries")]
+    #[arg(long, value_name = "TEXT", required_unless_present = "queries", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub query: Option<String>,
     /// Read queries from FILE, as documents are read
     #[arg(long, value_name = "FILE", conflicts_with = "query")]

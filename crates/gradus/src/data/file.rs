@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Slots, Unclear, duplicate, looks_like_header};
+use super::decimal::Decimal;
 use super::error::nearest;
 use super::published::{Published, STSB_WIDTH, is_stsb};
-use super::rows::{Decimal, Delimited, Names, PairRows, Rows};
+use super::raw_row::{Delimited, Names};
+use super::rows::{PairRows, Rows};
 use super::{Column, Columns, DataError, DelimitedReader, Dialect, JsonReader, LabelMap, Lines};
 use super::{ParquetFile, Quoting, Remedy, Split, quoting};
 use crate::Result;

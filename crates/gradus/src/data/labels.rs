@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::decimal::is_number;
 use super::error::nearest;
-use super::rows::is_number;
 use super::{DataError, Place, Remedy};
 use crate::Result;
 

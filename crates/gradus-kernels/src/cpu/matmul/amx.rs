@@ -160,6 +160,7 @@ impl Tiles {
         }
         let (low, high) = a.split_at(16 * steps);
         let stays = size_of_val(a) <= STAYS;
+        let share = (ROWS << 16).div_ceil(steps.max(1));
         for (s, ((a0, a1), b)) in low
             .chunks_exact(16)
             .zip(high.chunks_exact(16))
@@ -174,7 +175,8 @@ impl Tiles {
                     false => step!("tileloadd", a0, a1, b),
                 }
             }
-            meanwhile(ROWS * (s + 1) / steps);
+            // Rounded up, so that the last is all.
+            meanwhile(((s + 1) * share >> 16).min(ROWS));
         }
         // SAFETY: the stores write 32 rows of 32 values, which `out` has by the
         // assertion above.

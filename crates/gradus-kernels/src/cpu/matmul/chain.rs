@@ -87,10 +87,13 @@ pub(in crate::cpu) fn chained(
                         (0..inner, NEAR),
                         #[inline(always)]
                         |sums, i, p| {
-                            let mut values = [0f32; COLS];
-                            f(&plus(sums, up_bias.panel(p)), &mut values);
-                            let line = line_of(i, p, inner);
-                            bf16::round(half, &values, &mut between[line].0);
+                            let bias = up_bias.panel(p);
+                            for (i, sums) in (i..).zip(sums) {
+                                let mut values = [0f32; COLS];
+                                f(&plus(sums, bias), &mut values);
+                                let line = line_of(i, p, inner);
+                                bf16::round(half, &values, &mut between[line].0);
+                            }
                         },
                     );
                     sweep(
@@ -102,8 +105,12 @@ pub(in crate::cpu) fn chained(
                         (0..n / COLS, NEAR),
                         #[inline(always)]
                         |sums, i, p| {
-                            let out = &mut out[i * n + p * COLS..][..COLS];
-                            out.copy_from_slice(&plus(sums, down_bias.panel(p)));
+                            let bias = down_bias.panel(p);
+                            let rows = out[i * n..].chunks_exact_mut(n);
+                            for (row, sums) in rows.zip(sums) {
+                                let out = &mut row[p * COLS..][..COLS];
+                                out.copy_from_slice(&plus(sums, bias));
+                            }
                         },
                     );
                 }

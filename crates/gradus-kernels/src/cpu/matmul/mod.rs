@@ -162,13 +162,12 @@ struct Task<'a, S> {
 }
 
 impl<S: Sink> Task<'_, S> {
-    /// Hands on what panel `p` has of a row of the result.
+    /// Hands on what panel `p` has of some rows of the result, from `row` on.
     #[inline(always)]
-    fn emit(&self, sums: &Row, row: usize, p: usize) {
-        let sums = plus(sums, self.bias.panel(p));
+    fn emit(&self, sums: &[Row], row: usize, p: usize) {
         // SAFETY: tasks own different rows or panels, and a task visits each of
         // its tiles once.
-        unsafe { self.sink.put(&sums, row, p) };
+        unsafe { self.sink.put(sums, self.bias.panel(p), row, p) };
     }
 
     #[inline(always)]
@@ -198,9 +197,8 @@ impl<S: Sink> Task<'_, S> {
                         panel: &lines[p * 2 * k..(p + 1) * 2 * k],
                         out: &mut tile,
                     });
-                    for (sums, row) in tile.as_chunks::<COLS>().0.iter().zip(here) {
-                        self.emit(sums, row, p);
-                    }
+                    let sums = tile.as_chunks::<COLS>().0;
+                    self.emit(&sums[..here.len()], here.start, p);
                 }
             }
         }
@@ -288,9 +286,9 @@ fn plus(a: &Row, b: &Row) -> Row {
     std::array::from_fn(|i| a[i] + b[i])
 }
 
-/// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets each
-/// row of each tile, the row's number and the panel's, while the next tile is
-/// being computed.
+/// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets some rows of
+/// each tile, the first one's number and the panel's, while the next tile is being
+/// computed.
 #[inline(always)]
 fn sweep(
     kernel: &Kernel,
@@ -299,7 +297,7 @@ fn sweep(
     lines: &[HalfLine],
     steps: usize,
     (panels, group_bytes): (Range<usize>, usize),
-    mut done: impl FnMut(&Row, usize, usize),
+    mut done: impl FnMut(&[Row], usize, usize),
 ) {
     let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
     let [mut now, mut last] = tiles.each_mut();
@@ -326,9 +324,9 @@ fn sweep(
                         let Some((first, p)) = before else { return };
                         // Some rows at a time, which share constants in registers.
                         let share = (share / 4 * 4).min(rows - first);
-                        while next < share {
-                            done(&sums[next], first + next, p);
-                            next += 1;
+                        if next < share {
+                            done(&sums[next..share], first + next, p);
+                            next = share;
                         }
                     },
                 );
@@ -338,9 +336,8 @@ fn sweep(
         }
     }
     if let Some((first, p)) = before {
-        for (sums, row) in last.0.as_chunks::<COLS>().0.iter().zip(first..rows) {
-            done(sums, row, p);
-        }
+        let sums = last.0.as_chunks::<COLS>().0;
+        done(&sums[..ROWS.min(rows - first)], first, p);
     }
 }
 

@@ -3,10 +3,10 @@
 
 #![allow(unsafe_code)]
 
-use super::Row;
 use super::line::{HalfLine, line_of};
 use super::panels::COLS;
 use super::tiles::Tiles;
+use super::{Row, plus};
 use std::marker::PhantomData;
 
 /// What becomes of a row of sums: it may be combined with, and put into, the
@@ -20,11 +20,12 @@ impl<T, const N: usize, F: Fn(&Row, [&mut T; N]) + Sync> Store<T, N> for F {}
 
 /// Takes the rows of all tiles of a product, from several threads.
 pub(in crate::cpu) trait Sink: Sync {
-    /// Takes what panel `panel` has of row `row`.
+    /// Takes what panel `panel` has of some rows, of which the first is `row`, each with
+    /// `bias` added.
     ///
     /// # Safety
-    /// No other call with the same row and panel is under way.
-    unsafe fn put(&self, sums: &Row, row: usize, panel: usize);
+    /// No other call with one of these rows and the same panel is under way.
+    unsafe fn put(&self, sums: &[Row], bias: &Row, row: usize, panel: usize);
 
     /// Panics unless it has room for so many rows and columns.
     fn check(&self, rows: usize, cols: usize);
@@ -46,24 +47,37 @@ impl<'a, S: Store<Row, N>, const N: usize> Rows<'a, S, N> {
 
 impl<S: Store<Row, N>, const N: usize> Sink for Rows<'_, S, N> {
     #[inline(always)]
-    unsafe fn put(&self, sums: &Row, row: usize, panel: usize) {
-        let col = panel * COLS;
-        let count = (self.cols - col).min(COLS);
-        let at = row * self.cols + col;
-        // SAFETY: parts of different rows or panels do not overlap, and this
-        // one's are nobody else's by this function's contract.
-        let mut parts: [&mut [f32]; N] = std::array::from_fn(
-            #[inline(always)]
-            |i| unsafe { self.out[i].part(at, count) },
-        );
+    unsafe fn put(&self, sums: &[Row], bias: &Row, row: usize, panel: usize) {
+        let (cols, col) = (self.cols, panel * COLS);
+        let count = (cols - col).min(COLS);
+        let at = row * cols + col;
         if count == COLS {
-            (self.store)(sums, parts.map(whole));
-        } else {
+            // Looked at once for all rows.
+            let len = sums.len().saturating_sub(1) * cols + COLS;
+            let starts = self.out.each_ref().map(|out| out.start_of(at, len));
+            for (i, sums) in sums.iter().enumerate() {
+                let parts = starts.map(
+                    #[inline(always)]
+                    // SAFETY: 32 values inside of those that `start_of` looked at. Parts
+                    // of different rows or panels do not overlap, and these are nobody
+                    // else's by this function's contract.
+                    |start| unsafe { &mut *start.add(i * cols).cast::<Row>() },
+                );
+                (self.store)(&plus(sums, bias), parts);
+            }
+            return;
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            // SAFETY: as above.
+            let mut parts: [&mut [f32]; N] = std::array::from_fn(
+                #[inline(always)]
+                |m| unsafe { self.out[m].part(at + i * cols, count) },
+            );
             let mut padded = [[0f32; COLS]; N];
             for (padded, part) in padded.iter_mut().zip(&parts) {
                 padded[..count].copy_from_slice(part);
             }
-            (self.store)(sums, padded.each_mut());
+            (self.store)(&plus(sums, bias), padded.each_mut());
             for (padded, part) in padded.iter().zip(&mut parts) {
                 part.copy_from_slice(&padded[..count]);
             }
@@ -102,15 +116,17 @@ impl<'a, S: Store<HalfLine, N>, const N: usize> Lines<'a, S, N> {
 
 impl<S: Store<HalfLine, N>, const N: usize> Sink for Lines<'_, S, N> {
     #[inline(always)]
-    unsafe fn put(&self, sums: &Row, row: usize, panel: usize) {
-        let at = line_of(row, panel, self.steps);
-        // SAFETY: every row has a line of its own for each panel, and this one
-        // is nobody else's by this function's contract.
-        let lines: [&mut HalfLine; N] = std::array::from_fn(
-            #[inline(always)]
-            |i| unsafe { &mut self.out[i].part(at, 1)[0] },
-        );
-        (self.store)(sums, lines);
+    unsafe fn put(&self, sums: &[Row], bias: &Row, row: usize, panel: usize) {
+        for (row, sums) in (row..).zip(sums) {
+            let at = line_of(row, panel, self.steps);
+            // SAFETY: every row has a line of its own for each panel, and this one
+            // is nobody else's by this function's contract.
+            let lines: [&mut HalfLine; N] = std::array::from_fn(
+                #[inline(always)]
+                |i| unsafe { &mut self.out[i].part(at, 1)[0] },
+            );
+            (self.store)(&plus(sums, bias), lines);
+        }
     }
 
     fn check(&self, rows: usize, cols: usize) {
@@ -140,6 +156,13 @@ impl<'a, T> Shared<'a, T> {
         }
     }
 
+    /// Where `count` values from `at` on begin.
+    #[inline(always)]
+    fn start_of(&self, at: usize, count: usize) -> *mut T {
+        assert!(at + count <= self.len);
+        self.start.wrapping_add(at)
+    }
+
     /// # Safety
     /// No other part that overlaps this one is alive.
     #[inline(always)]
@@ -149,15 +172,6 @@ impl<'a, T> Shared<'a, T> {
         // SAFETY: inside the borrowed values by the assertion, and exclusive
         // by this function's contract.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), count) }
-    }
-}
-
-/// A part as long as a tile is wide.
-#[inline(always)]
-fn whole(part: &mut [f32]) -> &mut Row {
-    match part.try_into() {
-        Ok(row) => row,
-        Err(_) => unreachable!("the caller compared the lengths"),
     }
 }
 

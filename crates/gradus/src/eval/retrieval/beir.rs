@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -126,7 +127,13 @@ fn found(folder: &Path, name: &str) -> Result<PathBuf> {
     let packed = ["", ".gz", ".zst"].map(|end| folder.join(format!("{name}{end}")));
     match packed.into_iter().find(|path| path.is_file()) {
         Some(path) => Ok(path),
-        None => Err(Error::io(plain)(std::io::ErrorKind::NotFound.into())),
+        None => {
+            let what = "no such file; a BEIR folder has corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv (test.tsv by default)";
+            Err(Error::io(plain)(io::Error::new(
+                io::ErrorKind::NotFound,
+                what,
+            )))
+        }
     }
 }
 

@@ -168,11 +168,12 @@ impl Summary {
             ));
         }
         for (name, count) in rows.by_rule.iter().chain(&rows.by_prompt) {
-            let what = match rows.by_rule.contains_key(name) {
-                true => "negatives by the rule",
-                false => "sentences by the prompt",
+            let (one, by) = match rows.by_rule.contains_key(name) {
+                true => ("negative", "rule"),
+                false => ("sentence", "prompt"),
             };
-            lines.push(format!("  {} {what} {name}", n(*count)));
+            let s = if *count == 1 { "" } else { "s" };
+            lines.push(format!("  {} {one}{s} by the {by} {name}", n(*count)));
         }
         if !self.unmade.is_empty() {
             lines.push(format!(
