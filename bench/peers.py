@@ -89,6 +89,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="gradus-peers-") as folder:
         setup = common.Setup(gradus, model, args.data.resolve(), args.threads, Path(folder))
         rows, left_out = [], []
+        machine = common.Machine(gradus)
         for name in args.jobs:
             common.note(f"{name}: preparing")
             try:
@@ -97,10 +98,12 @@ def main():
                 left_out.append(f"{name} was left out: {e}.")
                 continue
             for job in jobs if isinstance(jobs, list) else [jobs]:
-                rows.append(common.run_job(job, args.rounds).row())
+                rows.append(common.run_job(job, args.rounds, machine).row())
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
     print(f"{processor()}, {args.threads} threads, medians of {args.rounds} rounds; {peers}.\n")
     print(common.HEADER, *rows, sep="\n")
+    if machine.line():
+        print("", machine.line(), sep="\n")
     if left_out:
         print("", *left_out, sep="\n")
 

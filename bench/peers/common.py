@@ -136,12 +136,13 @@ def note(message):
     print(message, file=sys.stderr, flush=True)
 
 
-def run_job(job, rounds):
+def run_job(job, rounds, machine):
     """Everybody in turn, over and over: what else the machine does at a time
     then meets all alike."""
     contenders = [job.ours, *job.peers]
     values = [[] for _ in contenders]
     for i in range(rounds):
+        machine.measure()
         for contender, measured in zip(contenders, values):
             # Threads of the one before may still be waiting busily.
             time.sleep(0.5)
@@ -193,9 +194,52 @@ class Gradus:
             raise Unavailable(f"this gradus has no --precision {wanted}")
         return "gradus (has no --precision)", []
 
+    @functools.cached_property
+    def knows_machine(self):
+        return "--machine" in self.run("bench", "--help")
+
+    def machine(self):
+        """What the processor can do at best, right now."""
+        return json.loads(self.run("bench", "--machine", "--format", "json"))
+
     def bench(self, model, text, precision=(), threads=None, repeat=1):
         args = ["bench", model, "--text", text, "--repeat", repeat, "--format", "json", *precision]
         return json.loads(self.run(*args, threads=threads))
+
+
+class Machine:
+    """What the processor could do from round to round: where others share it, rates
+    of different rounds compare only beside that."""
+
+    RATES = {
+        "f32": ("f32_operations_per_second", "GFLOP/s"),
+        "bf16": ("bf16_operations_per_second", "GFLOP/s"),
+        "reading memory": ("read_bytes_per_second", "GB/s"),
+    }
+
+    def __init__(self, gradus):
+        self.gradus, self.measures = gradus, []
+
+    def measure(self):
+        if self.gradus.knows_machine:
+            self.measures.append(self.gradus.machine())
+            note(f"the machine: {self.words(self.measures[-1:])}")
+
+    def words(self, measures):
+        """Medians, and the least and the most."""
+        parts = []
+        for name, (key, unit) in self.RATES.items():
+            rates = [m[key] / 1e9 for m in measures if m[key]]
+            if rates:
+                middle, least, most = statistics.median(rates), min(rates), max(rates)
+                spread = f" ({least:,.0f} to {most:,.0f})" if len(rates) > 1 else ""
+                parts.append(f"{name} {middle:,.0f}{spread} {unit}")
+        return ", ".join(parts)
+
+    def line(self):
+        if not self.measures:
+            return ""
+        return f"The machine at its best, measured before each round: {self.words(self.measures)}."
 
 
 @dataclasses.dataclass

@@ -8,6 +8,7 @@ use crate::pair_options::{FormOptions, TextOptions};
 use gradus::Error;
 use gradus::jobs::PairModel;
 use gradus::jobs::bench::{self, Measured, Rate};
+use gradus::jobs::machine;
 use gradus::output::Inputs;
 use indicatif::{DecimalBytes, HumanCount};
 use std::path::PathBuf;
@@ -19,11 +20,14 @@ memory. Loading the model is not counted, and \
 what other programs do at the same time is not subtracted. Without --text it \
 encodes the demonstration pairs that come with Gradus, sentences and short \
 paragraphs. A cross-encoder scores pairs: each text and the one behind it.
+With --machine it measures what the processor could do at best, right now: on a
+machine shared with others, rates of different minutes compare only beside that.
 
 Examples:
   gradus bench all-MiniLM-L6-v2
   gradus bench ./model --text texts.txt --sentences 10000
-  gradus bench all-MiniLM-L6-v2 --threads 1 --format json | jq .tokens_per_second";
+  gradus bench all-MiniLM-L6-v2 --threads 1 --format json | jq .tokens_per_second
+  gradus bench --machine";
 
 const FORMATS: &[(&str, Format)] = &[("table", Format::Table), ("json", Format::Json)];
 
@@ -41,7 +45,11 @@ pub enum Format {
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The model
-    pub model: String,
+    #[arg(required_unless_present = "machine")]
+    pub model: Option<String>,
+    /// Measure the processor in place of a model: products and memory
+    #[arg(long, conflicts_with_all = ["model", "text", "sentences", "FormOptions", "TextOptions"])]
+    pub machine: bool,
     /// Encode the sentences in FILE: its lines, or a column of a .csv, .tsv,
     /// .jsonl, .json or .parquet file; empty ones are skipped
     #[arg(long, value_name = "FILE")]
@@ -72,13 +80,16 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let Some(name) = &args.model else {
+        return measure_machine(&args, context);
+    };
     // What can be wrong shows before the model is loaded.
     let most = args.sentences.map_or(usize::MAX, |n| n as usize);
     let texts = match &args.text {
         Some(path) => bench::sentences(&args.column.file(path, &args.form)?, most)?,
         None => bench::built_in(most),
     };
-    let folder = context.find(&args.model)?;
+    let folder = context.find(name)?;
     let mut inputs = Inputs::new().with("the model", &folder);
     if let Some(text) = &args.text {
         inputs.add("the text", text);
@@ -87,7 +98,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut console = context.console();
     let environment = &context.environment;
-    let (name, repeat) = (&args.model, args.repeat);
+    let repeat = args.repeat;
     let measured = match environment.load_pair_model(&folder, None, &mut console)? {
         PairModel::Sentence(encoder) => {
             bench::measure(name, &encoder, &texts, repeat, &mut console)?
@@ -97,18 +108,64 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             bench::measure_pairs(name, &cross, &pairs, repeat, &mut console)?
         }
     };
-    match args.format {
+    write(args.format, &measured, &lines(&measured), &mut output)?;
+    output.finish()
+}
+
+/// What the processor can do.
+fn measure_machine(args: &Args, context: &Context) -> Result<(), Failure> {
+    let path = args.output.as_deref();
+    let mut output = Output::create(path, "--output", &Inputs::new(), args.overwrite)?;
+    let measured = machine::measure(context.environment.threads)?;
+    let giga = |rate: f64, unit| format!("{:.0} G{unit}/s", rate / 1e9);
+    let lines = [
+        (
+            "runs on",
+            format!(
+                "{} threads of the processor, {}",
+                measured.threads, measured.instructions
+            ),
+        ),
+        ("f32", giga(measured.f32_operations_per_second, "FLOP")),
+        (
+            "bf16",
+            match measured.bf16_operations_per_second {
+                Some(rate) => giga(rate, "FLOP"),
+                None => "no instructions for it".to_owned(),
+            },
+        ),
+        ("read", giga(measured.read_bytes_per_second, "B")),
+        (
+            "update",
+            format!(
+                "{}, bytes read and bytes written",
+                giga(measured.update_bytes_per_second, "B")
+            ),
+        ),
+    ];
+    write(args.format, &measured, &lines, &mut output)?;
+    output.finish()
+}
+
+/// Writes what was measured, or the lines for people.
+fn write(
+    format: Format,
+    measured: &impl serde::Serialize,
+    lines: &[(&str, String)],
+    output: &mut Output,
+) -> Result<(), Failure> {
+    match format {
         Format::Table => {
-            for (key, value) in lines(&measured) {
+            for (key, value) in lines {
                 output.line(&format!("{key:10}  {value}"))?;
             }
         }
         Format::Json => {
-            let json = serde_json::to_string_pretty(&measured);
+            let json = serde_json::to_string_pretty(measured);
             output.line(&json.map_err(|e| Error::Internal(e.to_string()))?)?;
         }
     }
-    output.finish()
+    Ok(())
 }
 
 /// Keys and values for people.

@@ -88,3 +88,24 @@ fn the_built_in_text_for_people() {
         assert!(report.contains(says), "{report}");
     }
 }
+
+#[test]
+fn the_machine_alone() {
+    let base = ["bench", "--machine", "--threads", "1"];
+    let json = stdout(gradus().args(base).args(["--format", "json"]));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["threads"], 1);
+    let f32 = number(&json["f32_operations_per_second"]);
+    number(&json["read_bytes_per_second"]);
+    number(&json["update_bytes_per_second"]);
+    if let Some(bf16) = json["bf16_operations_per_second"].as_f64() {
+        assert!(bf16 > f32 / 4.0, "{bf16} {f32}");
+    }
+    let text = stdout(gradus().args(base).env("GRADUS_ISA", "portable"));
+    assert!(text.contains("portable code") && text.contains("no instructions for it"));
+    gradus()
+        .args(["bench", "--machine", &model("bert-small")])
+        .assert()
+        .code(2);
+    gradus().arg("bench").assert().code(2);
+}

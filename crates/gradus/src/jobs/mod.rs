@@ -13,6 +13,7 @@ mod environment;
 mod error;
 pub mod eval;
 pub mod label;
+pub mod machine;
 pub mod mine_negatives;
 pub mod negatives;
 mod observed;
