@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use gradus::data::{Known, RowKind, Source};
 use gradus::jobs::self_distill::SelfDistillSettings;
 use gradus::jobs::sweep::{Axis, Grid};
-use gradus::losses::TrainingSet;
+use gradus::losses::{Objective, TrainingSet, WeightedSum};
 use gradus::recipe::{AnyRecipe, Recipe};
 
 fn root() -> PathBuf {
@@ -83,16 +83,25 @@ fn trained(path: &Path, text: &str, set: &[String]) -> Checked {
 
 fn check_objectives(path: &Path, set: &[String], recipe: &Recipe) {
     for stage in &recipe.stages {
+        let columns = |source: &Source| match source.rows {
+            Some(RowKind::Triplets) => 2 + source.negatives.unwrap_or(1),
+            Some(RowKind::Texts) => stage.views,
+            _ => 2,
+        };
+        let columns: Vec<usize> = stage.train.iter().map(columns).collect();
         let data = TrainingSet {
             labels: &[0.0, 1.0, 2.0],
             weights: &[1.0; 3],
-            columns: 2,
+            columns: columns[0],
             teachers: &stage.teachers.iter().map(|t| t.weight).collect::<Vec<_>>(),
         };
-        for objective in std::iter::once(&stage.objective).chain(&stage.also) {
-            if let Err(error) = objective.build(data) {
-                panic!("{}, {set:?}: {error}", path.display());
-            }
+        let all = std::iter::once(&stage.objective).chain(&stage.also);
+        let parts: Result<Vec<_>, _> = all.map(|o| Ok((o.weight, o.build(data)?))).collect();
+        let sum = parts.and_then(WeightedSum::new);
+        let sum = sum.unwrap_or_else(|e| panic!("{}, {set:?}: {e}", path.display()));
+        // As a stage does: what its objectives want is what its sources give.
+        for there in columns {
+            assert_eq!(sum.columns(), there, "{}", path.display());
         }
     }
 }

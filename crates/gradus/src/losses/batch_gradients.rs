@@ -224,6 +224,37 @@ fn list_mle_is_least_in_the_teachers_order() {
 }
 
 #[test]
+fn parts_of_a_sum_that_want_fewer_texts_see_the_first_ones() {
+    let triplets = wide_case(3, 6, 5, 81);
+    let parts = || -> [Box<dyn Objective>; 2] {
+        [
+            Box::new(Consistency::new(0.1, false).unwrap()),
+            Box::new(InfoNce::new(3, 0.2).unwrap().learned()),
+        ]
+    };
+    let [consistency, contrast] = parts();
+    let sum = WeightedSum::new(vec![(0.5, consistency), (1.0, contrast)]).unwrap();
+    assert_eq!(sum.columns(), 3);
+    check(&sum, &triplets, &sum.initial_parameters(5, 0));
+    // What a part adds is what it gives for pairs of the first two texts.
+    let [consistency, contrast] = parts();
+    let parameters = contrast.initial_parameters(5, 0);
+    let together = run(&sum, &triplets, &triplets.values, &parameters).loss;
+    let alone = run(&*contrast, &triplets, &triplets.values, &parameters).loss;
+    let pairs = Case {
+        values: vec![],
+        texts: triplets.texts[..12].to_vec(),
+        teachers: vec![],
+        labels: triplets.labels.clone(),
+        weights: triplets.weights.clone(),
+        tolerances: triplets.tolerances.clone(),
+        dim: 5,
+    };
+    let first = run(&*consistency, &pairs, &triplets.values[..12 * 5], &[]).loss;
+    assert!((together - alone - 0.5 * first).abs() < 1e-9);
+}
+
+#[test]
 fn sums_and_widths() {
     let case = case(6, 8, 80);
     let sum = WeightedSum::new(vec![

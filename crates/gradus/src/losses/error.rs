@@ -153,9 +153,7 @@ pub enum ObjectiveError {
     #[error("the `weight` of every objective is 0, so that nothing is learned")]
     NoPart,
     /// Objectives that cannot be added up.
-    #[error(
-        "objectives that are summed must want as many texts an example, and have finite weights"
-    )]
+    #[error("objectives that are summed must have finite weights, and there must be one at least")]
     Parts,
 }
 

@@ -3,27 +3,26 @@ use crate::Embeddings;
 use crate::nn::RegressionHead;
 use std::borrow::Cow;
 
-/// Several objectives on the same batch, each with a weight.
+/// Several objectives on the same batch, each with a weight. One that wants fewer texts
+/// an example than others sees the first ones: ranking distillation beside
+/// InfoNCE on triplets those of anchors and positives.
 pub struct WeightedSum {
     parts: Vec<(f64, Box<dyn Objective>)>,
 }
 
 impl WeightedSum {
-    /// At least one objective; all must want as many texts an example.
+    /// At least one objective.
     ///
     /// # Errors
     /// [`ObjectiveError::Parts`]; [`ObjectiveError::NoPart`] where every weight
     /// is 0.
     pub fn new(parts: Vec<(f64, Box<dyn Objective>)>) -> Result<Self, ObjectiveError> {
-        let mut columns = parts.iter().map(|(_, part)| part.columns());
-        let first = columns.next();
-        let same = first.is_some() && columns.all(|c| Some(c) == first);
-        if same && parts.iter().all(|(w, _)| *w == 0.0) {
-            return Err(ObjectiveError::NoPart);
+        if parts.is_empty() || !parts.iter().all(|(w, _)| w.is_finite()) {
+            return Err(ObjectiveError::Parts);
         }
-        match same && parts.iter().all(|(w, _)| w.is_finite()) {
-            true => Ok(Self { parts }),
-            false => Err(ObjectiveError::Parts),
+        match parts.iter().all(|(w, _)| *w == 0.0) {
+            true => Err(ObjectiveError::NoPart),
+            false => Ok(Self { parts }),
         }
     }
 
@@ -42,7 +41,8 @@ impl WeightedSum {
 
 impl Objective for WeightedSum {
     fn columns(&self) -> usize {
-        self.parts.first().map_or(2, |(_, part)| part.columns())
+        let each = self.parts.iter().map(|(_, part)| part.columns());
+        each.max().unwrap_or(2)
     }
 
     /// Every part must be able to learn.
@@ -52,8 +52,13 @@ impl Objective for WeightedSum {
     }
 
     fn check_examples(&self, examples: ExampleTexts<'_>) -> Result<(), ObjectiveError> {
-        let mut parts = self.parts.iter();
-        parts.try_for_each(|(_, part)| part.check_examples(examples))
+        self.parts.iter().try_for_each(|(_, part)| {
+            let columns = part.columns().min(examples.columns);
+            let rows = examples.texts.chunks_exact(examples.columns.max(1));
+            let texts: Vec<u32> = rows.flat_map(|row| &row[..columns]).copied().collect();
+            let texts = &texts;
+            part.check_examples(ExampleTexts { columns, texts })
+        })
     }
 
     fn teachers(&self) -> usize {
@@ -94,8 +99,20 @@ impl Objective for WeightedSum {
         let shares = self.shares(parameters, input.embeddings.dim());
         let mut output = Output::zero(input, 0);
         for ((weight, part), share) in self.parts.iter().zip(shares) {
-            let own = part.evaluate(share, input);
+            let own = match part.columns() * input.examples() {
+                rows if rows < input.embeddings.rows() => {
+                    let first = &input.embeddings.as_slice()[..rows * input.embeddings.dim()];
+                    let narrowed = Input {
+                        embeddings: &Embeddings::new(input.embeddings.dim(), first.to_vec()),
+                        texts: &input.texts[..rows],
+                        ..*input
+                    };
+                    part.evaluate(share, &narrowed)
+                }
+                _ => part.evaluate(share, input),
+            };
             output.loss += weight * own.loss;
+            // First texts come first, also where there are gradients of no more.
             for (sum, g) in output.embeddings.iter_mut().zip(own.embeddings) {
                 *sum += *weight as f32 * g;
             }
