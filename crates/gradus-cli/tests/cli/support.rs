@@ -8,6 +8,7 @@ use gradus_kernels::cpu::Cpu;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 /// The folder of a stored model.
@@ -34,9 +35,15 @@ pub fn gradus() -> Command {
     command
 }
 
-/// Its variables.
+/// Its variables. What an earlier build left in the cache is gone: its arithmetic may
+/// have been another.
 pub fn environment() -> [(&'static str, PathBuf); 5] {
+    static CLEAN: Once = Once::new();
     let nowhere = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nobody");
+    CLEAN.call_once(|| match fs::remove_dir_all(&nowhere) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => panic!("{nowhere:?}: {e}"),
+        _ => {}
+    });
     [
         ("HOME", nowhere.clone()),
         ("XDG_CACHE_HOME", nowhere.join("cache")),

@@ -19,7 +19,7 @@ use std::ops::Range;
 /// after which a model's vectors come out in other bits.
 const F32_REVISION: &str = "";
 /// The same in bf16.
-const BF16_REVISION: &str = ", 2";
+const BF16_REVISION: &str = ", 3";
 
 impl Backend for Cpu {
     type Tensor = Tensor;

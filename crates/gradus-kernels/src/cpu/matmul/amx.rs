@@ -176,7 +176,7 @@ impl Tiles {
                 }
             }
             // Rounded up, so that the last is all.
-            meanwhile(((s + 1) * share >> 16).min(ROWS));
+            meanwhile((((s + 1) * share) >> 16).min(ROWS));
         }
         // SAFETY: the stores write 32 rows of 32 values, which `out` has by the
         // assertion above.

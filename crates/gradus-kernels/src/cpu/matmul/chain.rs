@@ -7,8 +7,8 @@ use super::{Bias, GRAIN, Kernel, NEAR, PACKED, Panels, Row, Spaced, bf16, plus, 
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
-/// Rows that go through both products together: their intermediate values and
-/// the weights fit a core's own cache.
+/// Rows that go through both products together: about as many intermediate values as a
+/// core's own cache holds. With fewer, weights would be read more often.
 const CHUNK: usize = 512;
 
 thread_local! {
