@@ -20,7 +20,7 @@ pub struct TextRow {
     pub id: Option<String>,
 }
 
-/// The texts of a [`TextFile`]. Ends after the first error.
+/// The texts of a [`TextFile`](super::TextFile). Ends after the first error.
 pub struct TextRows {
     path: PathBuf,
     rows: Rows,
