@@ -208,8 +208,7 @@ class Gradus:
 
 
 class Machine:
-    """What the processor could do from round to round: where others share it, rates
-    of different rounds compare only beside that."""
+    """What the processor could do at best, from round to round."""
 
     RATES = {
         "f32": ("f32_operations_per_second", "GFLOP/s"),

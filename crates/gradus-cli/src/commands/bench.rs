@@ -20,8 +20,8 @@ memory. Loading the model is not counted, and \
 what other programs do at the same time is not subtracted. Without --text it \
 encodes the demonstration pairs that come with Gradus, sentences and short \
 paragraphs. A cross-encoder scores pairs: each text and the one behind it.
-With --machine it measures what the processor could do at best, right now: on a
-machine shared with others, rates of different minutes compare only beside that.
+With --machine it measures what the processor could do at best: products from \
+registers, and memory.
 
 Examples:
   gradus bench all-MiniLM-L6-v2
@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(required_unless_present = "machine")]
     pub model: Option<String>,
     /// Measure the processor in place of a model: products and memory
-    #[arg(long, conflicts_with_all = ["model", "text", "sentences", "FormOptions", "TextOptions"])]
+    #[arg(long, conflicts_with_all = ["model", "text", "sentences", "repeat", "FormOptions", "TextOptions"])]
     pub machine: bool,
     /// Encode the sentences in FILE: its lines, or a column of a .csv, .tsv,
     /// .jsonl, .json or .parquet file; empty ones are skipped
@@ -122,8 +122,12 @@ fn measure_machine(args: &Args, context: &Context) -> Result<(), Failure> {
         (
             "runs on",
             format!(
-                "{} threads of the processor, {}",
-                measured.threads, measured.instructions
+                "{}, {} of the processor",
+                measured.instructions,
+                match measured.threads {
+                    1 => "1 thread".to_owned(),
+                    n => format!("{n} threads"),
+                }
             ),
         ),
         ("f32", giga(measured.f32_operations_per_second, "FLOP")),

@@ -115,6 +115,7 @@ impl Source {
             });
         }
         if let Some(negatives) = self.negatives {
+            self.refuse_split()?;
             return file.each_tuple(negatives, add);
         }
         if kind == RowKind::Triplets {
@@ -207,6 +208,7 @@ fn holds_lines(file: &PairFile) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Split;
     use std::fs;
 
     fn read(name: &str, text: &str, rows: Option<RowKind>) -> Result<Unlabelled> {
@@ -315,6 +317,16 @@ mod tests {
             "{error}"
         );
         assert!(tuples("a.tsv", text, 0).is_err());
+        let source = Source {
+            rows: Some(RowKind::Triplets),
+            negatives: Some(2),
+            split: Some(Split::Train),
+            ..Source::file("a.tsv")
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let root = DataRoot::resolve(Some(folder.path()));
+        let error = source.unlabelled(&PairIndex::default(), folder.path(), &root);
+        assert!(error.unwrap_err().to_string().contains("`split` is set"));
     }
 
     #[test]

@@ -88,10 +88,7 @@ impl Source {
         for file in &files {
             match Table::open(file)? {
                 Some((table, form)) => {
-                    if self.split.is_some() && self.path.is_some() {
-                        let problem = "`split` is set for a file without a column of splits";
-                        return self.bad_with(problem, vec![super::Remedy::NoSplit]);
-                    }
+                    self.refuse_split()?;
                     reading.rows(table, &form, &labels)?;
                 }
                 None => reading.graded(self, file, &labels)?,

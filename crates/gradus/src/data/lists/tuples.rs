@@ -24,8 +24,7 @@ impl PairFile {
         negatives: usize,
         add: &mut impl FnMut(Vec<String>) -> bool,
     ) -> Result<()> {
-        let opened = Table::open(self)?;
-        let Some((table, form)) = opened else {
+        let Some((table, form)) = Table::open(self)? else {
             return Err(self.no_negatives());
         };
         let Documents::Tuple {

@@ -260,12 +260,18 @@ impl Source {
                 let problem = "each row names its split, and `split` is not set";
                 self.bad_with(problem, vec![Remedy::Split])
             }
-            (false, Some(_), Some(_)) => {
-                let problem = "`split` is set for a file without a column of splits";
-                self.bad_with(problem, vec![Remedy::NoSplit])
-            }
+            (false, _, _) => self.refuse_split(),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a split of a file whose rows name none.
+    pub(in crate::data) fn refuse_split(&self) -> Result<()> {
+        if self.split.is_none() || self.path.is_none() {
+            return Ok(());
+        }
+        let problem = "`split` is set for a file without a column of splits";
+        self.bad_with(problem, vec![Remedy::NoSplit])
     }
 
     /// Whether this is a file of pairs; others are texts, one a line.

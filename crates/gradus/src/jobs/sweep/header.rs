@@ -1,7 +1,7 @@
 //! What a sweep's table says of its numbers.
 
 use super::Sweep;
-use crate::recipe::SelectionMetric;
+use crate::recipe::{AnyRecipe, SelectionMetric};
 use crate::tasks::similarity::RunOverlap;
 
 impl Sweep {
@@ -16,8 +16,10 @@ impl Sweep {
             || "dev: none, so no setting is the best".to_owned(),
             |dev| {
                 let of = match SelectionMetric::of(dev) {
-                    SelectionMetric::Spearman => "Spearman's correlation x 100 of cosines",
-                    SelectionMetric::Ndcg => "mean NDCG@10 x 100 of scores",
+                    SelectionMetric::Spearman => {
+                        format!("Spearman's correlation x 100 of {}", self.correlated())
+                    }
+                    SelectionMetric::Ndcg => "mean NDCG@10 x 100 of scores".to_owned(),
                 };
                 format!("dev: {of} on {}, which chose the steps", dev.describe())
             },
@@ -34,6 +36,17 @@ impl Sweep {
         ];
         lines.extend(self.overlap());
         lines
+    }
+
+    /// What models give a pair.
+    pub(super) fn correlated(&self) -> &'static str {
+        let cross = |recipe: &AnyRecipe| matches!(recipe, AnyRecipe::CrossEncoder(_));
+        let cross = self.recipes.iter().filter(|s| cross(&s.recipe)).count();
+        match cross {
+            0 => "cosines",
+            n if n == self.recipes.len() => "scores",
+            _ => "cosines or scores",
+        }
     }
 
     /// What the training data shares with the test sets, as the runs found it: a

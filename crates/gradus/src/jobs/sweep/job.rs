@@ -212,7 +212,12 @@ impl Sweep {
                 rows.push((before(model), vec![outcome]));
             }
         }
-        let table = SweepTable::new(&rows, suite, self.against, self.header());
+        let table = SweepTable::new(
+            &rows,
+            suite,
+            self.against,
+            (self.header(), self.correlated()),
+        );
         publish(&self.root, &table, &table.markdown())?;
         Ok(table)
     }

@@ -93,7 +93,7 @@ impl SweepTable {
         rows: &[(GridRow, Vec<Outcome>)],
         suite: Option<&Suite>,
         against: Option<usize>,
-        mut header: Vec<String>,
+        (mut header, correlated): (Vec<String>, &str),
     ) -> Self {
         let tasks: Vec<String> = suite
             .iter()
@@ -101,7 +101,7 @@ impl SweepTable {
             .collect();
         if let Some(suite) = suite {
             header.push(format!(
-                "test scores: Spearman's correlation x 100 of cosines, aggregation all, {} text, mean over seeds (± their standard deviation)",
+                "test scores: Spearman's correlation x 100 of {correlated}, aggregation all, {} text, mean over seeds (± their standard deviation)",
                 suite.text.name()
             ));
             let names: Vec<&str> = tasks.iter().map(String::as_str).collect();
