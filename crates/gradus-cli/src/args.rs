@@ -2,7 +2,7 @@
 
 use crate::commands::{
     bench, calibrate, data, distill, encode, eval, info, label, mine_negatives, negatives,
-    pretrain, pull, quickstart, report, rerank, score, self_distill, sweep, train,
+    pretrain, pull, quantize, quickstart, report, rerank, score, self_distill, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -13,6 +13,7 @@ const PRECISIONS: &[(&str, Precision)] = &[
     ("auto", Precision::Auto),
     ("f32", Precision::F32),
     ("bf16", Precision::Bf16),
+    ("int8", Precision::Int8),
 ];
 
 const EXAMPLES: &str = "\
@@ -55,7 +56,8 @@ pub struct Global {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Multiply in this precision: auto takes bf16 where the processor has
-    /// instructions for it (GRADUS_ISA=avx512, say, rules out better ones)
+    /// instructions for it (GRADUS_ISA=avx512, say, rules out better ones); int8
+    /// is for inference alone
     #[arg(
         long,
         global = true,
@@ -117,6 +119,8 @@ pub enum Command {
     Rerank(rerank::Args),
     /// Map a model's scores to the scale of your own grades
     Calibrate(calibrate::Args),
+    /// Make a copy of a model at a quarter of its size, in int8
+    Quantize(quantize::Args),
     /// Turn texts into vectors
     Encode(encode::Args),
     /// Mine hard negatives: texts near a query that are not its positives
@@ -149,6 +153,7 @@ impl Command {
             Self::Score(_) => &["score"],
             Self::Rerank(_) => &["rerank"],
             Self::Calibrate(_) => &["calibrate"],
+            Self::Quantize(_) => &["quantize"],
             Self::Encode(_) => &["encode"],
             Self::MineNegatives(_) => &["mine-negatives"],
             Self::Bench(_) => &["bench"],

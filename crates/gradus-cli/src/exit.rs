@@ -121,6 +121,8 @@ fn job_code(e: &JobError) -> u8 {
         | JobError::NoPrompt(_)
         | JobError::SamePairs(_)
         | JobError::OtherPrecision(_)
+        | JobError::Int8Training
+        | JobError::IsQuantized(_)
         | JobError::Vocabulary(_)
         | JobError::Width { .. } => USAGE,
         _ => OTHER,

@@ -84,6 +84,7 @@ mod tests {
         &["score"],
         &["rerank"],
         &["calibrate"],
+        &["quantize"],
         &["encode"],
         &["mine-negatives"],
         &["bench"],

@@ -198,6 +198,16 @@ pub trait Backend: Sized + Send + Sync + 'static {
 
     /// `x W^T + b`.
     fn linear(&self, params: &Self::Arena, layer: &Linear, x: &Self::Tensor) -> Self::Tensor;
+    /// The same for inference alone: of an encoder's layers, and in bytes
+    /// ([`crate::int8`]) where the backend has that precision.
+    fn linear_inferred(
+        &self,
+        params: &Self::Arena,
+        layer: &Linear,
+        x: &Self::Tensor,
+    ) -> Self::Tensor {
+        self.linear(params, layer, x)
+    }
     /// `(pre, f(pre))` with `pre = x W^T + b`.
     fn linear_activated(
         &self,
@@ -227,7 +237,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
         grads: &mut Self::Arena,
     ) -> Self::Tensor;
     /// `f(x U^T + a) D^T + b`, both layers of a transformer's feed-forward part,
-    /// for inference.
+    /// for inference; in bytes as [`Backend::linear_inferred`].
     fn feed_forward(
         &self,
         params: &Self::Arena,

@@ -16,6 +16,7 @@ mod activation;
 mod backend;
 pub mod cpu;
 pub mod dropout;
+pub mod int8;
 mod packed;
 mod pooling;
 mod position;

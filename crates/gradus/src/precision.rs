@@ -14,6 +14,9 @@ pub enum Precision {
     F32,
     /// bfloat16; an error where the processor does not have it.
     Bf16,
+    /// Inference with bytes in the encoder's layers
+    /// ([`gradus_kernels::int8`]), all else as `Auto`. Training is as `Auto`.
+    Int8,
 }
 
 impl Precision {
@@ -28,6 +31,7 @@ impl Precision {
         let (precision, why) = match self {
             Self::F32 => (cpu::Precision::F32, None),
             Self::Bf16 => (cpu::Precision::Bf16, None),
+            Self::Int8 => (cpu::Precision::Int8, None),
             Self::Auto if isa >= Isa::Avx512Bf16 => (
                 cpu::Precision::Bf16,
                 Some(format!(
@@ -48,6 +52,7 @@ impl From<cpu::Precision> for Precision {
         match precision {
             cpu::Precision::F32 => Self::F32,
             cpu::Precision::Bf16 => Self::Bf16,
+            cpu::Precision::Int8 => Self::Int8,
         }
     }
 }

@@ -14,7 +14,7 @@ use gradus::jobs::mine_negatives::{
 };
 use gradus::models::CrossEncoder;
 use gradus::util::Observer;
-use gradus::{Error, Precision, Result as LibraryResult};
+use gradus::{Error, Result as LibraryResult};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -215,7 +215,7 @@ fn rescorer(
     console: &mut Console,
 ) -> Result<CrossEncoder, Failure> {
     let found = environment.find(name, console)?;
-    let backend = environment.backend(Precision::Auto, console)?;
+    let backend = environment.backend_for(&found.folder, console)?;
     let model = CrossEncoder::load(&found.folder, backend)?;
     model.check_one_label("score candidates")?;
     Ok(model)

@@ -12,6 +12,7 @@ pub mod mine_negatives;
 pub mod negatives;
 pub mod pretrain;
 pub mod pull;
+pub mod quantize;
 pub mod quickstart;
 pub mod report;
 pub mod rerank;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Score(args) => score::run(args, &context),
         Command::Rerank(args) => rerank::run(args, &context),
         Command::Calibrate(args) => calibrate::run(args, &context),
+        Command::Quantize(args) => quantize::run(args, &context),
         Command::Encode(args) => encode::run(args, &context),
         Command::MineNegatives(args) => mine_negatives::run(*args, &context),
         Command::Bench(args) => bench::run(args, &context),

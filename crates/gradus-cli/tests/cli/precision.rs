@@ -20,7 +20,7 @@ fn encode(arguments: &[&str], isa: Option<&str>) -> assert_cmd::Command {
 fn auto_says_what_it_chose_and_why() {
     let chosen = match backend().precision() {
         cpu::Precision::F32 => "precision  f32, as ",
-        cpu::Precision::Bf16 => "precision  bf16, as ",
+        _ => "precision  bf16, as ",
     };
     encode(&[], None)
         .assert()

@@ -148,7 +148,7 @@ fn a_fresh_model_learns_and_other_commands_take_it() {
     assert!(fs::read(run.join("model/model.safetensors")).unwrap() == weights);
     let other = match backend().precision() {
         cpu::Precision::F32 => "bf16",
-        cpu::Precision::Bf16 => "f32",
+        _ => "f32",
     };
     pretrain(place.path(), &["--resume", "run", "--precision", other])
         .assert()

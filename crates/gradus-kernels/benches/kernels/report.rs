@@ -22,6 +22,7 @@ pub fn precision(cpu: &Cpu) -> &'static str {
     match cpu.precision() {
         Precision::F32 => "f32",
         Precision::Bf16 => "bf16",
+        Precision::Int8 => "int8",
     }
 }
 
@@ -80,7 +81,8 @@ impl Report {
             Bound::F32 => (peak.f32, "GFLOP/s"),
             Bound::Products => match cpu.precision() {
                 Precision::F32 => (peak.f32, "GFLOP/s"),
-                Precision::Bf16 => (peak.bf16.unwrap_or(peak.f32), "GFLOP/s"),
+                // Products of bytes are set beside the peak that others have.
+                Precision::Bf16 | Precision::Int8 => (peak.bf16.unwrap_or(peak.f32), "GFLOP/s"),
             },
             Bound::Read => (peak.read, "GB/s"),
             Bound::Update => (peak.update, "GB/s"),

@@ -252,7 +252,7 @@ impl Arena {
         // want a layout too. Packing twice gives the same.
         let old = self.layouts().stale.remove(&key).and_then(Arc::into_inner);
         let (n, k) = match rhs {
-            Rhs::Transposed => (weight.rows, weight.cols),
+            Rhs::Transposed | Rhs::Bytes => (weight.rows, weight.cols),
             Rhs::Plain => (weight.cols, weight.rows),
         };
         let panels = Panels::pack(cpu, weight.of(&self.values), rhs, n, k, old);

@@ -3,6 +3,7 @@
 use super::aligned::Aligned;
 use super::arena::{Arena, SparseRows};
 use super::feed_forward::{self, FeedForwardSaved};
+use super::matmul::Rhs;
 use super::{
     Cpu, Precision, ROW_GRAIN, Tensor, Threads, adamw, attention, cosine, cross_entropy, distance,
     embed, gated, gather, linear, norm, pool, query_key_norm, rotary,
@@ -20,6 +21,8 @@ use std::ops::Range;
 const F32_REVISION: &str = "";
 /// The same in bf16.
 const BF16_REVISION: &str = ", 3";
+/// The same in bytes.
+const INT8_REVISION: &str = "";
 
 impl Backend for Cpu {
     type Tensor = Tensor;
@@ -44,6 +47,7 @@ impl Backend for Cpu {
         let revision = match precision {
             Precision::F32 => F32_REVISION,
             Precision::Bf16 => BF16_REVISION,
+            Precision::Int8 => INT8_REVISION,
         };
         format!("CPU, {precision}, {isa}{revision}")
     }
@@ -149,7 +153,11 @@ impl Backend for Cpu {
     }
 
     fn linear(&self, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
-        linear::forward(self, params, layer, x)
+        linear::forward(self, params, (layer, Rhs::Transposed), x)
+    }
+
+    fn linear_inferred(&self, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
+        linear::forward(self, params, (layer, linear::inferring(self)), x)
     }
 
     fn linear_activated(
@@ -169,6 +177,7 @@ impl Backend for Cpu {
         activation: Activation,
         x: &Tensor,
     ) -> Tensor {
+        let layer = (layer, Rhs::Transposed);
         linear::forward_activated_only(self, params, layer, activation, x)
     }
 

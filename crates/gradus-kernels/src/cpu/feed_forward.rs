@@ -31,30 +31,45 @@ pub(super) fn infer(cpu: &Cpu, params: &Arena, layers: &FeedForwardLayers, x: &T
         down,
     } = layers;
     assert_eq!(x.cols(), up.weight.cols, "input width");
-    let weights = |layer: &Linear| params.panels(cpu, layer.weight, Rhs::Transposed);
+    let rhs = linear::inferring(cpu);
+    let weights = |layer: &Linear| params.panels(cpu, layer.weight, rhs);
     let bias = |layer: &Linear| layer.bias.map(|b| b.of(params.values()));
     let mut y = cpu.uninit(x.rows(), down.weight.rows);
     let (first, second) = (weights(up), weights(down));
-    let done = matmul::chained(
-        cpu,
-        x.values(),
-        Weights {
-            panels: &first,
-            bias: bias(up),
-        },
-        #[inline(always)]
-        |row, post| activate(*activation, false, row, post),
-        Weights {
-            panels: &second,
-            bias: bias(down),
-        },
-        y.values_mut(),
-    );
+    let first = Weights {
+        panels: &first,
+        bias: bias(up),
+    };
+    let second = Weights {
+        panels: &second,
+        bias: bias(down),
+    };
+    let (values, out) = (x.values(), y.values_mut());
+    let done = match rhs {
+        Rhs::Bytes => matmul::chained_bytes(
+            cpu,
+            values,
+            first,
+            #[inline(always)]
+            |row, post| activate(*activation, false, row, post),
+            second,
+            out,
+        ),
+        _ => matmul::chained(
+            cpu,
+            values,
+            first,
+            #[inline(always)]
+            |row, post| activate(*activation, false, row, post),
+            second,
+            out,
+        ),
+    };
     if done {
         return y;
     }
-    let post = linear::forward_activated_only(cpu, params, up, *activation, x);
-    linear::forward(cpu, params, down, &post)
+    let post = linear::forward_activated_only(cpu, params, (up, rhs), *activation, x);
+    linear::forward(cpu, params, (down, rhs), &post)
 }
 
 /// The result, and what the backward pass needs.
@@ -71,7 +86,7 @@ pub(super) fn forward(
     } = layers;
     let Some(half) = half_of(cpu, layers) else {
         let (pre, post) = linear::forward_activated(cpu, params, up, *activation, x);
-        let y = linear::forward(cpu, params, down, &post);
+        let y = linear::forward(cpu, params, (down, Rhs::Transposed), &post);
         return (y, FeedForwardSaved(Saved::Float { pre, post }));
     };
     assert_eq!(x.cols(), up.weight.cols, "input width");

@@ -30,6 +30,10 @@ pub enum Precision {
     F32,
     /// bfloat16, where the processor has instructions for it.
     Bf16,
+    /// Inference with the encoder's weights and what they meet in bytes
+    /// ([`crate::int8`]), all else in bf16 where the processor has that, else in
+    /// f32. Training is what it is in those.
+    Int8,
 }
 
 impl std::fmt::Display for Precision {
@@ -37,6 +41,7 @@ impl std::fmt::Display for Precision {
         f.write_str(match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         })
     }
 }

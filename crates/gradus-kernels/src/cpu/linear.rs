@@ -5,17 +5,25 @@ use super::matmul::{self, Left, Panels, Rhs, Rows};
 use super::{Cpu, ROW_GRAIN, Tensor, math};
 use crate::{Activation, Linear};
 
+/// How weights are laid out for inference.
+pub(super) fn inferring(cpu: &Cpu) -> Rhs {
+    match cpu.bytes {
+        Some(_) => Rhs::Bytes,
+        None => Rhs::Transposed,
+    }
+}
+
 /// `x W^T + b`, row by row to `store`.
 fn forward_into<const N: usize>(
     cpu: &Cpu,
     params: &Arena,
-    layer: &Linear,
+    (layer, rhs): (&Linear, Rhs),
     x: &Tensor,
     out: [&mut Tensor; N],
     store: impl matmul::Store<matmul::Row, N>,
 ) {
     assert_eq!(x.cols(), layer.weight.cols, "input width");
-    let panels = params.panels(cpu, layer.weight, Rhs::Transposed);
+    let panels = params.panels(cpu, layer.weight, rhs);
     matmul::product(
         cpu,
         Left::Rows(x.values()),
@@ -26,12 +34,17 @@ fn forward_into<const N: usize>(
     );
 }
 
-pub(super) fn forward(cpu: &Cpu, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
+pub(super) fn forward(
+    cpu: &Cpu,
+    params: &Arena,
+    (layer, rhs): (&Linear, Rhs),
+    x: &Tensor,
+) -> Tensor {
     let mut y = cpu.uninit(x.rows(), layer.weight.rows);
     forward_into(
         cpu,
         params,
-        layer,
+        (layer, rhs),
         x,
         [&mut y],
         #[inline(always)]
@@ -53,7 +66,7 @@ pub(super) fn forward_activated(
     forward_into(
         cpu,
         params,
-        layer,
+        (layer, Rhs::Transposed),
         x,
         [&mut pre, &mut post],
         #[inline(always)]
@@ -68,16 +81,16 @@ pub(super) fn forward_activated(
 pub(super) fn forward_activated_only(
     cpu: &Cpu,
     params: &Arena,
-    layer: &Linear,
+    (layer, rhs): (&Linear, Rhs),
     activation: Activation,
     x: &Tensor,
 ) -> Tensor {
-    let exact = cpu.half.is_none();
+    let exact = cpu.half.is_none() && rhs != Rhs::Bytes;
     let mut post = cpu.uninit(x.rows(), layer.weight.rows);
     forward_into(
         cpu,
         params,
-        layer,
+        (layer, rhs),
         x,
         [&mut post],
         #[inline(always)]

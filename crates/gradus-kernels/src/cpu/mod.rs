@@ -45,6 +45,9 @@ pub struct Cpu {
     arch: pulp::Arch,
     /// How products are computed in bf16; `None` means in f32.
     half: Option<matmul::HalfKernel>,
+    /// How products of an encoder's layers are computed in bytes for inference; `None`
+    /// means as all others.
+    bytes: Option<matmul::ByteKernel>,
     threads: Threads,
     buffers: Arc<tensor::Pool>,
     /// Memory for a factor that is laid out for one product only.
@@ -69,9 +72,9 @@ impl Cpu {
     /// The instructions that it uses: in f32 the tile registers and pair
     /// products have nothing to do.
     fn used(&self) -> Isa {
-        match self.half {
-            None => self.isa.min(Isa::Avx512),
-            Some(_) => self.isa,
+        match (self.half, self.bytes) {
+            (None, None) => self.isa.min(Isa::Avx512),
+            _ => self.isa,
         }
     }
 
@@ -79,7 +82,7 @@ impl Cpu {
     /// are; 0 means one thread per available core.
     pub fn new(threads: usize) -> Self {
         let isa = Isa::best();
-        Self::build(threads, isa, None)
+        Self::build(threads, isa, None, None)
     }
 
     /// A backend of the given precision on the given instructions.
@@ -95,11 +98,18 @@ impl Cpu {
                 None => return Err(Unavailable::Precision { isa }),
                 kernel => kernel,
             },
+            Precision::Int8 => isa.half_kernel(),
         };
-        Ok(Self::build(threads, isa, half))
+        let bytes = (precision == Precision::Int8).then(|| matmul::ByteKernel::best(isa));
+        Ok(Self::build(threads, isa, half, bytes))
     }
 
-    fn build(threads: usize, isa: Isa, half: Option<matmul::HalfKernel>) -> Self {
+    fn build(
+        threads: usize,
+        isa: Isa,
+        half: Option<matmul::HalfKernel>,
+        bytes: Option<matmul::ByteKernel>,
+    ) -> Self {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
@@ -115,13 +125,14 @@ impl Cpu {
             1 => Threads::One,
             n => pool(n).map_or(Threads::One, |pool| Threads::Pool {
                 pool,
-                lanes: (0..n).map(|_| Self::build(1, isa, half)).collect(),
+                lanes: (0..n).map(|_| Self::build(1, isa, half, bytes)).collect(),
             }),
         };
         Self {
             isa,
             arch: isa.vectors(),
             half,
+            bytes,
             threads,
             buffers: Arc::default(),
             spare: Mutex::default(),
@@ -131,9 +142,10 @@ impl Cpu {
 
     /// What products are computed in.
     pub fn precision(&self) -> Precision {
-        match self.half {
-            None => Precision::F32,
-            Some(_) => Precision::Bf16,
+        match (self.half, self.bytes) {
+            (_, Some(_)) => Precision::Int8,
+            (None, None) => Precision::F32,
+            (Some(_), None) => Precision::Bf16,
         }
     }
 

@@ -18,8 +18,15 @@ const GENERAL: &[Group] = &[
         &["pruned_heads"],
     ),
     (
+        Only(
+            &[crate::format::quantized::VALUE],
+            "of weights of whole numbers only those that `gradus quantize` wrote are read",
+        ),
+        &[crate::format::quantized::KEY],
+    ),
+    (
         Only(&[], "weights of whole numbers are not read"),
-        &["quantization_config", "compression_config"],
+        &["compression_config"],
     ),
     (
         NoEffect("a note of origin, version or number type"),

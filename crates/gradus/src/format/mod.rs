@@ -9,6 +9,7 @@ pub(crate) mod files;
 pub(crate) mod keys;
 pub(crate) mod prompts;
 pub(crate) mod provenance;
+pub(crate) mod quantized;
 pub(crate) mod tensor_file;
 
 pub use content::content_key;

@@ -1,6 +1,7 @@
 use super::ModelError;
 use super::fields::shorten;
 use super::files::require;
+use super::quantized;
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -25,6 +26,8 @@ pub(crate) struct TensorFile {
     /// Where the values begin.
     start: u64,
     tensors: BTreeMap<String, TensorInfo>,
+    /// The scales of weights that are bytes, by the weights' names.
+    scales: BTreeMap<String, TensorInfo>,
 }
 
 impl TensorFile {
@@ -60,11 +63,15 @@ impl TensorFile {
             return Err(fail(message).into());
         }
         let tensors = metadata.tensors().into_iter();
+        let mut tensors: BTreeMap<String, TensorInfo> =
+            tensors.map(|(name, info)| (name, info.clone())).collect();
+        let scales = take_scales(&mut tensors);
         Ok(Self {
             path: path.to_path_buf(),
             file,
             start,
-            tensors: tensors.map(|(name, info)| (name, info.clone())).collect(),
+            tensors,
+            scales,
         })
     }
 
@@ -104,7 +111,8 @@ impl TensorFile {
                 expected,
             });
         }
-        if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+        let scaled = info.dtype == Dtype::I8 && self.scales.contains_key(tensor);
+        if !scaled && !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
             return Err(ModelError::TensorType {
                 path: self.path.clone(),
                 tensor: tensor.to_owned(),
@@ -131,17 +139,30 @@ impl TensorFile {
         }
     }
 
-    /// Appends the values of `tensor`, which has passed [`TensorFile::check`].
-    pub fn read(&self, tensor: &str, values: &mut Vec<f32>) -> Result<()> {
-        let info = self.info(tensor)?;
+    /// The bytes of a tensor.
+    fn content(&self, info: &TensorInfo) -> Result<Vec<u8>> {
         let (from, to) = info.data_offsets;
         let mut bytes = vec![0; to - from];
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.start + from as u64))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(Error::io(&self.path))?;
+        Ok(bytes)
+    }
+
+    /// Appends the values of `tensor`, which has passed [`TensorFile::check`].
+    pub fn read(&self, tensor: &str, values: &mut Vec<f32>) -> Result<()> {
+        let info = self.info(tensor)?;
+        let bytes = self.content(info)?;
         let first = values.len();
-        widen(info.dtype, &bytes, values);
+        match self.scales.get(tensor) {
+            Some(scales) => {
+                let mut numbers = vec![];
+                widen(scales.dtype, &self.content(scales)?, &mut numbers);
+                quantized::widen(&bytes, &numbers, values);
+            }
+            None => widen(info.dtype, &bytes, values),
+        }
         match values[first..].iter().position(|v| !v.is_finite()) {
             None => Ok(()),
             Some(index) => Err(ModelError::NotFinite {
@@ -152,6 +173,24 @@ impl TensorFile {
             .into()),
         }
     }
+}
+
+/// Takes out the tensors that are the scales of others, which are bytes.
+fn take_scales(tensors: &mut BTreeMap<String, TensorInfo>) -> BTreeMap<String, TensorInfo> {
+    let bytes = tensors.iter().filter(|(_, info)| info.dtype == Dtype::I8);
+    let scaled: Vec<(String, String)> = bytes
+        .map(|(name, info)| (name, format!("{name}{}", quantized::SCALE), info))
+        .filter(|(_, scale, info)| {
+            tensors.get(scale).is_some_and(|scales| {
+                quantized::are_scales(scales.dtype, &scales.shape, &info.shape)
+            })
+        })
+        .map(|(name, scale, _)| (name.clone(), scale))
+        .collect();
+    let taken = scaled.into_iter();
+    taken
+        .filter_map(|(name, scale)| Some((name, tensors.remove(&scale)?)))
+        .collect()
 }
 
 /// Appends little-endian numbers as f32.

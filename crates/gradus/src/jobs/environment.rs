@@ -122,6 +122,30 @@ impl Environment {
         Ok(backend)
     }
 
+    /// What the model in `folder` runs on where no precision was set: in int8 where its
+    /// weights are bytes.
+    ///
+    /// # Errors
+    /// As [`Environment::backend`] and [`ModelFolder::precision`].
+    pub fn backend_for(&self, folder: &Path, observer: &mut dyn Observer) -> Result<JobBackend> {
+        self.backend(precision_of(folder)?, observer)
+    }
+
+    /// The same for training, which int8 is not for.
+    ///
+    /// # Errors
+    /// As [`Environment::backend`]; [`JobError::Int8Training`].
+    pub(super) fn training_backend(
+        &self,
+        recipe: Precision,
+        observer: &mut dyn Observer,
+    ) -> Result<JobBackend> {
+        match self.precision.unwrap_or(recipe) {
+            Precision::Int8 => Err(JobError::Int8Training.into()),
+            _ => self.backend(recipe, observer),
+        }
+    }
+
     fn backend_and_why(&self, recipe: Precision) -> Result<(JobBackend, Option<String>)> {
         let precision = self.precision.unwrap_or(recipe);
         Ok(self.device.backend(precision, self.threads)?)
@@ -138,7 +162,7 @@ impl Environment {
         prompt: Option<PromptChoice>,
         observer: &mut dyn Observer,
     ) -> Result<SentenceEncoder> {
-        let backend = self.backend(Precision::Auto, observer)?;
+        let backend = self.backend_for(folder, observer)?;
         self.load_onto(backend, folder, prompt, observer)
     }
 
@@ -153,7 +177,7 @@ impl Environment {
         prompt: Option<PromptChoice>,
         observer: &mut dyn Observer,
     ) -> Result<PairModel> {
-        let backend = self.backend(Precision::Auto, observer)?;
+        let backend = self.backend_for(folder, observer)?;
         self.load_pair_model_onto(backend, folder, prompt, observer)
     }
 
@@ -165,7 +189,7 @@ impl Environment {
         prompt: Option<PromptChoice>,
         observer: &mut dyn Observer,
     ) -> Result<PairModel> {
-        let (backend, _) = self.backend_and_why(Precision::Auto)?;
+        let (backend, _) = self.backend_and_why(precision_of(folder)?)?;
         self.load_pair_model_onto(backend, folder, prompt, observer)
     }
 
@@ -221,6 +245,10 @@ impl Environment {
             observer.note(note);
         }
     }
+}
+
+fn precision_of(folder: &Path) -> Result<Precision> {
+    ModelFolder::precision(folder).map_err(JobError::model)
 }
 
 /// Passes on how a fetch gets on.

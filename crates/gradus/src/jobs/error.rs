@@ -94,6 +94,14 @@ pub enum JobError {
     /// A run that was begun in another precision.
     #[error("{0} goes on in the precision it began in; leave --precision out")]
     OtherPrecision(&'static str),
+    /// Training in bytes.
+    #[error(
+        "int8 is for inference: train in bf16 or f32 (--precision auto), then use the model with --precision int8 or make a smaller one by `gradus quantize`"
+    )]
+    Int8Training,
+    /// A model that is in bytes already.
+    #[error("{0} is in int8 already; give the model that it was made of")]
+    IsQuantized(String),
     /// A vocabulary that cannot be learned.
     #[error("--vocab: {0}")]
     Vocabulary(String),

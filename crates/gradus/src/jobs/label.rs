@@ -4,6 +4,7 @@
 use super::pairing::{PairMaker, PairSettings};
 use super::score::Scorer;
 use super::{Environment, JobError};
+use crate::Error;
 use crate::Result;
 use crate::calibration::RawScore;
 use crate::data::Format;
@@ -12,7 +13,6 @@ use crate::output::Inputs;
 use crate::util::atomic::write_file;
 use crate::util::content_hash::hex;
 use crate::util::{Observer, check_cancelled};
-use crate::{Error, Precision};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -187,7 +187,7 @@ fn neighbours_by(
         }
         None => teacher.to_path_buf(),
     };
-    let backend = environment.backend(Precision::Auto, observer)?;
+    let backend = environment.backend_for(&folder, observer)?;
     SentenceEncoder::load(folder, backend).map_err(JobError::model)
 }
 

@@ -20,6 +20,7 @@ mod observed;
 mod pair_model;
 pub mod pairing;
 pub mod pretrain;
+pub mod quantize;
 pub mod quickstart;
 mod recipes;
 pub mod rerank;

@@ -157,7 +157,7 @@ fn prepare(
     environment: &Environment,
     observer: &mut dyn Observer,
 ) -> Result<Pretraining<JobBackend>> {
-    let backend = environment.backend(settings.precision, observer)?;
+    let backend = environment.training_backend(settings.precision, observer)?;
     settings.precision = backend.precision().into();
     Pretraining::prepare(settings, texts, model, backend, observer)
 }

@@ -86,7 +86,7 @@ pub(super) fn prepare_any(
                 data_root: environment.data.clone(),
                 teachers: BTreeMap::new(),
             };
-            let backend = environment.backend(recipe.precision, observer)?;
+            let backend = environment.training_backend(recipe.precision, observer)?;
             recipe.precision = backend.precision().into();
             let task =
                 CrossEncoding::prepare((*recipe).clone(), &model, backend, &options, observer)?;
@@ -126,7 +126,7 @@ pub(super) fn prepare_on(
         data_root: environment.data.clone(),
         teachers,
     };
-    let backend = environment.backend(recipe.precision, observer)?;
+    let backend = environment.training_backend(recipe.precision, observer)?;
     recipe.precision = backend.precision().into();
     let task = Similarity::prepare(recipe.clone(), model, backend, &options, observer)?;
     Ok((task, recipe))

@@ -13,7 +13,7 @@ use crate::models::{CrossEncoder, ModelFolder, SentenceEncoder};
 use crate::output::Inputs;
 use crate::text::BareText;
 use crate::util::{Observer, check_cancelled};
-use crate::{Embeddings, Error, Precision};
+use crate::{Embeddings, Error};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -187,7 +187,7 @@ impl Retrieval {
         environment: &Environment,
         observer: &mut dyn Observer,
     ) -> Result<Ranking> {
-        let backend = environment.backend(Precision::Auto, observer)?;
+        let backend = environment.backend_for(&model.folder, observer)?;
         let cross = CrossEncoder::load(&model.folder, backend).map_err(JobError::model)?;
         cross
             .check_one_label("rank documents")

@@ -1,13 +1,13 @@
 use super::Modules;
 use super::cross_encoder::{is_classifier, is_of_library};
 use super::transformer::{self, TransformerSettings};
-use crate::Result;
 use crate::families::EncoderConfig;
 use crate::format::fields::Fields;
 use crate::format::files::{is_there, read_description, read_json};
 use crate::format::keys::{CROSS_TRANSFORMER, Keys, TRANSFORMER};
-use crate::format::{ModelError, prompts};
+use crate::format::{ModelError, prompts, quantized};
 use crate::text::Tokenizer;
+use crate::{Precision, Result};
 use std::path::{Path, PathBuf};
 
 /// A model folder's description: everything but weights and tokenizer.
@@ -78,6 +78,23 @@ impl ModelFolder {
         };
         let path = encoder.join("config.json");
         Ok(is_there(&path)? && is_classifier(&read_json(&path)?))
+    }
+
+    /// What `auto` means for the model in `root`: int8 where its weights are bytes, as
+    /// `gradus quantize` writes them.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::is_cross_encoder`].
+    pub fn precision(root: &Path) -> Result<Precision> {
+        let encoder = match Modules::transformer_alone(root)? {
+            Some(encoder) => encoder,
+            None if is_there(&root.join("modules.json"))? => Modules::read(root)?.1,
+            None => root.to_path_buf(),
+        };
+        Ok(match quantized::is_quantized(&encoder)? {
+            true => Precision::Int8,
+            false => Precision::Auto,
+        })
     }
 
     /// Whether the model in `root` was saved as a cross-encoder, by

@@ -1,8 +1,8 @@
 //! Models by name, on the best that this machine has.
 
-use super::SentenceEncoder;
+use super::{ModelFolder, SentenceEncoder};
 use crate::hub::{HubConfig, NoProgress, resolve_model};
-use crate::{Device, Precision, Result};
+use crate::{Device, Result};
 
 impl SentenceEncoder {
     /// Loads a model by the name of a folder, or by its name on the hub (with an
@@ -17,7 +17,7 @@ impl SentenceEncoder {
     /// where `GRADUS_ISA` names instructions that the processor lacks.
     pub fn from_pretrained(name: &str) -> Result<Self> {
         let folder = resolve_model(name, &HubConfig::from_env()?, &mut NoProgress)?;
-        let (backend, _) = Device::Auto.backend(Precision::Auto, 0)?;
+        let (backend, _) = Device::Auto.backend(ModelFolder::precision(&folder)?, 0)?;
         Self::load(folder, backend)
     }
 }

@@ -4,8 +4,8 @@ use super::transformer;
 use super::weights::{Spare, shape_of};
 use super::{ModelFolder, SentenceEncoder};
 use crate::format::files::read_json;
-use crate::format::prompts;
 use crate::format::{PromptChoice, Provenance};
+use crate::format::{prompts, quantized};
 use crate::nn::mlm_head::{encoder_prefix, is_of_mlm_head};
 use crate::nn::pooling::POOLINGS;
 use crate::nn::sequence_head::{HeadPart, part_of};
@@ -14,7 +14,7 @@ use crate::output::{Replacement, replace_folder};
 use crate::text::TokenizerSettings;
 use crate::util::atomic::copy_content;
 use crate::util::tensor_writer;
-use crate::util::tensor_writer::NamedTensor;
+use crate::util::tensor_writer::{NamedTensor, Values};
 use crate::{Error, Result};
 use gradus_kernels::Backend;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ impl<B: Backend> SentenceEncoder<B> {
     fn write(&self, target: &Path, card: &str) -> Result<()> {
         let folder = &self.folder;
         carry(&TOKENIZER, &folder.encoder, target)?;
-        carry(&["config.json"], &folder.encoder, target)?;
+        carry_config(&folder.encoder, target)?;
         carry_description(folder, target)?;
         write_prompt(target, folder, &self.prompt)?;
         write_modules(target, folder)?;
@@ -168,6 +168,19 @@ fn carry(files: &[&str], from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Copies the configuration; weights are written as numbers, whatever they were.
+fn carry_config(from: &Path, to: &Path) -> Result<()> {
+    const FILE: &str = "config.json";
+    match quantized::is_quantized(from)? {
+        true => write_json(
+            to,
+            FILE,
+            &quantized::without_key(read_json(&from.join(FILE))?),
+        ),
+        false => carry(&[FILE], from, to),
+    }
 }
 
 /// Describes pooling and what follows it.
@@ -292,9 +305,9 @@ pub(crate) fn write_weights(
         .iter()
         .zip(values.chain(spare))
         .map(|(name, (shape, values))| NamedTensor {
-            name,
+            name: name.into(),
             shape,
-            values,
+            values: Values::F32(values),
         })
         .collect();
     // transformers refuses files without this note.
@@ -306,9 +319,9 @@ pub(crate) fn write_weights(
         for named in layout.named() {
             if let Some(name) = named.name.strip_prefix(&prefix) {
                 tensors.push(NamedTensor {
-                    name,
+                    name: name.into(),
                     shape: shape_of(named),
-                    values: named.view.of(arena),
+                    values: Values::F32(named.view.of(arena)),
                 });
             }
         }

@@ -33,7 +33,7 @@ const PREFIXES: [&str; 11] = [
 
 /// Parts of a checkpoint that sentence vectors do not need: pre-training
 /// heads, poolers, counters.
-fn is_spare(name: &str) -> bool {
+pub(crate) fn is_spare(name: &str) -> bool {
     const HEADS: [&str; 10] = [
         "pooler.",
         "cls.",

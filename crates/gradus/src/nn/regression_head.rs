@@ -2,7 +2,7 @@ use crate::format::ModelError;
 use crate::format::files::{is_there, read_json};
 use crate::format::tensor_file::TensorFile;
 use crate::util::tensor_writer;
-use crate::util::tensor_writer::NamedTensor;
+use crate::util::tensor_writer::{NamedTensor, Values};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -140,10 +140,10 @@ impl RegressionHead {
     pub fn save(&self, folder: &Path, dim: usize) -> Result<()> {
         let width = self.features.width(dim);
         let (weight, bias) = self.values.split_at(self.outputs * width);
-        let tensor = |name, shape, values| NamedTensor {
-            name,
+        let tensor = |name: &'static str, shape, values| NamedTensor {
+            name: name.into(),
             shape,
-            values,
+            values: Values::F32(values),
         };
         let tensors = [
             tensor("weight", vec![self.outputs, width], weight),

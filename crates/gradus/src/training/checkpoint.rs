@@ -3,7 +3,7 @@
 use super::{ENCODER, Networks, ParamSets, State, Tensors, TrainError};
 use crate::util::atomic::Unfinished;
 use crate::util::tensor_writer;
-use crate::util::tensor_writer::NamedTensor;
+use crate::util::tensor_writer::{NamedTensor, Values};
 use crate::{Error, Result};
 use gradus_kernels::Backend;
 use safetensors::Dtype;
@@ -124,9 +124,9 @@ impl Checkpoint {
             .iter()
             .zip(values)
             .map(|(name, values)| NamedTensor {
-                name,
+                name: name.into(),
                 shape: vec![values.len()],
-                values,
+                values: Values::F32(values),
             })
             .collect();
         let state = serde_json::to_string(&self.state)

@@ -1,16 +1,15 @@
-//! The bf16 kernel on Intel's tile registers (AMX).
+//! The kernels on Intel's tile registers (AMX): bf16 and bytes.
 
 #![allow(unsafe_code)]
 
-use super::line::HalfLine;
-use super::panels::{COLS, STEP};
+use super::line::{ByteLine, HalfLine};
+use super::panels::COLS;
+use super::sweep::{ROWS, STEP_LINES};
 use std::arch::asm;
 use std::marker::PhantomData;
 
-/// Rows of a tile of the result.
-pub(super) const ROWS: usize = 32;
-
-/// Whether the processor has AMX for bf16 and the system lets us use it.
+/// Whether the processor has AMX for bf16 and the system lets us use it. Every processor
+/// that has it multiplies bytes too.
 pub(crate) fn available() -> bool {
     use std::sync::OnceLock;
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
@@ -19,8 +18,9 @@ pub(crate) fn available() -> bool {
             return false;
         }
         let features = std::arch::x86_64::__cpuid_count(7, 0).edx;
-        let (bf16, tile) = (features >> 22 & 1 == 1, features >> 24 & 1 == 1);
-        bf16 && tile && permitted()
+        let has = |bit: u32| features >> bit & 1 == 1;
+        let (bf16, tile, int8) = (has(22), has(24), has(25));
+        bf16 && tile && int8 && permitted()
     })
 }
 
@@ -84,18 +84,19 @@ struct Config {
 /// loaded past it.
 const STAYS: usize = 32 << 10;
 
-/// One step of four tiles of the result; `$load` loads the panel's.
+/// One step of four tiles of the result; `$load` loads the panel's, `$product` adds a
+/// product to a tile.
 macro_rules! step {
-    ($load:literal, $a0:expr, $a1:expr, $b:expr) => {
+    ($load:literal, $product:literal, $a0:expr, $a1:expr, $b:expr) => {
         asm!(
             concat!($load, " tmm6, [{b} + {line}]"),
             "tileloadd tmm4, [{a0} + {line}]",
             concat!($load, " tmm7, [{b} + {line} + 1024]"),
-            "tdpbf16ps tmm0, tmm4, tmm6",
+            concat!($product, " tmm0, tmm4, tmm6"),
             "tileloadd tmm5, [{a1} + {line}]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
+            concat!($product, " tmm1, tmm4, tmm7"),
+            concat!($product, " tmm2, tmm5, tmm6"),
+            concat!($product, " tmm3, tmm5, tmm7"),
             a0 = in(reg) $a0.as_ptr(),
             a1 = in(reg) $a1.as_ptr(),
             b = in(reg) $b.as_ptr(),
@@ -105,6 +106,93 @@ macro_rules! step {
             options(nostack, readonly),
         )
     };
+}
+
+/// The same for 16 rows: two tiles of the result.
+macro_rules! half_step {
+    ($product:literal, $a:expr, $b:expr) => {
+        asm!(
+            "tileloadd tmm6, [{b} + {line}]",
+            "tileloadd tmm4, [{a} + {line}]",
+            "tileloadd tmm7, [{b} + {line} + 1024]",
+            concat!($product, " tmm0, tmm4, tmm6"),
+            concat!($product, " tmm1, tmm4, tmm7"),
+            a = in(reg) $a.as_ptr(),
+            b = in(reg) $b.as_ptr(),
+            line = in(reg) 64usize,
+            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+            options(nostack, readonly),
+        )
+    };
+}
+
+/// Stores the sums of 16 rows from `$first` on.
+macro_rules! store {
+    ($first:literal, $second:literal, $out:expr, $stride:expr) => {
+        asm!(
+            concat!("tilestored [{out} + {row}], ", $first),
+            concat!("tilestored [{out} + {row} + 64], ", $second),
+            row = in(reg) 4 * $stride,
+            out = in(reg) $out.as_mut_ptr(),
+            options(nostack),
+        )
+    };
+}
+
+/// A product by one instruction. A macro, as an instruction is no value.
+macro_rules! product {
+    ($product:literal, $a:expr, $panel:expr, $out:expr, $stride:expr, $meanwhile:expr) => {{
+        let steps = $panel.len() / STEP_LINES;
+        let rows = if $a.len() == 16 * steps { 16 } else { ROWS };
+        assert!($a.len() == rows * steps && $panel.len() == STEP_LINES * steps);
+        assert!($out.len() >= (rows - 1) * $stride + COLS);
+        // SAFETY of all blocks: the caller's `self` shows that the tiles are set up on
+        // this thread. Sums stay in tmm0 to tmm3 from one block to the next:
+        // no function of this program is compiled with tile instructions, so
+        // nothing else writes them.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                options(nostack),
+            );
+        }
+        let (low, high) = $a.split_at(16 * steps);
+        let stays = size_of_val($a) <= STAYS;
+        let share = (ROWS << 16).div_ceil(steps.max(1));
+        let mut high = high.chunks_exact(16);
+        for (s, (a0, b)) in low
+            .chunks_exact(16)
+            .zip($panel.chunks_exact(STEP_LINES))
+            .enumerate()
+        {
+            // SAFETY: 1 KiB is read from each of `a0` and `a1` and 2 KiB from
+            // `b`, which is what the slices hold.
+            unsafe {
+                match (high.next(), stays) {
+                    (Some(a1), true) => step!("tileloaddt1", $product, a0, a1, b),
+                    (Some(a1), false) => step!("tileloadd", $product, a0, a1, b),
+                    (None, _) => half_step!($product, a0, b),
+                }
+            }
+            // Rounded up, so that the last is all.
+            $meanwhile((((s + 1) * share) >> 16).min(ROWS));
+        }
+        // SAFETY: the stores write as many rows of 32 values as `out` has by the
+        // assertion above.
+        unsafe {
+            store!("tmm0", "tmm1", $out, $stride);
+            if rows > 16 {
+                store!("tmm2", "tmm3", $out[16 * $stride..], $stride);
+            }
+        }
+        if steps == 0 {
+            $meanwhile(ROWS);
+        }
+    }};
 }
 
 impl Tiles {
@@ -129,72 +217,31 @@ impl Tiles {
         Self(PhantomData)
     }
 
-    /// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel; the rows
+    /// `out = a b` for 16 or 32 rows of `a`, laid out as tiles, and one panel; the rows
     /// of `out` are `stride` apart. In between, `meanwhile` is told what share of
     /// the work, of [`ROWS`], is under way, at last all: vector instructions that
     /// it runs overlap with those on tiles.
     #[inline(always)]
-    pub(super) fn product(
+    pub(super) fn product_bf16(
         &self,
         a: &[HalfLine],
         panel: &[HalfLine],
         (out, stride): (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
     ) {
-        let steps = panel.len() / STEP;
-        assert!(a.len() == ROWS * steps && panel.len() == STEP * steps);
-        assert!(out.len() >= (ROWS - 1) * stride + COLS);
-        // SAFETY of all three blocks: `self` shows that the tiles are set up on
-        // this thread. Sums stay in tmm0 to tmm3 from one block to the next:
-        // no function of this program is compiled with tile instructions, so
-        // nothing else writes them.
-        unsafe {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                options(nostack),
-            );
-        }
-        let (low, high) = a.split_at(16 * steps);
-        let stays = size_of_val(a) <= STAYS;
-        let share = (ROWS << 16).div_ceil(steps.max(1));
-        for (s, ((a0, a1), b)) in low
-            .chunks_exact(16)
-            .zip(high.chunks_exact(16))
-            .zip(panel.chunks_exact(32))
-            .enumerate()
-        {
-            // SAFETY: 1 KiB is read from each of `a0` and `a1` and 2 KiB from
-            // `b`, which is what the slices hold.
-            unsafe {
-                match stays {
-                    true => step!("tileloaddt1", a0, a1, b),
-                    false => step!("tileloadd", a0, a1, b),
-                }
-            }
-            // Rounded up, so that the last is all.
-            meanwhile((((s + 1) * share) >> 16).min(ROWS));
-        }
-        // SAFETY: the stores write 32 rows of 32 values, which `out` has by the
-        // assertion above.
-        unsafe {
-            asm!(
-                "tilestored [{out} + {row}], tmm0",
-                "tilestored [{out} + {row} + 64], tmm1",
-                "tilestored [{half} + {row}], tmm2",
-                "tilestored [{half} + {row} + 64], tmm3",
-                row = in(reg) 4 * stride,
-                out = in(reg) out.as_mut_ptr(),
-                half = in(reg) out[16 * stride..].as_mut_ptr(),
-                options(nostack),
-            );
-        }
-        if steps == 0 {
-            meanwhile(ROWS);
-        }
+        product!("tdpbf16ps", a, panel, out, stride, meanwhile);
+    }
+
+    /// The same of bytes, those of `a` without a sign and those of the panel with one.
+    #[inline(always)]
+    pub(super) fn product_bytes(
+        &self,
+        a: &[ByteLine],
+        panel: &[ByteLine],
+        (out, stride): (&mut [i32], usize),
+        mut meanwhile: impl FnMut(usize),
+    ) {
+        product!("tdpbusd", a, panel, out, stride, meanwhile);
     }
 }
 

@@ -3,7 +3,8 @@
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, Data, STEP};
 use super::small::grow;
-use super::{Bias, GRAIN, Kernel, NEAR, PACKED, Panels, Row, Spaced, bf16, plus, sweep};
+use super::sweep::{Met, sweep};
+use super::{Bias, GRAIN, Kernel, NEAR, PACKED, Panels, Row, Spaced, bf16, plus};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
@@ -24,14 +25,14 @@ pub(in crate::cpu) struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    fn bias(&self) -> Bias<'_> {
+    pub(super) fn bias(&self) -> Bias<'_> {
         Bias::new(self.bias, self.panels.n)
     }
 
     fn lines(&self) -> Option<&[HalfLine]> {
         match &self.panels.data {
             Data::Bf16(lines) => Some(lines),
-            Data::F32(_) => None,
+            Data::F32(_) | Data::Bytes(_) => None,
         }
     }
 }
@@ -82,9 +83,12 @@ pub(in crate::cpu) fn chained(
                         &kernel,
                         &packed,
                         rows,
-                        up,
-                        steps,
-                        (0..inner, NEAR),
+                        Met {
+                            lines: up,
+                            steps,
+                            panels: 0..inner,
+                            group_bytes: NEAR,
+                        },
                         #[inline(always)]
                         |sums, i, p| {
                             let bias = up_bias.panel(p);
@@ -100,9 +104,12 @@ pub(in crate::cpu) fn chained(
                         &kernel,
                         &between,
                         rows,
-                        down,
-                        inner,
-                        (0..n / COLS, NEAR),
+                        Met {
+                            lines: down,
+                            steps: inner,
+                            panels: 0..n / COLS,
+                            group_bytes: NEAR,
+                        },
                         #[inline(always)]
                         |sums, i, p| {
                             let bias = down_bias.panel(p);

@@ -9,9 +9,6 @@ use std::arch::x86_64::{
     _mm512_storeu_ps,
 };
 
-/// Rows of a tile of the result.
-pub(super) const ROWS: usize = 32;
-
 /// Rows whose sums are held in registers at a time.
 const HELD: usize = 8;
 
@@ -20,26 +17,33 @@ pub(crate) fn available() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
 }
 
-/// `out = a b` for 32 rows of `a`, laid out as tiles, and one panel; the rows of
-/// `out` are `stride` apart.
-pub(super) fn product(a: &[HalfLine], panel: &[HalfLine], (out, stride): (&mut [f32], usize)) {
+/// `out = a b` for some rows of `a`, laid out as tiles, and one panel; the rows of
+/// `out` are `stride` apart. Rows up to the next multiple of [`HELD`] are computed too.
+pub(super) fn product(
+    a: &[HalfLine],
+    rows: usize,
+    panel: &[HalfLine],
+    (out, stride): (&mut [f32], usize),
+) {
     let steps = panel.len() / STEP;
-    assert!(available() && a.len() == ROWS * steps && panel.len() == STEP * steps);
+    assert!(available() && panel.len() == STEP * steps);
+    assert!(a.len() >= rows.next_multiple_of(16) * steps);
     // SAFETY: the instructions exist and the sizes are as required.
-    unsafe { run(a, panel, (out, stride), steps) }
+    unsafe { run(a, rows, panel, (out, stride), steps) }
 }
 
 /// # Safety
-/// The processor has AVX512-BF16, `a` holds `32 * steps` lines and `panel` as
-/// many.
+/// The processor has AVX512-BF16, `a` holds `steps` lines for each of `rows` rows,
+/// rounded up to whole tiles of 16, and `panel` 32 for each step.
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn run(
     a: &[HalfLine],
+    rows: usize,
     panel: &[HalfLine],
     (out, stride): (&mut [f32], usize),
     steps: usize,
 ) {
-    for first in (0..ROWS).step_by(HELD) {
+    for first in (0..rows).step_by(HELD) {
         let mut sums = [[_mm512_setzero_ps(); 2]; HELD];
         for s in 0..steps {
             for r in 0..16 {

@@ -15,7 +15,16 @@ impl HalfLine {
     pub(super) const ZERO: Self = Self([0; 16]);
 }
 
-/// Where 32 terms of a row lie: tiles of 16 rows by 32 terms follow each other
+/// One vector register's worth of bytes, with or without a sign.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct ByteLine(pub [u8; 64]);
+
+impl ByteLine {
+    pub(super) const ZERO: Self = Self([0; 64]);
+}
+
+/// Where a line of a row lies: tiles of 16 rows, a line each, follow each other
 /// along the row.
 #[inline(always)]
 pub(super) fn line_of(row: usize, step: usize, steps: usize) -> usize {

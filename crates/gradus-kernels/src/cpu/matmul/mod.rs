@@ -10,6 +10,7 @@
 #[cfg(target_arch = "x86_64")]
 pub(super) mod amx;
 mod bf16;
+mod bytes;
 mod chain;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod dot_bf16;
@@ -19,8 +20,10 @@ mod panels;
 mod simd;
 mod small;
 mod spaced;
+mod sweep;
 mod tiles;
 
+pub(super) use bytes::{ByteKernel, chained as chained_bytes};
 pub(super) use chain::{Weights, chained};
 pub(super) use line::HalfLine;
 pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};
@@ -35,6 +38,7 @@ use panels::{Data, STEP};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
+use sweep::{Met, Multiply, ROWS, sweep};
 
 /// The instructions for products in bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,10 +144,11 @@ pub(super) fn product(
         };
         cpu.simd(
             #[inline(always)]
-            || match (&b.data, cpu.half) {
-                (Data::F32(lines), _) => task.float(cpu, lines),
-                (Data::Bf16(lines), Some(half)) => task.half(half, lines),
-                (Data::Bf16(_), None) => unreachable!("laid out for another backend"),
+            || match (&b.data, cpu.half, cpu.bytes) {
+                (Data::F32(lines), ..) => task.float(cpu, lines),
+                (Data::Bf16(lines), Some(half), _) => task.half(half, lines),
+                (Data::Bytes(panels), _, Some(kernel)) => task.bytes(kernel, panels),
+                _ => unreachable!("laid out for another backend"),
             },
         );
         output::finish_writes();
@@ -243,9 +248,12 @@ impl<S: Sink> Task<'_, S> {
                 &kernel,
                 tiles,
                 chunk.len(),
-                lines,
-                steps,
-                (self.panels.clone(), kernel.near()),
+                Met {
+                    lines,
+                    steps,
+                    panels: self.panels.clone(),
+                    group_bytes: kernel.near(),
+                },
                 #[inline(always)]
                 |sums, i, p| self.emit(sums, chunk.start + i, p),
             );
@@ -286,72 +294,10 @@ fn plus(a: &Row, b: &Row) -> Row {
     std::array::from_fn(|i| a[i] + b[i])
 }
 
-/// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets some rows of
-/// each tile, the first one's number and the panel's, while the next tile is being
-/// computed.
-#[inline(always)]
-fn sweep(
-    kernel: &Kernel,
-    a: &[HalfLine],
-    rows: usize,
-    lines: &[HalfLine],
-    steps: usize,
-    (panels, group_bytes): (Range<usize>, usize),
-    mut done: impl FnMut(&[Row], usize, usize),
-) {
-    let mut tiles = [Tile([0.0; ROWS * COLS]), Tile([0.0; ROWS * COLS])];
-    let [mut now, mut last] = tiles.each_mut();
-    let mut before: Option<(usize, usize)> = None;
-    let near = group_bytes / 64 / (STEP * steps).max(1);
-    // Groups of about one size.
-    let group = panels
-        .len()
-        .div_ceil(panels.len().div_ceil(near.max(1)).max(1))
-        .max(1);
-    for from in panels.clone().step_by(group) {
-        let group = from..(from + group).min(panels.end);
-        for first in (0..rows).step_by(ROWS) {
-            for p in group.clone() {
-                let panel = &lines[p * steps * STEP..(p + 1) * steps * STEP];
-                let sums = last.0.as_chunks::<COLS>().0;
-                let mut next = 0;
-                kernel.product(
-                    &a[first * steps..(first + ROWS) * steps],
-                    panel,
-                    (&mut now.0, COLS),
-                    #[inline(always)]
-                    |share| {
-                        let Some((first, p)) = before else { return };
-                        // Some rows at a time, which share constants in registers.
-                        let share = (share / 4 * 4).min(rows - first);
-                        if next < share {
-                            done(&sums[next..share], first + next, p);
-                            next = share;
-                        }
-                    },
-                );
-                before = Some((first, p));
-                std::mem::swap(&mut now, &mut last);
-            }
-        }
-    }
-    if let Some((first, p)) = before {
-        let sums = last.0.as_chunks::<COLS>().0;
-        done(&sums[..ROWS.min(rows - first)], first, p);
-    }
-}
-
 thread_local! {
     /// A task's share of the first factor in bf16.
     static PACKED: RefCell<Vec<HalfLine>> = const { RefCell::new(Vec::new()) };
 }
-
-/// Sums of a bf16 kernel.
-#[repr(align(64))]
-struct Tile([f32; ROWS * COLS]);
-
-/// Rows of a tile of a bf16 kernel.
-const ROWS: usize = 32;
 
 /// A bf16 kernel made ready on this thread.
 enum Kernel {
@@ -376,8 +322,12 @@ impl Kernel {
     fn new(_: HalfKernel) -> Self {
         Self::None
     }
+}
 
-    /// Bytes of panels that stay in a core's own cache.
+impl Multiply for Kernel {
+    type Line = HalfLine;
+    type Sum = f32;
+
     fn near(&self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -386,26 +336,26 @@ impl Kernel {
         }
     }
 
-    /// As the kernels' own.
     #[inline(always)]
     fn product(
         &self,
         a: &[HalfLine],
+        rows: usize,
         panel: &[HalfLine],
         out: (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
     ) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Amx(tiles) => tiles.product(a, panel, out, meanwhile),
+            Self::Amx(tiles) => tiles.product_bf16(a, panel, out, meanwhile),
             #[cfg(target_arch = "x86_64")]
             Self::Dot => {
-                dot_bf16::product(a, panel, out);
+                dot_bf16::product(a, rows, panel, out);
                 meanwhile(ROWS);
             }
             #[cfg(not(target_arch = "x86_64"))]
             Self::None => {
-                let _ = (a, panel, out);
+                let _ = (a, rows, panel, out);
                 meanwhile(0);
                 unreachable!("no such processor has a bf16 kernel");
             }

@@ -1,6 +1,7 @@
 //! The second factor of a product, laid out once so that kernels read it in
 //! one direction.
 
+use super::bytes::{self, BytePanel, BytePanels};
 use super::line::{HalfLine, Line};
 use super::{HalfKernel, Spaced, Tiles, bf16};
 use crate::cpu::transpose::Square;
@@ -20,6 +21,8 @@ pub(crate) enum Rhs {
     Transposed,
     /// `[k, n]`: the product is `a b`.
     Plain,
+    /// As [`Rhs::Transposed`], to be laid out in bytes.
+    Bytes,
 }
 
 /// A `[k, n]` factor in panels of [`COLS`] columns, padded with zeros.
@@ -36,6 +39,8 @@ pub(super) enum Data {
     /// For each [`STEP`] terms two tiles of 16 columns; a tile's row holds two
     /// neighbouring terms of each column, side by side.
     Bf16(Vec<HalfLine>),
+    /// See there.
+    Bytes(BytePanels),
 }
 
 /// What [`COLS`] rows of a factor, as it is stored, become in its panels.
@@ -51,6 +56,7 @@ pub(crate) struct Block<'a> {
 enum Parts<'a> {
     F32(Vec<&'a mut [Line]>),
     Bf16(Vec<&'a mut [HalfLine]>),
+    Bytes(BytePanel<'a>),
 }
 
 impl Panels {
@@ -82,7 +88,14 @@ impl Panels {
         assert_eq!(b.len(), n * k);
         let count = n.div_ceil(COLS);
         let old = old.map(|o| o.data);
-        let data = if half {
+        let data = if rhs == Rhs::Bytes {
+            let mut panels = match old {
+                Some(Data::Bytes(panels)) => panels,
+                _ => BytePanels::default(),
+            };
+            panels.resize(count, k);
+            Data::Bytes(panels)
+        } else if half {
             let mut lines = match old {
                 Some(Data::Bf16(lines)) => lines,
                 _ => vec![],
@@ -154,9 +167,10 @@ impl Panels {
     /// Its parts by the rows that they come from.
     pub(crate) fn blocks(&mut self, rhs: Rhs) -> Vec<Block<'_>> {
         let (rows, width) = match rhs {
-            Rhs::Transposed => (self.n, self.k),
+            Rhs::Transposed | Rhs::Bytes => (self.n, self.k),
             Rhs::Plain => (self.k, self.n),
         };
+        let k = self.k;
         let parts: Vec<Parts<'_>> = match &mut self.data {
             Data::F32(lines) => {
                 let parts = by_rows(lines, rhs, 2 * self.k, 2 * COLS, rows);
@@ -167,6 +181,7 @@ impl Panels {
                 let parts = by_rows(lines, rhs, panel, STEP, rows);
                 parts.into_iter().map(Parts::Bf16).collect()
             }
+            Data::Bytes(panels) => panels.panels_mut(k).map(Parts::Bytes).collect(),
         };
         let block = |parts| Block { rhs, width, parts };
         parts.into_iter().map(block).collect()
@@ -184,7 +199,7 @@ fn by_rows<L>(
 ) -> Vec<Vec<&mut [L]>> {
     let panels = lines.chunks_exact_mut(panel.max(1));
     match rhs {
-        Rhs::Transposed => panels.map(|panel| vec![panel]).collect(),
+        Rhs::Transposed | Rhs::Bytes => panels.map(|panel| vec![panel]).collect(),
         Rhs::Plain => {
             let mut blocks: Vec<Vec<_>> = vec![];
             blocks.resize_with(rows.div_ceil(COLS), Vec::new);
@@ -228,7 +243,10 @@ impl Block<'_> {
             (Parts::Bf16(mut parts), Rhs::Plain, Some(kernel)) => {
                 half_from_columns(kernel, &mut parts, rows, width);
             }
-            (Parts::Bf16(_), _, None) => unreachable!("laid out for another backend"),
+            (Parts::Bytes(panel), ..) => bytes::fill(panel, rows, width),
+            (Parts::F32(_) | Parts::Bf16(_), ..) => {
+                unreachable!("laid out for another backend")
+            }
         }
     }
 }

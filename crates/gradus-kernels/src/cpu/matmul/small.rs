@@ -4,7 +4,8 @@
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, STEP, half_from_rows};
 use super::spaced::Spaced;
-use super::{HalfKernel, Kernel, ROWS, bf16};
+use super::sweep::{Multiply, ROWS};
+use super::{HalfKernel, Kernel, bf16};
 use crate::cpu::transpose::Square;
 
 /// A bf16 kernel for small products, made ready on this thread.
@@ -102,6 +103,7 @@ impl Small {
     pub fn product(&self, a: &[HalfLine], b: &[HalfLine], out: (&mut [f32], usize)) {
         self.kernel.product(
             a,
+            ROWS,
             b,
             out,
             #[inline(always)]

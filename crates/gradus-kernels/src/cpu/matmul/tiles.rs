@@ -4,7 +4,8 @@
 use super::bf16::round;
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, STEP};
-use super::{HalfKernel, ROWS, Row};
+use super::sweep::ROWS;
+use super::{HalfKernel, Row};
 use crate::cpu::Cpu;
 use crate::cpu::transpose::Square;
 use std::sync::{Arc, Mutex};

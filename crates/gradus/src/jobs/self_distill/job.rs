@@ -47,7 +47,7 @@ impl SelfDistillation {
         let own = root.or_else(|| settings.output.as_ref().map(PathBuf::from));
         let root = own.unwrap_or_else(|| Path::new("runs").join(stem()));
         let base = std::path::absolute(base_of(recipe)).map_err(Error::io(recipe))?;
-        let backend = environment.backend(settings.precision, observer)?;
+        let backend = environment.training_backend(settings.precision, observer)?;
         settings.precision = backend.precision().into();
         Self {
             recipe: Some(recipe.to_path_buf()),

@@ -4,8 +4,9 @@ use super::CrossEncoder;
 use crate::eval::{PairScorer, PairScores};
 use crate::format::ModelError;
 use crate::hub::{HubConfig, NoProgress, resolve_model};
+use crate::models::ModelFolder;
 use crate::text::Tokens;
-use crate::{Device, Precision, Result};
+use crate::{Device, Result};
 use gradus_kernels::Backend;
 
 /// The scores of pairs: one for each label.
@@ -55,7 +56,7 @@ impl CrossEncoder {
     /// Where there is no such model, it cannot be fetched, or it cannot be used.
     pub fn from_pretrained(name: &str) -> Result<Self> {
         let folder = resolve_model(name, &HubConfig::from_env()?, &mut NoProgress)?;
-        let (backend, _) = Device::Auto.backend(Precision::Auto, 0)?;
+        let (backend, _) = Device::Auto.backend(ModelFolder::precision(&folder)?, 0)?;
         Self::load(folder, backend)
     }
 }

@@ -1,8 +1,8 @@
 //! Writing a folder that sentence-transformers' CrossEncoder loads as it is.
 
 use super::CrossEncoder;
-use crate::format::Provenance;
 use crate::format::files::read_json;
+use crate::format::{Provenance, quantized};
 use crate::models::save::{carry_tokenizer, write, write_json, write_weights};
 use crate::output::{Replacement, replace_folder};
 use crate::{Error, Result};
@@ -67,7 +67,7 @@ impl<B: Backend> CrossEncoder<B> {
     /// the older key, before).
     fn config(&self) -> Result<Value> {
         let path = self.folder.encoder.join("config.json");
-        let mut config = read_json(&path)?;
+        let mut config = quantized::without_key(read_json(&path)?);
         let Some(fields) = config.as_object_mut() else {
             return Err(Error::Internal("config.json is no object".into()));
         };

@@ -101,10 +101,10 @@ impl<'a, B: Backend> Layer<'a, B> {
         self.feed_forward_dropouts()[1]
     }
 
-    /// Queries, keys and values as attention takes them.
-    fn qkv(&self, x: &B::Tensor) -> (B::Tensor, Option<LayerNormSaved<B::Tensor>>) {
+    /// Queries, keys and values as attention takes them, given their product.
+    fn qkv(&self, mut qkv: B::Tensor) -> (B::Tensor, Option<LayerNormSaved<B::Tensor>>) {
         let (b, p, views) = (self.pass.backend, self.pass.params, self.views());
-        let (mut qkv, mut saved) = (b.linear(p, &views.qkv, x), None);
+        let mut saved = None;
         if let Some(norms) = &views.query_key_norms {
             let (normed, own) = b.query_key_norm(p, norms, &self.encoder.attention, qkv);
             (qkv, saved) = (normed, Some(own));
@@ -128,11 +128,11 @@ impl<'a, B: Backend> Layer<'a, B> {
 
     /// Attention for inference; where `rows` are given only these rows of it.
     pub fn infer_attention(&self, x: &B::Tensor, rows: Option<&[u32]>) -> B::Tensor {
-        let (b, p) = (self.pass.backend, self.pass.params);
-        let (qkv, _) = self.qkv(x);
+        let (b, p, views) = (self.pass.backend, self.pass.params, self.views());
+        let (qkv, _) = self.qkv(b.linear_inferred(p, &views.qkv, x));
         let context = b.attention(&self.encoder.attention, self.attention_input(&qkv));
         drop(qkv);
-        b.linear(p, &self.views().attention_out, &self.picked(context, rows))
+        b.linear_inferred(p, &views.attention_out, &self.picked(context, rows))
     }
 
     /// The rows of `x` that are wanted.
@@ -145,11 +145,11 @@ impl<'a, B: Backend> Layer<'a, B> {
 
     /// Attention for training.
     pub fn attention(&self, x: &B::Tensor) -> (B::Tensor, AttentionSaved<B>) {
-        let (b, p) = (self.pass.backend, self.pass.params);
-        let (qkv, query_key) = self.qkv(x);
+        let (b, p, views) = (self.pass.backend, self.pass.params, self.views());
+        let (qkv, query_key) = self.qkv(b.linear(p, &views.qkv, x));
         let input = self.attention_input(&qkv);
         let (context, attended) = b.attention_kept(&self.encoder.attention, input);
-        let out = b.linear(p, &self.views().attention_out, &context);
+        let out = b.linear(p, &views.attention_out, &context);
         let saved = AttentionSaved {
             qkv,
             query_key,
@@ -205,10 +205,10 @@ impl<'a, B: Backend> Layer<'a, B> {
         match self.encoder.feed_forward {
             FeedForward::Plain => b.feed_forward(p, &self.plain(), x),
             FeedForward::Gated { order, .. } => {
-                let pre = b.linear(p, &views.up, x);
+                let pre = b.linear_inferred(p, &views.up, x);
                 let post = b.gated(self.encoder.activation, order, &pre);
                 drop(pre);
-                b.linear(p, &views.down, &post)
+                b.linear_inferred(p, &views.down, &post)
             }
         }
     }

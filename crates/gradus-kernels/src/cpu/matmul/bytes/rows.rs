@@ -1,0 +1,125 @@
+//! Rows of a first factor as bytes without a sign.
+
+use super::TERMS;
+use crate::cpu::matmul::line::{ByteLine, line_of};
+use crate::cpu::matmul::sweep::ROWS;
+
+/// What the bytes of a row stand for: `scale * (byte - zero)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::cpu::matmul) struct Scale {
+    pub scale: f32,
+    pub zero: i32,
+}
+
+/// Some rows, laid out as tiles.
+#[derive(Default)]
+pub(in crate::cpu::matmul) struct QuantizedRows {
+    lines: Vec<ByteLine>,
+    scales: Vec<Scale>,
+}
+
+impl QuantizedRows {
+    pub const EMPTY: Self = Self {
+        lines: Vec::new(),
+        scales: Vec::new(),
+    };
+
+    /// Takes `rows` rows of `k` values.
+    #[inline(always)]
+    pub fn fill(&mut self, values: &[f32], rows: usize, k: usize) {
+        let steps = k.div_ceil(TERMS);
+        let needed = rows.next_multiple_of(ROWS) * steps;
+        if self.lines.len() < needed {
+            self.lines.resize(needed, ByteLine::ZERO);
+        }
+        self.scales.clear();
+        for (i, row) in values.chunks_exact(k.max(1)).take(rows).enumerate() {
+            let scale = scale_of(row);
+            self.scales.push(scale);
+            // For a scale of zero all is zero; for NaN the bytes do not matter.
+            let inverse = if scale.scale > 0.0 {
+                1.0 / scale.scale
+            } else {
+                0.0
+            };
+            let zero = scale.zero as f32;
+            let (whole, rest) = row.as_chunks::<TERMS>();
+            for (step, values) in whole.iter().enumerate() {
+                let line = &mut self.lines[line_of(i, step, steps)];
+                to_bytes(values, inverse, zero, &mut line.0);
+            }
+            if !rest.is_empty() {
+                let mut values = [0f32; TERMS];
+                values[..rest.len()].copy_from_slice(rest);
+                // What stands beyond the last term meets zeros.
+                let line = &mut self.lines[line_of(i, whole.len(), steps)];
+                to_bytes(&values, inverse, zero, &mut line.0);
+            }
+        }
+        self.scales.resize(
+            rows,
+            Scale {
+                scale: 0.0,
+                zero: 0,
+            },
+        );
+    }
+
+    pub fn lines(&self) -> &[ByteLine] {
+        &self.lines
+    }
+
+    #[inline(always)]
+    pub fn scale(&self, row: usize) -> Scale {
+        self.scales[row]
+    }
+}
+
+const LANES: usize = 16;
+
+/// 0 is among what the bytes stand for, exactly. A row with a value that is not finite
+/// has scale NaN, and so have all values of its products.
+#[inline(always)]
+fn scale_of(row: &[f32]) -> Scale {
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let (mut least, mut most) = ([0f32; LANES], [0f32; LANES]);
+    // Becomes NaN with the first value that is not finite.
+    let mut odd = [0f32; LANES];
+    for values in whole {
+        for i in 0..LANES {
+            let x = values[i];
+            least[i] = if x < least[i] { x } else { least[i] };
+            most[i] = if x > most[i] { x } else { most[i] };
+            odd[i] += x * 0.0;
+        }
+    }
+    for (i, &x) in rest.iter().enumerate() {
+        least[i] = if x < least[i] { x } else { least[i] };
+        most[i] = if x > most[i] { x } else { most[i] };
+        odd[i] += x * 0.0;
+    }
+    let (mut low, mut high, mut sum) = (0f32, 0f32, 0f32);
+    for i in 0..LANES {
+        low = low.min(least[i]);
+        high = high.max(most[i]);
+        sum += odd[i];
+    }
+    let scale = (high / 255.0 - low / 255.0) + sum;
+    let zero = if scale > 0.0 { -low / scale } else { 0.0 };
+    Scale {
+        scale,
+        zero: zero.round_ties_even().clamp(0.0, 255.0) as i32,
+    }
+}
+
+#[inline(always)]
+fn to_bytes(values: &[f32; TERMS], inverse: f32, zero: f32, line: &mut [u8; TERMS]) {
+    /// Added to a number from 0 to 255, leaves it rounded in the lowest bits.
+    const ROUNDS: f32 = 8_388_608.0;
+    for (byte, x) in line.iter_mut().zip(values) {
+        let q = x.mul_add(inverse, zero);
+        let q = if q > 0.0 { q } else { 0.0 };
+        let q = if q < 255.0 { q } else { 255.0 };
+        *byte = (q + ROUNDS).to_bits() as u8;
+    }
+}
