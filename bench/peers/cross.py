@@ -7,13 +7,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import openvino as ov
 import torch
 from sentence_transformers import CrossEncoder
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
+from . import onnx
 from .common import Contender, Job, Unavailable, train_pairs
 from .tokens import load_tokenizer, padded
 from .train import CLIP, RATE, examples_per_second, gradus_rate, parameter_groups
@@ -130,23 +130,8 @@ def example():
 def onnx_graph(folder, threads):
     path = Path(folder) / "bench.onnx"
     names = ["input_ids", "attention_mask", "token_type_ids"]
-    axes = {name: {0: "batch", 1: "length"} for name in names}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Logits(folder),
-            example(),
-            str(path),
-            input_names=names,
-            output_names=["logits"],
-            dynamic_axes=axes,
-            opset_version=17,
-            dynamo=False,
-        )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    path.unlink()
+    onnx.export(Logits(folder), example(), names, ["logits"], path)
+    session = onnx.session(path, threads)
 
     def run(*inputs):
         return session.run(None, dict(zip(names, inputs)))[0]

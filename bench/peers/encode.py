@@ -10,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 from transformers import BertModel
 
+from . import onnx
 from .base_model import base_model
 from .common import Contender, Job
 from .tokens import load_tokenizer, padded, sorted_batches
@@ -75,6 +76,33 @@ class OpenVino:
     def query(self, sentence):
         ids, mask = padded([self.tokenizer.encode(sentence).ids])
         return self.compiled({"input_ids": ids, "attention_mask": mask})[0]
+
+
+class OnnxInt8:
+    """onnxruntime on the graph in dynamic int8."""
+
+    def __init__(self, folder, max_tokens, threads, place):
+        module = Pooled(folder)
+        ids = torch.randint(1000, 2000, (2, 8))
+        path = place / "encoder.onnx"
+        onnx.export(
+            module, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], ["vectors"], path
+        )
+        self.session = onnx.session(onnx.quantized(path), threads)
+        self.tokenizer = load_tokenizer(folder, max_tokens)
+        self.width = module.bert.config.hidden_size
+
+    def run(self, ids, mask):
+        return self.session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+
+    def encode(self, sentences, size):
+        vectors = np.empty((len(sentences), self.width), dtype=np.float32)
+        for places, ids, mask in sorted_batches(self.tokenizer, sentences, size):
+            vectors[places] = self.run(ids, mask)
+        return vectors
+
+    def query(self, sentence):
+        return self.run(*padded([self.tokenizer.encode(sentence).ids]))
 
 
 class Torch:
@@ -162,9 +190,28 @@ def encode_auto(setup):
     return Job("encode-auto", "sentences/s", gradus, [Contender("sentence-transformers", measure)])
 
 
+def onnx_int8(setup):
+    session = OnnxInt8(setup.model, setup.max_tokens, setup.threads, setup.folder)
+    some = setup.sentences[:100]
+    expected = Torch(setup.model, setup.max_tokens).encode(some, 32)
+    # Its padded tokens change the scale of a batch's activations.
+    check_alike(session.encode(some, 32), expected, 0.9)
+    return session
+
+
 def encode_int8(setup):
+    """Beside ours in bf16, and beside others in int8 and bf16."""
     int8 = ours(setup, "int8", setup.sts_text)
-    return Job("encode-int8", "sentences/s", int8, [ours(setup, "bf16", setup.sts_text)])
+    session = onnx_int8(setup)
+
+    def contender(size):
+        measure = rate(lambda s: session.encode(s, size), setup.sentences)
+        return Contender(f"onnxruntime int8, {size}", measure)
+
+    peers = [contender(size) for size in (16, 32, 64)]
+    peers += openvino_bf16(setup, setup.model, setup.sentences)
+    own = Job("int8-bf16", "sentences/s", int8, [ours(setup, "bf16", setup.sts_text)])
+    return [own, Job("encode-int8", "sentences/s", int8, peers)]
 
 
 def latency(setup):
@@ -172,25 +219,36 @@ def latency(setup):
     encodings = tokenizer.encode_batch_fast(setup.sentences)
     queries = [s for s, e in zip(setup.sentences, encodings) if len(e.ids) == QUERY_TOKENS][:200]
     text = setup.text("queries", queries)
-    name, options = setup.gradus.precision("bf16")
 
-    def measure_ours():
-        return setup.gradus.bench(setup.model, text, options)["latency"]["median_ms"]
+    def contender(precision):
+        name, options = setup.gradus.precision(precision)
+
+        def measure():
+            return setup.gradus.bench(setup.model, text, options)["latency"]["median_ms"]
+
+        return Contender(name, measure)
+
+    def peer(name, query):
+        def measure():
+            times = []
+            # As many unmeasured ones as gradus bench has.
+            for text in queries[:8] + queries:
+                begun = time.perf_counter()
+                query(text)
+                times.append(time.perf_counter() - begun)
+            return 1e3 * float(np.median(times[8:]))
+
+        measure()
+        return Contender(name, measure)
 
     openvino = OpenVino(setup.model, setup.max_tokens, setup.threads, "bf16", "LATENCY")
-
-    def measure_openvino():
-        times = []
-        # As many unmeasured ones as gradus bench has.
-        for query in queries[:8] + queries:
-            begun = time.perf_counter()
-            openvino.query(query)
-            times.append(time.perf_counter() - begun)
-        return 1e3 * float(np.median(times[8:]))
-
-    measure_openvino()
-    peers = [Contender("OpenVINO bf16", measure_openvino)]
-    return Job("latency", "ms a query", Contender(name, measure_ours), peers, higher_is_better=False)
+    bf16 = peer("OpenVINO bf16", openvino.query)
+    int8 = peer("onnxruntime int8", onnx_int8(setup).query)
+    unit = "ms a query"
+    return [
+        Job("latency", unit, contender("bf16"), [bf16], higher_is_better=False),
+        Job("latency-int8", unit, contender("int8"), [int8, bf16], higher_is_better=False),
+    ]
 
 
 def base_encode(setup):

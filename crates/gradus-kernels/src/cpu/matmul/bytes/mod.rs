@@ -212,15 +212,17 @@ impl<S: Sink> Task<'_, S> {
 }
 
 impl BytePanels {
-    /// What sums are worth: `s_a s_b (sums - z sum(b))`, where `z` is the byte that
+    /// What sums are worth: `s_a (s_b sums - z s_b sum(b))`, where `z` is the byte that
     /// stands for zero in the first factor.
     #[inline(always)]
     pub(super) fn values(&self, sums: &[i32; super::COLS], of: rows::Scale, p: usize) -> Row {
         let (scales, weights) = (&self.scales[p], &self.sums[p]);
-        std::array::from_fn(|j| {
-            // In truth no overflow: at most 255 * 127 for each term.
-            let exact = sums[j].wrapping_sub(of.zero.wrapping_mul(weights[j]));
-            exact as f32 * (of.scale * scales[j])
-        })
+        let mut values = [0f32; super::COLS];
+        // A loop: a closure might be compiled without the instructions at hand.
+        for j in 0..super::COLS {
+            let all = sums[j] as f32 * scales[j];
+            values[j] = of.scale * (-of.zero).mul_add(weights[j], all);
+        }
+        values
     }
 }

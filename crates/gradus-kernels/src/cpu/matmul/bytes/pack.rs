@@ -14,13 +14,13 @@ pub(in crate::cpu::matmul) struct BytePanels {
     pub lines: Vec<ByteLine>,
     /// Of each column of each panel.
     pub scales: Vec<Row>,
-    /// The sums of each column's bytes.
-    pub sums: Vec<[i32; COLS]>,
+    /// The sums of each column's bytes, times the column's scale.
+    pub sums: Vec<Row>,
 }
 
 /// A panel of it.
 pub(in crate::cpu::matmul) type BytePanel<'a> =
-    (&'a mut [ByteLine], &'a mut Row, &'a mut [i32; COLS]);
+    (&'a mut [ByteLine], &'a mut Row, &'a mut Row);
 
 impl BytePanels {
     /// Makes room for panels with `k` terms.
@@ -29,7 +29,7 @@ impl BytePanels {
         let lines = count * k.div_ceil(TERMS) * STEP_LINES;
         self.lines.resize(lines, ByteLine::ZERO);
         self.scales.resize(count, [0.0; COLS]);
-        self.sums.resize(count, [0; COLS]);
+        self.sums.resize(count, [0.0; COLS]);
     }
 
     pub fn panels_mut(&mut self, k: usize) -> impl Iterator<Item = BytePanel<'_>> {
@@ -45,11 +45,12 @@ impl BytePanels {
 /// Fills a panel whose columns are the rows `[columns, k]`.
 pub(in crate::cpu::matmul) fn fill((lines, scales, sums): BytePanel<'_>, rows: &[f32], k: usize) {
     lines.fill(ByteLine::ZERO);
-    (*scales, *sums) = ([0.0; COLS], [0; COLS]);
+    (*scales, *sums) = ([0.0; COLS], [0.0; COLS]);
     let mut bytes = vec![0i8; k];
     for (column, row) in rows.chunks_exact(k.max(1)).enumerate() {
         scales[column] = int8::quantize(row, &mut bytes);
-        sums[column] = bytes.iter().map(|q| i32::from(*q)).sum();
+        let sum: i32 = bytes.iter().map(|q| i32::from(*q)).sum();
+        sums[column] = sum as f32 * scales[column];
         let (tile, place) = (column / 16, column % 16);
         for (word, terms) in bytes.chunks(4).enumerate() {
             let line = word / 16 * STEP_LINES + tile * 16 + word % 16;

@@ -8,7 +8,8 @@ use crate::cpu::matmul::sweep::ROWS;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::cpu::matmul) struct Scale {
     pub scale: f32,
-    pub zero: i32,
+    /// A whole number.
+    pub zero: f32,
 }
 
 /// Some rows, laid out as tiles.
@@ -42,25 +43,24 @@ impl QuantizedRows {
             } else {
                 0.0
             };
-            let zero = scale.zero as f32;
             let (whole, rest) = row.as_chunks::<TERMS>();
             for (step, values) in whole.iter().enumerate() {
                 let line = &mut self.lines[line_of(i, step, steps)];
-                to_bytes(values, inverse, zero, &mut line.0);
+                to_bytes(values, inverse, scale.zero, &mut line.0);
             }
             if !rest.is_empty() {
                 let mut values = [0f32; TERMS];
                 values[..rest.len()].copy_from_slice(rest);
                 // What stands beyond the last term meets zeros.
                 let line = &mut self.lines[line_of(i, whole.len(), steps)];
-                to_bytes(&values, inverse, zero, &mut line.0);
+                to_bytes(&values, inverse, scale.zero, &mut line.0);
             }
         }
         self.scales.resize(
             rows,
             Scale {
                 scale: 0.0,
-                zero: 0,
+                zero: 0.0,
             },
         );
     }
@@ -75,7 +75,8 @@ impl QuantizedRows {
     }
 }
 
-const LANES: usize = 16;
+/// Several vectors, so that none waits for the one before.
+const LANES: usize = 64;
 
 /// 0 is among what the bytes stand for, exactly. A row with a value that is not finite
 /// has scale NaN, and so have all values of its products.
@@ -87,39 +88,55 @@ fn scale_of(row: &[f32]) -> Scale {
     let mut odd = [0f32; LANES];
     for values in whole {
         for i in 0..LANES {
-            let x = values[i];
-            least[i] = if x < least[i] { x } else { least[i] };
-            most[i] = if x > most[i] { x } else { most[i] };
-            odd[i] += x * 0.0;
+            least[i] = lower(values[i], least[i]);
+            most[i] = higher(values[i], most[i]);
+            odd[i] = values[i].mul_add(0.0, odd[i]);
         }
     }
     for (i, &x) in rest.iter().enumerate() {
-        least[i] = if x < least[i] { x } else { least[i] };
-        most[i] = if x > most[i] { x } else { most[i] };
-        odd[i] += x * 0.0;
+        least[i] = lower(x, least[i]);
+        most[i] = higher(x, most[i]);
+        odd[i] = x.mul_add(0.0, odd[i]);
     }
-    let (mut low, mut high, mut sum) = (0f32, 0f32, 0f32);
-    for i in 0..LANES {
-        low = low.min(least[i]);
-        high = high.max(most[i]);
-        sum += odd[i];
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            least[i] = lower(least[i + width], least[i]);
+            most[i] = higher(most[i + width], most[i]);
+            odd[i] += odd[i + width];
+        }
+        width /= 2;
     }
-    let scale = (high / 255.0 - low / 255.0) + sum;
-    let zero = if scale > 0.0 { -low / scale } else { 0.0 };
+    let scale = (most[0] / 255.0 - least[0] / 255.0) + odd[0];
+    let zero = if scale > 0.0 { -least[0] / scale } else { 0.0 };
     Scale {
         scale,
-        zero: zero.round_ties_even().clamp(0.0, 255.0) as i32,
+        zero: f32::from(to_byte(zero)),
     }
+}
+
+/// The lower one; the second, where the first is no number.
+#[inline(always)]
+fn lower(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+#[inline(always)]
+fn higher(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The nearest whole number from 0 to 255.
+#[inline(always)]
+fn to_byte(q: f32) -> u8 {
+    /// Added to such a number, leaves it rounded in the lowest bits.
+    const ROUNDS: f32 = 8_388_608.0;
+    (lower(higher(q, 0.0), 255.0) + ROUNDS).to_bits() as u8
 }
 
 #[inline(always)]
 fn to_bytes(values: &[f32; TERMS], inverse: f32, zero: f32, line: &mut [u8; TERMS]) {
-    /// Added to a number from 0 to 255, leaves it rounded in the lowest bits.
-    const ROUNDS: f32 = 8_388_608.0;
     for (byte, x) in line.iter_mut().zip(values) {
-        let q = x.mul_add(inverse, zero);
-        let q = if q > 0.0 { q } else { 0.0 };
-        let q = if q < 255.0 { q } else { 255.0 };
-        *byte = (q + ROUNDS).to_bits() as u8;
+        *byte = to_byte(x.mul_add(inverse, zero));
     }
 }

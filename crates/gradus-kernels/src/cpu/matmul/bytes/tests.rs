@@ -149,5 +149,5 @@ fn values_that_are_not_finite_stay_so_and_zeros_are_exact() {
     let mut row = vec![0.0; k];
     (row[3], row[4]) = (-3.0, 8.0);
     packed.fill(&row, 1, k);
-    assert_eq!(i32::from(packed.lines()[0].0[0]), packed.scale(0).zero);
+    assert_eq!(f32::from(packed.lines()[0].0[0]), packed.scale(0).zero);
 }
