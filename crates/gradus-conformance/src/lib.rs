@@ -4,7 +4,7 @@
 //! definitions in f64 ([`mod@reference`]) on random shapes, and the two promises of
 //! [`Backend`](gradus_kernels::Backend): the same bits whatever else is in a
 //! batch, and whatever the degree of parallelism. A backend whose products are
-//! in bf16 passes [`conformance_in_bf16`].
+//! in bf16 passes [`conformance_in_bf16`], one that infers in bytes [`conformance_in_int8`].
 //!
 //! [`Plain`] is a backend of plain loops that sums in f64: slow, and near enough
 //! to exact to compare others with. Its tensors, batches and arenas are types of
@@ -31,7 +31,7 @@ mod plain;
 pub mod reference;
 mod support;
 
-pub use checks::{conformance, conformance_in_bf16};
+pub use checks::{conformance, conformance_in_bf16, conformance_in_int8};
 pub use harness::{Check, Suite, run};
 pub use plain::{
     Matrix, Plain, PlainArena, PlainAttended, PlainBatch, PlainFeedForward, PlainScored,

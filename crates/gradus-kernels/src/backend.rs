@@ -301,6 +301,16 @@ pub trait Backend: Sized + Send + Sync + 'static {
         residual: Option<&Self::Tensor>,
         dropout: Option<RowDropout<'_, Self>>,
     ) -> LayerNormOutput<Self::Tensor>;
+    /// The norm of `x + residual` for inference: nothing is saved.
+    fn norm_inferred(
+        &self,
+        params: &Self::Arena,
+        norm: &NormSpec,
+        x: Self::Tensor,
+        residual: Option<&Self::Tensor>,
+    ) -> Self::Tensor {
+        self.add_norm(params, norm, x, residual, None).out
+    }
     /// The backward of both. Adds to the gradients of scale and shift; returns
     /// the gradient of the sum, which is the residual's, and that of `x` before
     /// dropout where there was one (`None` means the same as the residual's).

@@ -5,6 +5,7 @@ mod cosines;
 mod dropout;
 mod ends;
 mod gated;
+mod inference;
 mod invariance;
 mod layers;
 mod layouts;
@@ -105,6 +106,20 @@ pub fn conformance_in_bf16<B: Backend>(
     all
 }
 
+/// The suite for a backend that infers in bytes: near the exact results on random
+/// shapes, and all that holds to the bit.
+pub fn conformance_in_int8<B: Backend>(
+    make: impl Fn(usize) -> B + Clone + Send + 'static,
+) -> Vec<Check> {
+    let own = make.clone();
+    let near = Check::new("products_in_bytes_are_near_the_exact_ones", move || {
+        inference::products_in_bytes_are_near_the_exact_ones(&own(2), &Plain::default());
+    });
+    let mut all = vec![near];
+    all.extend(whatever_the_precision(make));
+    all
+}
+
 /// What holds to the bit in any precision.
 fn whatever_the_precision<B: Backend>(
     make: impl Fn(usize) -> B + Clone + Send + 'static,
@@ -115,7 +130,13 @@ fn whatever_the_precision<B: Backend>(
         tied::a_tied_weight_sums_both_of_its_gradients,
         layouts::products_follow_the_optimizer,
         zero::zero_holds_for_every_reader,
+        inference::norms_are_those_of_training,
+        inference::products_behind_norms_are_as_all_others,
     ]);
+    let own = make.clone();
+    all.push(Check::new("rows_do_not_depend_on_others", move || {
+        inference::rows_do_not_depend_on_others(&own);
+    }));
     all.push(Check::new(
         "bits_do_not_depend_on_company_or_threads",
         move || invariance::bits_do_not_depend_on_company_or_threads(&make),

@@ -247,6 +247,16 @@ impl Backend for Cpu {
         norm::forward(self, params, norm, x, residual, dropout)
     }
 
+    fn norm_inferred(
+        &self,
+        params: &Arena,
+        norm: &NormSpec,
+        x: Tensor,
+        residual: Option<&Tensor>,
+    ) -> Tensor {
+        norm::infer(self, params, norm, x, residual)
+    }
+
     fn add_norm_backward(
         &self,
         params: &Arena,

@@ -44,11 +44,12 @@ pub(super) fn infer(cpu: &Cpu, params: &Arena, layers: &FeedForwardLayers, x: &T
         panels: &second,
         bias: bias(down),
     };
-    let (values, out) = (x.values(), y.values_mut());
+    let rows = (linear::left(cpu, x, rhs), x.rows());
+    let out = y.values_mut();
     let done = match rhs {
         Rhs::Bytes => matmul::chained_bytes(
             cpu,
-            values,
+            rows,
             first,
             #[inline(always)]
             |row, post| activate(*activation, false, row, post),
@@ -57,7 +58,7 @@ pub(super) fn infer(cpu: &Cpu, params: &Arena, layers: &FeedForwardLayers, x: &T
         ),
         _ => matmul::chained(
             cpu,
-            values,
+            rows,
             first,
             #[inline(always)]
             |row, post| activate(*activation, false, row, post),

@@ -13,6 +13,14 @@ pub(super) fn inferring(cpu: &Cpu) -> Rhs {
     }
 }
 
+/// Rows as the product with weights of some layout takes them.
+pub(super) fn left<'a>(cpu: &Cpu, x: &'a Tensor, rhs: Rhs) -> Left<'a> {
+    match rhs == inferring(cpu) {
+        true => x.left(),
+        false => Left::Rows(x.values()),
+    }
+}
+
 /// `x W^T + b`, row by row to `store`.
 fn forward_into<const N: usize>(
     cpu: &Cpu,
@@ -26,7 +34,7 @@ fn forward_into<const N: usize>(
     let panels = params.panels(cpu, layer.weight, rhs);
     matmul::product(
         cpu,
-        Left::Rows(x.values()),
+        left(cpu, x, rhs),
         x.rows(),
         &panels,
         layer.bias.map(|b| b.of(params.values())),

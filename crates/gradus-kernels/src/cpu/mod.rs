@@ -54,6 +54,8 @@ pub struct Cpu {
     spare: Mutex<Option<matmul::Panels>>,
     /// Memory for results in bf16.
     tiles: Arc<matmul::Spare>,
+    /// Memory for rows in bytes.
+    spare_bytes: Arc<matmul::SpareBytes>,
 }
 
 /// Where parallel work runs.
@@ -137,6 +139,7 @@ impl Cpu {
             buffers: Arc::default(),
             spare: Mutex::default(),
             tiles: Arc::default(),
+            spare_bytes: Arc::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Norms fused with dropout and the residual sum.
 
 use super::arena::Arena;
+use super::matmul::{PackedRows, blocks};
 use super::{Cpu, ROW_GRAIN, Tensor, cut, math};
 use crate::dropout::Dropout;
 use crate::{LayerNormOutput, LayerNormSaved, NormKind, NormSpec, Packed, RowDropout};
@@ -75,18 +76,7 @@ impl<'a> Norm<'a> {
 
     #[inline(always)]
     fn standardize(&self, x: &mut [f32], out: &mut [f32]) -> f32 {
-        let width = x.len() as f32;
-        let (inverse, mean) = match self.kind {
-            NormKind::LayerNorm => {
-                let mean = math::sum(x) / width;
-                let variance = math::squares_about(x, mean) / width;
-                (1.0 / (variance + self.eps).sqrt(), mean)
-            }
-            NormKind::Rms | NormKind::RmsOnePlus => {
-                let square = math::squares_about(x, 0.0) / width;
-                (1.0 / (square + self.eps).sqrt(), 0.0)
-            }
-        };
+        let (inverse, mean) = self.moments(x);
         let values = x.iter_mut().zip(out.iter_mut()).zip(self.gamma);
         match (self.kind, self.beta) {
             (NormKind::RmsOnePlus, beta) => {
@@ -112,6 +102,53 @@ impl<'a> Norm<'a> {
             }
         }
         inverse
+    }
+
+    /// The inverse of the deviation, and the mean, of a run.
+    #[inline(always)]
+    fn moments(&self, x: &[f32]) -> (f32, f32) {
+        let width = x.len() as f32;
+        match self.kind {
+            NormKind::LayerNorm => {
+                let mean = math::sum(x) / width;
+                let variance = math::squares_about(x, mean) / width;
+                (1.0 / (variance + self.eps).sqrt(), mean)
+            }
+            NormKind::Rms | NormKind::RmsOnePlus => {
+                let square = math::squares_about(x, 0.0) / width;
+                (1.0 / (square + self.eps).sqrt(), 0.0)
+            }
+        }
+    }
+
+    /// Makes of a row what [`Norm::apply`] writes beside it, with the same bits.
+    #[inline(always)]
+    fn replace(&self, row: &mut [f32]) {
+        for run in row.chunks_exact_mut(self.gamma.len()) {
+            let (inverse, mean) = self.moments(run);
+            let values = run.iter_mut().zip(self.gamma);
+            match (self.kind, self.beta) {
+                (NormKind::RmsOnePlus, beta) => {
+                    for (x, g) in values {
+                        let h = *x * inverse;
+                        *x = h.mul_add(*g, h);
+                    }
+                    for (x, b) in run.iter_mut().zip(beta.into_iter().flatten()) {
+                        *x += b;
+                    }
+                }
+                (_, Some(beta)) => {
+                    for ((x, g), b) in values.zip(beta) {
+                        *x = ((*x - mean) * inverse).mul_add(*g, *b);
+                    }
+                }
+                (_, None) => {
+                    for (x, g) in values {
+                        *x = (*x - mean) * inverse * g;
+                    }
+                }
+            }
+        }
     }
 
     /// Makes of the gradients behind a row, in place, those before it.
@@ -191,6 +228,47 @@ pub(super) fn forward(
             inverse_deviation: deviation,
         },
     }
+}
+
+/// The norm of `x` and what is added to it, for inference: nothing is saved, and while a
+/// row is near, it is laid out for the product that comes next.
+pub(super) fn infer(
+    cpu: &Cpu,
+    params: &Arena,
+    spec: &NormSpec,
+    mut x: Tensor,
+    residual: Option<&Tensor>,
+) -> Tensor {
+    let (rows, width) = (x.rows(), x.cols());
+    let (norm, _) = (Norm::new(params, spec), spec.runs(width));
+    let ranges = blocks(cpu, rows);
+    let mut packed = PackedRows::uninit(cpu, rows, width);
+    let packed_parts = match &mut packed {
+        Some(packed) => packed.parts(&ranges).into_iter().map(Some).collect(),
+        None => ranges.iter().map(|_| None).collect::<Vec<_>>(),
+    };
+    let parts = cut(x.values_mut(), &ranges, width).into_iter();
+    let parts = parts.zip(packed_parts).zip(&ranges);
+    cpu.each(parts.collect(), |((x, mut packed), range)| {
+        cpu.simd(
+            #[inline(always)]
+            || {
+                for (i, row) in x.chunks_exact_mut(width.max(1)).enumerate() {
+                    if let Some(residual) = residual {
+                        for (x, r) in row.iter_mut().zip(residual.row(range.start + i)) {
+                            *x += r;
+                        }
+                    }
+                    norm.replace(row);
+                    if let Some(packed) = &mut packed {
+                        packed.put(i, row);
+                    }
+                }
+            },
+        );
+    });
+    x.keep_packed(packed);
+    x
 }
 
 /// Adds to the gradients of scale and shift. The norm's values begin at column

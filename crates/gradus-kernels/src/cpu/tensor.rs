@@ -1,4 +1,5 @@
 use super::aligned::Aligned;
+use super::matmul::{Left, PackedRows};
 use std::sync::{Arc, Mutex};
 
 /// Buffers that finished tensors hand back, so that a steady training loop
@@ -43,12 +44,13 @@ impl Pool {
 }
 
 /// A row-major matrix of f32 in main memory.
-#[derive(Debug)]
 pub struct Tensor {
     buffer: Aligned,
     rows: usize,
     cols: usize,
     pool: Arc<Pool>,
+    /// The same values as products for inference take them.
+    packed: Option<PackedRows>,
 }
 
 impl Tensor {
@@ -59,6 +61,20 @@ impl Tensor {
             rows,
             cols,
             pool: Arc::clone(pool),
+            packed: None,
+        }
+    }
+
+    /// Keeps what its values are laid out as, until they change.
+    pub(super) fn keep_packed(&mut self, packed: Option<PackedRows>) {
+        self.packed = packed;
+    }
+
+    /// As a first factor of a product for inference.
+    pub(super) fn left(&self) -> Left<'_> {
+        match &self.packed {
+            Some(packed) => packed.left(),
+            None => Left::Rows(self.values()),
         }
     }
 
@@ -84,12 +100,23 @@ impl Tensor {
 
     /// All values, row after row.
     pub fn values_mut(&mut self) -> &mut [f32] {
+        self.packed = None;
         &mut self.buffer[..self.rows * self.cols]
     }
 
     /// The `i`-th row.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.buffer[i * self.cols..(i + 1) * self.cols]
+    }
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tensor")
+            .field("rows", &self.rows)
+            .field("cols", &self.cols)
+            .field("values", &self.values())
+            .finish()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The processor's backend on every set of instructions: the suite that every
-//! backend passes, in f32 and in bf16.
+//! backend passes, in f32 and in bf16; and inference in bytes on each.
 
-use gradus_conformance::{Suite, conformance, conformance_in_bf16, run};
+use gradus_conformance::{Suite, conformance, conformance_in_bf16, conformance_in_int8, run};
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use std::process::ExitCode;
 
@@ -19,6 +19,16 @@ fn suite(isa: Isa) -> Suite {
     Suite::new(isa.name(), isa.is_available(), checks)
 }
 
+fn suite_in_int8(isa: Isa) -> Suite {
+    let name = format!("{}-int8", isa.name());
+    let checks = conformance_in_int8(on(isa, Precision::Int8));
+    Suite::new(&name, isa.is_available(), checks)
+}
+
 fn main() -> ExitCode {
-    run("instruction sets", Isa::ALL.map(suite).into())
+    let suites = Isa::ALL.map(suite).into_iter();
+    run(
+        "instruction sets",
+        suites.chain(Isa::ALL.map(suite_in_int8)).collect(),
+    )
 }

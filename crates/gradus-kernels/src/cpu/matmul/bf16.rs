@@ -93,16 +93,22 @@ pub(super) fn round_some(kernel: HalfKernel, row: &[f32], line: &mut [u32; 16]) 
 /// Writes a matrix, its columns rounded up to whole lines, as tiles.
 #[inline(always)]
 pub(super) fn pack_rows(kernel: HalfKernel, lines: &mut [HalfLine], a: Spaced<'_>) {
-    let steps = a.cols().div_ceil(32);
     for i in 0..a.rows() {
-        let (whole, rest) = a.row(i).as_chunks::<32>();
-        for (step, values) in whole.iter().enumerate() {
-            round(kernel, values, &mut lines[line_of(i, step, steps)].0);
-        }
-        if !rest.is_empty() {
-            let line = &mut lines[line_of(i, whole.len(), steps)];
-            round(kernel, &padded(rest), &mut line.0);
-        }
+        pack_row(kernel, lines, i, a.row(i));
+    }
+}
+
+/// Writes row `i` of a matrix so.
+#[inline(always)]
+pub(super) fn pack_row(kernel: HalfKernel, lines: &mut [HalfLine], i: usize, row: &[f32]) {
+    let steps = row.len().div_ceil(32);
+    let (whole, rest) = row.as_chunks::<32>();
+    for (step, values) in whole.iter().enumerate() {
+        round(kernel, values, &mut lines[line_of(i, step, steps)].0);
+    }
+    if !rest.is_empty() {
+        let line = &mut lines[line_of(i, whole.len(), steps)];
+        round(kernel, &padded(rest), &mut line.0);
     }
 }
 

@@ -4,7 +4,7 @@ use super::line::{HalfLine, line_of};
 use super::panels::{COLS, Data, STEP};
 use super::small::grow;
 use super::sweep::{Met, sweep};
-use super::{Bias, GRAIN, Kernel, NEAR, PACKED, Panels, Row, Spaced, bf16, plus};
+use super::{Bias, GRAIN, Kernel, Left, NEAR, PACKED, Panels, Row, Spaced, bf16, blocks, plus};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
@@ -41,7 +41,7 @@ impl Weights<'_> {
 /// bf16, enough rows, and whole panels in between. If not, nothing is done.
 pub(in crate::cpu) fn chained(
     cpu: &Cpu,
-    x: &[f32],
+    (x, rows): (Left<'_>, usize),
     first: Weights<'_>,
     f: impl Fn(&Row, &mut Row) + Sync,
     second: Weights<'_>,
@@ -49,7 +49,6 @@ pub(in crate::cpu) fn chained(
 ) -> bool {
     let (k, n) = (first.panels.k, second.panels.n);
     assert!(second.panels.k == first.panels.n && n > 0 && k > 0);
-    let rows = x.len() / k;
     let (Some(half), Some(up), Some(down)) = (cpu.half, first.lines(), second.lines()) else {
         return false;
     };
@@ -57,16 +56,11 @@ pub(in crate::cpu) fn chained(
     if !whole || rows < 2 * GRAIN * cpu.threads() {
         return false;
     }
-    assert!(x.len() == rows * k && out.len() == rows * n);
-    let ranges = cpu.split(rows.div_ceil(GRAIN), 1);
-    let ranges: Vec<_> = ranges
-        .iter()
-        .map(|r| r.start * GRAIN..(r.end * GRAIN).min(rows))
-        .collect();
+    assert!(x.fits(rows, k) && out.len() == rows * n);
+    let ranges = blocks(cpu, rows);
     let (up_bias, down_bias) = (first.bias(), second.bias());
     let parts = crate::cpu::cut(out, &ranges, n).into_iter().zip(&ranges);
     cpu.each(parts.collect(), |(out, range)| {
-        let x = &x[range.start * k..range.end * k];
         cpu.simd(
             #[inline(always)]
             || {
@@ -76,12 +70,20 @@ pub(in crate::cpu) fn chained(
                 let mut between = BETWEEN.take();
                 grow(&mut packed, CHUNK * steps);
                 grow(&mut between, CHUNK * inner);
-                for (x, out) in x.chunks(CHUNK * k).zip(out.chunks_mut(CHUNK * n)) {
-                    let rows = x.len() / k;
-                    bf16::pack_rows(half, &mut packed, Spaced::new(x, [rows, k], k));
+                for (from, out) in range.clone().step_by(CHUNK).zip(out.chunks_mut(CHUNK * n)) {
+                    let rows = out.len() / n;
+                    let lines = match x {
+                        Left::Tiles(tiles) => &tiles.lines()[from * steps..],
+                        Left::Rows(x) => {
+                            let x = &x[from * k..(from + rows) * k];
+                            bf16::pack_rows(half, &mut packed, Spaced::new(x, [rows, k], k));
+                            &packed
+                        }
+                        _ => unreachable!("not rows for bf16"),
+                    };
                     sweep(
                         &kernel,
-                        &packed,
+                        lines,
                         rows,
                         Met {
                             lines: up,

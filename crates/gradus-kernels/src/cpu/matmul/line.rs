@@ -18,7 +18,7 @@ impl HalfLine {
 /// One vector register's worth of bytes, with or without a sign.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct ByteLine(pub [u8; 64]);
+pub(in crate::cpu) struct ByteLine(pub [u8; 64]);
 
 impl ByteLine {
     pub(super) const ZERO: Self = Self([0; 64]);

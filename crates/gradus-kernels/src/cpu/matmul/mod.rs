@@ -16,6 +16,7 @@ mod chain;
 pub(super) mod dot_bf16;
 mod line;
 mod output;
+mod packed_rows;
 mod panels;
 mod simd;
 mod small;
@@ -27,12 +28,14 @@ pub(super) use bytes::{ByteKernel, chained as chained_bytes};
 pub(super) use chain::{Weights, chained};
 pub(super) use line::HalfLine;
 pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};
+pub(super) use packed_rows::{PackedRows, SpareBytes, blocks};
 pub(super) use panels::{Block, COLS, Panels, Rhs};
 pub(super) use small::{Small, grow};
 pub(super) use spaced::Spaced;
 pub(super) use tiles::{Spare, Tiles, narrow, widen};
 
 use super::{Cpu, Isa};
+use bytes::QuantizedRows;
 use line::Line;
 use panels::{Data, STEP};
 use std::borrow::Cow;
@@ -70,6 +73,8 @@ pub(super) enum Left<'a> {
     Tiles(&'a Tiles),
     /// The transposed of what is stored as tiles.
     TileColumns(&'a Tiles),
+    /// Stored as bytes.
+    Bytes(&'a QuantizedRows),
 }
 
 impl Left<'_> {
@@ -80,6 +85,7 @@ impl Left<'_> {
             Self::Columns { values, width } => values.len() == width * k && rows == *width,
             Self::Tiles(tiles) => (tiles.rows(), tiles.cols()) == (rows, k),
             Self::TileColumns(tiles) => (tiles.cols(), tiles.rows()) == (rows, k),
+            Self::Bytes(bytes) => (bytes.rows(), bytes.cols()) == (rows, k),
         }
     }
 }
@@ -190,8 +196,8 @@ impl<S: Sink> Task<'_, S> {
                         Left::Columns { values, width } => {
                             (&values[first.min(values.len())..], 1, width)
                         }
-                        Left::Tiles(_) | Left::TileColumns(_) => {
-                            unreachable!("tiles are made beside a bf16 kernel only")
+                        Left::Tiles(_) | Left::TileColumns(_) | Left::Bytes(_) => {
+                            unreachable!("not laid out for f32")
                         }
                     };
                     cpu.arch.dispatch(simd::Tile {
@@ -243,6 +249,7 @@ impl<S: Sink> Task<'_, S> {
                     tiles::pack_columns(half, &mut packed, columns, from, count);
                     &packed[..]
                 }
+                Left::Bytes(_) => unreachable!("not laid out for bf16"),
             };
             sweep(
                 &kernel,

@@ -56,18 +56,19 @@ impl<B: Backend> Layer<'_, B> {
             Block::PostNorm => {
                 let mixed = self.infer_attention(&x, rows);
                 let x = self.picked(x, rows);
-                let (middle, _) = self.behind_attention(mixed, &x, None);
-                let middle = middle.out;
+                let mut middle = b.norm_inferred(p, &views.attention_norm, mixed, Some(&x));
+                if let Some(norm) = &views.second_attention_norm {
+                    middle = b.norm_inferred(p, norm, middle, Some(&x));
+                }
                 let down = self.infer_feed_forward(&middle);
-                b.add_norm(p, &views.out_norm, down, Some(&middle), None)
-                    .out
+                b.norm_inferred(p, &views.out_norm, down, Some(&middle))
             }
             Block::PreNorm { .. } => {
-                let first = b.norm_of(p, &views.attention_norm, &x).out;
+                let first = b.norm_inferred(p, &views.attention_norm, b.copy(&x), None);
                 let mixed = self.infer_attention(&first, rows);
                 drop(first);
                 let x = b.add(self.picked(x, rows), &mixed);
-                let second = b.norm_of(p, &views.out_norm, &x).out;
+                let second = b.norm_inferred(p, &views.out_norm, b.copy(&x), None);
                 b.add(x, &self.infer_feed_forward(&second))
             }
         }

@@ -150,7 +150,9 @@ impl Encoder {
     /// The last layer's token vectors, or the given rows of them.
     fn infer_rows<B: Backend>(&self, pass: PassContext<'_, B>, rows: Option<&[u32]>) -> B::Tensor {
         let pass = pass.with_dropout(None);
-        let mut x = self.embed(pass).out;
+        let (b, p) = (pass.backend, pass.params);
+        let sum = b.embed(p, &self.embeddings, pass.batch);
+        let mut x = b.norm_inferred(p, &self.embedding_norm, sum, None);
         let bias = self.bias(pass);
         let last = self.layers.len().saturating_sub(1);
         for layer in self.layers(pass, bias.as_ref()) {
@@ -158,15 +160,11 @@ impl Encoder {
             x = layer.infer(x, rows);
         }
         if let Some(rows) = rows.filter(|_| self.layers.is_empty()) {
-            x = pass.backend.gather(&x, rows);
+            x = b.gather(&x, rows);
         }
         match &self.block {
             Block::PostNorm => x,
-            Block::PreNorm { final_norm } => {
-                pass.backend
-                    .add_norm(pass.params, final_norm, x, None, None)
-                    .out
-            }
+            Block::PreNorm { final_norm } => b.norm_inferred(p, final_norm, x, None),
         }
     }
 

@@ -5,7 +5,7 @@ use super::{QuantizedRows, Ready};
 use crate::cpu::Cpu;
 use crate::cpu::matmul::panels::{COLS, Data};
 use crate::cpu::matmul::sweep::{Met, Multiply, sweep};
-use crate::cpu::matmul::{GRAIN, Row, Weights, plus};
+use crate::cpu::matmul::{GRAIN, Left, Row, Weights, blocks, plus};
 use std::cell::RefCell;
 
 /// Rows that go through both products together.
@@ -33,7 +33,7 @@ thread_local! {
 /// enough. If not, nothing is done.
 pub(in crate::cpu) fn chained(
     cpu: &Cpu,
-    x: &[f32],
+    (x, rows): (Left<'_>, usize),
     first: Weights<'_>,
     f: impl Fn(&Row, &mut Row) + Sync,
     second: Weights<'_>,
@@ -41,7 +41,6 @@ pub(in crate::cpu) fn chained(
 ) -> bool {
     let (k, inner, n) = (first.panels.k, second.panels.k, second.panels.n);
     assert!(first.panels.n == inner && n > 0 && k > 0);
-    let rows = x.len() / k;
     let (Some(kernel), Data::Bytes(up), Data::Bytes(down)) =
         (cpu.bytes, &first.panels.data, &second.panels.data)
     else {
@@ -51,16 +50,11 @@ pub(in crate::cpu) fn chained(
     if !whole || rows < 2 * GRAIN * cpu.threads() {
         return false;
     }
-    assert!(x.len() == rows * k && out.len() == rows * n);
-    let ranges = cpu.split(rows.div_ceil(GRAIN), 1);
-    let ranges: Vec<_> = ranges
-        .iter()
-        .map(|r| r.start * GRAIN..(r.end * GRAIN).min(rows))
-        .collect();
+    assert!(x.fits(rows, k) && out.len() == rows * n);
+    let ranges = blocks(cpu, rows);
     let (up_bias, down_bias) = (first.bias(), second.bias());
     let parts = crate::cpu::cut(out, &ranges, n).into_iter().zip(&ranges);
     cpu.each(parts.collect(), |(out, range)| {
-        let x = &x[range.start * k..range.end * k];
         cpu.simd(
             #[inline(always)]
             || {
@@ -74,16 +68,24 @@ pub(in crate::cpu) fn chained(
                 if between.len() < CHUNK * inner {
                     between.resize(CHUNK * inner, 0.0);
                 }
-                for (x, out) in x.chunks(CHUNK * k).zip(out.chunks_mut(CHUNK * n)) {
-                    let rows = x.len() / k;
-                    first.fill(x, rows, k);
+                let steps = k.div_ceil(super::TERMS);
+                for (from, out) in range.clone().step_by(CHUNK).zip(out.chunks_mut(CHUNK * n)) {
+                    let rows = out.len() / n;
+                    let (first, from) = match x {
+                        Left::Bytes(bytes) => (bytes, from),
+                        Left::Rows(x) => {
+                            first.fill(&x[from * k..(from + rows) * k], rows, k);
+                            (&*first, 0)
+                        }
+                        _ => unreachable!("not rows for bytes"),
+                    };
                     sweep(
                         &kernel,
-                        first.lines(),
+                        &first.lines()[from * steps..],
                         rows,
                         Met {
                             lines: &up.lines,
-                            steps: k.div_ceil(super::TERMS),
+                            steps,
                             panels: 0..inner / COLS,
                             group_bytes: kernel.near(),
                         },
@@ -92,7 +94,7 @@ pub(in crate::cpu) fn chained(
                             let bias = up_bias.panel(p);
                             let to = between[i * inner..].chunks_exact_mut(inner);
                             for ((i, sums), to) in (i..).zip(sums).zip(to) {
-                                let row = up.values(sums, first.scale(i), p);
+                                let row = up.values(sums, first.scale(from + i), p);
                                 if let Some(to) = to[p * COLS..].first_chunk_mut() {
                                     f(&plus(&row, bias), to);
                                 }

@@ -17,7 +17,8 @@ mod vnni;
 
 pub(in crate::cpu) use chain::chained;
 pub(super) use pack::{BytePanel, BytePanels, fill};
-pub(super) use rows::QuantizedRows;
+pub(in crate::cpu) use rows::QuantizedRows;
+pub(in crate::cpu) use rows::Scale;
 
 #[cfg(target_arch = "x86_64")]
 use super::amx;
@@ -173,9 +174,6 @@ impl<S: Sink> Task<'_, S> {
     #[inline(always)]
     pub(super) fn bytes(&self, kernel: ByteKernel, panels: &BytePanels) {
         let k = self.b.k;
-        let Left::Rows(values) = self.a else {
-            unreachable!("bytes are made of rows only");
-        };
         let steps = k.div_ceil(TERMS);
         let chunk = NEAR / 64 / steps.max(1);
         let chunk = chunk.clamp(ROWS, 1024).next_multiple_of(ROWS);
@@ -183,10 +181,17 @@ impl<S: Sink> Task<'_, S> {
         let mut packed = PACKED.take();
         for from in self.rows.clone().step_by(chunk) {
             let chunk = from..(from + chunk).min(self.rows.end);
-            packed.fill(&values[chunk.start * k..chunk.end * k], chunk.len(), k);
+            let (rows, first) = match self.a {
+                Left::Rows(values) => {
+                    packed.fill(&values[chunk.start * k..chunk.end * k], chunk.len(), k);
+                    (&packed, 0)
+                }
+                Left::Bytes(rows) => (rows, chunk.start),
+                _ => unreachable!("bytes are made of rows only"),
+            };
             sweep(
                 &kernel,
-                packed.lines(),
+                &rows.lines()[first * steps..],
                 chunk.len(),
                 Met {
                     lines: &panels.lines,
@@ -198,11 +203,11 @@ impl<S: Sink> Task<'_, S> {
                 |sums, i, p| {
                     for (n, sums) in sums.chunks(SOME).enumerate() {
                         let i = i + n * SOME;
-                        let mut rows = [[0f32; super::COLS]; SOME];
-                        for ((r, row), sums) in rows.iter_mut().enumerate().zip(sums) {
-                            *row = panels.values(sums, packed.scale(i + r), p);
+                        let mut values = [[0f32; super::COLS]; SOME];
+                        for ((r, row), sums) in values.iter_mut().enumerate().zip(sums) {
+                            *row = panels.values(sums, rows.scale(first + i + r), p);
                         }
-                        self.emit(&rows[..sums.len()], chunk.start + i, p);
+                        self.emit(&values[..sums.len()], chunk.start + i, p);
                     }
                 },
             );

@@ -19,8 +19,7 @@ pub(in crate::cpu::matmul) struct BytePanels {
 }
 
 /// A panel of it.
-pub(in crate::cpu::matmul) type BytePanel<'a> =
-    (&'a mut [ByteLine], &'a mut Row, &'a mut Row);
+pub(in crate::cpu::matmul) type BytePanel<'a> = (&'a mut [ByteLine], &'a mut Row, &'a mut Row);
 
 impl BytePanels {
     /// Makes room for panels with `k` terms.

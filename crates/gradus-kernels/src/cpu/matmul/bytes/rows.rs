@@ -6,7 +6,7 @@ use crate::cpu::matmul::sweep::ROWS;
 
 /// What the bytes of a row stand for: `scale * (byte - zero)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::cpu::matmul) struct Scale {
+pub(in crate::cpu) struct Scale {
     pub scale: f32,
     /// A whole number.
     pub zero: f32,
@@ -14,63 +14,88 @@ pub(in crate::cpu::matmul) struct Scale {
 
 /// Some rows, laid out as tiles.
 #[derive(Default)]
-pub(in crate::cpu::matmul) struct QuantizedRows {
+pub(in crate::cpu) struct QuantizedRows {
     lines: Vec<ByteLine>,
     scales: Vec<Scale>,
+    cols: usize,
 }
 
 impl QuantizedRows {
-    pub const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         lines: Vec::new(),
         scales: Vec::new(),
+        cols: 0,
     };
 
-    /// Takes `rows` rows of `k` values.
-    #[inline(always)]
-    pub fn fill(&mut self, values: &[f32], rows: usize, k: usize) {
-        let steps = k.div_ceil(TERMS);
-        let needed = rows.next_multiple_of(ROWS) * steps;
+    /// Makes room for `rows` rows of `k` values.
+    pub(in crate::cpu::matmul) fn make_room(&mut self, rows: usize, k: usize) {
+        let needed = rows.next_multiple_of(ROWS) * k.div_ceil(TERMS);
         if self.lines.len() < needed {
             self.lines.resize(needed, ByteLine::ZERO);
         }
-        self.scales.clear();
-        for (i, row) in values.chunks_exact(k.max(1)).take(rows).enumerate() {
-            let scale = scale_of(row);
-            self.scales.push(scale);
-            // For a scale of zero all is zero; for NaN the bytes do not matter.
-            let inverse = if scale.scale > 0.0 {
-                1.0 / scale.scale
-            } else {
-                0.0
-            };
-            let (whole, rest) = row.as_chunks::<TERMS>();
-            for (step, values) in whole.iter().enumerate() {
-                let line = &mut self.lines[line_of(i, step, steps)];
-                to_bytes(values, inverse, scale.zero, &mut line.0);
-            }
-            if !rest.is_empty() {
-                let mut values = [0f32; TERMS];
-                values[..rest.len()].copy_from_slice(rest);
-                // What stands beyond the last term meets zeros.
-                let line = &mut self.lines[line_of(i, whole.len(), steps)];
-                to_bytes(&values, inverse, scale.zero, &mut line.0);
-            }
-        }
-        self.scales.resize(
-            rows,
-            Scale {
-                scale: 0.0,
-                zero: 0.0,
-            },
-        );
+        let none = Scale {
+            scale: 0.0,
+            zero: 0.0,
+        };
+        self.scales.resize(rows, none);
+        self.cols = k;
     }
 
-    pub fn lines(&self) -> &[ByteLine] {
+    /// Takes `rows` rows of `k` values.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, values: &[f32], rows: usize, k: usize) {
+        self.make_room(rows, k);
+        for (i, row) in values.chunks_exact(k.max(1)).take(rows).enumerate() {
+            self.scales[i] = Self::put(&mut self.lines, i, row);
+        }
+    }
+
+    /// Writes row `i`.
+    #[inline(always)]
+    pub(in crate::cpu::matmul) fn put(lines: &mut [ByteLine], i: usize, row: &[f32]) -> Scale {
+        let steps = row.len().div_ceil(TERMS);
+        let scale = scale_of(row);
+        // For a scale of zero all is zero; for NaN the bytes do not matter.
+        let inverse = if scale.scale > 0.0 {
+            1.0 / scale.scale
+        } else {
+            0.0
+        };
+        let (whole, rest) = row.as_chunks::<TERMS>();
+        for (step, values) in whole.iter().enumerate() {
+            let line = &mut lines[line_of(i, step, steps)];
+            to_bytes(values, inverse, scale.zero, &mut line.0);
+        }
+        if !rest.is_empty() {
+            let mut values = [0f32; TERMS];
+            values[..rest.len()].copy_from_slice(rest);
+            // What stands beyond the last term meets zeros.
+            let line = &mut lines[line_of(i, whole.len(), steps)];
+            to_bytes(&values, inverse, scale.zero, &mut line.0);
+        }
+        scale
+    }
+
+    pub(in crate::cpu::matmul) fn rows(&self) -> usize {
+        self.scales.len()
+    }
+
+    pub(in crate::cpu::matmul) fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Lines of a row, all lines, and the rows' scales.
+    pub(in crate::cpu::matmul) fn parts_mut(&mut self) -> (usize, &mut [ByteLine], &mut [Scale]) {
+        let steps = self.cols.div_ceil(TERMS);
+        (steps, &mut self.lines, &mut self.scales)
+    }
+
+    pub(super) fn lines(&self) -> &[ByteLine] {
         &self.lines
     }
 
     #[inline(always)]
-    pub fn scale(&self, row: usize) -> Scale {
+    pub(super) fn scale(&self, row: usize) -> Scale {
         self.scales[row]
     }
 }
