@@ -6,8 +6,8 @@
 
 The list has a line for each job: its name and a sha256, of vectors or of
 trained weights. Jobs: the vectors of some hundred texts by every small model
-of the tests, and by all-MiniLM-L6-v2 where it is in the cache, in f32 and
-bf16; one short training run of each kind. Another processor, or another
+of the tests, and by all-MiniLM-L6-v2 where it is in the cache, in f32, bf16
+and int8; one short training run of each kind in the first two. Another processor, or another
 GRADUS_ISA, may round differently: compare lists of one machine only.
 
 Exit code 1 where a line differs or is missing.
@@ -118,10 +118,11 @@ def jobs(gradus, place):
         failed = run(*arguments, "--output", name)
         return failed or sha(place / name / "model/model.safetensors")
 
-    for precision in PRECISIONS:
+    for precision in [*PRECISIONS, "int8"]:
         for model in [*sorted(MODELS.iterdir()), "all-MiniLM-L6-v2"]:
             name = f"encode {Path(model).name} {precision}"
             yield name, lambda n=name, m=model, p=precision: encode(n.replace(" ", "-"), m, p)
+    for precision in PRECISIONS:
         for kind, (head, stage) in RECIPES.items():
             recipe = place / f"{kind}.toml"
             model = MODELS / "bert-small"

@@ -23,6 +23,7 @@ mod precision;
 mod pretrain;
 mod prompts;
 mod pull;
+mod quantize;
 mod report;
 mod rerank;
 mod road;

@@ -133,3 +133,105 @@ pub(super) fn widen(bytes: &[u8], scales: &[f32], values: &mut Vec<f32>) {
 pub(super) fn are_scales(dtype: Dtype, shape: &[usize], of: &[usize]) -> bool {
     dtype == Dtype::F32 && of.len() == 2 && shape == [of[0]]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn folder(tensors: &[(&str, Vec<usize>, Values<'static>)]) -> tempfile::TempDir {
+        let place = tempfile::tempdir().unwrap();
+        let named: Vec<NamedTensor<'_>> = tensors
+            .iter()
+            .map(|(name, shape, values)| NamedTensor {
+                name: (*name).into(),
+                shape: shape.clone(),
+                values: match values {
+                    Values::Bytes(bytes) => Values::Bytes(bytes.clone()),
+                    Values::Owned(values) => Values::Owned(values.clone()),
+                    Values::F32(values) => Values::F32(values),
+                },
+            })
+            .collect();
+        tensor_writer::write(&place.path().join("model.safetensors"), &named, &[]).unwrap();
+        fs::write(place.path().join("config.json"), "{\"a\": 1}").unwrap();
+        place
+    }
+
+    fn open(place: &tempfile::TempDir) -> TensorFile {
+        TensorFile::open(&place.path().join("model.safetensors"), "").unwrap()
+    }
+
+    fn read(file: &TensorFile, name: &str) -> Result<Vec<f32>> {
+        let mut values = vec![];
+        file.read(name, &mut values)?;
+        Ok(values)
+    }
+
+    #[test]
+    fn weights_of_layers_and_words_become_bytes_and_are_read_as_numbers() {
+        let weight: Vec<f32> = (0..12).map(|i| i as f32 - 6.5).collect();
+        let values = || Values::Owned(weight.clone());
+        let place = folder(&[
+            ("embeddings.word_embeddings.weight", vec![4, 3], values()),
+            (
+                "embeddings.position_embeddings.weight",
+                vec![4, 3],
+                values(),
+            ),
+            ("pooler.dense.weight", vec![4, 3], values()),
+            ("encoder.layer.0.output.dense.weight", vec![3, 4], values()),
+            ("encoder.layer.0.output.dense.bias", vec![12], values()),
+        ]);
+        assert!(!is_quantized(place.path()).unwrap());
+        let written = quantize_folder(place.path(), |name| name.starts_with("pooler.")).unwrap();
+        assert_eq!(written.tensors, 2);
+        assert!(is_quantized(place.path()).unwrap());
+        let file = open(&place);
+        assert_eq!(
+            file.names().count(),
+            5,
+            "scales are no tensors of their own"
+        );
+        for name in file.names() {
+            let far = read(&file, name).unwrap().into_iter().zip(&weight);
+            let most = far.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let exact = !["word", "output.dense.weight"]
+                .iter()
+                .any(|p| name.contains(p));
+            assert!(most < if exact { 1e-9 } else { 0.03 }, "{name}: {most}");
+            let shape = file.shape(name).unwrap().to_vec();
+            file.check(name, shape).unwrap();
+        }
+        let config = read_json(&place.path().join("config.json")).unwrap();
+        assert_eq!(without_key(config), serde_json::json!({"a": 1}));
+    }
+
+    #[test]
+    fn bytes_without_scales_that_fit_are_refused() {
+        let bytes = || Values::Bytes(vec![1; 6]);
+        let name = "a.weight";
+        for scales in [
+            None,
+            Some((vec![3], Values::Owned(vec![1.0; 3]))),
+            Some((vec![2, 1], Values::Owned(vec![1.0; 2]))),
+            Some((vec![2], Values::Bytes(vec![1; 2]))),
+        ] {
+            let mut tensors = vec![(name, vec![2, 3], bytes())];
+            if let Some((shape, values)) = scales {
+                tensors.push(("a.weight_scale", shape, values));
+            }
+            let file = open(&folder(&tensors));
+            assert!(file.check(name, vec![2, 3]).is_err());
+        }
+        let scale = Values::Owned(vec![1.0, f32::NAN]);
+        let place = folder(&[
+            (name, vec![2, 3], bytes()),
+            ("a.weight_scale", vec![2], scale),
+        ]);
+        let file = open(&place);
+        file.check(name, vec![2, 3]).unwrap();
+        let error = read(&file, name).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("3"), "{error}");
+    }
+}

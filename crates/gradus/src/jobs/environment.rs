@@ -128,7 +128,12 @@ impl Environment {
     /// # Errors
     /// As [`Environment::backend`] and [`ModelFolder::precision`].
     pub fn backend_for(&self, folder: &Path, observer: &mut dyn Observer) -> Result<JobBackend> {
-        self.backend(precision_of(folder)?, observer)
+        let own = precision_of(folder)?;
+        if own == Precision::Int8 && self.precision.is_none() {
+            let why = "precision  int8, as the model's weights are; --precision f32 is more exact";
+            self.note_once(why, observer);
+        }
+        self.backend(own, observer)
     }
 
     /// The same for training, which int8 is not for.

@@ -41,7 +41,7 @@ use panels::{Data, STEP};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
-use sweep::{Met, Multiply, ROWS, sweep};
+use sweep::{Met, Multiply, ROWS, groups, sweep};
 
 /// The instructions for products in bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,10 +186,11 @@ impl<S: Sink> Task<'_, S> {
         let k = self.b.k;
         let chunk = (NEAR / 4 / k.max(1)).max(1).next_multiple_of(simd::ROWS);
         let mut tile = [0f32; simd::ROWS * COLS];
+        let near = NEAR / 4 / COLS / k.max(1);
         for from in self.rows.clone().step_by(chunk) {
             let chunk = from..(from + chunk).min(self.rows.end);
-            for first in chunk.clone().step_by(simd::ROWS) {
-                for p in self.panels.clone() {
+            for group in groups(&self.panels, near) {
+                for first in chunk.clone().step_by(simd::ROWS) {
                     let here = first..(first + simd::ROWS).min(chunk.end);
                     let (a, row_stride, term_stride) = match self.a {
                         Left::Rows(values) => (&values[first * k..], k, 1),
@@ -200,16 +201,18 @@ impl<S: Sink> Task<'_, S> {
                             unreachable!("not laid out for f32")
                         }
                     };
-                    cpu.arch.dispatch(simd::Tile {
-                        a,
-                        row_stride,
-                        term_stride,
-                        rows: here.len(),
-                        panel: &lines[p * 2 * k..(p + 1) * 2 * k],
-                        out: &mut tile,
-                    });
-                    let sums = tile.as_chunks::<COLS>().0;
-                    self.emit(&sums[..here.len()], here.start, p);
+                    for p in group.clone() {
+                        cpu.arch.dispatch(simd::Tile {
+                            a,
+                            row_stride,
+                            term_stride,
+                            rows: here.len(),
+                            panel: &lines[p * 2 * k..(p + 1) * 2 * k],
+                            out: &mut tile,
+                        });
+                        let sums = tile.as_chunks::<COLS>().0;
+                        self.emit(&sums[..here.len()], here.start, p);
+                    }
                 }
             }
         }

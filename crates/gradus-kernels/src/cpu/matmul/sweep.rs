@@ -1,6 +1,7 @@
 //! The way through a product, block by block, for any kernel on tiles.
 
 use super::panels::COLS;
+use std::ops::Range;
 
 /// Rows of a tile of a kernel.
 pub(super) const ROWS: usize = 32;
@@ -41,8 +42,17 @@ struct Tile<T>([T; ROWS * COLS]);
 pub(super) struct Met<'a, L> {
     pub lines: &'a [L],
     pub steps: usize,
-    pub panels: std::ops::Range<usize>,
+    pub panels: Range<usize>,
     pub group_bytes: usize,
+}
+
+/// Panels in groups of about one size, of at most `near` panels.
+#[inline(always)]
+pub(super) fn groups(panels: &Range<usize>, near: usize) -> impl Iterator<Item = Range<usize>> {
+    let (len, end) = (panels.len(), panels.end);
+    let group = len.div_ceil(len.div_ceil(near.max(1)).max(1)).max(1);
+    let starts = panels.clone().step_by(group);
+    starts.map(move |from| from..(from + group).min(end))
 }
 
 /// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets some rows of
@@ -67,13 +77,7 @@ pub(super) fn sweep<K: Multiply>(
     let [mut now, mut last] = tiles.each_mut();
     let mut before: Option<(usize, usize)> = None;
     let near = group_bytes / 64 / (STEP_LINES * steps).max(1);
-    // Groups of about one size.
-    let group = panels
-        .len()
-        .div_ceil(panels.len().div_ceil(near.max(1)).max(1))
-        .max(1);
-    for from in panels.clone().step_by(group) {
-        let group = from..(from + group).min(panels.end);
+    for group in groups(&panels, near) {
         for first in (0..rows).step_by(ROWS) {
             let here = (rows - first).min(ROWS);
             let a = &a[first * steps..(first + here.next_multiple_of(16)) * steps];
