@@ -121,7 +121,7 @@ const CUBIC: f32 = 0.044_715;
 pub(super) fn activate(activation: Activation, exact: bool, pre: &[f32], out: &mut [f32]) {
     match activation {
         Activation::Identity => out.copy_from_slice(pre),
-        Activation::Gelu if exact => map(pre, out, |x| x * math::normal(x).0),
+        Activation::Gelu if exact => map(pre, out, |x| x * math::distribution(x)),
         Activation::Gelu => map(pre, out, math::coarse_gelu),
         Activation::GeluTanh => map(pre, out, |x| {
             0.5 * x * (1.0 + math::tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)))
@@ -167,8 +167,7 @@ pub(super) fn slopes(activation: Activation, pre: &[f32], dy: &mut [f32]) {
     match activation {
         Activation::Identity => {}
         Activation::Gelu => scale(pre, dy, |x| {
-            let (phi, density) = math::normal(x);
-            x.mul_add(density, phi)
+            x.mul_add(math::density(x), math::distribution(x))
         }),
         Activation::GeluTanh => scale(pre, dy, |x| {
             let t = math::tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x));
