@@ -27,6 +27,7 @@ JOBS = [
     "train-64-bf16",
     "train-16-f32",
     "base-encode",
+    "long-encode",
     "base-train",
     "memory",
     "simcse",

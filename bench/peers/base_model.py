@@ -10,9 +10,10 @@ from transformers import BertConfig, BertModel
 WIDTH = 768
 
 
-def base_model(setup):
-    """Its folder; tokenizer and modules are those of the given model."""
-    folder = setup.folder / "bert-base"
+def base_model(setup, max_tokens=None):
+    """Its folder; tokenizer and modules are those of the given model, and the longest
+    input, unless another is wanted."""
+    folder = setup.folder / f"bert-base-{max_tokens or setup.max_tokens}"
     if folder.exists():
         return str(folder)
     source = Path(setup.model)
@@ -29,4 +30,8 @@ def base_model(setup):
         settings.pop("embedding_dimension", None)
         settings["word_embedding_dimension"] = WIDTH
         pooling.write_text(json.dumps(settings), encoding="utf-8")
+    if max_tokens:
+        limit = folder / "sentence_bert_config.json"
+        settings = json.loads(limit.read_text(encoding="utf-8")) if limit.exists() else {}
+        limit.write_text(json.dumps(settings | {"max_seq_length": max_tokens}), encoding="utf-8")
     return str(folder)

@@ -86,6 +86,8 @@ class Job:
     ours: Contender
     peers: list[Contender]
     higher_is_better: bool = True
+    # What a unit needs at least; None where nothing is said of that.
+    work: object = None
 
 
 @dataclasses.dataclass
@@ -95,6 +97,17 @@ class Result:
     job: Job
     ours: float
     peers: list[float]
+    # What the machine could do at best, in each round.
+    machine: list[dict]
+
+    def share(self):
+        """Of the machine's limit, as measured with the job."""
+        if self.job.work is None or not self.machine:
+            return ""
+        limits = [self.job.work.limit(m) for m in self.machine]
+        if None in limits:
+            return ""
+        return f"{100 * self.ours / statistics.median(limits):.0f} %"
 
     def best(self):
         choose = max if self.job.higher_is_better else min
@@ -117,14 +130,15 @@ class Result:
             self.job.peers[best].name,
             number(peer),
             f"{ratio:.2f}",
+            self.share(),
             "; ".join(also),
         ]
         return "| " + " | ".join(cells) + " |"
 
 
 HEADER = """\
-| job | unit | ours | median | best peer | median | ours better by | other peers |
-|---|---|---|---:|---|---:|---:|---|"""
+| job | unit | ours | median | best peer | median | ours better by | share of the limit | other peers |
+|---|---|---|---:|---|---:|---:|---:|---|"""
 
 
 def number(value):
@@ -141,6 +155,7 @@ def run_job(job, rounds, machine):
     then meets all alike."""
     contenders = [job.ours, *job.peers]
     values = [[] for _ in contenders]
+    before = len(machine.measures)
     for i in range(rounds):
         machine.measure()
         for contender, measured in zip(contenders, values):
@@ -149,7 +164,7 @@ def run_job(job, rounds, machine):
             measured.append(contender.measure())
             note(f"{job.name}, round {i + 1}: {contender.name} {number(measured[-1])} {job.unit}")
     ours, *peers = map(statistics.median, values)
-    return Result(job, ours, peers)
+    return Result(job, ours, peers, machine.measures[before:])
 
 
 class Gradus:

@@ -10,13 +10,15 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 from transformers import BertModel
 
-from . import onnx
+from . import onnx, work
 from .base_model import base_model
 from .common import Contender, Job
 from .tokens import load_tokenizer, padded, sorted_batches
 
 QUERY_TOKENS = 12
 BASE_SENTENCES = 4096
+LONG_TOKENS = 512
+LONG_TEXTS = 96
 SCALES = (1_000, 10_000, 100_000)
 
 
@@ -161,26 +163,29 @@ def encode_f32(setup):
         Contender("OpenVINO f32, 32", rate(lambda s: openvino.encode(s, 32), sentences)),
         Contender("PyTorch f32, 32", rate(lambda s: pytorch.encode(s, 32), sentences)),
     ]
-    return Job("encode-f32", "sentences/s", gradus, peers)
+    needed = work.encoding(setup, setup.model, sentences, "f32")
+    return Job("encode-f32", "sentences/s", gradus, peers, work=needed)
 
 
-def openvino_bf16(setup, folder, sentences):
-    openvino = OpenVino(folder, setup.max_tokens, setup.threads, "bf16", "THROUGHPUT")
-    some = sentences[:100]
-    expected = Torch(folder, setup.max_tokens).encode(some, 32)
-    check_alike(openvino.encode(some, 32), expected, 0.99)
+def openvino_bf16(setup, folder, sentences, max_tokens=None, sizes=(16, 32, 64)):
+    max_tokens = max_tokens or setup.max_tokens
+    openvino = OpenVino(folder, max_tokens, setup.threads, "bf16", "THROUGHPUT")
+    some = sentences[: 3 * sizes[-1]]
+    expected = Torch(folder, max_tokens).encode(some, sizes[-1])
+    check_alike(openvino.encode(some, sizes[-1]), expected, 0.99)
 
     def contender(size):
         measure = rate(lambda s: openvino.encode(s, size), sentences)
         return Contender(f"OpenVINO bf16, {size}", measure)
 
-    return [contender(size) for size in (16, 32, 64)]
+    return [contender(size) for size in sizes]
 
 
 def encode_bf16(setup):
     gradus = ours(setup, "bf16", setup.sts_text)
     peers = openvino_bf16(setup, setup.model, setup.sentences)
-    return Job("encode-bf16", "sentences/s", gradus, peers)
+    needed = work.encoding(setup, setup.model, setup.sentences, "bf16")
+    return Job("encode-bf16", "sentences/s", gradus, peers, work=needed)
 
 
 def encode_auto(setup):
@@ -210,8 +215,9 @@ def encode_int8(setup):
 
     peers = [contender(size) for size in (16, 32, 64)]
     peers += openvino_bf16(setup, setup.model, setup.sentences)
+    needed = work.encoding(setup, setup.model, setup.sentences, "int8")
     own = Job("int8-bf16", "sentences/s", int8, [ours(setup, "bf16", setup.sts_text)])
-    return [own, Job("encode-int8", "sentences/s", int8, peers)]
+    return [own, Job("encode-int8", "sentences/s", int8, peers, work=needed)]
 
 
 def latency(setup):
@@ -255,7 +261,33 @@ def base_encode(setup):
     folder = base_model(setup)
     sentences = setup.sentences[:BASE_SENTENCES]
     gradus = ours(setup, "bf16", setup.text("base", sentences), folder)
-    return Job("base-encode", "sentences/s", gradus, openvino_bf16(setup, folder, sentences))
+    needed = work.encoding(setup, folder, sentences, "bf16")
+    peers = openvino_bf16(setup, folder, sentences)
+    return Job("base-encode", "sentences/s", gradus, peers, work=needed)
+
+
+def long_encode(setup):
+    """Texts of 512 tokens, in the shape of BERT-base."""
+    folder = base_model(setup, LONG_TOKENS)
+    texts = long_texts(setup, folder)
+    gradus = ours(setup, "bf16", setup.text("long", texts), folder)
+    peers = openvino_bf16(setup, folder, texts, LONG_TOKENS, (1, 4, 8))
+    needed = work.encoding(setup, folder, texts, "bf16", LONG_TOKENS)
+    return Job("long-encode", "texts/s", gradus, peers, work=needed)
+
+
+def long_texts(setup, folder):
+    """Sentences one behind the other, as many as fill an input."""
+    tokenizer = load_tokenizer(folder, 10 * LONG_TOKENS)
+    texts, some = [], []
+    for sentence in setup.sentences:
+        some.append(sentence)
+        if len(some) % 16 == 0 and len(tokenizer.encode(" ".join(some)).ids) > LONG_TOKENS:
+            texts.append(" ".join(some))
+            some = []
+        if len(texts) == LONG_TEXTS:
+            break
+    return texts
 
 
 def scaling(setup):
@@ -292,5 +324,6 @@ JOBS = {
     "encode-int8": encode_int8,
     "latency": latency,
     "base-encode": base_encode,
+    "long-encode": long_encode,
     "scaling": scaling,
 }

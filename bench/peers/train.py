@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from transformers import BertModel
 
+from . import work
 from .base_model import base_model
 from .common import Contender, Job, peak_memory, train_pairs
 from .tokens import load_tokenizer, padded
@@ -176,7 +177,9 @@ def train_job(name, batch, wanted, halves):
     def build(setup):
         model, steps = setup.model, STEPS[batch]
         peers = [pytorch(setup, model, batch, steps, half) for half in halves]
-        return Job(name, "pairs/s", ours(setup, wanted, model, batch, steps), peers)
+        needed = work.training(setup, model, train_pairs(setup.data), batch, wanted)
+        contender = ours(setup, wanted, model, batch, steps)
+        return Job(name, "pairs/s", contender, peers, work=needed)
 
     return build
 
@@ -184,7 +187,9 @@ def train_job(name, batch, wanted, halves):
 def base_train(setup):
     model = base_model(setup)
     peers = [pytorch(setup, model, 16, BASE_STEPS, True)]
-    return Job("base-train", "pairs/s", ours(setup, "bf16", model, 16, BASE_STEPS), peers)
+    needed = work.training(setup, model, train_pairs(setup.data), 16, "bf16")
+    contender = ours(setup, "bf16", model, 16, BASE_STEPS)
+    return Job("base-train", "pairs/s", contender, peers, work=needed)
 
 
 def memory(setup):

@@ -13,8 +13,8 @@ use crate::{
     DistanceBias, EmbeddingTables, FeedForwardLayers, GateOrder, LayerNormOutput, LayerNormSaved,
     Linear, NormSpec, Packed, Pooling, QueryKeyNorms, Rotary, RowDropout, ScoredRow, View,
 };
-use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::Mutex;
 
 /// What vectors kept from another build are known by: to be changed with every change
 /// after which a model's vectors come out in other bits.
@@ -52,14 +52,6 @@ impl Backend for Cpu {
         format!("CPU, {precision}, {isa}{revision}")
     }
 
-    fn enter<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
-        match &self.threads {
-            Threads::One => job(),
-            // On a thread of the pool, so that no operation wakes one up.
-            Threads::Pool { pool, .. } => pool.install(job),
-        }
-    }
-
     fn lanes(&self) -> usize {
         self.threads()
     }
@@ -73,14 +65,19 @@ impl Backend for Cpu {
             // Too few to go round: each job has all threads in turn.
             _ if jobs.len() < self.threads() => jobs.into_iter().map(|i| job(self, i)).collect(),
             Threads::One => jobs.into_iter().map(|i| job(self, i)).collect(),
-            Threads::Pool { pool, lanes } => pool.install(|| {
-                let jobs = jobs.into_par_iter().with_max_len(1);
-                jobs.map(|i| {
-                    let lane = rayon::current_thread_index().and_then(|i| lanes.get(i));
-                    job(lane.unwrap_or(self), i)
-                })
-                .collect()
-            }),
+            Threads::Team { team, lanes } => {
+                let jobs: Vec<_> = jobs.into_iter().map(|i| Mutex::new(Some(i))).collect();
+                let results: Vec<_> = jobs.iter().map(|_| Mutex::new(None)).collect();
+                team.run(jobs.len(), &|i, who| {
+                    let own = jobs[i].lock().unwrap_or_else(|e| e.into_inner()).take();
+                    let result = own.map(|own| job(&lanes[who], own));
+                    *results[i].lock().unwrap_or_else(|e| e.into_inner()) = result;
+                });
+                let results = results.into_iter();
+                results
+                    .filter_map(|r| r.into_inner().unwrap_or_else(|e| e.into_inner()))
+                    .collect()
+            }
         }
     }
 

@@ -22,6 +22,7 @@ mod peak;
 mod pool;
 mod query_key_norm;
 mod rotary;
+mod team;
 mod tensor;
 mod transpose;
 
@@ -32,14 +33,13 @@ pub use peak::Peak;
 pub use tensor::Tensor;
 
 use crate::Packed;
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// The processor as a [`Backend`](crate::Backend).
 ///
-/// Instruction sets are chosen at run time. Work is split over the threads of
-/// a pool of its own.
+/// Instruction sets are chosen at run time. Work is split over the calling thread and
+/// threads of its own.
 pub struct Cpu {
     isa: Isa,
     arch: pulp::Arch,
@@ -62,9 +62,9 @@ pub struct Cpu {
 enum Threads {
     /// On the calling thread alone.
     One,
-    /// On a pool.
-    Pool {
-        pool: rayon::ThreadPool,
+    /// On several.
+    Team {
+        team: team::Team,
         /// A backend of one thread for each of them.
         lanes: Vec<Cpu>,
     },
@@ -116,19 +116,15 @@ impl Cpu {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
-        // A system that will not give more threads still has this one.
-        let pool = |n| {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(n)
-                .thread_name(|i| format!("gradus-cpu-{i}"))
-                .build()
-        };
         let threads = match threads {
             1 => Threads::One,
-            n => pool(n).map_or(Threads::One, |pool| Threads::Pool {
-                pool,
-                lanes: (0..n).map(|_| Self::build(1, isa, half, bytes)).collect(),
-            }),
+            // A system that will not give more threads still has this one.
+            n => {
+                let team = team::Team::new(n);
+                let lane = |_| Self::build(1, isa, half, bytes);
+                let lanes = (0..team.threads()).map(lane).collect();
+                Threads::Team { team, lanes }
+            }
         };
         Self {
             isa,
@@ -169,7 +165,7 @@ impl Cpu {
     pub fn threads(&self) -> usize {
         match &self.threads {
             Threads::One => 1,
-            Threads::Pool { pool, .. } => pool.current_num_threads(),
+            Threads::Team { team, .. } => team.threads(),
         }
     }
 
@@ -198,12 +194,16 @@ impl Cpu {
     }
 
     /// Calls `job` on every item, in parallel where there are threads.
-    fn each<I: Send>(&self, items: Vec<I>, job: impl Fn(I) + Send + Sync) {
+    fn each<I: Send>(&self, items: Vec<I>, job: impl Fn(I) + Sync) {
         match &self.threads {
             Threads::One => items.into_iter().for_each(job),
-            Threads::Pool { .. } if items.len() < 2 => items.into_iter().for_each(job),
-            Threads::Pool { pool, .. } => {
-                pool.install(|| items.into_par_iter().with_max_len(1).for_each(job));
+            Threads::Team { .. } if items.len() < 2 => items.into_iter().for_each(job),
+            Threads::Team { team, .. } => {
+                let items: Vec<_> = items.into_iter().map(|i| Mutex::new(Some(i))).collect();
+                team.run(items.len(), &|item, _| {
+                    let item = items[item].lock().unwrap_or_else(|e| e.into_inner()).take();
+                    item.into_iter().for_each(&job);
+                });
             }
         }
     }
