@@ -60,13 +60,22 @@ fn a_copy_is_smaller_runs_in_int8_and_scores_alike() {
             );
         }
         assert_eq!(score(&small, &[]), score(&small, &["--precision", "int8"]));
-        gradus()
-            .arg("score")
-            .arg(&small)
-            .args(TEXTS)
-            .assert()
-            .stderr(contains("precision  int8, as the model's weights are"));
     }
+}
+
+#[test]
+fn a_copy_says_that_it_runs_in_int8() {
+    let place = tempfile::tempdir().unwrap();
+    let small = place.path().join("small");
+    quantize(model("bert-small"), &small).assert().success();
+    let encode = |args: &[&str]| {
+        let mut command = gradus();
+        command.arg("encode").arg(&small).arg(TEXTS[0]).args(args);
+        command.assert().success()
+    };
+    let note = "precision  int8, as the model's weights are";
+    encode(&[]).stderr(contains(note));
+    encode(&["--precision", "f32"]).stderr(contains("int8").not());
 }
 
 #[test]
