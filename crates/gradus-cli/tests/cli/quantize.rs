@@ -36,6 +36,20 @@ fn a_copy_is_smaller_runs_in_int8_and_scores_alike() {
         ("cross", cross_encoder("bert")),
     ] {
         let small = place.path().join(name);
+        // Nothing is multiplied, so nothing is said of that.
+        quantize(&model, &small)
+            .arg("--quiet")
+            .assert()
+            .success()
+            .stderr(predicate::str::is_empty());
+        fs::remove_dir_all(&small).unwrap();
+        let mut command = quantize(&model, &small);
+        command
+            .arg("--json")
+            .assert()
+            .success()
+            .stderr(contains("precision").not());
+        fs::remove_dir_all(&small).unwrap();
         let said = stdout(quantize(&model, &small).arg("--json"));
         let json: serde_json::Value = serde_json::from_str(&said).unwrap();
         assert!(json["tensors"].as_u64().unwrap() > 4, "{said}");

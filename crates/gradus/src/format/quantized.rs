@@ -83,7 +83,7 @@ pub(crate) fn quantize_folder(folder: &Path, is_head: impl Fn(&str) -> bool) -> 
             tensors.push((name.to_owned(), shape, Values::Owned(values)));
             continue;
         }
-        let (rows, width) = (shape[0], shape[1]);
+        let (rows, width) = (shape[0], shape[1].max(1));
         let mut bytes = vec![0; values.len()];
         let rows_of = values
             .chunks_exact(width)

@@ -54,7 +54,7 @@ pub fn quantize(
     if ModelFolder::precision(&model.folder).map_err(JobError::model)? == Precision::Int8 {
         return Err(JobError::IsQuantized(model.name).into());
     }
-    let loaded = environment.load_pair_model(&model.folder, None, observer)?;
+    let loaded = environment.load_pair_model_briefly(&model.folder, None, observer)?;
     let fresh = Unfinished::at(beside(output));
     write(&loaded, &model.folder, fresh.path())?;
     let written = quantized::quantize_folder(fresh.path(), is_spare)?;
