@@ -154,7 +154,8 @@ impl Backend for Cpu {
     }
 
     fn linear_inferred(&self, params: &Arena, layer: &Linear, x: &Tensor) -> Tensor {
-        linear::forward(self, params, (layer, linear::inferring(self)), x)
+        let rhs = linear::inferring(self, layer.weight.cols);
+        linear::forward(self, params, (layer, rhs), x)
     }
 
     fn linear_activated(

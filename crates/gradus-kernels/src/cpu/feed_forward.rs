@@ -31,7 +31,7 @@ pub(super) fn infer(cpu: &Cpu, params: &Arena, layers: &FeedForwardLayers, x: &T
         down,
     } = layers;
     assert_eq!(x.cols(), up.weight.cols, "input width");
-    let rhs = linear::inferring(cpu);
+    let rhs = linear::inferring(cpu, up.weight.cols.max(down.weight.cols));
     let weights = |layer: &Linear| params.panels(cpu, layer.weight, rhs);
     let bias = |layer: &Linear| layer.bias.map(|b| b.of(params.values()));
     let mut y = cpu.uninit(x.rows(), down.weight.rows);

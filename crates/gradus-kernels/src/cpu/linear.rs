@@ -5,17 +5,18 @@ use super::matmul::{self, Left, Panels, Rhs, Rows};
 use super::{Cpu, ROW_GRAIN, Tensor, math};
 use crate::{Activation, Linear};
 
-/// How weights are laid out for inference.
-pub(super) fn inferring(cpu: &Cpu) -> Rhs {
+/// How weights of products with so many terms are laid out for inference.
+pub(super) fn inferring(cpu: &Cpu, terms: usize) -> Rhs {
     match cpu.bytes {
-        Some(_) => Rhs::Bytes,
-        None => Rhs::Transposed,
+        Some(_) if terms <= matmul::MOST_TERMS => Rhs::Bytes,
+        _ => Rhs::Transposed,
     }
 }
 
 /// Rows as the product with weights of some layout takes them.
 pub(super) fn left<'a>(cpu: &Cpu, x: &'a Tensor, rhs: Rhs) -> Left<'a> {
-    match rhs == inferring(cpu) {
+    // Rows are laid out in bytes wherever the backend has those.
+    match rhs == Rhs::Bytes || cpu.bytes.is_none() {
         true => x.left(),
         false => Left::Rows(x.values()),
     }

@@ -24,7 +24,7 @@ mod spaced;
 mod sweep;
 mod tiles;
 
-pub(super) use bytes::{ByteKernel, chained as chained_bytes};
+pub(super) use bytes::{ByteKernel, MOST_TERMS, chained as chained_bytes};
 pub(super) use chain::{Weights, chained};
 pub(super) use line::HalfLine;
 pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};

@@ -32,7 +32,7 @@ use std::cell::RefCell;
 pub(super) const TERMS: usize = 64;
 
 /// More terms might overflow a sum.
-pub(super) const MOST_TERMS: usize = 1 << 16;
+pub(in crate::cpu) const MOST_TERMS: usize = 1 << 16;
 
 /// The instructions for products of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -151,3 +151,27 @@ fn values_that_are_not_finite_stay_so_and_zeros_are_exact() {
     packed.fill(&row, 1, k);
     assert_eq!(f32::from(packed.lines()[0].0[0]), packed.scale(0).zero);
 }
+
+#[test]
+fn products_of_too_many_terms_for_a_sum_are_not_in_bytes() {
+    use crate::{Backend, Linear, View};
+    let cpu = Cpu::with(1, Precision::Int8, Isa::best()).unwrap();
+    for (terms, same) in [(super::MOST_TERMS, false), (super::MOST_TERMS + 1, true)] {
+        let value = |i: usize| (i % 97) as f32 / 97.0 - 0.4;
+        let params = cpu.arena((0..terms).map(value).collect());
+        let layer = Linear {
+            weight: View::new(0, 1, terms),
+            bias: None,
+        };
+        let x = cpu.tensor(
+            1,
+            terms,
+            &(0..terms).map(|i| value(3 * i)).collect::<Vec<_>>(),
+        );
+        let (bytes, other) = (
+            cpu.linear_inferred(&params, &layer, &x),
+            cpu.linear(&params, &layer, &x),
+        );
+        assert_eq!(bytes.values() == other.values(), same, "{terms}");
+    }
+}
