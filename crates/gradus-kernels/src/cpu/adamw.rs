@@ -1,11 +1,13 @@
 //! AdamW over arenas, and the gradient norm it is clipped by.
 //!
 //! A token that no text has contained yet has moments of zero and no gradient.
-//! Its row of the embedding table only decays, which is all that is done to
-//! it; the result is that of the dense update.
+//! Its row of the embedding table only decays, which is put off; the result is that of
+//! the dense update.
 
-use super::arena::{Arena, Layout, SparseRows, overlap};
+use super::arena::{Arena, Layout};
+use super::deferred_decay::DeferredDecay;
 use super::matmul::Block;
+use super::sparse_rows::{SparseRows, overlap};
 use super::{Cpu, cut};
 use crate::{AdamWArenas, AdamWSegment, AdamWStep, Clip};
 use std::ops::Range;
@@ -13,50 +15,38 @@ use std::ops::Range;
 /// Values per task; fixed, so that sums do not depend on the thread count.
 const BLOCK: usize = 1 << 15;
 
-/// A run of values of one segment, and whether their gradients or moments may
-/// differ from zero.
+/// A run of values of one segment.
 struct Piece {
     segment: usize,
     range: Range<usize>,
-    active: bool,
 }
 
-/// Cuts segments into tasks of about [`BLOCK`] values.
+/// Cuts what may differ from zero in segments into tasks of about [`BLOCK`] values.
 fn tasks(
     segments: impl IntoIterator<Item = (usize, Range<usize>)>,
     sparse: Option<&SparseRows>,
 ) -> Vec<Vec<Piece>> {
-    let runs = sparse.map_or(vec![], SparseRows::runs);
     let mut tasks: Vec<Vec<Piece>> = vec![];
     let mut room = 0;
     for (segment, range) in segments {
-        let mut at = range.start;
-        let mut run = runs.partition_point(|r| r.0.end <= at);
-        while at < range.end {
-            // What lies outside the table is always active.
-            let (end, active) = match runs.get(run) {
-                Some((r, _)) if at < r.start => (r.start, true),
-                Some((r, active)) => (r.end, *active),
-                None => (range.end, true),
-            };
-            let end = end.min(range.end);
-            while at < end {
+        let active = match sparse {
+            Some(sparse) => sparse.active(range),
+            None => vec![range],
+        };
+        for part in active {
+            let mut at = part.start;
+            while at < part.end {
                 if room == 0 {
                     tasks.push(vec![]);
                     room = BLOCK;
                 }
-                let to = end.min(at + room);
-                room -= to - at;
+                let range = at..part.end.min(at + room);
+                room -= range.len();
+                at = range.end;
                 if let Some(task) = tasks.last_mut() {
-                    task.push(Piece {
-                        segment,
-                        range: at..to,
-                        active,
-                    });
+                    task.push(Piece { segment, range });
                 }
-                at = to;
             }
-            run += usize::from(runs.get(run).is_some_and(|r| at >= r.0.end));
         }
     }
     tasks
@@ -66,9 +56,9 @@ pub(super) fn sum_of_squares(cpu: &Cpu, arena: &Arena, ranges: &[Range<usize>]) 
     let ranges = ranges.iter().cloned().enumerate();
     let tasks = tasks(ranges, arena.sparse.as_ref());
     let mut sums = vec![0f64; tasks.len()];
-    let values = arena.settled();
+    let values = arena.values();
     cpu.each(sums.iter_mut().zip(&tasks).collect(), |(sum, pieces)| {
-        for piece in pieces.iter().filter(|p| p.active) {
+        for piece in pieces {
             let values = &values[piece.range.clone()];
             *sum += cpu.simd(
                 #[inline(always)]
@@ -96,13 +86,14 @@ fn squares(values: &[f32]) -> f64 {
 
 /// What a step does to every value of a segment.
 struct Rule {
+    /// Over the root of the correction of the second moments, as the two below: then
+    /// one division a value is enough.
     rate: f32,
+    eps: f32,
     keep: f32,
     take1: f32,
     keep2: f32,
     take2: f32,
-    root2: f32,
-    eps: f32,
     gradient_scale: f32,
 }
 
@@ -112,13 +103,12 @@ impl Rule {
         let correction2 = 1.0 - step.beta2.powf(step.step as f64);
         let rate = f64::from(segment.learning_rate);
         Self {
-            rate: (rate / correction1) as f32,
+            rate: (rate / correction1 * correction2.sqrt()) as f32,
+            eps: (step.eps * correction2.sqrt()) as f32,
             keep: (1.0 - rate * f64::from(segment.weight_decay)) as f32,
             take1: (1.0 - step.beta1) as f32,
             keep2: step.beta2 as f32,
             take2: (1.0 - step.beta2) as f32,
-            root2: correction2.sqrt() as f32,
-            eps: step.eps as f32,
             gradient_scale,
         }
     }
@@ -129,17 +119,7 @@ impl Rule {
             let g = g * self.gradient_scale;
             *m += (g - *m) * self.take1;
             *v = *v * self.keep2 + self.take2 * g * g;
-            let denominator = v.sqrt() / self.root2 + self.eps;
-            *p = *p * self.keep - self.rate * (*m / denominator);
-        }
-    }
-
-    #[inline(always)]
-    fn decay(&self, p: &mut [f32]) {
-        if self.keep != 1.0 {
-            for p in p {
-                *p *= self.keep;
-            }
+            *p = *p * self.keep - self.rate * (*m / (v.sqrt() + self.eps));
         }
     }
 }
@@ -167,38 +147,45 @@ pub(super) fn step(
     let (v, second_rows) = second.both();
     // The first moment knows for both which rows have moved.
     *second_rows = None;
-    match &grads.sparse {
-        Some(moving) => {
-            let known = first_rows.take().filter(|k| k.table == moving.table);
-            let mut known = known.unwrap_or_else(|| SparseRows::scan(moving.table, &[m, v]));
-            for (known, moving) in known.touched.iter_mut().zip(&moving.touched) {
-                *known |= moving;
-            }
-            *first_rows = Some(known);
-        }
-        None => *first_rows = None,
-    }
+    let known = first_rows.take();
+    *first_rows = grads.sparse.as_ref().map(|moving| {
+        let known = known.filter(|known| known.table() == moving.table());
+        let mut known = known.unwrap_or_else(|| SparseRows::scan(moving.table(), &[m, v]));
+        known.touch_those_of(moving);
+        known
+    });
     let rules: Vec<_> = segments
         .iter()
         .map(|s| Rule::new(s, step, scale as f32))
         .collect();
-    let (mut weights, kept) = to_lay_out(params.take_layouts(), segments, first_rows.as_ref());
+    let sparse = first_rows.as_ref();
+    let owner = sparse.and_then(|rows| owner(segments, rows));
+    let sparse = sparse.filter(|_| owner.is_some());
+    let (mut weights, kept) = to_lay_out(params.take_layouts(), segments, sparse);
+    let (values, deferred) = params.deferred();
+    if let Some(old) = deferred.take_if(|d| !sparse.is_some_and(|rows| d.follows(rows))) {
+        old.settle(cpu, values);
+    }
+    if let Some((rows, owner)) = sparse.zip(owner) {
+        let deferred = deferred.get_or_insert_with(|| DeferredDecay::new(rows));
+        deferred.move_rows(rows, values);
+        deferred.decay(cpu, rules[owner].keep, values);
+    }
     let mut work: Vec<(Vec<Piece>, Vec<Block<'_>>)> = vec![];
     let mut next = weights.iter_mut().peekable();
     for (segment, s) in segments.iter().enumerate() {
         let mut at = s.range.start;
         while let Some(weight) = next.next_if(|w| w.range.end <= s.range.end) {
-            let before = tasks([(segment, at..weight.range.start)], first_rows.as_ref());
+            let before = tasks([(segment, at..weight.range.start)], sparse);
             work.extend(before.into_iter().map(|t| (t, vec![])));
             at = weight.range.end;
             work.extend(weight_tasks(weight, segment));
         }
-        let rest = tasks([(segment, at..s.range.end)], first_rows.as_ref());
+        let rest = tasks([(segment, at..s.range.end)], sparse);
         work.extend(rest.into_iter().map(|t| (t, vec![])));
     }
     let pieces = work.iter().flat_map(|w| &w.0);
     let pieces: Vec<_> = pieces.map(|p| p.range.clone()).collect();
-    let values = params.both().0;
     let mut parts = pick(values, &pieces)
         .into_iter()
         .zip(pick(m, &pieces))
@@ -210,7 +197,7 @@ pub(super) fn step(
             (parts, pieces, blocks)
         })
         .collect();
-    let grads = grads.settled();
+    let grads = grads.values();
     cpu.each(work, |(parts, pieces, blocks)| {
         cpu.simd(
             #[inline(always)]
@@ -218,14 +205,10 @@ pub(super) fn step(
                 let mut blocks = Some(blocks);
                 for (((p, m), v), piece) in parts.into_iter().zip(pieces) {
                     let rule = &rules[piece.segment];
-                    if piece.active {
-                        rule.apply(p, m, v, &grads[piece.range.clone()]);
-                    } else {
-                        rule.decay(p);
-                    }
+                    rule.apply(p, m, v, &grads[piece.range.clone()]);
                     // While the values are near.
                     for block in blocks.take().into_iter().flatten() {
-                        block.fill(cpu, p);
+                        block.fill_past_cache(cpu, p);
                     }
                 }
             },
@@ -235,14 +218,24 @@ pub(super) fn step(
     params.laid_out(weights);
 }
 
-/// Moves values a share of the way to others.
-pub(super) fn approach(cpu: &Cpu, values: &mut [f32], to: &[f32], share: f32) {
-    let blocks = values.chunks_mut(BLOCK).zip(to.chunks(BLOCK));
-    cpu.each(blocks.collect(), |(values, to)| {
+/// The segment that has all rows of a table, if one has.
+fn owner(segments: &[AdamWSegment], rows: &SparseRows) -> Option<usize> {
+    let table = rows.table().range();
+    let inside = |s: &AdamWSegment| s.range.start <= table.start && table.end <= s.range.end;
+    segments.iter().position(inside)
+}
+
+/// Moves the first `len` values a share of the way to others.
+pub(super) fn approach(cpu: &Cpu, average: &mut Arena, to: &Arena, len: usize, share: f32) {
+    let values = &mut average.change()[..len];
+    let blocks = values.chunks_mut(BLOCK).enumerate();
+    cpu.each(blocks.collect(), |(i, values)| {
+        let from = i * BLOCK;
+        let to = to.part_of(from..from + values.len());
         cpu.simd(
             #[inline(always)]
             || {
-                for (a, p) in values.iter_mut().zip(to) {
+                for (a, p) in values.iter_mut().zip(to.iter()) {
                     *a += share * (p - *a);
                 }
             },
@@ -264,7 +257,7 @@ fn to_lay_out(
         if !segments.iter().any(|s| overlap(&s.range, own)) {
             kept.push(layout);
         } else if segments.iter().any(inside)
-            && !sparse.is_some_and(|s| overlap(&s.table.range(), own))
+            && !sparse.is_some_and(|s| overlap(&s.table().range(), own))
         {
             changed.push(layout);
         }
@@ -287,11 +280,7 @@ fn weight_tasks(weight: &mut Layout, segment: usize) -> Vec<(Vec<Piece>, Vec<Blo
         let size = blocks.first().map_or(end, |block| block.values().max(1));
         let range = at..end.min(at + size);
         at = range.end;
-        let piece = Piece {
-            segment,
-            range,
-            active: true,
-        };
+        let piece = Piece { segment, range };
         tasks.push((vec![piece], blocks));
     }
     tasks

@@ -1,6 +1,8 @@
 use super::Cpu;
 use super::aligned::Aligned;
+use super::deferred_decay::DeferredDecay;
 use super::matmul::{Panels, Rhs};
+use super::sparse_rows::{SparseRows, overlap};
 use crate::View;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,6 +17,8 @@ pub struct Arena {
     layouts: Mutex<Layouts>,
     /// Where given, only these rows of a table may differ from zero.
     pub(super) sparse: Option<SparseRows>,
+    /// Where given, rows of a table are still to be multiplied by some factors.
+    deferred: Option<DeferredDecay>,
     /// Parts that were written by one product, and whether they count as zero
     /// now: then what they hold is old, and the next product overwrites it.
     written: Vec<(View, bool)>,
@@ -35,70 +39,6 @@ pub(super) struct Layout {
     pub panels: Vec<(Rhs, Panels)>,
 }
 
-/// Whether two ranges have a value in common.
-pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end
-}
-
-/// Which rows of an embedding table's gradient, or of its moments, may differ
-/// from zero.
-#[derive(Debug, Clone)]
-pub(super) struct SparseRows {
-    /// The table.
-    pub table: View,
-    /// One flag per row.
-    pub touched: Vec<bool>,
-}
-
-impl SparseRows {
-    /// No row touched.
-    pub fn new(table: View) -> Self {
-        Self {
-            table,
-            touched: vec![false; table.rows],
-        }
-    }
-
-    /// The rows of a table that have a value other than zero.
-    pub fn scan(table: View, arenas: &[&[f32]]) -> Self {
-        let mut rows = Self::new(table);
-        for (i, touched) in rows.touched.iter_mut().enumerate() {
-            let from = table.offset + i * table.cols;
-            let range = from..from + table.cols;
-            *touched = arenas
-                .iter()
-                .any(|a| a[range.clone()].iter().any(|&x| x != 0.0));
-        }
-        rows
-    }
-
-    /// Marks the rows that a range of the arena meets.
-    fn touch(&mut self, range: Range<usize>) {
-        let table = self.table.range();
-        let (from, to) = (range.start.max(table.start), range.end.min(table.end));
-        if from < to {
-            let width = self.table.cols;
-            let rows = (from - table.start) / width..(to - table.start).div_ceil(width);
-            self.touched[rows].fill(true);
-        }
-    }
-
-    /// Runs of neighbouring rows of one kind: the values they cover and
-    /// whether they were touched, in order.
-    pub fn runs(&self) -> Vec<(Range<usize>, bool)> {
-        let width = self.table.cols;
-        let mut at = self.table.offset;
-        self.touched
-            .chunk_by(|a, b| a == b)
-            .map(|rows| {
-                let from = at;
-                at += rows.len() * width;
-                (from..at, rows[0])
-            })
-            .collect()
-    }
-}
-
 impl Arena {
     pub(super) fn new(values: Aligned) -> Self {
         Self {
@@ -116,20 +56,46 @@ impl Arena {
         }
     }
 
-    /// The values as they lie in memory, which is what they are where no part
-    /// was set to zero and not written since.
-    pub fn values(&self) -> &[f32] {
-        debug_assert!(self.due().next().is_none());
-        &self.values
+    /// The values; nothing is copied where nothing was put off.
+    pub fn values(&self) -> Cow<'_, [f32]> {
+        self.part_of(0..self.values.len())
     }
 
-    /// The values.
-    pub(super) fn settled(&self) -> Cow<'_, [f32]> {
-        let mut values = Cow::Borrowed(&self.values[..]);
+    /// Those of a range.
+    pub(super) fn part_of(&self, range: Range<usize>) -> Cow<'_, [f32]> {
+        let mut values = Cow::Borrowed(&self.values[range.clone()]);
         for view in self.due() {
-            view.of_mut(values.to_mut()).fill(0.0);
+            let own = view.range();
+            let (from, to) = (own.start.max(range.start), own.end.min(range.end));
+            if from < to {
+                values.to_mut()[from - range.start..to - range.start].fill(0.0);
+            }
+        }
+        if let Some(deferred) = self.deferred.as_ref().filter(|d| d.meets(&range)) {
+            deferred.put_range(range.start, values.to_mut());
         }
         values
+    }
+
+    /// Those of a view to which nothing is put off: any but the table of words.
+    pub(super) fn view(&self, view: View) -> &[f32] {
+        let range = view.range();
+        debug_assert!(!self.due().any(|due| overlap(&due.range(), &range)));
+        debug_assert!(!self.deferred.as_ref().is_some_and(|d| d.meets(&range)));
+        view.of(&self.values)
+    }
+
+    /// The values of a table as they lie in memory, and what is put off.
+    pub(super) fn table(&self, table: View) -> (&[f32], Option<&DeferredDecay>) {
+        let range = table.range();
+        let deferred = self.deferred.as_ref().filter(|d| d.meets(&range));
+        (table.of(&self.values), deferred)
+    }
+
+    /// All values as they lie in memory, and what is put off, to change both.
+    pub(super) fn deferred(&mut self) -> (&mut [f32], &mut Option<DeferredDecay>) {
+        self.outdate();
+        (&mut self.values, &mut self.deferred)
     }
 
     /// The parts whose old values are still there although they are zero.
@@ -144,6 +110,9 @@ impl Arena {
                 view.of_mut(&mut self.values).fill(0.0);
                 *due = false;
             }
+        }
+        if let Some(deferred) = self.deferred.take_if(|d| d.meets(&range)) {
+            deferred.put_range(0, &mut self.values);
         }
     }
 
@@ -167,7 +136,7 @@ impl Arena {
             }
         } else if self.noted {
             let mut others = self.written.iter().map(|w| w.0.range());
-            let table = self.sparse.as_ref().map(|s| s.table.range());
+            let table = self.sparse.as_ref().map(|s| s.table().range());
             if !table.is_some_and(|t| overlap(&t, &own)) && !others.any(|o| overlap(&o, &own)) {
                 self.written.push((view, false));
             }
@@ -180,7 +149,7 @@ impl Arena {
         self.outdate();
         self.settle(view.range());
         if let Some(sparse) = &mut self.sparse {
-            sparse.touch(view.range());
+            sparse.touch(&view.range());
         }
         view.of_mut(&mut self.values)
     }
@@ -190,12 +159,10 @@ impl Arena {
         self.outdate();
         self.settle(table.range());
         match &mut self.sparse {
-            Some(sparse) if sparse.table == table => {
-                for &row in rows {
-                    sparse.touched[row as usize] = true;
-                }
+            Some(sparse) if sparse.table() == table => {
+                rows.iter().for_each(|&row| sparse.touch_row(row));
             }
-            Some(sparse) => sparse.touch(table.range()),
+            Some(sparse) => sparse.touch(&table.range()),
             None => {}
         }
         table.of_mut(&mut self.values)
@@ -218,12 +185,16 @@ impl Arena {
             *due = true;
             skip.push(view.range());
         }
+        let mut touched = vec![];
         if let Some(sparse) = &mut self.sparse {
-            let runs = sparse.runs().into_iter().filter(|(_, touched)| !touched);
-            skip.extend(runs.map(|(range, _)| range));
-            sparse.touched.fill(false);
+            skip.push(sparse.table().range());
+            touched = sparse.runs();
+            sparse.clear();
         }
         skip.sort_unstable_by_key(|range| range.start);
+        for range in touched {
+            self.values[range].fill(0.0);
+        }
         let mut parts: Vec<&mut [f32]> = vec![];
         let (mut rest, mut at) = (&mut self.values[..], 0);
         for range in skip {
@@ -255,7 +226,7 @@ impl Arena {
             Rhs::Transposed | Rhs::Bytes => (weight.rows, weight.cols),
             Rhs::Plain => (weight.cols, weight.rows),
         };
-        let panels = Panels::pack(cpu, weight.of(&self.values), rhs, n, k, old);
+        let panels = Panels::pack(cpu, &self.part_of(weight.range()), rhs, n, k, old);
         let panels = Arc::new(panels);
         self.layouts().ready.insert(key, Arc::clone(&panels));
         panels

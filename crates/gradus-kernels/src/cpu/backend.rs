@@ -1,9 +1,10 @@
 //! The [`Backend`] trait on [`Cpu`]: each operation's file does the work.
 
 use super::aligned::Aligned;
-use super::arena::{Arena, SparseRows};
+use super::arena::Arena;
 use super::feed_forward::{self, FeedForwardSaved};
 use super::matmul::Rhs;
+use super::sparse_rows::SparseRows;
 use super::{
     Cpu, Precision, ROW_GRAIN, Tensor, Threads, adamw, attention, cosine, cross_entropy, distance,
     embed, gated, gather, linear, norm, pool, query_key_norm, rotary,
@@ -124,7 +125,7 @@ impl Backend for Cpu {
     }
 
     fn read_arena(&self, arena: &Arena, range: Range<usize>) -> Vec<f32> {
-        arena.settled()[range].to_vec()
+        arena.part_of(range).into_owned()
     }
 
     fn write_arena(&self, arena: &mut Arena, offset: usize, values: &[f32]) {
@@ -136,7 +137,7 @@ impl Backend for Cpu {
     }
 
     fn embed(&self, params: &Arena, tables: &EmbeddingTables, batch: &Packed) -> Tensor {
-        embed::forward(self, params.values(), tables, batch)
+        embed::forward(self, params, tables, batch)
     }
 
     fn embed_backward(
@@ -310,7 +311,7 @@ impl Backend for Cpu {
         batch: &Packed,
         heads: usize,
     ) -> Tensor {
-        distance::forward(self, params.values(), bias, batch, heads)
+        distance::forward(self, params, bias, batch, heads)
     }
 
     fn distance_bias_backward(
@@ -446,11 +447,6 @@ impl Backend for Cpu {
     }
 
     fn approach(&self, average: &mut Arena, params: &Arena, len: usize, share: f32) {
-        adamw::approach(
-            self,
-            &mut average.change()[..len],
-            &params.settled()[..len],
-            share,
-        );
+        adamw::approach(self, average, params, len, share);
     }
 }

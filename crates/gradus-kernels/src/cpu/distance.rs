@@ -17,7 +17,7 @@ fn distance(column: usize, batch: &Packed) -> isize {
 
 pub(super) fn forward(
     cpu: &Cpu,
-    params: &[f32],
+    params: &Arena,
     bias: &DistanceBias,
     batch: &Packed,
     heads: usize,
@@ -39,7 +39,7 @@ pub(super) fn forward(
             max_distance,
         } => {
             assert_eq!(table.cols, heads, "a column of the table for each head");
-            let table_values = table.of(params);
+            let table_values = params.view(*table);
             for column in 0..columns {
                 let far = distance(column, batch);
                 let bucket = DistanceBias::bucket(far, table.rows, *max_distance);

@@ -21,23 +21,33 @@ fn lookups<'a>(tables: &EmbeddingTables, batch: &'a Packed) -> Vec<(View, &'a [u
 
 pub(super) fn forward(
     cpu: &Cpu,
-    params: &[f32],
+    params: &Arena,
     tables: &EmbeddingTables,
     batch: &Packed,
 ) -> Tensor {
     let width = tables.words.cols;
-    let lookups = lookups(tables, batch);
+    let lookups: Vec<_> = lookups(tables, batch)
+        .into_iter()
+        .map(|(table, indices)| (params.table(table), indices))
+        .collect();
     let mut out = cpu.uninit(batch.tokens(), width);
     cpu.rows_mut(
         &mut out,
         ROW_GRAIN,
         #[inline(always)]
         |out, range| {
+            let mut row = vec![0f32; width];
             for (out, token) in out.chunks_exact_mut(width).zip(range) {
                 out.fill(0.0);
-                for (table, indices) in &lookups {
-                    let from = table.offset + indices[token] as usize * width;
-                    for (out, x) in out.iter_mut().zip(&params[from..from + width]) {
+                for ((values, deferred), indices) in &lookups {
+                    let index = indices[token];
+                    let mut x = &values[index as usize * width..][..width];
+                    if let Some(deferred) = deferred {
+                        row.copy_from_slice(x);
+                        deferred.put_row(index, &mut row);
+                        x = &row;
+                    }
+                    for (out, x) in out.iter_mut().zip(x) {
                         *out += x;
                     }
                 }

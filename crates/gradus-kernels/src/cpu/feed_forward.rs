@@ -33,7 +33,7 @@ pub(super) fn infer(cpu: &Cpu, params: &Arena, layers: &FeedForwardLayers, x: &T
     assert_eq!(x.cols(), up.weight.cols, "input width");
     let rhs = linear::inferring(cpu, up.weight.cols.max(down.weight.cols));
     let weights = |layer: &Linear| params.panels(cpu, layer.weight, rhs);
-    let bias = |layer: &Linear| layer.bias.map(|b| b.of(params.values()));
+    let bias = |layer: &Linear| layer.bias.map(|b| params.view(b));
     let mut y = cpu.uninit(x.rows(), down.weight.rows);
     let (first, second) = (weights(up), weights(down));
     let first = Weights {
@@ -98,7 +98,7 @@ pub(super) fn forward(
         Left::Rows(x.values()),
         x.rows(),
         &params.panels(cpu, up.weight, Rhs::Transposed),
-        up.bias.map(|b| b.of(params.values())),
+        up.bias.map(|b| params.view(b)),
         Lines::new(
             [&mut pre, &mut post],
             #[inline(always)]
@@ -117,7 +117,7 @@ pub(super) fn forward(
         Left::Tiles(&post),
         x.rows(),
         &params.panels(cpu, down.weight, Rhs::Transposed),
-        down.bias.map(|b| b.of(params.values())),
+        down.bias.map(|b| params.view(b)),
         Rows::new(
             [y.values_mut()],
             cols,

@@ -38,7 +38,7 @@ fn forward_into<const N: usize>(
         left(cpu, x, rhs),
         x.rows(),
         &panels,
-        layer.bias.map(|b| b.of(params.values())),
+        layer.bias.map(|b| params.view(b)),
         Rows::new(out.map(Tensor::values_mut), layer.weight.rows, store),
     );
 }

@@ -54,11 +54,10 @@ pub(super) struct Norm<'a> {
 
 impl<'a> Norm<'a> {
     pub fn new(params: &'a Arena, spec: &NormSpec) -> Self {
-        let values = params.values();
         Self {
             kind: spec.kind,
-            gamma: spec.gamma.of(values),
-            beta: spec.beta.map(|b| b.of(values)),
+            gamma: params.view(spec.gamma),
+            beta: spec.beta.map(|b| params.view(b)),
             eps: spec.eps,
         }
     }

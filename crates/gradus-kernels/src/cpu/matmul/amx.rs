@@ -4,7 +4,7 @@
 
 use super::line::{ByteLine, HalfLine};
 use super::panels::COLS;
-use super::sweep::{ROWS, STEP_LINES};
+use super::sweep::{ROWS, RowBlock, STEP_LINES};
 use std::arch::asm;
 use std::marker::PhantomData;
 
@@ -84,6 +84,9 @@ struct Config {
 /// loaded past it.
 const STAYS: usize = 32 << 10;
 
+/// As many steps of 32 rows are that.
+pub(super) const STEPS_THAT_STAY: usize = STAYS / (ROWS * 64);
+
 /// One step of four tiles of the result; `$load` loads the panel's, `$product` adds a
 /// product to a tile.
 macro_rules! step {
@@ -126,9 +129,9 @@ macro_rules! half_step {
     };
 }
 
-/// Stores the sums of 16 rows from `$first` on.
-macro_rules! store {
-    ($first:literal, $second:literal, $out:expr, $stride:expr) => {
+/// Stores the sums of 16 rows from `$first` on, or loads them.
+macro_rules! sums {
+    ("store", $first:literal, $second:literal, $out:expr, $stride:expr) => {
         asm!(
             concat!("tilestored [{out} + {row}], ", $first),
             concat!("tilestored [{out} + {row} + 64], ", $second),
@@ -137,14 +140,26 @@ macro_rules! store {
             options(nostack),
         )
     };
+    ("load", $first:tt, $second:tt, $out:expr, $stride:expr) => {
+        asm!(
+            concat!("tileloadd ", $first, ", [{out} + {row}]"),
+            concat!("tileloadd ", $second, ", [{out} + {row} + 64]"),
+            row = in(reg) 4 * $stride,
+            out = in(reg) $out.as_ptr(),
+            out($first) _, out($second) _,
+            options(nostack, readonly),
+        )
+    };
 }
 
 /// A product by one instruction. A macro, as an instruction is no value.
 macro_rules! product {
-    ($product:literal, $a:expr, $panel:expr, $out:expr, $stride:expr, $meanwhile:expr) => {{
-        let steps = $panel.len() / STEP_LINES;
-        let rows = if $a.len() == 16 * steps { 16 } else { ROWS };
-        assert!($a.len() == rows * steps && $panel.len() == STEP_LINES * steps);
+    ($product:literal, $block:expr, $panel:expr, $out:expr, $stride:expr, $meanwhile:expr) => {{
+        let (low, high) = $block.halves();
+        let steps = $block.terms.len();
+        let rows = if high.is_empty() { 16 } else { ROWS };
+        assert!(low.len() == 16 * steps && (high.is_empty() || high.len() == 16 * steps));
+        assert!($panel.len() == STEP_LINES * steps);
         assert!($out.len() >= (rows - 1) * $stride + COLS);
         // SAFETY of all blocks: the caller's `self` shows that the tiles are set up on
         // this thread. Sums stay in tmm0 to tmm3 from one block to the next:
@@ -160,8 +175,17 @@ macro_rules! product {
                 options(nostack),
             );
         }
-        let (low, high) = $a.split_at(16 * steps);
-        let stays = size_of_val($a) <= STAYS;
+        if $block.terms.start > 0 {
+            // SAFETY: loads and stores are of as many rows of 32 values as `out` has
+            // by the assertion above.
+            unsafe {
+                sums!("load", "tmm0", "tmm1", $out, $stride);
+                if rows > 16 {
+                    sums!("load", "tmm2", "tmm3", $out[16 * $stride..], $stride);
+                }
+            }
+        }
+        let stays = size_of_val(low) + size_of_val(high) <= STAYS;
         let share = (ROWS << 16).div_ceil(steps.max(1));
         let mut high = high.chunks_exact(16);
         for (s, (a0, b)) in low
@@ -181,12 +205,11 @@ macro_rules! product {
             // Rounded up, so that the last is all.
             $meanwhile((((s + 1) * share) >> 16).min(ROWS));
         }
-        // SAFETY: the stores write as many rows of 32 values as `out` has by the
-        // assertion above.
+        // SAFETY: as for loading.
         unsafe {
-            store!("tmm0", "tmm1", $out, $stride);
+            sums!("store", "tmm0", "tmm1", $out, $stride);
             if rows > 16 {
-                store!("tmm2", "tmm3", $out[16 * $stride..], $stride);
+                sums!("store", "tmm2", "tmm3", $out[16 * $stride..], $stride);
             }
         }
         if steps == 0 {
@@ -217,14 +240,15 @@ impl Tiles {
         Self(PhantomData)
     }
 
-    /// `out = a b` for 16 or 32 rows of `a`, laid out as tiles, and one panel; the rows
-    /// of `out` are `stride` apart. In between, `meanwhile` is told what share of
-    /// the work, of [`ROWS`], is under way, at last all: vector instructions that
-    /// it runs overlap with those on tiles.
+    /// `out = a b` for 16 or 32 rows of `a`, laid out as tiles, and one panel's lines for
+    /// the terms at hand, to which `out` has the sums of those before; the rows of `out`
+    /// are `stride` apart. In between, `meanwhile` is told what share of the work, of
+    /// [`ROWS`], is under way, at last all: vector instructions that it runs overlap with
+    /// those on tiles.
     #[inline(always)]
     pub(super) fn product_bf16(
         &self,
-        a: &[HalfLine],
+        a: &RowBlock<'_, HalfLine>,
         panel: &[HalfLine],
         (out, stride): (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
@@ -236,7 +260,7 @@ impl Tiles {
     #[inline(always)]
     pub(super) fn product_bytes(
         &self,
-        a: &[ByteLine],
+        a: &RowBlock<'_, ByteLine>,
         panel: &[ByteLine],
         (out, stride): (&mut [i32], usize),
         mut meanwhile: impl FnMut(usize),

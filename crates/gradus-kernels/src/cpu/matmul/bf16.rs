@@ -73,6 +73,33 @@ fn round_pairs(_: HalfKernel, even: &[f32; 16], odd: &[f32; 16], line: &mut [u32
     }
 }
 
+/// Writes a line.
+#[inline(always)]
+pub(super) fn put(_: HalfKernel, pairs: &[u32; 16], line: &mut HalfLine) {
+    line.0 = *pairs;
+}
+
+/// Writes a line to memory without reading what was there, nor keeping it near. It is
+/// seen in the usual order after [`super::output::finish_writes`].
+#[inline(always)]
+pub(super) fn put_past_cache(kernel: HalfKernel, pairs: &[u32; 16], line: &mut HalfLine) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as in `round`; a `HalfLine` lies at a multiple of 64 bytes.
+    unsafe {
+        let _ = kernel;
+        std::arch::asm!(
+            "vmovups zmm0, [{from}]",
+            "vmovntps [{to}], zmm0",
+            from = in(reg) pairs,
+            to = in(reg) line,
+            out("zmm0") _,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    put(kernel, pairs, line);
+}
+
 /// As many values as there are, then zeros.
 #[inline(always)]
 fn padded<const N: usize>(values: &[f32]) -> [f32; N] {

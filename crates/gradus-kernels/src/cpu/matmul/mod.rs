@@ -41,7 +41,7 @@ use panels::{Data, STEP};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
-use sweep::{Met, Multiply, ROWS, groups, sweep};
+use sweep::{Met, Multiply, ROWS, RowBlock, groups, sweep};
 
 /// The instructions for products in bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -346,11 +346,18 @@ impl Multiply for Kernel {
         }
     }
 
+    fn steps(&self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(_) => amx::STEPS_THAT_STAY,
+            _ => usize::MAX,
+        }
+    }
+
     #[inline(always)]
     fn product(
         &self,
-        a: &[HalfLine],
-        rows: usize,
+        a: &RowBlock<'_, HalfLine>,
         panel: &[HalfLine],
         out: (&mut [f32], usize),
         mut meanwhile: impl FnMut(usize),
@@ -360,12 +367,12 @@ impl Multiply for Kernel {
             Self::Amx(tiles) => tiles.product_bf16(a, panel, out, meanwhile),
             #[cfg(target_arch = "x86_64")]
             Self::Dot => {
-                dot_bf16::product(a, rows, panel, out);
+                dot_bf16::product(a.whole(), a.rows, panel, out);
                 meanwhile(ROWS);
             }
             #[cfg(not(target_arch = "x86_64"))]
             Self::None => {
-                let _ = (a, rows, panel, out);
+                let _ = (a.whole(), panel, out);
                 meanwhile(0);
                 unreachable!("no such processor has a bf16 kernel");
             }

@@ -3,6 +3,7 @@
 
 use super::bytes::{self, BytePanel, BytePanels};
 use super::line::{HalfLine, Line};
+use super::output::finish_writes;
 use super::{HalfKernel, Spaced, Tiles, bf16};
 use crate::cpu::transpose::Square;
 use crate::cpu::{Cpu, Isa};
@@ -219,9 +220,21 @@ impl Block<'_> {
         COLS * self.width
     }
 
-    /// Fills it from its rows.
+    /// Fills it from its rows, for a product that comes next.
     #[inline(always)]
     pub(crate) fn fill(self, cpu: &Cpu, rows: &[f32]) {
+        self.fill_by(cpu, rows, bf16::put);
+    }
+
+    /// Fills it from its rows, for a product that comes when caches have held much else.
+    #[inline(always)]
+    pub(crate) fn fill_past_cache(self, cpu: &Cpu, rows: &[f32]) {
+        self.fill_by(cpu, rows, bf16::put_past_cache);
+        finish_writes();
+    }
+
+    #[inline(always)]
+    fn fill_by(self, cpu: &Cpu, rows: &[f32], put: impl Fn(HalfKernel, &[u32; 16], &mut HalfLine)) {
         let width = self.width;
         match (self.parts, self.rhs, cpu.half) {
             (Parts::F32(mut parts), Rhs::Transposed, _) => {
@@ -237,11 +250,12 @@ impl Block<'_> {
             (Parts::Bf16(mut parts), Rhs::Transposed, Some(kernel)) => {
                 for panel in &mut parts {
                     let count = rows.len() / width.max(1);
-                    half_from_rows(kernel, panel, Spaced::new(rows, [count, width], width));
+                    let columns = Spaced::new(rows, [count, width], width);
+                    half_from_rows(kernel, panel, columns, &put);
                 }
             }
             (Parts::Bf16(mut parts), Rhs::Plain, Some(kernel)) => {
-                half_from_columns(kernel, &mut parts, rows, width);
+                half_from_columns(kernel, &mut parts, (rows, width), put);
             }
             (Parts::Bytes(panel), ..) => bytes::fill(panel, rows, width),
             (Parts::F32(_) | Parts::Bf16(_), ..) => {
@@ -289,14 +303,20 @@ fn from_rows(isa: Isa, panel: &mut [Line], rows: &[f32], k: usize) {
 
 /// One step of every panel out of `[STEP, n]`, in bf16. Rows are read along.
 #[inline(always)]
-fn half_from_columns(kernel: HalfKernel, parts: &mut [&mut [HalfLine]], b: &[f32], n: usize) {
+fn half_from_columns(
+    kernel: HalfKernel,
+    parts: &mut [&mut [HalfLine]],
+    (b, n): (&[f32], usize),
+    put: impl Fn(HalfKernel, &[u32; 16], &mut HalfLine),
+) {
     for r in 0..STEP / 2 {
         for (p, part) in parts.iter_mut().enumerate() {
             for tile in 0..2 {
                 let from = p * COLS + 16 * tile;
                 let columns = from.min(n)..(from + 16).min(n);
-                let line = &mut part[16 * tile + r].0;
-                bf16::column_pairs(kernel, b, n, 2 * r, columns, line);
+                let mut pairs = [0; 16];
+                bf16::column_pairs(kernel, b, n, 2 * r, columns, &mut pairs);
+                put(kernel, &pairs, &mut part[16 * tile + r]);
             }
         }
     }
@@ -310,7 +330,12 @@ thread_local! {
 /// A panel whose columns are `columns`' rows, in bf16. Rows are read along, and
 /// only then cut into squares.
 #[inline(always)]
-pub(super) fn half_from_rows(kernel: HalfKernel, panel: &mut [HalfLine], columns: Spaced<'_>) {
+pub(super) fn half_from_rows(
+    kernel: HalfKernel,
+    panel: &mut [HalfLine],
+    columns: Spaced<'_>,
+    put: impl Fn(HalfKernel, &[u32; 16], &mut HalfLine),
+) {
     let steps = columns.cols().div_ceil(STEP);
     let mut lines = ROWS.take();
     lines.clear();
@@ -336,8 +361,8 @@ pub(super) fn half_from_rows(kernel: HalfKernel, panel: &mut [HalfLine], columns
                 *row = rows[j * steps];
             }
             square.mirror(kernel.isa());
-            for (line, row) in to.iter_mut().zip(square.0) {
-                line.0 = row;
+            for (line, row) in to.iter_mut().zip(&square.0) {
+                put(kernel, row, line);
             }
         }
     }

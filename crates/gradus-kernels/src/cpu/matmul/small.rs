@@ -4,7 +4,7 @@
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, STEP, half_from_rows};
 use super::spaced::Spaced;
-use super::sweep::{Multiply, ROWS};
+use super::sweep::{Multiply, ROWS, RowBlock};
 use super::{HalfKernel, Kernel, bf16};
 use crate::cpu::transpose::Square;
 
@@ -67,7 +67,7 @@ impl Small {
             if columns.is_empty() {
                 break;
             }
-            half_from_rows(self.half, panel, b.some(columns));
+            half_from_rows(self.half, panel, b.some(columns), bf16::put);
         }
     }
 
@@ -101,9 +101,13 @@ impl Small {
     /// [`Small::COLS`] columns of a second; rows of `out` are `stride` apart.
     #[inline(always)]
     pub fn product(&self, a: &[HalfLine], b: &[HalfLine], out: (&mut [f32], usize)) {
+        let a = RowBlock {
+            lines: a,
+            rows: ROWS,
+            terms: 0..a.len() / ROWS,
+        };
         self.kernel.product(
-            a,
-            ROWS,
+            &a,
             b,
             out,
             #[inline(always)]

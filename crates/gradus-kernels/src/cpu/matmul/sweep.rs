@@ -9,6 +9,34 @@ pub(super) const ROWS: usize = 32;
 /// Lines of a panel that a kernel takes in one step: two tiles of 16 columns.
 pub(super) const STEP_LINES: usize = 32;
 
+/// Rows of a first factor, at most [`ROWS`], laid out as tiles of 16 rows, and the steps
+/// of its terms that are to be multiplied now.
+pub(super) struct RowBlock<'a, L> {
+    /// All steps.
+    pub lines: &'a [L],
+    pub rows: usize,
+    pub terms: Range<usize>,
+}
+
+impl<L> RowBlock<'_, L> {
+    /// The first 16 rows, and others; of the terms at hand.
+    #[inline(always)]
+    pub fn halves(&self) -> (&[L], &[L]) {
+        let whole = self.rows > 16;
+        let (low, high) = self.lines.split_at(self.lines.len() >> u32::from(whole));
+        let terms = 16 * self.terms.start..16 * self.terms.end;
+        let high = if whole { &high[terms.clone()] } else { high };
+        (&low[terms], high)
+    }
+
+    /// All lines, for kernels that take all terms at once.
+    #[inline(always)]
+    pub fn whole(&self) -> &[L] {
+        debug_assert!(self.terms.start == 0);
+        self.lines
+    }
+}
+
 /// A kernel that multiplies blocks of rows by panels, made ready on this thread.
 pub(super) trait Multiply {
     /// 64 bytes of a factor.
@@ -19,14 +47,18 @@ pub(super) trait Multiply {
     /// Bytes of panels that stay in a core's own cache.
     fn near(&self) -> usize;
 
-    /// `out = a b` for `rows` rows, at most [`ROWS`], of `a`, which is laid out as tiles
-    /// of 16 rows, and one panel; the rows of `out` are `stride` apart, and those of a
-    /// last tile are all written. In between, `meanwhile` hears what share of the work,
-    /// of [`ROWS`], is under way, at last all.
+    /// Steps of terms that it is best given at a time.
+    fn steps(&self) -> usize {
+        usize::MAX
+    }
+
+    /// `out = a b` for a block of rows and one panel's lines for the same terms; where
+    /// those are not the first, `out` has the sums of the terms before. The rows of `out`
+    /// are `stride` apart, and those of a last tile are all written. In between,
+    /// `meanwhile` hears what share of the work, of [`ROWS`], is under way, at last all.
     fn product(
         &self,
-        a: &[Self::Line],
-        rows: usize,
+        a: &RowBlock<'_, Self::Line>,
         panel: &[Self::Line],
         out: (&mut [Self::Sum], usize),
         meanwhile: impl FnMut(usize),
@@ -34,6 +66,7 @@ pub(super) trait Multiply {
 }
 
 /// Sums of a kernel.
+#[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Tile<T>([T; ROWS * COLS]);
 
@@ -58,6 +91,9 @@ pub(super) fn groups(panels: &Range<usize>, near: usize) -> impl Iterator<Item =
 /// Multiplies `rows` rows, laid out as tiles, by some panels. `done` gets some rows of
 /// each tile, the first one's number and the panel's, while the next tile is being
 /// computed.
+///
+/// Terms are taken in parts where a block of rows would not stay in the nearest cache:
+/// the block's part meets the group's panels, then its next part does.
 #[inline(always)]
 pub(super) fn sweep<K: Multiply>(
     kernel: &K,
@@ -72,41 +108,64 @@ pub(super) fn sweep<K: Multiply>(
         panels,
         group_bytes,
     } = met;
-    let zero = K::Sum::default();
-    let mut tiles = [Tile([zero; ROWS * COLS]), Tile([zero; ROWS * COLS])];
-    let [mut now, mut last] = tiles.each_mut();
-    let mut before: Option<(usize, usize)> = None;
     let near = group_bytes / 64 / (STEP_LINES * steps).max(1);
+    let longest = groups(&panels, near).next().map_or(0, |group| group.len());
+    let zero = Tile([K::Sum::default(); ROWS * COLS]);
+    // Of one block and one group, and the last one of those before.
+    let (mut two, mut many) = ([zero; 2], vec![]);
+    let tiles = match steps <= kernel.steps() {
+        true => &mut two[..],
+        false => {
+            many.resize(longest + 1, zero);
+            &mut many[..]
+        }
+    };
+    let mut at = 0;
+    let mut before: Option<(usize, usize)> = None;
     for group in groups(&panels, near) {
         for first in (0..rows).step_by(ROWS) {
             let here = (rows - first).min(ROWS);
-            let a = &a[first * steps..(first + here.next_multiple_of(16)) * steps];
-            for p in group.clone() {
-                let panel = &lines[p * steps * STEP_LINES..(p + 1) * steps * STEP_LINES];
-                let sums = last.0.as_chunks::<COLS>().0;
-                let mut next = 0;
-                kernel.product(
-                    a,
-                    here,
-                    panel,
-                    (&mut now.0, COLS),
-                    #[inline(always)]
-                    |share| {
-                        let Some((first, p)) = before else { return };
-                        // Some rows at a time, which share constants in registers.
-                        let share = (share / 4 * 4).min(rows - first);
-                        if next < share {
-                            done(&sums[next..share], first + next, p);
-                            next = share;
-                        }
-                    },
-                );
-                before = Some((first, p));
-                std::mem::swap(&mut now, &mut last);
+            let mut block = RowBlock {
+                lines: &a[first * steps..(first + here.next_multiple_of(16)) * steps],
+                rows: here,
+                terms: 0..0,
+            };
+            // One part where there are no terms.
+            for terms in groups(&(0..steps.max(1)), kernel.steps()) {
+                block.terms = terms.start..terms.end.min(steps);
+                let end = at + group.len();
+                for (i, p) in (at..end).zip(group.clone()) {
+                    let part = p * steps + block.terms.start..p * steps + block.terms.end;
+                    let panel = &lines[part.start * STEP_LINES..part.end * STEP_LINES];
+                    let (slot, last) = (i % tiles.len(), (i + tiles.len() - 1) % tiles.len());
+                    let Ok([now, last]) = tiles.get_disjoint_mut([slot, last]) else {
+                        unreachable!("two places");
+                    };
+                    let sums = last.0.as_chunks::<COLS>().0;
+                    let mut next = 0;
+                    kernel.product(
+                        &block,
+                        panel,
+                        (&mut now.0, COLS),
+                        #[inline(always)]
+                        |share| {
+                            let Some((first, p)) = before else { return };
+                            // Some rows at a time, which share constants in registers.
+                            let share = (share / 4 * 4).min(rows - first);
+                            if next < share {
+                                done(&sums[next..share], first + next, p);
+                                next = share;
+                            }
+                        },
+                    );
+                    before = (block.terms.end == steps).then_some((first, p));
+                }
             }
+            at += group.len();
         }
     }
     if let Some((first, p)) = before {
+        let last = &tiles[(at + tiles.len() - 1) % tiles.len()];
         let sums = last.0.as_chunks::<COLS>().0;
         done(&sums[..ROWS.min(rows - first)], first, p);
     }

@@ -23,7 +23,7 @@ pub(in crate::cpu) use rows::Scale;
 #[cfg(target_arch = "x86_64")]
 use super::amx;
 use super::line::ByteLine;
-use super::sweep::{Met, Multiply, ROWS, sweep};
+use super::sweep::{Met, Multiply, ROWS, RowBlock, sweep};
 use super::{Left, NEAR, NEAR_TILES, Row, Sink, Task};
 use crate::cpu::Isa;
 use std::cell::RefCell;
@@ -138,25 +138,33 @@ impl Multiply for Ready {
         }
     }
 
+    fn steps(&self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(_) => amx::STEPS_THAT_STAY,
+            _ => usize::MAX,
+        }
+    }
+
     #[inline(always)]
     fn product(
         &self,
-        a: &[ByteLine],
-        rows: usize,
+        a: &RowBlock<'_, ByteLine>,
         panel: &[ByteLine],
         out: (&mut [i32], usize),
         mut meanwhile: impl FnMut(usize),
     ) {
+        let (whole, rows) = (a.lines, a.rows);
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(tiles) => return tiles.product_bytes(a, panel, out, meanwhile),
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => vnni::product(a, rows, panel, out),
+            Self::Vnni => vnni::product(whole, rows, panel, out),
             #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni => avx_vnni::product(a, rows, panel, out),
+            Self::AvxVnni => avx_vnni::product(whole, rows, panel, out),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => avx2::product(a, rows, panel, out),
-            Self::Plain => plain::product(a, rows, panel, out),
+            Self::Avx2 => avx2::product(whole, rows, panel, out),
+            Self::Plain => plain::product(whole, rows, panel, out),
         }
         meanwhile(ROWS);
     }

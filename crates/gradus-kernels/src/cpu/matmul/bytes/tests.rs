@@ -1,7 +1,7 @@
 //! Every kernel beside plain definitions.
 
 use super::super::panels::{COLS, Data, Panels, Rhs};
-use super::super::sweep::{Multiply, ROWS, STEP_LINES};
+use super::super::sweep::{Multiply, ROWS, RowBlock, STEP_LINES};
 use super::super::{Left, Rows, product};
 use super::{ByteKernel, QuantizedRows, Ready, TERMS, plain};
 use crate::cpu::matmul::line::ByteLine;
@@ -49,10 +49,22 @@ fn kernels_agree_on_all_bytes() {
             plain::product(&a, rows, &panel, (&mut expected, COLS));
             let mut sums = vec![7; ROWS * COLS];
             let mut under_way = 0;
-            ready.product(&a, rows, &panel, (&mut sums, COLS), |share| {
-                under_way = share
-            });
-            assert_eq!(under_way, ROWS);
+            // All terms at once, and where a kernel takes parts, in two.
+            let parts = match ready.steps() < usize::MAX && steps > 1 {
+                true => vec![0..1, 1..steps],
+                false => vec![0..steps],
+            };
+            for terms in parts {
+                let panel = &panel[terms.start * STEP_LINES..terms.end * STEP_LINES];
+                let block = RowBlock {
+                    lines: &a,
+                    rows,
+                    terms,
+                };
+                let out = (&mut sums[..], COLS);
+                ready.product(&block, panel, out, |share| under_way = share);
+                assert_eq!(under_way, ROWS);
+            }
             let len = rows * COLS;
             assert!(
                 sums[..len] == expected[..len],
