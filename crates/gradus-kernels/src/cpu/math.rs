@@ -87,31 +87,6 @@ pub(super) fn axpy(y: &mut [f32], a: f32, x: &[f32]) {
     }
 }
 
-/// Turns scores into probabilities: `e^(scale x)`, over their sum. The row is
-/// whole vectors.
-#[inline(always)]
-pub(super) fn softmax(row: &mut [f32], scale: f32) {
-    let (vectors, _) = row.as_chunks_mut::<LANES>();
-    let mut most = [f32::NEG_INFINITY; LANES];
-    for x in vectors.iter() {
-        for (most, &x) in most.iter_mut().zip(x) {
-            *most = if x > *most { x } else { *most };
-        }
-    }
-    let largest = combine(most, |a, b| if a > b { a } else { b }) * scale;
-    let mut sums = [0f32; LANES];
-    for x in vectors.iter_mut() {
-        for (x, sum) in x.iter_mut().zip(&mut sums) {
-            *x = exp(x.mul_add(scale, -largest));
-            *sum += *x;
-        }
-    }
-    let inverse = 1.0 / combine(sums, |a, b| a + b);
-    for x in vectors.as_flattened_mut() {
-        *x *= inverse;
-    }
-}
-
 /// `1 / (1 + e^-x)`.
 #[inline(always)]
 pub(super) fn logistic(x: f32) -> f32 {

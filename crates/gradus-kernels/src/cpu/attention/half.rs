@@ -5,15 +5,15 @@
 //! own cache, so memory does not grow with the square of a long sequence.
 
 use super::head::Head;
+use super::softmax::{self, exponentials};
 use crate::cpu::aligned::Aligned;
 use crate::cpu::math;
 use crate::cpu::matmul::{HalfLine, Small, Spaced, grow};
-use crate::cpu::transpose::Square;
 use crate::cpu::{Cpu, Tensor};
 use std::f32::consts::LOG2_E;
 
 const COLS: usize = Small::COLS;
-const LANES: usize = 16;
+const LANES: usize = softmax::ROWS;
 const ROWS: usize = Small::ROWS;
 
 /// Sequences of no more tokens fill so little of a product that laying out its factors
@@ -48,7 +48,7 @@ struct Backward {
     /// Those of all scores, and all probabilities after dropout, a row for each key.
     slopes_by_key: Vec<HalfLine>,
     kept_by_key: Vec<HalfLine>,
-    /// Which of a query's probabilities dropout keeps, and its scale.
+    /// Which of some queries' probabilities dropout keeps, and its scale.
     kept: Vec<f32>,
 }
 
@@ -99,7 +99,8 @@ impl Head<'_> {
                 for (i, scores) in some.clone().zip(rows.chunks_mut(stride)) {
                     scale = self.mask_scores(&mut scores[..panels.len() * COLS], i, &keys);
                 }
-                let sums = exponentials(cpu, rows, [some.len(), stride, panels.len()], scale);
+                let shape = [some.len(), stride, panels.len() * COLS];
+                let sums = coarse_exponentials(cpu, rows, shape, scale);
                 for ((r, i), scores) in some.enumerate().zip(rows.chunks_mut(stride)) {
                     if let Some(drop) = &mut drop {
                         drop(i, &mut scores[..len]);
@@ -162,7 +163,6 @@ impl Head<'_> {
         small.first(&mut back.slopes_of_context, dy);
         small.second(&mut back.queries, self.spaced(qkv, 0));
         small.second(&mut back.context, dy);
-        back.kept.resize(all * COLS, 0.0);
         if back.slopes.len() < scores.len() {
             back.slopes = Aligned::zeros(scores.len());
         }
@@ -186,28 +186,25 @@ impl Head<'_> {
                 for (i, scores) in here.clone().zip(rows.chunks_mut(stride)) {
                     scale = self.mask_scores(&mut scores[..all * COLS], i, &(0..len));
                 }
-                let sums = exponentials(cpu, rows, [here.len(), stride, all], scale);
+                let shape = [here.len(), stride, all * COLS];
+                let sums = coarse_exponentials(cpu, rows, shape, scale);
                 let slopes = &mut slopes[first * stride..(first + LANES) * stride];
-                let rows = rows.chunks_mut(stride).zip(slopes.chunks_mut(stride));
-                for (r, (probs, slopes)) in rows.enumerate() {
-                    let (probs, slopes) = (&mut probs[..all * COLS], &mut slopes[..all * COLS]);
-                    let i = from + first + r;
-                    if i >= len {
-                        probs.fill(0.0);
-                        slopes.fill(0.0);
-                        continue;
-                    }
-                    let inverse = 1.0 / sums[r];
-                    for p in probs.iter_mut() {
+                for (probs, sum) in rows.chunks_mut(stride).zip(sums).take(here.len()) {
+                    let inverse = 1.0 / sum;
+                    for p in &mut probs[..all * COLS] {
                         *p *= inverse;
                     }
-                    let kept = drop.as_mut().map(|drop| {
-                        back.kept.fill(1.0);
-                        drop(i, &mut back.kept[..len]);
-                        &back.kept[..]
-                    });
-                    self.slopes_of_scores(probs, slopes, kept);
-                    self.add_by_distance(i, slopes, by_distance);
+                }
+                // Nothing comes of what lies behind the last.
+                let behind = here.len() * stride..LANES * stride;
+                rows[behind.clone()].fill(0.0);
+                slopes[behind].fill(0.0);
+                let kept = self.kept(&mut drop, here.clone(), &mut back.kept, all * COLS);
+                let shape = [here.len(), stride, all * COLS];
+                let both = (&mut *rows, &mut *slopes);
+                softmax::slopes_of_scores(cpu.isa, both, kept, shape, self.scale);
+                for (i, slopes) in here.zip(slopes.chunks(stride)) {
+                    self.add_by_distance(i, &slopes[..all * COLS], by_distance);
                 }
             }
             for (r, row) in slopes.chunks(stride).take(ROWS).enumerate() {
@@ -268,57 +265,20 @@ impl HalfScratch {
     }
 }
 
-/// Makes of rows of scores `e^(scale x)` over that of a row's largest, not yet
-/// over their sums, which are returned.
+/// [`exponentials`], as near as bf16 can tell.
 #[inline(always)]
-fn exponentials(
+fn coarse_exponentials(
     cpu: &Cpu,
     scores: &mut [f32],
-    [rows, stride, panels]: [usize; 3],
+    shape: [usize; 3],
     scale: f32,
 ) -> [f32; LANES] {
-    let scale = scale * LOG2_E;
-    let mut lanes = Square::ZERO;
-    for (most, row) in lanes.0.iter_mut().zip(scores.chunks(stride)).take(rows) {
-        let mut lanes = [f32::NEG_INFINITY; COLS];
-        for x in row[..panels * COLS].as_chunks::<COLS>().0 {
-            for (lane, &x) in lanes.iter_mut().zip(x) {
-                *lane = if x > *lane { x } else { *lane };
-            }
-        }
-        let (low, high) = lanes.split_at(LANES);
-        for ((most, low), high) in most.iter_mut().zip(low).zip(high) {
-            *most = if low > high { *low } else { *high }.to_bits();
-        }
-    }
-    lanes.mirror(cpu.isa);
-    let mut largest = [f32::NEG_INFINITY; LANES];
-    for column in &lanes.0 {
-        for (most, &x) in largest.iter_mut().zip(column) {
-            let x = f32::from_bits(x) * scale;
-            *most = if x > *most { x } else { *most };
-        }
-    }
-    let own = lanes.0.iter_mut().zip(scores.chunks_mut(stride));
-    for ((sum, row), largest) in own.zip(largest).take(rows) {
-        let mut lanes = [0f32; COLS];
-        for x in row[..panels * COLS].as_chunks_mut::<COLS>().0 {
-            for (x, lane) in x.iter_mut().zip(&mut lanes) {
-                *x = math::coarse_exp2(x.mul_add(scale, -largest));
-                *lane += *x;
-            }
-        }
-        let (low, high) = lanes.split_at(LANES);
-        for ((sum, low), high) in sum.iter_mut().zip(low).zip(high) {
-            *sum = (low + high).to_bits();
-        }
-    }
-    lanes.mirror(cpu.isa);
-    let mut sums = [0f32; LANES];
-    for column in &lanes.0 {
-        for (sum, &x) in sums.iter_mut().zip(column) {
-            *sum += f32::from_bits(x);
-        }
-    }
-    sums
+    exponentials::<COLS>(
+        cpu.isa,
+        scores,
+        shape,
+        scale * LOG2_E,
+        #[inline(always)]
+        |x| math::coarse_exp2(x),
+    )
 }

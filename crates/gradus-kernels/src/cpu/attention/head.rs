@@ -2,6 +2,7 @@
 
 use super::Spread;
 use super::multiply::{Strided, multiply};
+use super::softmax;
 use crate::AttentionMask;
 use crate::cpu::math;
 use crate::cpu::matmul::Spaced;
@@ -29,7 +30,7 @@ pub(super) struct Scratch {
     probs: Vec<f32>,
     /// Gradients of the probabilities, then of the scores, `[len, len]`.
     slopes: Vec<f32>,
-    /// Which of a query's probabilities dropout keeps, and its scale.
+    /// Which of some queries' probabilities dropout keeps, and its scale.
     kept: Vec<f32>,
     /// The gradient of keys or values by one of the heads that share them,
     /// `[len, head]`.
@@ -165,10 +166,14 @@ impl Head<'_> {
             (&scratch.across[keys.start..], all_keys),
             [queries.len(), self.spread.size, stride],
         );
-        let rows = scratch.probs[..queries.len() * stride].chunks_exact_mut(stride);
-        for (i, row) in queries.zip(rows) {
-            let scale = self.mask_scores(row, i, &keys);
-            math::softmax(row, scale);
+        let all = &mut scratch.probs[..queries.len() * stride];
+        let firsts = queries.step_by(softmax::ROWS);
+        for (first, rows) in firsts.zip(all.chunks_mut(softmax::ROWS * stride)) {
+            let mut scale = self.scale;
+            for (i, row) in (first..).zip(rows.chunks_exact_mut(stride)) {
+                scale = self.mask_scores(row, i, &keys);
+            }
+            softmax::softmax(cpu.isa, rows, stride, scale);
         }
     }
 
@@ -235,25 +240,22 @@ impl Head<'_> {
         }
     }
 
-    /// Turns the gradients of a query's probabilities behind dropout into those of its
-    /// scores, times the scale, and the probabilities into those behind dropout.
+    /// What dropout multiplies the probabilities of some queries by, rows `width` apart.
     #[inline(always)]
-    pub(super) fn slopes_of_scores(
+    pub(super) fn kept<'k>(
         &self,
-        probs: &mut [f32],
-        slopes: &mut [f32],
-        kept: Option<&[f32]>,
-    ) {
-        for (slope, kept) in slopes.iter_mut().zip(kept.unwrap_or_default()) {
-            *slope *= kept;
+        drop: &mut Option<impl FnMut(usize, &mut [f32])>,
+        queries: Range<usize>,
+        kept: &'k mut Vec<f32>,
+        width: usize,
+    ) -> Option<&'k [f32]> {
+        let drop = drop.as_mut()?;
+        kept.clear();
+        kept.resize(softmax::ROWS * width, 1.0);
+        for (i, row) in queries.zip(kept.chunks_exact_mut(width)) {
+            drop(i, &mut row[..self.len]);
         }
-        let mean = math::dot(slopes, probs);
-        for (slope, p) in slopes.iter_mut().zip(probs.iter()) {
-            *slope = (*slope - mean) * p * self.scale;
-        }
-        for (p, kept) in probs.iter_mut().zip(kept.unwrap_or_default()) {
-            *p *= kept;
-        }
+        Some(kept)
     }
 
     /// Adds the gradients of query `i`'s scores to `sums` by distance: a place for each
@@ -301,7 +303,6 @@ impl Head<'_> {
             sums,
         } = scratch;
         slopes.resize(len * stride, 0.0);
-        kept.resize(stride, 0.0);
         self.transpose(cpu, qkv, 2, across);
         multiply(
             cpu.arch,
@@ -310,20 +311,17 @@ impl Head<'_> {
             (&*across, stride),
             [len, size, stride],
         );
-        let rows = slopes
-            .chunks_exact_mut(stride)
-            .zip(probs.chunks_exact_mut(stride));
-        for (i, (slopes, probs)) in rows.enumerate().take(len) {
-            let kept = match &mut drop {
-                None => None,
-                Some(drop) => {
-                    kept.fill(1.0);
-                    drop(i, &mut kept[..len]);
-                    Some(&kept[..])
-                }
-            };
-            self.slopes_of_scores(probs, slopes, kept);
-            self.add_by_distance(i, slopes, by_distance);
+        let block = softmax::ROWS * stride;
+        let rows = slopes[..len * stride].chunks_mut(block);
+        let rows = rows.zip(probs[..len * stride].chunks_mut(block));
+        for (first, (slopes, probs)) in (0..len).step_by(softmax::ROWS).zip(rows) {
+            let some = first..(first + softmax::ROWS).min(len);
+            let kept = self.kept(&mut drop, some.clone(), kept, stride);
+            let shape = [some.len(), stride, stride];
+            softmax::slopes_of_scores(cpu.isa, (probs, &mut *slopes), kept, shape, self.scale);
+            for (i, slopes) in some.zip(slopes.chunks_exact(stride)) {
+                self.add_by_distance(i, slopes, by_distance);
+            }
         }
         let shape = [len, len, size];
         let (queries, keys) = (self.all(qkv, 0), self.all(qkv, 1));

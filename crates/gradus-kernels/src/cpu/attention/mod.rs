@@ -5,6 +5,7 @@
 mod half;
 mod head;
 mod multiply;
+mod softmax;
 
 use super::{Cpu, Tensor, cut};
 use crate::cpu::matmul::Small;

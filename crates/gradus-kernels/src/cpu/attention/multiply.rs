@@ -2,7 +2,8 @@
 
 use crate::cpu::math::{LANES, axpy};
 
-/// A matrix inside a slice: value `(i, j)` is at `i * row + j * col`.
+/// A matrix inside a slice: value `(i, j)` is at `i * row + j * col`. One of the two is
+/// 1.
 #[derive(Clone, Copy)]
 pub(super) struct Strided<'a> {
     pub values: &'a [f32],
@@ -64,23 +65,79 @@ impl pulp::WithSimd for Multiply<'_> {
     }
 }
 
+/// Values of some rows of a first factor, one term after the other.
+trait Weights<const R: usize> {
+    fn term(&self, l: usize) -> [f32; R];
+}
+
+/// Rows as they lie; all have the terms that are asked for and no others, so that no
+/// access is checked.
+struct Along<'a, const R: usize>([&'a [f32]; R]);
+
+impl<const R: usize> Weights<R> for Along<'_, R> {
+    #[inline(always)]
+    fn term(&self, l: usize) -> [f32; R] {
+        let mut term = [0f32; R];
+        for (w, row) in term.iter_mut().zip(self.0) {
+            *w = row[l];
+        }
+        term
+    }
+}
+
+/// Rows of a transposed matrix: a term of all rows lies together.
+struct Across<'a> {
+    values: &'a [f32],
+    stride: usize,
+}
+
+impl<const R: usize> Weights<R> for Across<'_> {
+    #[inline(always)]
+    fn term(&self, l: usize) -> [f32; R] {
+        let mut term = [0f32; R];
+        term.copy_from_slice(&self.values[l * self.stride..][..R]);
+        term
+    }
+}
+
 #[inline(always)]
 fn multiply_rows<const R: usize>(
-    (out, out_stride): (&mut [f32], usize),
+    out: (&mut [f32], usize),
     a: Strided<'_>,
     first: usize,
+    b: (&[f32], usize),
+    terms: usize,
+    cols: usize,
+) {
+    if a.col == 1 {
+        let mut rows: [&[f32]; R] = [&[]; R];
+        for (r, row) in rows.iter_mut().enumerate() {
+            *row = &a.values[(first + r) * a.row..][..terms];
+        }
+        return multiply_by(&Along(rows), out, b, terms, cols);
+    }
+    assert!(a.row == 1);
+    let columns = Across {
+        values: &a.values[first..],
+        stride: a.col,
+    };
+    multiply_by::<R>(&columns, out, b, terms, cols);
+}
+
+#[inline(always)]
+fn multiply_by<const R: usize>(
+    weights: &impl Weights<R>,
+    (out, out_stride): (&mut [f32], usize),
     (b, b_stride): (&[f32], usize),
     terms: usize,
     cols: usize,
 ) {
-    let starts: [usize; R] = std::array::from_fn(|r| (first + r) * a.row);
     let whole = cols / LANES * LANES;
     for from in (0..whole).step_by(LANES) {
         let mut lanes = [[0f32; LANES]; R];
         for l in 0..terms {
             let row = &b[l * b_stride + from..][..LANES];
-            for (lanes, start) in lanes.iter_mut().zip(starts) {
-                let w = a.values[start + l * a.col];
+            for (lanes, w) in lanes.iter_mut().zip(weights.term(l)) {
                 for (lane, x) in lanes.iter_mut().zip(row) {
                     *lane = w.mul_add(*x, *lane);
                 }
@@ -91,12 +148,11 @@ fn multiply_rows<const R: usize>(
         }
     }
     if whole < cols {
-        for (r, start) in starts.into_iter().enumerate() {
+        for r in 0..R {
             let rest = &mut out[r * out_stride + whole..][..cols - whole];
             rest.fill(0.0);
             for l in 0..terms {
-                let w = a.values[start + l * a.col];
-                axpy(rest, w, &b[l * b_stride + whole..]);
+                axpy(rest, weights.term(l)[r], &b[l * b_stride + whole..]);
             }
         }
     }
