@@ -3,7 +3,7 @@
 //! layer, is in bf16 never written as f32.
 
 use super::arena::Arena;
-use super::linear::{activate, add_bias_gradient, slopes, weight_gradient};
+use super::linear::{activate, slopes, weight_gradient};
 use super::matmul::{self, HalfKernel, HalfLine, Left, Lines, Panels, Rhs, Rows, Tiles, Weights};
 use super::{Cpu, Tensor, linear, math};
 use crate::{Activation, FeedForwardLayers, Linear};
@@ -153,18 +153,15 @@ pub(super) fn backward(
         }
     };
     let panels = Panels::of_tiles(cpu, &post, cpu.spare_panels());
-    let columns = Left::Columns {
-        values: dy.values(),
-        width: dy.cols(),
-    };
-    weight_gradient(cpu, down, columns, &panels, grads);
+    let rows = dy.rows();
+    let dy = linear::upstream(cpu, down, dy, grads);
+    weight_gradient(cpu, down, dy.columns(), &panels, grads);
     cpu.keep_panels(panels);
     drop(post);
-    add_bias_gradient(cpu, down, dy, grads);
     matmul::product(
         cpu,
-        Left::Rows(dy.values()),
-        dy.rows(),
+        dy.left(),
+        rows,
         &params.panels(cpu, down.weight, Rhs::Plain),
         None,
         Lines::new(

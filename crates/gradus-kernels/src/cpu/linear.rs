@@ -1,7 +1,7 @@
 //! Linear layers and pointwise activations.
 
 use super::arena::Arena;
-use super::matmul::{self, Left, Panels, Rhs, Rows};
+use super::matmul::{self, Left, Panels, Rhs, Rows, Tiles};
 use super::{Cpu, ROW_GRAIN, Tensor, math};
 use crate::{Activation, Linear};
 
@@ -187,8 +187,62 @@ pub(super) fn slopes(activation: Activation, pre: &[f32], dy: &mut [f32]) {
     }
 }
 
-/// Adds to the gradients of weight and bias.
-fn add_gradients(cpu: &Cpu, layer: &Linear, x: &Tensor, dy: &Tensor, grads: &mut Arena) {
+/// The gradient of a layer's result as its products take it.
+pub(super) enum Upstream<'a> {
+    Float(&'a Tensor),
+    /// Rounded once for all of them.
+    Half(Tiles),
+}
+
+impl Upstream<'_> {
+    pub fn left(&self) -> Left<'_> {
+        match self {
+            Self::Float(dy) => Left::Rows(dy.values()),
+            Self::Half(dy) => Left::Tiles(dy),
+        }
+    }
+
+    pub fn columns(&self) -> Left<'_> {
+        match self {
+            Self::Float(dy) => Left::Columns {
+                values: dy.values(),
+                width: dy.cols(),
+            },
+            Self::Half(dy) => Left::TileColumns(dy),
+        }
+    }
+}
+
+/// Adds to the gradient of a layer's bias; what the other gradients are made of.
+pub(super) fn upstream<'a>(
+    cpu: &Cpu,
+    layer: &Linear,
+    dy: &'a Tensor,
+    grads: &mut Arena,
+) -> Upstream<'a> {
+    let whole = dy.cols().is_multiple_of(matmul::COLS);
+    match cpu.half.filter(|_| whole) {
+        Some(half) => {
+            let bias = layer.bias.map(|bias| grads.part(bias));
+            Upstream::Half(Tiles::round(cpu, half, dy, bias))
+        }
+        None => {
+            if let Some(bias) = layer.bias {
+                add_column_sums(cpu, grads.part(bias), dy, 0);
+            }
+            Upstream::Float(dy)
+        }
+    }
+}
+
+/// Adds to the gradients of weight and bias; returns what that of `x` is made of.
+fn add_gradients<'a>(
+    cpu: &Cpu,
+    layer: &Linear,
+    x: &Tensor,
+    dy: &'a Tensor,
+    grads: &mut Arena,
+) -> Upstream<'a> {
     let (out, width, tokens) = (layer.weight.rows, layer.weight.cols, x.rows());
     assert_eq!((dy.rows(), dy.cols()), (tokens, out), "gradient shape");
     assert_eq!(x.cols(), width, "input width");
@@ -200,13 +254,10 @@ fn add_gradients(cpu: &Cpu, layer: &Linear, x: &Tensor, dy: &Tensor, grads: &mut
         tokens,
         cpu.spare_panels(),
     );
-    let columns = Left::Columns {
-        values: dy.values(),
-        width: out,
-    };
-    weight_gradient(cpu, layer, columns, &inputs, grads);
+    let dy = upstream(cpu, layer, dy, grads);
+    weight_gradient(cpu, layer, dy.columns(), &inputs, grads);
     cpu.keep_panels(inputs);
-    add_bias_gradient(cpu, layer, dy, grads);
+    dy
 }
 
 /// Adds `dy^T x` to the gradient of a layer's weight; `columns` are those of
@@ -219,6 +270,7 @@ pub(super) fn weight_gradient(
     grads: &mut Arena,
 ) {
     let (sums, overwrite) = grads.sum(layer.weight);
+    let isa = cpu.isa;
     matmul::product(
         cpu,
         columns,
@@ -232,7 +284,7 @@ pub(super) fn weight_gradient(
             |sums, [grads]| {
                 if overwrite {
                     // It is not read again before the optimizer's step.
-                    return matmul::write_past_cache(sums, grads);
+                    return matmul::write_past_cache(isa, sums, grads);
                 }
                 for (g, sum) in grads.iter_mut().zip(sums) {
                     *g += sum;
@@ -242,27 +294,20 @@ pub(super) fn weight_gradient(
     );
 }
 
-/// Adds the column sums of `dy` to the gradient of a layer's bias.
-pub(super) fn add_bias_gradient(cpu: &Cpu, layer: &Linear, dy: &Tensor, grads: &mut Arena) {
-    if let Some(bias) = layer.bias {
-        add_column_sums(cpu, grads.part(bias), dy, 0);
-    }
-}
-
 /// `dy W`, row by row to `store`.
 fn input_gradient(
     cpu: &Cpu,
     params: &Arena,
     layer: &Linear,
-    dy: &Tensor,
+    dy: &Upstream<'_>,
     out: &mut Tensor,
     store: impl matmul::Store<matmul::Row, 1>,
 ) {
     let panels = params.panels(cpu, layer.weight, Rhs::Plain);
     matmul::product(
         cpu,
-        Left::Rows(dy.values()),
-        dy.rows(),
+        dy.left(),
+        out.rows(),
         &panels,
         None,
         Rows::new([out.values_mut()], layer.weight.cols, store),
@@ -278,9 +323,9 @@ pub(super) fn backward(
     onto: Option<Tensor>,
     grads: &mut Arena,
 ) -> Tensor {
-    add_gradients(cpu, layer, x, dy, grads);
+    let dy = add_gradients(cpu, layer, x, dy, grads);
     let panels = params.panels(cpu, layer.weight, Rhs::Plain);
-    product_onto(cpu, Left::Rows(dy.values()), &panels, x, onto)
+    product_onto(cpu, dy.left(), &panels, x, onto)
 }
 
 /// A product of the shape of `like`, added to `onto` where that is given.
@@ -331,12 +376,12 @@ pub(super) fn activated_backward(
     dy: &Tensor,
     grads: &mut Arena,
 ) -> Tensor {
-    add_gradients(cpu, layer, x, dy, grads);
+    let dy = add_gradients(cpu, layer, x, dy, grads);
     input_gradient(
         cpu,
         params,
         layer,
-        dy,
+        &dy,
         &mut pre,
         #[inline(always)]
         |sums, [pre]| {

@@ -16,15 +16,17 @@ impl Pool {
     /// A buffer of at least `len` initialised values, of any content.
     fn take(&self, len: usize) -> Aligned {
         let mut free = self.free.lock().unwrap_or_else(|e| e.into_inner());
-        // The tightest fit, unless it wastes more than half of itself.
+        // The tightest fit, unless it wastes more than half of itself; of several the one
+        // that was used last, as it may still be near.
         let best = free
             .iter()
             .enumerate()
+            .rev()
             .filter(|(_, b)| b.len() >= len && b.len() <= 2 * len + 1024)
             .min_by_key(|(_, b)| b.len())
             .map(|(i, _)| i);
         match best {
-            Some(i) => free.swap_remove(i),
+            Some(i) => free.remove(i),
             None => {
                 // Rounded up, so that batches of nearby sizes share buffers.
                 let step = (len / 8).next_power_of_two().max(64);

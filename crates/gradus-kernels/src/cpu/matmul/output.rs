@@ -7,6 +7,7 @@ use super::line::{HalfLine, line_of};
 use super::panels::COLS;
 use super::tiles::Tiles;
 use super::{Row, plus};
+use crate::cpu::Isa;
 use std::marker::PhantomData;
 
 /// What becomes of a row of sums: it may be combined with, and put into, the
@@ -178,9 +179,27 @@ impl<'a, T> Shared<'a, T> {
 /// `to = row` for what is not wanted in a cache: whole lines go to memory
 /// without being read first.
 #[inline(always)]
-pub(in crate::cpu) fn write_past_cache(row: &Row, to: &mut Row) {
+pub(in crate::cpu) fn write_past_cache(isa: Isa, row: &Row, to: &mut Row) {
     #[cfg(target_arch = "x86_64")]
     if to.as_ptr().addr().is_multiple_of(64) {
+        if isa >= Isa::Avx512 {
+            // SAFETY: backends are made only with instruction sets that were found
+            // available, and those from this one on have AVX-512. 128 bytes are read and
+            // written, and `to` lies at a multiple of 64.
+            return unsafe {
+                std::arch::asm!(
+                    "vmovups zmm0, [{from}]",
+                    "vmovups zmm1, [{from} + 64]",
+                    "vmovntps [{to}], zmm0",
+                    "vmovntps [{to} + 64], zmm1",
+                    from = in(reg) row,
+                    to = in(reg) to,
+                    out("zmm0") _,
+                    out("zmm1") _,
+                    options(nostack, preserves_flags),
+                );
+            };
+        }
         use std::arch::x86_64::{_mm_loadu_ps, _mm_stream_ps};
         for (from, to) in row.as_chunks::<4>().0.iter().zip(to.as_chunks_mut::<4>().0) {
             // SAFETY: both are four values, and `to` is aligned to 16 bytes,
@@ -189,6 +208,7 @@ pub(in crate::cpu) fn write_past_cache(row: &Row, to: &mut Row) {
         }
         return;
     }
+    let _ = isa;
     *to = *row;
 }
 

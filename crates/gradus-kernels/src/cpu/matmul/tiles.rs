@@ -5,9 +5,9 @@ use super::bf16::round;
 use super::line::{HalfLine, line_of};
 use super::panels::{COLS, STEP};
 use super::sweep::ROWS;
-use super::{HalfKernel, Row};
-use crate::cpu::Cpu;
+use super::{HalfKernel, Row, blocks};
 use crate::cpu::transpose::Square;
+use crate::cpu::{Cpu, Tensor, cut};
 use std::sync::{Arc, Mutex};
 
 /// Memory of matrices that are gone.
@@ -33,8 +33,9 @@ impl Tiles {
         let len = rows.next_multiple_of(ROWS) * steps;
         let mut kept = spare.lock().unwrap_or_else(|e| e.into_inner());
         let fits = (0..kept.len()).filter(|&i| kept[i].capacity() >= len);
-        let best = fits.min_by_key(|&i| kept[i].capacity());
-        let mut lines = best.map_or_else(Vec::new, |i| kept.swap_remove(i));
+        // The one that was used last, as it may still be near.
+        let best = fits.rev().min_by_key(|&i| kept[i].capacity());
+        let mut lines = best.map_or_else(Vec::new, |i| kept.remove(i));
         drop(kept);
         if lines.len() < len {
             lines.resize(len, HalfLine::ZERO);
@@ -46,6 +47,56 @@ impl Tiles {
             steps,
             spare: Arc::clone(spare),
         }
+    }
+
+    /// A matrix of f32 rounded, for products that read it more than once; and its column
+    /// sums, if wanted, added to `sums`: blocks of 32 rows in order, each of its rows in
+    /// order, so that they do not depend on how rows are shared out.
+    pub(in crate::cpu) fn round(
+        cpu: &Cpu,
+        kernel: HalfKernel,
+        x: &Tensor,
+        sums: Option<&mut [f32]>,
+    ) -> Self {
+        let (rows, cols) = (x.rows(), x.cols());
+        let mut tiles = Self::uninit(&cpu.tiles, rows, cols);
+        let width = if sums.is_some() { cols } else { 0 };
+        let mut by_block = cpu.uninit(rows.div_ceil(ROWS), width);
+        let ranges = blocks(cpu, rows);
+        let block_ranges: Vec<_> = ranges
+            .iter()
+            .map(|r| r.start / ROWS..r.end.div_ceil(ROWS))
+            .collect();
+        let lines = cut(&mut tiles.lines, &block_ranges, ROWS * (cols / STEP)).into_iter();
+        let sums_of = cut(by_block.values_mut(), &block_ranges, width).into_iter();
+        let parts = lines.zip(sums_of).zip(&ranges);
+        cpu.each(parts.collect(), |((lines, sums), range)| {
+            cpu.simd(
+                #[inline(always)]
+                || {
+                    sums.fill(0.0);
+                    let blocks = lines.chunks_exact_mut(ROWS * (cols / STEP).max(1));
+                    for ((b, lines), from) in blocks.enumerate().zip(range.clone().step_by(ROWS)) {
+                        let sums = &mut sums[b * width..(b + 1) * width];
+                        for row in from..range.end.min(from + ROWS) {
+                            let values = x.row(row);
+                            super::bf16::pack_row(kernel, lines, row - from, values);
+                            for (sum, x) in sums.iter_mut().zip(values) {
+                                *sum += x;
+                            }
+                        }
+                    }
+                },
+            );
+        });
+        if let Some(sums) = sums {
+            for block in by_block.values().chunks_exact(width.max(1)) {
+                for (sum, x) in sums.iter_mut().zip(block) {
+                    *sum += x;
+                }
+            }
+        }
+        tiles
     }
 
     pub(in crate::cpu) fn rows(&self) -> usize {
