@@ -7,7 +7,7 @@
 use super::arena::{Arena, Layout};
 use super::deferred_decay::DeferredDecay;
 use super::matmul::Block;
-use super::sparse_rows::{SparseRows, overlap};
+use super::sparse_rows::{Active, SparseRows, overlap};
 use super::{Cpu, cut};
 use crate::{AdamWArenas, AdamWSegment, AdamWStep, Clip};
 use std::ops::Range;
@@ -24,16 +24,12 @@ struct Piece {
 /// Cuts what may differ from zero in segments into tasks of about [`BLOCK`] values.
 fn tasks(
     segments: impl IntoIterator<Item = (usize, Range<usize>)>,
-    sparse: Option<&SparseRows>,
+    active: &Active,
 ) -> Vec<Vec<Piece>> {
     let mut tasks: Vec<Vec<Piece>> = vec![];
     let mut room = 0;
     for (segment, range) in segments {
-        let active = match sparse {
-            Some(sparse) => sparse.active(range),
-            None => vec![range],
-        };
-        for part in active {
+        for part in active.parts(range) {
             let mut at = part.start;
             while at < part.end {
                 if room == 0 {
@@ -54,7 +50,7 @@ fn tasks(
 
 pub(super) fn sum_of_squares(cpu: &Cpu, arena: &Arena, ranges: &[Range<usize>]) -> f64 {
     let ranges = ranges.iter().cloned().enumerate();
-    let tasks = tasks(ranges, arena.sparse.as_ref());
+    let tasks = tasks(ranges, &Active::new(arena.sparse.as_ref()));
     let mut sums = vec![0f64; tasks.len()];
     let values = arena.values();
     cpu.each(sums.iter_mut().zip(&tasks).collect(), |(sum, pieces)| {
@@ -171,17 +167,18 @@ pub(super) fn step(
         deferred.move_rows(rows, values);
         deferred.decay(cpu, rules[owner].keep, values);
     }
+    let active = Active::new(sparse);
     let mut work: Vec<(Vec<Piece>, Vec<Block<'_>>)> = vec![];
     let mut next = weights.iter_mut().peekable();
     for (segment, s) in segments.iter().enumerate() {
         let mut at = s.range.start;
         while let Some(weight) = next.next_if(|w| w.range.end <= s.range.end) {
-            let before = tasks([(segment, at..weight.range.start)], sparse);
+            let before = tasks([(segment, at..weight.range.start)], &active);
             work.extend(before.into_iter().map(|t| (t, vec![])));
             at = weight.range.end;
             work.extend(weight_tasks(weight, segment));
         }
-        let rest = tasks([(segment, at..s.range.end)], sparse);
+        let rest = tasks([(segment, at..s.range.end)], &active);
         work.extend(rest.into_iter().map(|t| (t, vec![])));
     }
     let pieces = work.iter().flat_map(|w| &w.0);

@@ -76,6 +76,8 @@ impl SparseRows {
     /// Marks rows of the same table.
     pub fn touch_those_of(&mut self, others: &Self) {
         others.iter().for_each(|row| self.touch_row(row));
+        // A few rows behind many that are in order: this sort makes use of it.
+        self.rows.sort();
     }
 
     /// No row is touched any more.
@@ -93,7 +95,7 @@ impl SparseRows {
     /// The same in order.
     pub fn rows(&self) -> Vec<u32> {
         let mut rows = self.rows.clone();
-        rows.sort_unstable();
+        rows.sort();
         rows
     }
 
@@ -109,14 +111,31 @@ impl SparseRows {
         }
         runs
     }
+}
 
-    /// The parts of a range that lie outside of the table or in touched rows, in order.
-    pub fn active(&self, range: Range<usize>) -> Vec<Range<usize>> {
-        let table = self.table.range();
-        let before = range.start..range.end.min(table.start);
-        let behind = range.start.max(table.end)..range.end;
-        let inside = self.runs().into_iter();
-        let inside = inside.map(|run| run.start.max(range.start)..run.end.min(range.end));
+/// The parts of an arena that may differ from zero.
+pub(super) struct Active {
+    table: Range<usize>,
+    runs: Vec<Range<usize>>,
+}
+
+impl Active {
+    /// All but those rows of a table that are not touched, where they are known.
+    pub fn new(sparse: Option<&SparseRows>) -> Self {
+        Self {
+            table: sparse.map_or(0..0, |rows| rows.table().range()),
+            runs: sparse.map_or(vec![], SparseRows::runs),
+        }
+    }
+
+    /// Those of a range, in order.
+    pub fn parts(&self, range: Range<usize>) -> Vec<Range<usize>> {
+        let cut = |part: &Range<usize>| part.start.max(range.start)..part.end.min(range.end);
+        let before = cut(&(0..self.table.start));
+        let behind = cut(&(self.table.end..usize::MAX));
+        let first = self.runs.partition_point(|run| run.end <= range.start);
+        let runs = self.runs[first..].iter();
+        let inside = runs.take_while(|run| run.start < range.end).map(cut);
         let parts = [before].into_iter().chain(inside).chain([behind]);
         parts.filter(|part| part.start < part.end).collect()
     }
@@ -134,9 +153,12 @@ mod tests {
         }
         assert_eq!(rows.rows(), [1, 2, 4]);
         assert_eq!(rows.runs(), [14..22, 26..30]);
-        assert_eq!(rows.active(0..100), [0..10, 14..22, 26..30, 34..100]);
-        assert_eq!(rows.active(16..28), [16..22, 26..28]);
-        assert_eq!(rows.active(36..38), [Range { start: 36, end: 38 }]);
+        let active = Active::new(Some(&rows));
+        assert_eq!(active.parts(0..100), [0..10, 14..22, 26..30, 34..100]);
+        assert_eq!(active.parts(16..28), [16..22, 26..28]);
+        assert_eq!(active.parts(36..38), [Range { start: 36, end: 38 }]);
+        let all = Active::new(None);
+        assert_eq!(all.parts(3..9), [Range { start: 3, end: 9 }]);
         rows.clear();
         rows.touch(&(0..11));
         rows.touch(&(33..50));

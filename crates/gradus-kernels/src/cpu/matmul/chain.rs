@@ -4,7 +4,7 @@ use super::line::{HalfLine, line_of};
 use super::panels::{COLS, Data, STEP};
 use super::small::grow;
 use super::sweep::{Met, sweep};
-use super::{Bias, GRAIN, Kernel, Left, NEAR, PACKED, Panels, Row, Spaced, bf16, blocks, plus};
+use super::{Bias, GRAIN, Kernel, Left, PACKED, Panels, Row, Spaced, bf16, blocks, plus};
 use crate::cpu::Cpu;
 use std::cell::RefCell;
 
@@ -89,7 +89,6 @@ pub(in crate::cpu) fn chained(
                             lines: up,
                             steps,
                             panels: 0..inner,
-                            group_bytes: NEAR,
                         },
                         #[inline(always)]
                         |sums, i, p| {
@@ -110,7 +109,6 @@ pub(in crate::cpu) fn chained(
                             lines: down,
                             steps: inner,
                             panels: 0..n / COLS,
-                            group_bytes: NEAR,
                         },
                         #[inline(always)]
                         |sums, i, p| {

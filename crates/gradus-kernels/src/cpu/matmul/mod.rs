@@ -41,7 +41,7 @@ use panels::{Data, STEP};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
-use sweep::{Met, Multiply, ROWS, RowBlock, groups, sweep};
+use sweep::{Met, Multiply, Near, ROWS, RowBlock, groups, sweep};
 
 /// The instructions for products in bf16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,12 +90,18 @@ impl Left<'_> {
     }
 }
 
-/// A task's share of the first factor, in bytes, should stay in the cache that
-/// a core has to itself; so should, beside it, the panels that it meets.
-const NEAR: usize = 512 << 10;
+/// What should stay in a core's own cache of 1 MiB.
+const NEAR: Near = Near {
+    rows: 512 << 10,
+    panels: 512 << 10,
+};
 
-/// As many bytes of panels, where a core's own cache has 2 MiB, as all with tiles have.
-const NEAR_TILES: usize = 896 << 10;
+/// In one of 2 MiB, as all with tiles have. Panels come from further away as often as
+/// rows have parts, so that rows have most of the room.
+const NEAR_TILES: Near = Near {
+    rows: 1 << 20,
+    panels: 512 << 10,
+};
 
 /// Rows of a result that are worth a task of their own.
 const GRAIN: usize = 32;
@@ -184,12 +190,14 @@ impl<S: Sink> Task<'_, S> {
     #[inline(always)]
     fn float(&self, cpu: &Cpu, lines: &[Line]) {
         let k = self.b.k;
-        let chunk = (NEAR / 4 / k.max(1)).max(1).next_multiple_of(simd::ROWS);
+        let chunk = (NEAR.rows / 4 / k.max(1))
+            .max(1)
+            .next_multiple_of(simd::ROWS);
         let mut tile = [0f32; simd::ROWS * COLS];
-        let near = NEAR / 4 / COLS / k.max(1);
+        let near = NEAR.panels / 4 / COLS / k.max(1);
         for from in self.rows.clone().step_by(chunk) {
             let chunk = from..(from + chunk).min(self.rows.end);
-            for group in groups(&self.panels, near) {
+            for group in groups(self.panels.clone(), near) {
                 for first in chunk.clone().step_by(simd::ROWS) {
                     let here = first..(first + simd::ROWS).min(chunk.end);
                     let (a, row_stride, term_stride) = match self.a {
@@ -222,14 +230,11 @@ impl<S: Sink> Task<'_, S> {
     fn half(&self, half: HalfKernel, lines: &[HalfLine]) {
         let k = self.b.k;
         let steps = k.div_ceil(STEP);
-        let chunk = NEAR / 64 / steps.max(1);
-        let chunk = chunk.clamp(ROWS, 1024).next_multiple_of(ROWS);
         let kernel = Kernel::new(half);
         // Taken out rather than borrowed: a closure given to `with` would not
         // be compiled for the instructions at hand.
         let mut packed = PACKED.take();
-        for from in self.rows.clone().step_by(chunk) {
-            let chunk = from..(from + chunk).min(self.rows.end);
+        for chunk in kernel.near().parts(self.rows.clone(), steps) {
             let needed = chunk.len().next_multiple_of(ROWS) * steps;
             if packed.len() < needed {
                 packed.resize(needed, HalfLine::ZERO);
@@ -262,7 +267,6 @@ impl<S: Sink> Task<'_, S> {
                     lines,
                     steps,
                     panels: self.panels.clone(),
-                    group_bytes: kernel.near(),
                 },
                 #[inline(always)]
                 |sums, i, p| self.emit(sums, chunk.start + i, p),
@@ -338,7 +342,7 @@ impl Multiply for Kernel {
     type Line = HalfLine;
     type Sum = f32;
 
-    fn near(&self) -> usize {
+    fn near(&self) -> Near {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(_) => NEAR_TILES,

@@ -37,6 +37,26 @@ impl<L> RowBlock<'_, L> {
     }
 }
 
+/// Bytes of rows, and of the panels that they meet, that stay together in a core's own
+/// cache.
+#[derive(Clone, Copy)]
+pub(super) struct Near {
+    pub rows: usize,
+    pub panels: usize,
+}
+
+impl Near {
+    /// Cuts some rows into parts of about one size, of whole blocks, whose lines for so
+    /// many steps stay there.
+    #[inline(always)]
+    pub fn parts(self, rows: Range<usize>, steps: usize) -> impl Iterator<Item = Range<usize>> {
+        let (start, end) = (rows.start, rows.end);
+        let blocks = 0..rows.len().div_ceil(ROWS);
+        let parts = groups(blocks, self.rows / 64 / steps.max(1) / ROWS);
+        parts.map(move |part| start + part.start * ROWS..(start + part.end * ROWS).min(end))
+    }
+}
+
 /// A kernel that multiplies blocks of rows by panels, made ready on this thread.
 pub(super) trait Multiply {
     /// 64 bytes of a factor.
@@ -44,8 +64,8 @@ pub(super) trait Multiply {
     /// What terms are summed in.
     type Sum: Copy + Default;
 
-    /// Bytes of panels that stay in a core's own cache.
-    fn near(&self) -> usize;
+    /// What stays in a core's own cache.
+    fn near(&self) -> Near;
 
     /// Steps of terms that it is best given at a time.
     fn steps(&self) -> usize {
@@ -70,21 +90,19 @@ pub(super) trait Multiply {
 #[repr(align(64))]
 struct Tile<T>([T; ROWS * COLS]);
 
-/// A second factor's lines and steps, which of its panels are to be met, and how many
-/// bytes of them at a time.
+/// A second factor's lines and steps, and which of its panels are to be met.
 pub(super) struct Met<'a, L> {
     pub lines: &'a [L],
     pub steps: usize,
     pub panels: Range<usize>,
-    pub group_bytes: usize,
 }
 
 /// Panels in groups of about one size, of at most `near` panels.
 #[inline(always)]
-pub(super) fn groups(panels: &Range<usize>, near: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn groups(panels: Range<usize>, near: usize) -> impl Iterator<Item = Range<usize>> {
     let (len, end) = (panels.len(), panels.end);
     let group = len.div_ceil(len.div_ceil(near.max(1)).max(1)).max(1);
-    let starts = panels.clone().step_by(group);
+    let starts = panels.step_by(group);
     starts.map(move |from| from..(from + group).min(end))
 }
 
@@ -106,10 +124,11 @@ pub(super) fn sweep<K: Multiply>(
         lines,
         steps,
         panels,
-        group_bytes,
     } = met;
-    let near = group_bytes / 64 / (STEP_LINES * steps).max(1);
-    let longest = groups(&panels, near).next().map_or(0, |group| group.len());
+    let near = kernel.near().panels / 64 / (STEP_LINES * steps).max(1);
+    let longest = groups(panels.clone(), near)
+        .next()
+        .map_or(0, |group| group.len());
     let zero = Tile([K::Sum::default(); ROWS * COLS]);
     // Of one block and one group, and the last one of those before.
     let (mut two, mut many) = ([zero; 2], vec![]);
@@ -122,8 +141,12 @@ pub(super) fn sweep<K: Multiply>(
     };
     let mut at = 0;
     let mut before: Option<(usize, usize)> = None;
-    for group in groups(&panels, near) {
-        for first in (0..rows).step_by(ROWS) {
+
+    let parts = kernel.near().parts(0..rows, steps);
+    for (part, group) in
+        parts.flat_map(|part| groups(panels.clone(), near).map(move |g| (part.clone(), g)))
+    {
+        for first in part.step_by(ROWS) {
             let here = (rows - first).min(ROWS);
             let mut block = RowBlock {
                 lines: &a[first * steps..(first + here.next_multiple_of(16)) * steps],
@@ -131,7 +154,7 @@ pub(super) fn sweep<K: Multiply>(
                 terms: 0..0,
             };
             // One part where there are no terms.
-            for terms in groups(&(0..steps.max(1)), kernel.steps()) {
+            for terms in groups(0..steps.max(1), kernel.steps()) {
                 block.terms = terms.start..terms.end.min(steps);
                 let end = at + group.len();
                 for (i, p) in (at..end).zip(group.clone()) {

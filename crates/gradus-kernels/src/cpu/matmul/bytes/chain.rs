@@ -4,7 +4,7 @@
 use super::{QuantizedRows, Ready};
 use crate::cpu::Cpu;
 use crate::cpu::matmul::panels::{COLS, Data};
-use crate::cpu::matmul::sweep::{Met, Multiply, sweep};
+use crate::cpu::matmul::sweep::{Met, sweep};
 use crate::cpu::matmul::{GRAIN, Left, Row, Weights, blocks, plus};
 use std::cell::RefCell;
 
@@ -87,7 +87,6 @@ pub(in crate::cpu) fn chained(
                             lines: &up.lines,
                             steps,
                             panels: 0..inner / COLS,
-                            group_bytes: kernel.near(),
                         },
                         #[inline(always)]
                         |sums, i, p| {
@@ -110,7 +109,6 @@ pub(in crate::cpu) fn chained(
                             lines: &down.lines,
                             steps: inner.div_ceil(super::TERMS),
                             panels: 0..n / COLS,
-                            group_bytes: kernel.near(),
                         },
                         #[inline(always)]
                         |sums, i, p| {

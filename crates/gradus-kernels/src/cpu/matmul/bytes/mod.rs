@@ -23,7 +23,7 @@ pub(in crate::cpu) use rows::Scale;
 #[cfg(target_arch = "x86_64")]
 use super::amx;
 use super::line::ByteLine;
-use super::sweep::{Met, Multiply, ROWS, RowBlock, sweep};
+use super::sweep::{Met, Multiply, Near, ROWS, RowBlock, sweep};
 use super::{Left, NEAR, NEAR_TILES, Row, Sink, Task};
 use crate::cpu::Isa;
 use std::cell::RefCell;
@@ -130,7 +130,7 @@ impl Multiply for Ready {
     type Line = ByteLine;
     type Sum = i32;
 
-    fn near(&self) -> usize {
+    fn near(&self) -> Near {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(_) => NEAR_TILES,
@@ -183,12 +183,9 @@ impl<S: Sink> Task<'_, S> {
     pub(super) fn bytes(&self, kernel: ByteKernel, panels: &BytePanels) {
         let k = self.b.k;
         let steps = k.div_ceil(TERMS);
-        let chunk = NEAR / 64 / steps.max(1);
-        let chunk = chunk.clamp(ROWS, 1024).next_multiple_of(ROWS);
         let kernel = Ready::new(kernel);
         let mut packed = PACKED.take();
-        for from in self.rows.clone().step_by(chunk) {
-            let chunk = from..(from + chunk).min(self.rows.end);
+        for chunk in kernel.near().parts(self.rows.clone(), steps) {
             let (rows, first) = match self.a {
                 Left::Rows(values) => {
                     packed.fill(&values[chunk.start * k..chunk.end * k], chunk.len(), k);
@@ -205,7 +202,6 @@ impl<S: Sink> Task<'_, S> {
                     lines: &panels.lines,
                     steps,
                     panels: self.panels.clone(),
-                    group_bytes: kernel.near(),
                 },
                 #[inline(always)]
                 |sums, i, p| {
