@@ -29,6 +29,7 @@ JOBS = [
     "base-encode",
     "long-encode",
     "base-train",
+    "long-train",
     "memory",
     "simcse",
     "base-simcse",

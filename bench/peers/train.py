@@ -28,6 +28,14 @@ CLIP = 10.0
 STEPS = {16: (20, 100), 64: (10, 50)}
 BASE_STEPS = (5, 20)
 
+# Pairs of long texts in a step, and steps.
+LONG_BATCH, LONG_STEPS = 4, (1, 4)
+
+SOURCES = """
+  { dataset = "stsb", split = "train" },
+  { dataset = "sickr", split = "train", labels = { from = [1, 5], to = [0, 5] } },
+"""
+
 RECIPE = """\
 model = {model}
 seed = 1
@@ -37,10 +45,7 @@ checkpoint_seconds = 1000000
 [[stage]]
 name = "tune"
 objective = {{ loss = "smooth_k2", k = 3.0, x0 = 0.25, out_of_range = "none" }}
-train = [
-  {{ dataset = "stsb", split = "train" }},
-  {{ dataset = "sickr", split = "train", labels = {{ from = [1, 5], to = [0, 5] }} }},
-]
+train = [{train}]
 steps = {steps}
 batch = {batch}
 learning_rate = {rate}
@@ -101,13 +106,13 @@ class Trainer:
     """Plain PyTorch, with what is known to make it fast: texts are tokenised
     beforehand, the optimizer is the fused one."""
 
-    def __init__(self, folder, max_tokens, data, batch, half):
+    def __init__(self, folder, max_tokens, pairs, batch, half):
         torch.manual_seed(1)
         self.model = Regression(folder).train()
         self.half, self.batch = half, batch
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model), fused=True)
         tokenizer = load_tokenizer(folder, max_tokens)
-        scores, first, second = zip(*train_pairs(data))
+        scores, first, second = zip(*pairs)
         self.scores = torch.tensor(scores)
         self.first = [e.ids for e in tokenizer.encode_batch_fast(list(first))]
         self.second = [e.ids for e in tokenizer.encode_batch_fast(list(second))]
@@ -129,13 +134,19 @@ class Trainer:
         return loss
 
 
-def regression(model, batch, steps):
+def regression(model, batch, steps, train=SOURCES):
     """The recipe in which gradus does the same."""
     warm, measured = steps
     # A string in JSON is one in TOML.
     model = json.dumps(model)
     return RECIPE.format(
-        model=model, warm=warm, steps=warm + measured, batch=batch, rate=RATE, clip=CLIP
+        model=model,
+        warm=warm,
+        steps=warm + measured,
+        batch=batch,
+        rate=RATE,
+        clip=CLIP,
+        train=train,
     )
 
 
@@ -161,14 +172,14 @@ def gradus_rate(setup, text, batch, options):
     return (lines[-1]["step"] - lines[0]["step"]) * batch / (ends[1] - ends[0])
 
 
-def ours(setup, wanted, model, batch, steps):
+def ours(setup, wanted, model, batch, steps, train=SOURCES):
     name, options = setup.gradus.precision(wanted)
-    text = regression(model, batch, steps)
+    text = regression(model, batch, steps, train)
     return Contender(name, lambda: gradus_rate(setup, text, batch, options))
 
 
 def pytorch(setup, model, batch, steps, half):
-    trainer = Trainer(model, setup.max_tokens, setup.data, batch, half)
+    trainer = Trainer(model, setup.max_tokens, train_pairs(setup.data), batch, half)
     name = "PyTorch bf16 autocast" if half else "PyTorch f32"
     return Contender(name, lambda: examples_per_second(trainer, *steps))
 
@@ -190,6 +201,28 @@ def base_train(setup):
     needed = work.training(setup, model, train_pairs(setup.data), 16, "bf16")
     contender = ours(setup, "bf16", model, 16, BASE_STEPS)
     return Job("base-train", "pairs/s", contender, peers, work=needed)
+
+
+def long_train(setup):
+    """Pairs of texts of 512 tokens, in the shape of BERT-base."""
+    # What a program that measures memory must not load.
+    from .encode import LONG_TOKENS, long_texts
+
+    model = base_model(setup, LONG_TOKENS)
+    texts = long_texts(setup, model)
+    rows = list(zip(texts[::2], texts[1::2]))
+    pairs = [(float(i % 6), first, second) for i, (first, second) in enumerate(rows)]
+    path = setup.folder / "long-pairs.tsv"
+    lines = ("\t".join(map(str, pair)) for pair in pairs)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    trainer = Trainer(model, LONG_TOKENS, pairs, LONG_BATCH, True)
+    peer = Contender(
+        "PyTorch bf16 autocast", lambda: examples_per_second(trainer, *LONG_STEPS)
+    )
+    needed = work.training(setup, model, pairs, LONG_BATCH, "bf16", LONG_TOKENS)
+    train = f"{{ path = {json.dumps(str(path))}, header = false }}"
+    contender = ours(setup, "bf16", model, LONG_BATCH, LONG_STEPS, train)
+    return Job("long-train", "pairs/s", contender, [peer], work=needed)
 
 
 def memory(setup):
@@ -223,6 +256,7 @@ JOBS = {
     "train-64-bf16": train_job("train-64-bf16", 64, "bf16", (False, True)),
     "train-16-f32": train_job("train-16-f32", 16, "f32", (False,)),
     "base-train": base_train,
+    "long-train": long_train,
     "memory": memory,
 }
 
@@ -236,7 +270,7 @@ def main():
     parser.add_argument("--half", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    trainer = Trainer(args.model, args.max_tokens, args.data, 16, args.half)
+    trainer = Trainer(args.model, args.max_tokens, train_pairs(args.data), 16, args.half)
     examples_per_second(trainer, *STEPS[16])
 
 

@@ -63,9 +63,9 @@ def encoding(setup, folder, sentences, precision, max_tokens=None):
     return Work(forward_operations(folder, lengths), precision)
 
 
-def training(setup, folder, pairs, batch, precision):
+def training(setup, folder, pairs, batch, precision, max_tokens=None):
     """Forward and backward of both texts, and AdamW on all but embeddings."""
     texts = [text for _, first, second in pairs for text in (first, second)]
-    lengths = lengths_of(folder, setup.max_tokens, texts)
+    lengths = lengths_of(folder, max_tokens or setup.max_tokens, texts)
     operations = 3 * 2 * forward_operations(folder, lengths)
     return Work(operations, precision, ADAMW_BYTES * layer_parameters(folder) / batch)
