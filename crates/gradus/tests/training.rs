@@ -51,7 +51,7 @@ fn adamw_clipping_and_schedule_follow_pytorch() {
         let expected = numbers(&stored["grad_norms"])[step];
         assert!((norm / expected - 1.0).abs() < 1e-5, "{norm} {expected}");
         sets.update(&backend, &mut only, factor, &on_device);
-        let off = distance(only.0.values(), &numbers(&stored["values"][step]));
+        let off = distance(&only.0.values(), &numbers(&stored["values"][step]));
         assert!(off < 1e-6, "step {step}: off by {off:e}");
     }
 }

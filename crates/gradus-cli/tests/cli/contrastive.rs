@@ -291,7 +291,7 @@ fn a_kept_projection_is_a_module_of_the_model() {
     let projected = vectors(&kept);
     let parameter = |name: &str| {
         let named = kept.layout().named().iter().find(|n| n.name.contains(name));
-        named.unwrap().view.of(kept.params().values()).to_vec()
+        named.unwrap().view.of(&kept.params().values()).to_vec()
     };
     let (weight, bias) = (
         parameter("2_Dense/linear.weight"),

@@ -273,12 +273,13 @@ fn coarse_exponentials(
     shape: [usize; 3],
     scale: f32,
 ) -> [f32; LANES] {
+    let scale = scale * LOG2_E;
     exponentials::<COLS>(
         cpu.isa,
         scores,
         shape,
-        scale * LOG2_E,
+        scale,
         #[inline(always)]
-        |x| math::coarse_exp2(x),
+        |x, largest| math::coarse_exp2(x.mul_add(scale, -largest)),
     )
 }

@@ -1,22 +1,23 @@
 //! The softmax of sixteen rows at a time: their largest values and their sums are found
 //! together, as a vector's own takes many steps that wait for each other.
 
-use crate::cpu::Isa;
 use crate::cpu::transpose::Square;
+use crate::cpu::{Isa, math};
 
 /// Rows at a time.
 pub(super) const ROWS: usize = 16;
 
-/// Makes of at most [`ROWS`] rows of scores `exp(scale x)` over that of a row's largest,
-/// not yet over their sums, which are returned. Rows are `stride` apart and have `width`
-/// values, a multiple of `W`; sums go through `W` lanes, a multiple of 16.
+/// Makes of at most [`ROWS`] rows of scores `power(x, m)`, the exponential of
+/// `scale x - m`, where `m` is `scale` times a row's largest; not yet over their sums,
+/// which are returned. Rows are `stride` apart and have `width` values, a multiple of `W`;
+/// sums go through `W` lanes, a multiple of 16.
 #[inline(always)]
 pub(super) fn exponentials<const W: usize>(
     isa: Isa,
     scores: &mut [f32],
     [rows, stride, width]: [usize; 3],
     scale: f32,
-    exp: impl Fn(f32) -> f32,
+    power: impl Fn(f32, f32) -> f32,
 ) -> [f32; ROWS] {
     let mut lanes = Square::ZERO;
     for (most, row) in lanes.0.iter_mut().zip(scores.chunks(stride)).take(rows) {
@@ -49,7 +50,7 @@ pub(super) fn exponentials<const W: usize>(
         let mut lanes = [0f32; W];
         for x in row[..width].as_chunks_mut::<W>().0 {
             for (x, lane) in x.iter_mut().zip(&mut lanes) {
-                *x = exp(x.mul_add(scale, -largest));
+                *x = power(*x, largest);
                 *lane += *x;
             }
         }
@@ -84,7 +85,7 @@ pub(super) fn softmax(isa: Isa, scores: &mut [f32], stride: usize, scale: f32) {
         shape,
         scale,
         #[inline(always)]
-        |x| crate::cpu::math::exp(x),
+        |x, largest| math::exp(x.mul_add(scale, -largest)),
     );
     for (row, sum) in scores.chunks_exact_mut(stride).zip(sums) {
         let inverse = 1.0 / sum;

@@ -110,8 +110,9 @@ pub(super) fn groups(panels: Range<usize>, near: usize) -> impl Iterator<Item = 
 /// each tile, the first one's number and the panel's, while the next tile is being
 /// computed.
 ///
-/// Terms are taken in parts where a block of rows would not stay in the nearest cache:
-/// the block's part meets the group's panels, then its next part does.
+/// Some rows meet some panels, then the next of them: both stay in a core's own cache
+/// together. Terms are taken in parts where a block of rows would not stay in the nearest
+/// cache: the block's part meets the group's panels, then its next part does.
 #[inline(always)]
 pub(super) fn sweep<K: Multiply>(
     kernel: &K,
@@ -141,11 +142,9 @@ pub(super) fn sweep<K: Multiply>(
     };
     let mut at = 0;
     let mut before: Option<(usize, usize)> = None;
-
     let parts = kernel.near().parts(0..rows, steps);
-    for (part, group) in
-        parts.flat_map(|part| groups(panels.clone(), near).map(move |g| (part.clone(), g)))
-    {
+    let group = |part: Range<usize>| groups(panels.clone(), near).map(move |g| (part.clone(), g));
+    for (part, group) in parts.flat_map(group) {
         for first in part.step_by(ROWS) {
             let here = (rows - first).min(ROWS);
             let mut block = RowBlock {
