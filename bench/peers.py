@@ -30,6 +30,7 @@ JOBS = [
     "long-encode",
     "base-train",
     "long-train",
+    "train-threads",
     "memory",
     "simcse",
     "base-simcse",

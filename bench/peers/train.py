@@ -6,6 +6,7 @@ here that such a program would not need.
 """
 
 import argparse
+import functools
 import json
 import shutil
 import sys
@@ -18,7 +19,7 @@ from transformers import BertModel
 
 from . import work
 from .base_model import base_model
-from .common import Contender, Job, peak_memory, train_pairs
+from .common import Contender, Job, Unavailable, peak_memory, train_pairs
 from .tokens import load_tokenizer, padded
 
 RATE = 2e-5
@@ -27,6 +28,9 @@ CLIP = 10.0
 # Steps before the measured ones, and these.
 STEPS = {16: (20, 100), 64: (10, 50)}
 BASE_STEPS = (5, 20)
+
+# How many threads are compared with one.
+THREADS = [2, 4, 8, 16]
 
 # Pairs of long texts in a step, and steps.
 LONG_BATCH, LONG_STEPS = 4, (1, 4)
@@ -164,9 +168,9 @@ def run_gradus(setup, text, options, through):
     return result, steps
 
 
-def gradus_rate(setup, text, batch, options):
+def gradus_rate(setup, text, batch, options, threads=None):
     """Examples a second in the steps after the first line of metrics."""
-    _, lines = run_gradus(setup, text, options, lambda a: setup.gradus.run(*a))
+    _, lines = run_gradus(setup, text, options, lambda a: setup.gradus.run(*a, threads=threads))
     # A line tells the rate since the start, so that two give the time between.
     ends = [line["step"] * batch / line["pairs_per_second"] for line in (lines[0], lines[-1])]
     return (lines[-1]["step"] - lines[0]["step"]) * batch / (ends[1] - ends[0])
@@ -201,6 +205,25 @@ def base_train(setup):
     needed = work.training(setup, model, train_pairs(setup.data), 16, "bf16")
     contender = ours(setup, "bf16", model, 16, BASE_STEPS)
     return Job("base-train", "pairs/s", contender, peers, work=needed)
+
+
+def train_threads(setup):
+    """Ours against ours on one thread."""
+    name, options = setup.gradus.precision("bf16")
+
+    def contender(batch, threads):
+        text = regression(setup.model, batch, STEPS[batch])
+        rate = functools.partial(gradus_rate, setup, text, batch, options, threads)
+        return Contender(f"{name}, {threads} thread{'s' if threads > 1 else ''}", rate)
+
+    counts = [n for n in THREADS if n <= setup.threads]
+    if not counts:
+        raise Unavailable("there is one thread")
+    return [
+        Job(f"train-{batch}-on-{n}", "pairs/s", contender(batch, n), [contender(batch, 1)])
+        for batch in STEPS
+        for n in counts
+    ]
 
 
 def long_train(setup):
@@ -257,6 +280,7 @@ JOBS = {
     "train-16-f32": train_job("train-16-f32", 16, "f32", (False,)),
     "base-train": base_train,
     "long-train": long_train,
+    "train-threads": train_threads,
     "memory": memory,
 }
 
