@@ -3,12 +3,12 @@
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::Output;
-use gradus::Error;
 use gradus::calibration::Calibration;
 use gradus::families::{FeedForward, Positions};
 use gradus::format::Provenance;
 use gradus::models::{CrossDescription, ModelFolder, ScoreActivation};
 use gradus::nn::{Features, Layout, RegressionHead};
+use gradus::{Error, Precision};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +52,9 @@ struct Info {
     positions: &'static str,
     vocabulary: usize,
     parameters: usize,
+    /// What weights are saved in, where that is not a floating-point format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<&'static str>,
     max_tokens: usize,
     tokenizer: String,
     prompt: String,
@@ -167,6 +170,7 @@ impl Info {
                 Positions::Relative { .. } => "relative",
             },
             vocabulary: config.vocab_size,
+            weights: (ModelFolder::precision(root)? == Precision::Int8).then_some("int8"),
             parameters: match &cross {
                 Some(cross) => cross.parameters,
                 None => Layout::new(config, &modules.dense).len(),
@@ -229,7 +233,13 @@ impl Info {
                 ),
             ),
             ("positions", self.positions.to_owned()),
-            ("parameters", HumanCount(self.parameters as u64).to_string()),
+            (
+                "parameters",
+                match self.weights {
+                    Some(kind) => format!("{}, in {kind}", HumanCount(self.parameters as u64)),
+                    None => HumanCount(self.parameters as u64).to_string(),
+                },
+            ),
             (
                 "tokenizer",
                 format!(

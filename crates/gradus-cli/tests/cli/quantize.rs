@@ -61,6 +61,11 @@ fn a_copy_is_smaller_runs_in_int8_and_scores_alike() {
         let on_disk = fs::metadata(small.join("model.safetensors")).unwrap().len();
         assert_eq!(now.as_u64(), Some(on_disk));
 
+        for (model, in_int8) in [(Path::new(&model), false), (&small, true)] {
+            let said = stdout(gradus().arg("info").arg(model));
+            assert_eq!(said.contains(", in int8"), in_int8, "{said}");
+        }
+
         let exact = score(&model, &["--precision", "f32"]);
         for (model, precision) in [
             (Path::new(&model), "int8"),
