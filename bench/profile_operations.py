@@ -83,8 +83,11 @@ def command(options, folder):
     if options.data:
         general += ["--data", options.data]
     if options.job == "encode":
-        text = ["--text", options.text] if options.text else ["--repeat", "60"]
-        return [options.gradus, "bench", options.model, *text, *general]
+        if not options.text:
+            sys.exit("encode needs sentences: --text FILE, one a line")
+        # Not `bench`, which answers single queries besides.
+        files = ["--input", options.text, "--output", str(folder / "vectors.npy")]
+        return [options.gradus, "encode", options.model, *files, *general]
     recipe = folder / "recipe.toml"
     text = RECIPE.format(model=options.model, steps=options.steps, batch=options.batch)
     recipe.write_text(text, encoding="utf-8")
