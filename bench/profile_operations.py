@@ -12,6 +12,7 @@ for:
 import argparse
 import collections
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,9 @@ def operation(function):
 
 def main():
     options = arguments()
+    for program in ("perf", options.gradus):
+        if not shutil.which(program):
+            sys.exit(f"{program}: no such program; --help says what is needed")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         data = folder / "perf.data"
@@ -126,6 +130,8 @@ def main():
         if done.returncode != 0:
             sys.exit(done.stderr)
         all_samples = list(samples(data))
+    if not any("gradus_kernels::cpu::matmul::product<" in s[2] for s in all_samples):
+        sys.exit(f"{options.gradus}: its functions' names do not say enough; --help says how to build")
     # Without start and end.
     first, last = all_samples[0][1], all_samples[-1][1]
     begin, end = first + 0.6 * (last - first), first + 0.97 * (last - first)
