@@ -41,6 +41,15 @@ JOBS = [
     "cross-score-128",
     "cross-train",
 ]
+# What everybody reads it by. OpenVINO's part from MLAS does not ask, and takes what there is.
+ISA = {
+    "avx2": {
+        "GRADUS_ISA": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+}
 PEERS = ["torch", "openvino", "onnxruntime", "transformers", "sentence-transformers"]
 
 
@@ -58,6 +67,7 @@ def arguments():
         "--jobs", type=chosen_jobs, default=JOBS, help=f"all by default: {','.join(JOBS)}"
     )
     parser.add_argument("--rounds", type=at_least_one, default=3)
+    parser.add_argument("--isa", choices=ISA, help="nobody is to use newer instructions")
     return parser.parse_args()
 
 
@@ -75,6 +85,7 @@ def main():
     # Before the libraries are loaded, which read it then.
     for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(args.threads)
+    os.environ |= ISA.get(args.isa, {})
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
@@ -103,7 +114,8 @@ def main():
             for job in jobs if isinstance(jobs, list) else [jobs]:
                 rows.append(common.run_job(job, args.rounds, machine).row())
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
-    print(f"{processor()}, {args.threads} threads, medians of {args.rounds} rounds; {peers}.\n")
+    limit = f", nothing newer than {args.isa}" if args.isa else ""
+    print(f"{processor()}{limit}, {args.threads} threads, medians of {args.rounds} rounds; {peers}.\n")
     print(common.HEADER, *rows, sep="\n")
     if machine.line():
         print("", machine.line(), sep="\n")

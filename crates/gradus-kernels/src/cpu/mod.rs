@@ -23,6 +23,7 @@ mod peak;
 mod pool;
 mod query_key_norm;
 mod rotary;
+mod shares;
 mod sparse_rows;
 mod team;
 mod tensor;
@@ -230,14 +231,9 @@ impl Cpu {
         });
     }
 
-    /// Splits `0..rows` into about as many equal parts as there are threads,
-    /// each of at least `grain` rows.
+    /// Cuts `0..rows` into parts for the threads, each of at least `grain` rows.
     fn split(&self, rows: usize, grain: usize) -> Vec<Range<usize>> {
-        let parts = (rows / grain.max(1)).clamp(1, self.threads());
-        let size = rows.div_ceil(parts).max(1);
-        (0..rows.div_ceil(size))
-            .map(|i| i * size..((i + 1) * size).min(rows))
-            .collect()
+        shares::shares(rows, grain, self.threads())
     }
 
     /// Columns per task where each column is summed down the rows: as wide as
@@ -246,22 +242,15 @@ impl Cpu {
         cols.div_ceil(self.threads()).next_multiple_of(16).max(16)
     }
 
-    /// Like [`Cpu::split`] over sequences, with about equal numbers of tokens.
+    /// Like [`Cpu::split`] over sequences, by their tokens.
     fn split_sequences(&self, batch: &Packed, grain: usize) -> Vec<Range<usize>> {
-        let parts = (batch.tokens() / grain.max(1)).clamp(1, self.threads());
         let offsets = batch.offsets();
-        let mut ranges = Vec::with_capacity(parts);
         let mut start = 0;
-        for part in 1..=parts {
-            let end = if part == parts {
-                batch.sequences()
-            } else {
-                let target = batch.tokens() * part / parts;
-                offsets
-                    .partition_point(|&o| o < target)
-                    .max(start)
-                    .min(batch.sequences())
-            };
+        let mut ranges = Vec::new();
+        for tokens in self.split(batch.tokens(), grain) {
+            let end = offsets
+                .partition_point(|&o| o < tokens.end)
+                .min(batch.sequences());
             if end > start {
                 ranges.push(start..end);
                 start = end;
