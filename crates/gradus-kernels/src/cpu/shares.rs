@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-/// Percent of a thread's fair share that it is given at once. What is left lets one thread
-/// be two and a half times as fast as another before it waits.
+/// Percent of a thread's fair share that it is given at once. Of two threads one may be
+/// 1.4 / 0.6 times as fast as the other before it waits for that one's large part.
 const AT_ONCE: usize = 60;
 
 /// Small parts for each thread. Products read all weights again for each of their parts.
