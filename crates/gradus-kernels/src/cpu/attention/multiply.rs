@@ -53,8 +53,9 @@ impl pulp::WithSimd for Multiply<'_> {
                 }
             };
         }
-        // Blocks of equal size, of as many rows as there are sums to hold.
-        match rows.div_ceil(rows.div_ceil(8).max(1)) {
+        // Blocks of equal size, of as many rows as registers hold sums of.
+        let most = if S::F32_LANES == 16 { 8 } else { 6 };
+        match rows.div_ceil(rows.div_ceil(most).max(1)) {
             8 => blocks!(8),
             7 => blocks!(7),
             6 => blocks!(6),

@@ -31,7 +31,7 @@ impl WithSimd for Tile<'_> {
         match S::F32_LANES {
             16 if self.rows > 6 => self.run::<S, 12, 2>(simd),
             16 => self.run::<S, 6, 2>(simd),
-            8 => self.run::<S, 4, 2>(simd),
+            8 => self.run::<S, 6, 2>(simd),
             _ => self.run::<S, 4, 4>(simd),
         }
     }
