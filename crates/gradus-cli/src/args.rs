@@ -2,7 +2,7 @@
 
 use crate::commands::{
     bench, calibrate, data, distill, encode, eval, info, label, mine_negatives, negatives,
-    pretrain, pull, quantize, quickstart, report, rerank, score, self_distill, sweep, train,
+    pretrain, pull, quantize, quickstart, report, rerank, score, self_distill, serve, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -117,6 +117,8 @@ pub enum Command {
     Score(score::Args),
     /// Rank documents by how well they fit queries
     Rerank(rerank::Args),
+    /// Answer requests over HTTP: vectors, scores, grades, rankings
+    Serve(Box<serve::Args>),
     /// Map a model's scores to the scale of your own grades
     Calibrate(calibrate::Args),
     /// Make a copy of a model at a quarter of its size, in int8
@@ -152,6 +154,7 @@ impl Command {
             Self::Eval(_) => &["eval"],
             Self::Score(_) => &["score"],
             Self::Rerank(_) => &["rerank"],
+            Self::Serve(_) => &["serve"],
             Self::Calibrate(_) => &["calibrate"],
             Self::Quantize(_) => &["quantize"],
             Self::Encode(_) => &["encode"],

@@ -9,6 +9,7 @@ use gradus::jobs::JobError;
 use gradus::output::OutputError;
 use gradus::training::TrainError;
 use gradus::{DeviceError, Error};
+use gradus_server::ServeError;
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -39,6 +40,15 @@ pub enum Failure {
     /// Anything else that the library says.
     #[error(transparent)]
     Library(Error),
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Model { source, .. } => (*source).into(),
+            error => Self::Usage(error.to_string()),
+        }
+    }
 }
 
 impl From<Error> for Failure {

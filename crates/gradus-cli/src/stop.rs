@@ -26,6 +26,9 @@ const STEPS: &str = "stopping after this step, with a checkpoint; once more stop
 /// While an endpoint is asked it waits for what was asked for.
 const ANSWERS: &str = "stopping when the answers under way are here; once more stops at once";
 
+/// A server answers what it has begun to.
+const DRAINS: &str = "stopping when requests under way are answered; once more stops at once";
+
 /// The line that goes on with the work, once there is something to go on with.
 static GOES_ON: Mutex<Option<String>> = Mutex::new(None);
 
@@ -76,6 +79,11 @@ pub fn takes_steps() {
 /// From now on an endpoint is asked.
 pub fn awaits_answers() {
     waits(Some(ANSWERS));
+}
+
+/// From now on requests are answered.
+pub fn drains() {
+    waits(Some(DRAINS));
 }
 
 fn waits(note: Option<&'static str>) {

@@ -55,7 +55,7 @@ pub mod training;
 pub mod util;
 
 pub use device::{Device, DeviceError};
-pub use embeddings::Embeddings;
+pub use embeddings::{Embeddings, cosine};
 pub use error::{Error, Result};
 pub use models::{CrossEncoder, SentenceEncoder};
 pub use precision::Precision;

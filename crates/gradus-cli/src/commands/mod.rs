@@ -18,6 +18,7 @@ pub mod report;
 pub mod rerank;
 pub mod score;
 pub mod self_distill;
+pub mod serve;
 pub mod sweep;
 pub mod train;
 
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args, &context),
         Command::Report(args) => report::run(args, &context),
         Command::Score(args) => score::run(args, &context),
+        Command::Serve(args) => serve::run(*args, &context),
         Command::Rerank(args) => rerank::run(args, &context),
         Command::Calibrate(args) => calibrate::run(args, &context),
         Command::Quantize(args) => quantize::run(args, &context),

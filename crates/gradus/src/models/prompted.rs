@@ -3,7 +3,33 @@
 use super::SentenceEncoder;
 use crate::Result;
 use crate::format::{ModelError, PromptChoice};
+use crate::text::Tokenizer;
 use gradus_kernels::{Backend, Packed, Pooling, Sequence};
+
+/// A model's tokenizer with a prompt of its own before every text: the model can read
+/// texts behind several prompts at once.
+#[derive(Debug, Clone)]
+pub struct PromptedTokenizer {
+    tokenizer: Tokenizer,
+    unpooled: usize,
+}
+
+impl PromptedTokenizer {
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The tokenizer, to shorten its inputs or to cut them elsewhere.
+    pub fn tokenizer_mut(&mut self) -> &mut Tokenizer {
+        &mut self.tokenizer
+    }
+
+    /// How many tokens at the beginning of every text are not pooled.
+    pub fn unpooled(&self) -> usize {
+        self.unpooled
+    }
+}
 
 impl<B: Backend> SentenceEncoder<B> {
     /// Puts another prompt before every text from now on.
@@ -11,20 +37,37 @@ impl<B: Backend> SentenceEncoder<B> {
     /// # Errors
     /// [`ModelError::Prompt`] where the folder has none of that name.
     pub fn set_prompt(&mut self, choice: PromptChoice) -> Result<()> {
+        let PromptedTokenizer {
+            tokenizer,
+            unpooled,
+        } = self.prompted(&choice)?;
+        (self.tokenizer, self.unpooled, self.prompt) = (tokenizer, unpooled, choice);
+        Ok(())
+    }
+
+    /// The tokenizer with another prompt, for
+    /// [`SentenceEncoder::encode_prompted`].
+    ///
+    /// # Errors
+    /// [`ModelError::Prompt`] where the folder has none of that name.
+    pub fn prompted(&self, choice: &PromptChoice) -> Result<PromptedTokenizer> {
         let modules = &self.folder.modules;
-        let prompt = modules.prompts.choose(&choice);
+        let prompt = modules.prompts.choose(choice);
         let prompt = prompt.map_err(|message| ModelError::Prompt {
             folder: self.folder.root.clone(),
             message,
         })?;
         let skip = !(modules.include_prompt || prompt.is_empty());
-        self.tokenizer.set_prompt(prompt);
-        self.unpooled = match skip {
-            true => self.tokenizer.prompt_length()?,
+        let mut tokenizer = self.tokenizer.clone();
+        tokenizer.set_prompt(prompt);
+        let unpooled = match skip {
+            true => tokenizer.prompt_length()?,
             false => 0,
         };
-        self.prompt = choice;
-        Ok(())
+        Ok(PromptedTokenizer {
+            tokenizer,
+            unpooled,
+        })
     }
 
     /// The prompt before every text.
@@ -34,13 +77,13 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// The rows that are pooled, and they alone as a batch: all but each
     /// sequence's first ones. The last of a sequence is pooled in any case.
-    fn pooled_rows(&self, batch: &Packed) -> (Vec<u32>, Packed) {
+    fn pooled_rows(batch: &Packed, unpooled: usize) -> (Vec<u32>, Packed) {
         let bounds: Vec<(usize, usize)> = batch
             .offsets()
             .windows(2)
             .map(|w| {
                 (
-                    (w[0] + self.unpooled).min(w[1].saturating_sub(1)).max(w[0]),
+                    (w[0] + unpooled).min(w[1].saturating_sub(1)).max(w[0]),
                     w[1],
                 )
             })
@@ -56,16 +99,22 @@ impl<B: Backend> SentenceEncoder<B> {
     }
 
     /// Whether a vector is made of its first token's alone.
-    pub(crate) fn pools_first_alone(&self) -> bool {
-        self.unpooled == 0 && self.folder.modules.pooling == [Pooling::Cls]
+    pub(crate) fn pools_first_alone(&self, unpooled: usize) -> bool {
+        unpooled == 0 && self.folder.modules.pooling == [Pooling::Cls]
     }
 
-    pub(crate) fn pool(&self, b: &B, batch: &B::Batch, x: &B::Tensor) -> B::Tensor {
+    pub(crate) fn pool(
+        &self,
+        b: &B,
+        batch: &B::Batch,
+        x: &B::Tensor,
+        unpooled: usize,
+    ) -> B::Tensor {
         let modes = &self.folder.modules.pooling;
-        if self.unpooled == 0 {
+        if unpooled == 0 {
             return b.pool(modes, batch, x);
         }
-        let (rows, pooled) = self.pooled_rows(b.packed(batch));
+        let (rows, pooled) = Self::pooled_rows(b.packed(batch), unpooled);
         b.pool(modes, &b.batch(pooled), &b.gather(x, &rows))
     }
 
@@ -81,7 +130,7 @@ impl<B: Backend> SentenceEncoder<B> {
             return b.pool_backward(modes, batch, x, &dy);
         }
         let packed = b.packed(batch);
-        let (rows, pooled) = self.pooled_rows(packed);
+        let (rows, pooled) = Self::pooled_rows(packed, self.unpooled);
         let pooled = b.batch(pooled);
         let d = b.pool_backward(modes, &pooled, &b.gather(x, &rows), &dy);
         b.gather_backward(&d, &rows, packed.tokens())

@@ -8,7 +8,7 @@ use crate::nn::initial::initial_values;
 use crate::nn::layout::{DenseViews, Layout};
 use crate::nn::mlm_head::is_known;
 use crate::nn::{Dense, PoolingMode, RegressionHead};
-use crate::text::{Tokenizer, Tokens, batches};
+use crate::text::{Tokenizer, Tokens};
 use crate::{Embeddings, Result};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::dropout::Dropout;
@@ -363,55 +363,8 @@ impl<B: Backend> SentenceEncoder<B> {
         Ok(vectors)
     }
 
-    /// One vector per input, in their order.
-    pub fn encode_tokens(&self, tokens: &[Tokens], options: EncodeOptions) -> Embeddings {
-        let denoise = self.template().is_some_and(|t| t.denoise);
-        self.encode_as(tokens, denoise, options)
-    }
-
-    /// The same where it is said whether templates' own biases are subtracted.
-    pub(crate) fn encode_as(
-        &self,
-        tokens: &[Tokens],
-        denoise: bool,
-        options: EncodeOptions,
-    ) -> Embeddings {
-        let suits = || self.backend.batch_tokens();
-        let limit = options.batch_tokens.unwrap_or_else(suits);
-        let lanes = self.backend.lanes();
-        let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
-        let vectors = self.backend.in_lanes(batches, |backend, batch| {
-            let batch = self.pack_as(batch.iter().map(|t| (t, 0)), denoise);
-            backend.enter(|| backend.read(&self.infer(backend, batch)))
-        });
-        Embeddings::new(self.dim(), self.truncated(vectors.concat()))
-    }
-
-    fn infer(&self, b: &B, batch: Batch) -> B::Tensor {
-        let (p, biases) = (&self.params, batch.biases);
-        let batch = b.batch(batch.packed);
-        let pass = PassContext::inference(b, p, &batch);
-        let pooled = match self.pools_first_alone() {
-            true => self.encoder.infer_first(pass),
-            false => self.pool(b, &batch, &self.encoder.infer(pass)),
-        };
-        let mut x = Batch::subtract(b, &biases, pooled);
-        for (dense, views) in self.dense() {
-            let out = b.activated(p, &views.linear, dense.activation, &x);
-            x = match (dense.residual, &views.residual) {
-                (false, _) => out,
-                (true, None) => b.add(out, &x),
-                (true, Some(second)) => b.add(out, &b.linear(p, second, &x)),
-            };
-        }
-        if self.folder.modules.normalize {
-            x = b.normalize(&x);
-        }
-        x
-    }
-
     /// The values of vectors, each cut to the model's width.
-    fn truncated(&self, vectors: Vec<f32>) -> Vec<f32> {
+    pub(super) fn truncated(&self, vectors: Vec<f32>) -> Vec<f32> {
         let modules = &self.folder.modules;
         let (whole, most) = (
             modules.whole_width(self.folder.config.hidden_size),
@@ -436,7 +389,9 @@ impl<B: Backend> SentenceEncoder<B> {
         wide
     }
 
-    fn dense(&self) -> impl DoubleEndedIterator<Item = (&Dense, &DenseViews)> + ExactSizeIterator {
+    pub(super) fn dense(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (&Dense, &DenseViews)> + ExactSizeIterator {
         self.folder.modules.dense.iter().zip(&self.layout.dense)
     }
 
@@ -452,7 +407,7 @@ impl<B: Backend> SentenceEncoder<B> {
         let batch = b.batch(packed);
         let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
         let tokens = self.encoder.forward(pass);
-        let pooled = self.pool(b, &batch, tokens.output());
+        let pooled = self.pool(b, &batch, tokens.output(), self.unpooled);
         let mut x = Batch::subtract(b, &biases, pooled);
         let mut saved = vec![];
         for (dense, views) in self.dense() {

@@ -13,9 +13,13 @@ pub struct BareText {
 }
 
 impl BareText {
+    pub(super) fn of(ids: Vec<u32>) -> Self {
+        Self { ids }
+    }
+
     /// As the library has it. Templates and truncation go by the number of tokens
     /// alone, so that no token needs its characters again.
-    fn encoding(&self) -> Encoding {
+    pub(super) fn encoding(&self) -> Encoding {
         let tokens = self.ids.iter();
         let tokens = tokens.map(|&id| Token::new(id, String::new(), (0, 0)));
         Encoding::from_tokens(tokens.collect(), 0)

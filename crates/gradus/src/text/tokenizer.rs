@@ -30,7 +30,8 @@ pub struct Tokens {
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     /// Without padding, truncation and special tokens.
-    pub(super) inner: tokenizers::Tokenizer,
+    /// Shared by clones, which differ in prompt, template and limits.
+    pub(super) inner: Arc<tokenizers::Tokenizer>,
     /// Adds the special tokens.
     pub(super) processor: Option<PostProcessorWrapper>,
     path: PathBuf,
@@ -88,7 +89,7 @@ impl Tokenizer {
         let built = build(folder, overrides)?;
         let mut tokenizer = Self {
             known: guarded(|| Ok(KnownTokens::new(&built.inner))).unwrap_or_default(),
-            inner: built.inner,
+            inner: Arc::new(built.inner),
             processor: built.processor,
             path: built.path,
             vocabulary,
@@ -155,6 +156,14 @@ impl Tokenizer {
         .map_err(|e| self.fail(e))?;
         self.max_tokens = max_tokens;
         Ok(())
+    }
+
+    /// Cuts off the beginnings of inputs that are too long, or their ends, from now on.
+    pub fn set_cuts_beginnings(&mut self, beginnings: bool) {
+        self.direction = match beginnings {
+            true => TruncationDirection::Left,
+            false => TruncationDirection::Right,
+        };
     }
 
     /// The most tokens of an input, special ones included.
@@ -255,11 +264,35 @@ impl Tokenizer {
             let second = second.map(|text| self.bare(text)).transpose()?;
             let single = second.is_none();
             let mut tokens = self.finish(first, second)?;
-            if single && !self.gives_segments {
-                tokens.segments.clear();
+            if single {
+                self.clear_single_segments(&mut tokens);
             }
             Ok(tokens)
         })
+    }
+
+    /// A text by itself has no segments where the tokenizer gives none.
+    pub(super) fn clear_single_segments(&self, tokens: &mut Tokens) {
+        if !self.gives_segments {
+            tokens.segments.clear();
+        }
+    }
+
+    /// The ids of special tokens.
+    pub(super) fn special_ids(&self) -> &[u32] {
+        &self.special_ids
+    }
+
+    /// Whether all ids are the vocabulary's.
+    pub(super) fn check_ids(&self, ids: &[u32]) -> Result<(), String> {
+        let foreign = ids.iter().find(|&&id| id as usize >= self.vocabulary);
+        match foreign {
+            None => Ok(()),
+            Some(id) => Err(format!(
+                "token id {id} lies outside of the model's vocabulary of {}",
+                self.vocabulary
+            )),
+        }
     }
 
     /// What `tokens` makes of each input.
@@ -268,10 +301,12 @@ impl Tokenizer {
         inputs: Vec<I>,
         tokens: impl Fn(I) -> Result<T, String> + Sync,
     ) -> Result<Vec<T>> {
-        let tokens: Vec<Result<T, String>> = inputs
-            .into_par_iter()
-            .map(|input| guarded(|| tokens(input)))
-            .collect();
+        let one = |input| guarded(|| tokens(input));
+        let tokens: Vec<Result<T, String>> = match inputs.len() {
+            // Alone it is done before another thread has woken.
+            1 => inputs.into_iter().map(one).collect(),
+            _ => inputs.into_par_iter().map(one).collect(),
+        };
         // The first error in order, whichever came first in time.
         let tokens: Result<Vec<_>, _> = tokens.into_iter().collect();
         Ok(tokens.map_err(|e| self.fail(e))?)

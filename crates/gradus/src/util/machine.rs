@@ -17,8 +17,17 @@ pub fn processor() -> String {
 /// The most bytes of memory that this process had in use; only Linux tells in a
 /// file.
 pub fn peak_memory() -> Option<u64> {
+    memory_of("VmHWM:")
+}
+
+/// The bytes of memory that this process has in use; only Linux tells in a file.
+pub fn memory() -> Option<u64> {
+    memory_of("VmRSS:")
+}
+
+fn memory_of(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

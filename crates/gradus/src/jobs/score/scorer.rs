@@ -1,12 +1,14 @@
 use super::PairScore;
 use crate::Result;
 use crate::calibration::{Calibration, RawScore};
+use crate::embeddings::cosine;
 use crate::eval::Similarity;
 use crate::format::{ModelError, PromptChoice};
 use crate::jobs::observed::{finite_scores, finite_vectors};
 use crate::jobs::{Environment, JobError, Model, PairModel};
 use crate::models::{CrossEncoder, SentenceEncoder};
 use crate::nn::RegressionHead;
+use crate::text::Coverage;
 use crate::util::Observer;
 
 /// A model that scores pairs, with the regression head and the calibration of its
@@ -94,26 +96,37 @@ impl Scorer {
         let (tokens, vectors) = finite_vectors(&self.name, encoder, &texts)?;
         let scores = (0..pairs.len()).map(|pair| {
             let (a, b) = (2 * pair, 2 * pair + 1);
-            let cosine = vectors.cosine(a, b);
-            let grade = self.head().map(|h| h.grade(vectors.row(a), vectors.row(b)));
-            let calibrated = self.calibration.as_ref().map(|c| match (c.score, grade) {
-                (RawScore::Grade, Some(grade)) => c.apply(grade),
-                _ => c.apply(cosine),
-            });
             let coverage = [tokens[a].coverage, tokens[b].coverage];
-            PairScore::new((Similarity::Cosine, cosine), grade, calibrated, &coverage)
+            self.of_vectors(vectors.row(a), vectors.row(b), &coverage)
         });
         Ok(scores.collect())
     }
 
     fn by_scores(&self, model: &CrossEncoder, pairs: &[(&str, &str)]) -> Result<Vec<PairScore>> {
         let (tokens, scores) = finite_scores(&self.name, model, pairs)?;
-        let score = |(score, tokens): (f64, &crate::text::Tokens)| {
-            let calibrated = self.calibration.as_ref().map(|c| c.apply(score));
-            let raw = (Similarity::Score, score);
-            PairScore::new(raw, None, calibrated, &[tokens.coverage])
-        };
-        Ok(scores.into_iter().zip(&tokens).map(score).collect())
+        let scores = scores.into_iter().zip(&tokens);
+        Ok(scores
+            .map(|(score, tokens)| self.of_score(score, tokens.coverage))
+            .collect())
+    }
+
+    /// The same of the vectors of a pair's texts, and of what the tokenizer made of them.
+    pub fn of_vectors(&self, first: &[f32], second: &[f32], coverage: &[Coverage]) -> PairScore {
+        let cosine = cosine(first, second);
+        let grade = self.head().map(|h| h.grade(first, second));
+        let calibrated = self.calibration.as_ref().map(|c| match (c.score, grade) {
+            (RawScore::Grade, Some(grade)) => c.apply(grade),
+            _ => c.apply(cosine),
+        });
+        PairScore::new((Similarity::Cosine, cosine), grade, calibrated, coverage)
+    }
+
+    /// The same of the score of a cross-encoder, as
+    /// [`CrossEncoder::pair_scores`] gives it.
+    pub fn of_score(&self, score: f64, coverage: Coverage) -> PairScore {
+        let calibrated = self.calibration.as_ref().map(|c| c.apply(score));
+        let raw = (Similarity::Score, score);
+        PairScore::new(raw, None, calibrated, &[coverage])
     }
 
     /// Sentences on inputs so far that were truncated, or that the vocabulary

@@ -17,6 +17,7 @@ use super::ModelFolder;
 use super::weights;
 use crate::Result;
 use crate::format::ModelError;
+use crate::format::files::read_json;
 use crate::nn::encoder::Encoder;
 use crate::nn::initial::initial_values;
 use crate::nn::layout::Layout;
@@ -197,6 +198,23 @@ impl<B: Backend> CrossEncoder<B> {
     /// How many scores a pair gets.
     pub fn labels(&self) -> usize {
         self.labels
+    }
+
+    /// What its labels are called, in the order of the logits: as `id2label` says, and
+    /// `LABEL_0` and so on where it says nothing, as in transformers.
+    ///
+    /// # Errors
+    /// Where the folder's `config.json` cannot be read any more.
+    pub fn label_names(&self) -> Result<Vec<String>> {
+        let config = read_json(&self.folder.encoder.join("config.json"))?;
+        let named = |label: usize| {
+            let name = config.get("id2label")?.get(label.to_string())?;
+            name.as_str().map(str::to_owned)
+        };
+        let labels = 0..self.labels;
+        Ok(labels
+            .map(|label| named(label).unwrap_or_else(|| format!("LABEL_{label}")))
+            .collect())
     }
 
     /// What is done to logits.
