@@ -139,7 +139,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             .console()
             .note(&format!("{left} connections were cut off")),
     }
-    Err(gradus::Error::Stopped("".into()).into())
+    // As service managers want it of a server that was told to stop.
+    Ok(())
 }
 
 fn settings(

@@ -30,6 +30,7 @@ mod road;
 mod rows;
 mod score;
 mod self_distill;
+mod serve;
 #[allow(dead_code, reason = "the library's tests use the rest")]
 #[path = "../../../gradus/tests/hub/server.rs"]
 mod server;

@@ -7,6 +7,7 @@ mod openai;
 mod predict;
 mod rank;
 mod rerank;
+mod root;
 mod shared;
 mod similarity;
 mod tokens;
@@ -68,6 +69,8 @@ pub(crate) fn router(state: Arc<State>, keys: Arc<Keys>, origins: &[String]) -> 
         .route("/v1/models", get(openai::models))
         .route("/v1/models/{*name}", get(openai::model))
         .route("/grade", post(grade::grade))
+        .route("/invocations", post(root::root))
+        .route("/", post(root::root))
         .route_layer(from_fn_with_state(keys, check_key));
     let open = Router::new()
         .route("/", get(page::page))

@@ -29,7 +29,7 @@ fn ranks(model: &ServedModel) -> bool {
 }
 
 /// The model that ranks, by preference one that reads query and document together.
-fn find<'s>(
+pub(super) fn find<'s>(
     state: &'s State,
     name: Option<&str>,
 ) -> Result<(usize, &'s Arc<ServedModel>), ApiError> {

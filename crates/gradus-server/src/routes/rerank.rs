@@ -1,6 +1,6 @@
 //! Rerankers: as text-embeddings-inference, and as Jina and Cohere have them.
 
-use super::rank::{Ranking, rank};
+use super::rank::{Ranking, find, rank};
 use super::shared::{Document, ErrorBody, Side, most, reading};
 use crate::http::{ApiError, Body, Kind, Reply, State};
 use axum::extract;
@@ -188,16 +188,20 @@ async fn ranked(state: &State, request: RerankRequest) -> Result<Response, ApiEr
     let raw = request.raw_scores.unwrap_or(false);
     let query = request.query.into_text();
     let name = request.model.as_deref();
+    if let Some(most) = request.max_tokens_per_doc {
+        let (_, model) = find(state, name)?;
+        let limit = model.tokenizer().max_tokens();
+        if most < limit {
+            let message =
+                format!("this model's limit is {limit} tokens, and no lower one can be set");
+            return Err(ApiError::new(Kind::Validation, message).of("max_tokens_per_doc"));
+        }
+    }
     let Ranking {
         ranked,
         answered,
         model,
     } = rank(state, name, (query, &documents), (reading, raw)).await?;
-    let limit = model.tokenizer().max_tokens();
-    if request.max_tokens_per_doc.is_some_and(|most| most < limit) {
-        let message = format!("this model's limit is {limit} tokens, and no lower one can be set");
-        return Err(ApiError::new(Kind::Validation, message).of("max_tokens_per_doc"));
-    }
     reply.note(&answered);
     let with_text = request.return_documents.unwrap_or(false);
     let result = |r: &super::rank::Ranked| RerankResult {

@@ -1,0 +1,9 @@
+//! `gradus serve`.
+
+mod clients;
+mod load;
+mod protocols;
+mod refusals;
+mod server;
+mod sockets;
+mod tour;
