@@ -1,7 +1,6 @@
 //! What is served: a model with its name, and what it says of itself.
 
 use gradus::calibration::Calibration;
-use gradus::format::PromptChoice;
 use gradus::jobs::score::Scorer;
 use gradus::jobs::{Environment, PairModel};
 use gradus::models::{CrossEncoder, EncodeOptions, SentenceEncoder};
@@ -27,8 +26,6 @@ pub(crate) struct ServedModel {
     /// What requests call it.
     pub name: String,
     scorer: Scorer,
-    /// Before texts where requests name no prompt.
-    pub prompt: PromptChoice,
     /// Of its folder's weights and descriptions.
     pub hash: String,
     /// When it was loaded, in seconds since 1970.
@@ -57,7 +54,6 @@ impl ServedModel {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(Self {
             name: settings.name.clone(),
-            prompt: settings.prompt.clone().unwrap_or_default(),
             hash: gradus::models::content_hash(&settings.model.folder)?,
             loaded: now.map_or(0, |now| now.as_secs()),
             labels,

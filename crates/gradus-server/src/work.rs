@@ -282,12 +282,20 @@ fn tokenize(
 ) -> Result<(Vec<Tokens>, Ask), ApiError> {
     let bad = |e: gradus::Error| ApiError::new(Kind::Tokenizer, e.to_string());
     let (mut tokenizer, mut unpooled) = (None, 0);
-    if let Some(encoder) = model.sentence() {
-        let choice = reading.prompt.as_ref().unwrap_or(&model.prompt);
-        let prompted = encoder.prompted(choice);
-        let prompted = prompted.map_err(|e| ApiError::new(Kind::Validation, e.to_string()))?;
-        unpooled = prompted.unpooled();
-        tokenizer = Some(prompted.tokenizer().clone());
+    match (model.sentence(), &reading.prompt) {
+        (Some(encoder), None) => unpooled = encoder.unpooled(),
+        (Some(encoder), Some(choice)) => {
+            let prompted = encoder.prompted(choice);
+            let prompted = prompted
+                .map_err(|e| ApiError::new(Kind::Validation, e.to_string()).of("prompt_name"))?;
+            unpooled = prompted.unpooled();
+            tokenizer = Some(prompted.into_tokenizer());
+        }
+        (None, Some(PromptChoice::Named(_))) => {
+            let message = "a model that scores pairs has no prompts";
+            return Err(ApiError::new(Kind::Validation, message).of("prompt_name"));
+        }
+        (None, _) => {}
     }
     if let Some(beginnings) = reading.cut_beginnings {
         let own = tokenizer.get_or_insert_with(|| model.tokenizer().clone());

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A folder with a model of one's own, and graded pairs on 1 to 5.
-fn workplace() -> (tempfile::TempDir, PathBuf, PathBuf) {
+pub fn workplace() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let (model, pairs) = (place.path().join("model"), place.path().join("graded.tsv"));
     with_head(&model);

@@ -111,7 +111,8 @@ impl Engine {
     }
 
     /// The tokens that wait.
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.lock().tokens
     }
 

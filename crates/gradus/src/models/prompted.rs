@@ -21,8 +21,8 @@ impl PromptedTokenizer {
     }
 
     /// The tokenizer, to shorten its inputs or to cut them elsewhere.
-    pub fn tokenizer_mut(&mut self) -> &mut Tokenizer {
-        &mut self.tokenizer
+    pub fn into_tokenizer(self) -> Tokenizer {
+        self.tokenizer
     }
 
     /// How many tokens at the beginning of every text are not pooled.
@@ -73,6 +73,11 @@ impl<B: Backend> SentenceEncoder<B> {
     /// The prompt before every text.
     pub fn prompt(&self) -> &PromptChoice {
         &self.prompt
+    }
+
+    /// How many tokens at the beginning of every text behind it are not pooled.
+    pub fn unpooled(&self) -> usize {
+        self.unpooled
     }
 
     /// The rows that are pooled, and they alone as a batch: all but each

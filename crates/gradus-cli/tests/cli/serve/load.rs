@@ -26,7 +26,7 @@ fn texts() -> Vec<String> {
 /// The text of each vector as `gradus encode` prints it.
 fn encoded(texts: &[String]) -> HashMap<String, Value> {
     let mut command = gradus();
-    command.args(["encode", &model("bert-small"), "--normalize"]);
+    command.args(["encode", &model("bert-small")]);
     let lines = stdout(command.write_stdin(texts.join("\n") + "\n"));
     let values = lines
         .lines()
@@ -159,14 +159,8 @@ fn clients_that_leave_hang_or_dawdle_hold_up_nobody() {
 
 #[test]
 fn a_request_has_its_time() {
-    let server = Server::start(&[
-        &model("bert-small"),
-        "--timeout",
-        "1",
-        "--text-limit",
-        "9000000",
-    ]);
-    let long = vec!["dog park cat ".repeat(300); 20_000];
+    let server = Server::start(&[&model("bert-small"), "--timeout", "1"]);
+    let long = vec!["dog park cat ".repeat(300); 8_000];
     let late = server.post("/embed", &json!({ "inputs": long }));
     let said = late.refusal(504);
     assert!(said["error"].is_string());

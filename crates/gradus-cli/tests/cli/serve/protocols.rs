@@ -28,32 +28,28 @@ fn vectors(value: &Value) -> Vec<Vec<f32>> {
 
 #[test]
 fn vectors_have_the_bits_of_encode() {
-    let server = Server::start(&[&model("bert-small")]);
-    let given = server.post("/embed", &json!({"inputs": TEXTS}));
-    assert_eq!(
-        vectors(&given.json()),
-        encoded("bert-small", &["--normalize"])
-    );
-    assert!(given.header("x-compute-time").is_some());
-    assert!(given.header("x-truncated").is_none());
-    let raw = server.post("/embed", &json!({"inputs": TEXTS, "normalize": false}));
-    assert_eq!(vectors(&raw.json()), encoded("bert-small", &[]));
-    let cut = server.post("/embed", &json!({"inputs": TEXTS, "dimensions": 7}));
-    let expected = encoded("bert-small", &["--normalize", "--dim", "7"]);
-    assert_eq!(vectors(&cut.json()), expected);
-    let one = server.post("/embed", &json!({"inputs": TEXTS[0]}));
-    assert_eq!(vectors(&one.json()), expected_first("bert-small"));
-}
-
-fn expected_first(name: &str) -> Vec<Vec<f32>> {
-    encoded(name, &["--normalize"])[..1].to_vec()
+    // The first divides its vectors by their length itself, the second does not.
+    for (name, normalized) in [("bert-small", &[][..]), ("roberta-small", &["--normalize"])] {
+        let server = Server::start(&[&model(name)]);
+        let given = server.post("/embed", &json!({"inputs": TEXTS}));
+        assert_eq!(vectors(&given.json()), encoded(name, normalized));
+        assert!(given.header("x-compute-time").is_some());
+        assert!(given.header("x-truncated").is_none());
+        let raw = server.post("/embed", &json!({"inputs": TEXTS, "normalize": false}));
+        assert_eq!(vectors(&raw.json()), encoded(name, &[]));
+        let cut = server.post("/embed", &json!({"inputs": TEXTS, "dimensions": 7}));
+        let expected = encoded(name, &["--normalize", "--dim", "7"]);
+        assert_eq!(vectors(&cut.json()), expected);
+        let one = server.post("/embed", &json!({"inputs": TEXTS[0]}));
+        assert_eq!(vectors(&one.json()), encoded(name, normalized)[..1]);
+    }
 }
 
 #[test]
 fn token_ids_stand_for_their_text() {
     let server = Server::start(&[&model("bert-small")]);
     let text = TEXTS[0];
-    let expected = expected_first("bert-small");
+    let expected = encoded("bert-small", &[])[..1].to_vec();
     for special in [true, false] {
         let asked = json!({"inputs": text, "add_special_tokens": special});
         let tokens = server.post("/tokenize", &asked).json();
@@ -82,7 +78,7 @@ fn token_ids_stand_for_their_text() {
 
 #[test]
 fn token_vectors_have_the_hidden_size() {
-    let server = Server::start(&[&model("bert-small")]);
+    let server = Server::start(&[&model("roberta-small")]);
     let all = server.post("/embed_all", &json!({"inputs": [TEXTS[0], TEXTS[3]]}));
     let all = all.json();
     let tokens = server
@@ -104,7 +100,7 @@ fn token_vectors_have_the_hidden_size() {
 fn openai_clients_find_their_shapes() {
     let server = Server::start(&["--model", &format!("small={}", model("bert-small"))]);
     let texts = [TEXTS[0], TEXTS[3]];
-    let expected = encoded("bert-small", &["--normalize"]);
+    let expected = encoded("bert-small", &[]);
     let expected = [expected[0].clone(), expected[3].clone()];
     for path in ["/v1/embeddings", "/embeddings"] {
         let given = server.post(path, &json!({"input": texts, "model": "small"}));
@@ -221,16 +217,11 @@ fn classes_come_likeliest_first() {
 
 #[test]
 fn grades_are_those_of_score() {
-    let place = tempfile::tempdir().unwrap();
-    let calibrated = place.path().join("calibrated");
-    crate::support::with_head(&calibrated);
-    let rows = (0..60).map(|i| format!("{}\t{}\t{}\n", TEXTS[i % 2], TEXTS[3 * (i % 2)], i % 6));
-    let pairs = place.path().join("graded.tsv");
-    fs::write(&pairs, rows.collect::<String>()).unwrap();
+    let (_place, calibrated, pairs) = crate::calibrate::workplace();
     let mut command = gradus();
     command.arg("calibrate").arg(&calibrated).arg(&pairs);
     command
-        .args(["--columns", "0,1,2", "--scale", "0,5", "--no-header"])
+        .args(["--score", "cosine", "--scale", "0,6"])
         .assert()
         .success();
     let name = calibrated.to_str().unwrap();

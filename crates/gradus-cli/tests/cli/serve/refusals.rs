@@ -57,7 +57,7 @@ fn bodies_are_bounded_and_understood() {
             json!({"inputs": "x".repeat(101)}).to_string(),
             413,
         ),
-        ("/embed", json!({"inputs": ["a"; 4]}).to_string(), 413),
+        ("/embed", json!({"inputs": vec!["a"; 4]}).to_string(), 413),
         ("/embed", "{\"inputs\": ".to_owned(), 400),
         ("/embed", String::new(), 400),
         ("/embed", "{\"inputs\": []}".to_owned(), 400),
