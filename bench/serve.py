@@ -147,7 +147,7 @@ def main():
     parser.add_argument("--rounds", type=at_least_one, default=2)
     parser.add_argument("--peers", default="infinity,fastapi")
     parser.add_argument(
-        "--peer-python", default=sys.executable, help="a Python that has the peers' packages"
+        "--infinity", default="infinity_emb", help="its command, of an environment of its own"
     )
     args = parser.parse_args()
     gradus = Gradus(args.gradus, args.threads)
@@ -157,7 +157,6 @@ def main():
         for line in path.read_text().splitlines():
             texts += line.split("\t")[1:3]
     texts = sorted(set(texts))
-    python = args.peer_python
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["DO_NOT_TRACK"] = "1"
     fastapi = tempfile.NamedTemporaryFile("w", suffix=".py", delete=False)
@@ -169,11 +168,11 @@ def main():
             "--threads", str(args.threads),
         ],
         "infinity": lambda port: [
-            str(Path(python).with_name("infinity_emb")), "v2", "--model-id", model,
+            args.infinity, "v2", "--model-id", model,
             "--served-model-name", model, "--port", str(port), "--host", "127.0.0.1",
             "--device", "cpu", "--engine", "torch", "--no-bettertransformer",
         ],
-        "fastapi": lambda port: [python, fastapi.name, model, str(port)],
+        "fastapi": lambda port: [sys.executable, fastapi.name, model, str(port)],
     }
     wanted = ["gradus"] + [p for p in args.peers.split(",") if p]
     loads = {"one sentence": [1], "1 to 32 sentences": [1, 2, 4, 8, 32]}

@@ -1,5 +1,6 @@
 //! `gradus serve`.
 
+mod browser;
 mod clients;
 mod load;
 mod protocols;
