@@ -1,8 +1,9 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, info, label, mine_negatives, negatives,
-    pretrain, pull, quantize, quickstart, report, rerank, score, self_distill, serve, sweep, train,
+    bench, calibrate, data, distill, encode, eval, index, info, label, mine_negatives, negatives,
+    pretrain, pull, quantize, quickstart, report, rerank, score, search, self_distill, serve,
+    sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -117,6 +118,10 @@ pub enum Command {
     Score(score::Args),
     /// Rank documents by how well they fit queries
     Rerank(rerank::Args),
+    /// Make an index of texts, to be searched, and see to it
+    Index(index::Args),
+    /// Search an index: the texts nearest to queries
+    Search(Box<search::Args>),
     /// Answer requests over HTTP: vectors, scores, grades, rankings
     Serve(Box<serve::Args>),
     /// Map a model's scores to the scale of your own grades
@@ -154,6 +159,8 @@ impl Command {
             Self::Eval(_) => &["eval"],
             Self::Score(_) => &["score"],
             Self::Rerank(_) => &["rerank"],
+            Self::Index(args) => args.command.path(),
+            Self::Search(_) => &["search"],
             Self::Serve(_) => &["serve"],
             Self::Calibrate(_) => &["calibrate"],
             Self::Quantize(_) => &["quantize"],

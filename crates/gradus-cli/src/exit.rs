@@ -9,6 +9,7 @@ use gradus::jobs::JobError;
 use gradus::output::OutputError;
 use gradus::training::TrainError;
 use gradus::{DeviceError, Error};
+use gradus_index::IndexError;
 use gradus_server::ServeError;
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -37,6 +38,9 @@ pub enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// An index cannot be made, read or searched.
+    #[error(transparent)]
+    Index(IndexError),
     /// Anything else that the library says.
     #[error(transparent)]
     Library(Error),
@@ -47,6 +51,15 @@ impl From<ServeError> for Failure {
         match error {
             ServeError::Model { source, .. } => (*source).into(),
             error => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        match error {
+            IndexError::Library(error) => error.into(),
+            error => Self::Index(error),
         }
     }
 }
@@ -79,6 +92,7 @@ impl Failure {
             Failure::Input(_) => BAD_DATA,
             Failure::Model(Error::Io { .. }) => BAD_MODEL,
             Failure::Output { .. } => OTHER,
+            Failure::Index(e) => index_code(e),
             Failure::Model(e) | Failure::Library(e) => match e {
                 Error::Data(_) | Error::Calibration(_) => BAD_DATA,
                 Error::Model(_) => BAD_MODEL,
@@ -136,6 +150,15 @@ fn job_code(e: &JobError) -> u8 {
         | JobError::Vocabulary(_)
         | JobError::Width { .. } => USAGE,
         _ => OTHER,
+    }
+}
+
+fn index_code(e: &IndexError) -> u8 {
+    match e {
+        IndexError::Io { .. } | IndexError::Locked(_) => OTHER,
+        IndexError::Damaged { .. } | IndexError::DuplicateId { .. } => BAD_DATA,
+        IndexError::OtherModel { .. } | IndexError::NotFinite(_) => BAD_MODEL,
+        _ => USAGE,
     }
 }
 

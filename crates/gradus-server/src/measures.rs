@@ -24,16 +24,24 @@ pub(crate) fn begin() {
     });
 }
 
+/// How often samples are added up; until then each has memory of its own.
+pub(crate) const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Adds up the samples that came.
+pub(crate) fn upkeep() {
+    if let Some(Some(handle)) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
 /// All numbers in Prometheus' text form.
 pub(crate) fn text() -> String {
     if let Some(bytes) = gradus::util::machine::memory() {
         gauge!("process_resident_memory_bytes").set(bytes as f64);
     }
+    upkeep();
     match HANDLE.get() {
-        Some(Some(handle)) => {
-            handle.run_upkeep();
-            handle.render()
-        }
+        Some(Some(handle)) => handle.render(),
         _ => String::new(),
     }
 }

@@ -160,7 +160,14 @@ impl Server {
             }
             stopping.stopping.store(true, Ordering::Relaxed);
         };
+        let upkeep = tokio::spawn(async {
+            loop {
+                tokio::time::sleep(measures::UPKEEP).await;
+                measures::upkeep();
+            }
+        });
         let left = serve(listener, tls, router, &settings.limits, stop).await;
+        upkeep.abort();
         state.workshop.engine.close();
         // What it computes is for nobody where connections were left.
         if left == 0 {

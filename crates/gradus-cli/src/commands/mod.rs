@@ -6,6 +6,7 @@ pub mod data;
 pub mod distill;
 pub mod encode;
 pub mod eval;
+pub mod index;
 pub mod info;
 pub mod label;
 pub mod mine_negatives;
@@ -17,6 +18,7 @@ pub mod quickstart;
 pub mod report;
 pub mod rerank;
 pub mod score;
+pub mod search;
 pub mod self_distill;
 pub mod serve;
 pub mod sweep;
@@ -39,6 +41,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args, &context),
         Command::Report(args) => report::run(args, &context),
         Command::Score(args) => score::run(args, &context),
+        Command::Index(args) => index::run(args, &context),
+        Command::Search(args) => search::run(*args, &context),
         Command::Serve(args) => serve::run(*args, &context),
         Command::Rerank(args) => rerank::run(args, &context),
         Command::Calibrate(args) => calibrate::run(args, &context),

@@ -13,6 +13,7 @@ mod encode;
 mod encodings;
 mod eval;
 mod failures;
+mod index;
 mod info;
 mod learnable;
 mod mine_negatives;

@@ -23,6 +23,7 @@ mod peak;
 mod pool;
 mod query_key_norm;
 mod rotary;
+pub mod search;
 mod shares;
 mod sparse_rows;
 mod team;

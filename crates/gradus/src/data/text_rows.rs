@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::json_row::kind;
 use super::text_ids::id_of;
@@ -18,6 +18,9 @@ pub struct TextRow {
     pub text: String,
     /// What it is called, where an id is read.
     pub id: Option<String>,
+    /// The row's other columns by name, where they are read
+    /// ([`TextFile::others`](super::TextFile::others)); those of cells are strings.
+    pub others: Map<String, Value>,
 }
 
 /// The texts of a [`TextFile`](super::TextFile). Ends after the first error.
@@ -37,17 +40,21 @@ pub(super) enum Rows {
         place: usize,
         id: Option<usize>,
         width: usize,
+        /// The other columns' places and names.
+        others: Vec<(usize, String)>,
     },
     Json {
         first: Option<JsonRow>,
         reader: Box<JsonReader>,
         key: String,
         id: Option<String>,
+        others: bool,
     },
     Parquet {
         reader: Box<ParquetRows>,
         key: String,
         id: Option<String>,
+        others: bool,
     },
 }
 
@@ -74,7 +81,12 @@ impl TextRows {
                     return Ok(None);
                 };
                 let (line, id) = (lines.place().line, None);
-                return Ok(Some(TextRow { line, text, id }));
+                return Ok(Some(TextRow {
+                    line,
+                    text,
+                    id,
+                    others: Map::new(),
+                }));
             }
             Rows::Cells {
                 first,
@@ -82,6 +94,7 @@ impl TextRows {
                 place,
                 id,
                 width,
+                others,
             } => {
                 let Some(mut row) = first.take().map(Ok).or_else(|| reader.next()).transpose()?
                 else {
@@ -103,25 +116,43 @@ impl TextRows {
                     .into());
                 }
                 let id = id.map(|id| row.cells[id].clone());
+                let other = |(place, name): &(usize, String)| {
+                    let cell = std::mem::take(&mut row.cells[*place]);
+                    (name.clone(), Value::String(cell))
+                };
+                let others = others.iter().map(other).collect();
                 let text = std::mem::take(&mut row.cells[*place]);
                 let line = row.line;
-                return Ok(Some(TextRow { line, text, id }));
+                return Ok(Some(TextRow {
+                    line,
+                    text,
+                    id,
+                    others,
+                }));
             }
             Rows::Json {
                 first,
                 reader,
                 key,
                 id,
+                others,
             } => {
                 let row = first.take().map(Ok).or_else(|| reader.next()).transpose()?;
-                row.map(|row| (Place::new(&self.path, row.line), row, &*key, id.as_deref()))
+                let at = |line| Place::new(&self.path, line);
+                row.map(|row| (at(row.line), row, &*key, id.as_deref(), *others))
             }
-            Rows::Parquet { reader, key, id } => {
+            Rows::Parquet {
+                reader,
+                key,
+                id,
+                others,
+            } => {
                 let row = reader.next().transpose()?;
-                row.map(|row| (Place::row(&self.path, row.line), row, &*key, id.as_deref()))
+                let at = |line| Place::row(&self.path, line);
+                row.map(|row| (at(row.line), row, &*key, id.as_deref(), *others))
             }
         };
-        let Some((at, mut row, key, id)) = row else {
+        let Some((at, mut row, key, id, others)) = row else {
             return Ok(None);
         };
         let line = row.line;
@@ -131,6 +162,7 @@ impl TextRows {
             problem: value.map_or("missing", kind),
             expected,
         };
+        let id_key = id;
         let id = match id.map(|key| (key, row.object.get(key))) {
             None => None,
             Some((key, value)) => match value.and_then(id_of) {
@@ -141,7 +173,18 @@ impl TextRows {
         match row.object.get_mut(key) {
             Some(Value::String(text)) => {
                 let text = std::mem::take(text);
-                Ok(Some(TextRow { line, text, id }))
+                let mut rest = Map::new();
+                if others {
+                    rest = std::mem::take(&mut row.object);
+                    rest.shift_remove(key);
+                    id_key.map(|key| rest.shift_remove(key));
+                }
+                Ok(Some(TextRow {
+                    line,
+                    text,
+                    id,
+                    others: rest,
+                }))
             }
             other => Err(bad(key, other.map(|value| &*value), "a string").into()),
         }

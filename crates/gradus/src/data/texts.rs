@@ -34,6 +34,8 @@ pub struct TextFile {
     pub column: Option<Column>,
     /// Where its id is, in a file with columns.
     pub id: IdColumn,
+    /// Whether the other columns are read, of a file whose columns have names.
+    pub others: bool,
 }
 
 impl TextFile {
@@ -46,6 +48,7 @@ impl TextFile {
             dialect: format.unwrap_or(Format::Tsv).dialect(),
             column: None,
             id: IdColumn::None,
+            others: false,
         }
     }
 
@@ -103,9 +106,22 @@ impl TextFile {
         let id = self.find_id(&names)?.map(|place| names[place].to_string());
         // A column is read once, whatever it is for.
         let second = id.as_deref().filter(|id| *id != key);
-        let columns: Vec<&str> = std::iter::once(&*key).chain(second).collect();
+        let mut columns: Vec<&str> = std::iter::once(&*key).chain(second).collect();
+        let all = match self.others {
+            true => file.names().to_vec(),
+            false => vec![],
+        };
+        let rest = all.iter().map(String::as_str);
+        columns.extend(rest.filter(|name| *name != key && Some(*name) != id.as_deref()));
         let reader = Box::new(file.rows(&columns, &[])?);
-        Ok(self.with(Rows::Parquet { reader, key, id }, false))
+        let others = self.others;
+        let rows = Rows::Parquet {
+            reader,
+            key,
+            id,
+            others,
+        };
+        Ok(self.with(rows, false))
     }
 
     fn json(&self, mut reader: JsonReader) -> Result<TextRows> {
@@ -140,6 +156,7 @@ impl TextFile {
             reader,
             key,
             id,
+            others: self.others,
         };
         Ok(self.with(rows, false))
     }
@@ -154,6 +171,7 @@ impl TextFile {
                 place,
                 id: None,
                 width,
+                others: vec![],
             };
             return Ok(self.with(rows, false));
         };
@@ -208,7 +226,15 @@ impl TextFile {
             }
             (IdColumn::None | IdColumn::Usual, false) => None,
         };
+        let named = names
+            .iter()
+            .enumerate()
+            .filter(|(_, _)| self.others && headed);
+        let other = |(at, _): &(usize, &&str)| *at != place && Some(*at) != id;
+        let others = named.filter(other).map(|(at, name)| (at, name.to_string()));
+        let others = others.collect();
         let rows = Rows::Cells {
+            others,
             first: (!headed).then_some(first),
             reader: Box::new(reader),
             place,

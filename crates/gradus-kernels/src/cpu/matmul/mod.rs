@@ -18,7 +18,7 @@ mod line;
 mod output;
 mod packed_rows;
 mod panels;
-mod simd;
+pub(super) mod simd;
 mod small;
 mod spaced;
 mod sweep;
@@ -215,7 +215,7 @@ impl<S: Sink> Task<'_, S> {
                             row_stride,
                             term_stride,
                             rows: here.len(),
-                            panel: &lines[p * 2 * k..(p + 1) * 2 * k],
+                            panel: simd::flat(&lines[p * 2 * k..(p + 1) * 2 * k]),
                             out: &mut tile,
                         });
                         let sums = tile.as_chunks::<COLS>().0;

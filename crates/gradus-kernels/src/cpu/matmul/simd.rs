@@ -7,11 +7,11 @@ use super::panels::COLS;
 use pulp::{Simd, WithSimd};
 
 /// Rows of a tile.
-pub(super) const ROWS: usize = 12;
+pub(in crate::cpu) const ROWS: usize = 12;
 
 /// One tile of a product: up to [`ROWS`] rows of `a` times one panel. Each
 /// value is summed over the terms in order.
-pub(super) struct Tile<'a> {
+pub(in crate::cpu) struct Tile<'a> {
     pub a: &'a [f32],
     /// From row to row of `a`.
     pub row_stride: usize,
@@ -19,7 +19,8 @@ pub(super) struct Tile<'a> {
     pub term_stride: usize,
     /// How many rows there are, at least one.
     pub rows: usize,
-    pub panel: &'a [Line],
+    /// [`COLS`] values for each term.
+    pub panel: &'a [f32],
     pub out: &'a mut [f32; ROWS * COLS],
 }
 
@@ -41,12 +42,11 @@ impl Tile<'_> {
     /// `R` rows by `V` vectors at a time.
     #[inline(always)]
     fn run<S: Simd, const R: usize, const V: usize>(self, simd: S) {
-        let k = self.panel.len() / 2;
+        let k = self.panel.len() / COLS;
         let last = (self.rows - 1) * self.row_stride + k.saturating_sub(1) * self.term_stride;
         assert!(self.rows > 0 && self.rows <= ROWS && (k == 0 || last < self.a.len()));
-        let panel: &[f32] = flat(self.panel);
         let per_line = COLS / S::F32_LANES;
-        let (vectors, _) = S::as_simd_f32s(panel);
+        let (vectors, _) = S::as_simd_f32s(self.panel);
         for first in (0..self.rows).step_by(R) {
             // Rows beyond the last repeat it; their results are not used.
             let offsets: [usize; R] =
@@ -78,7 +78,8 @@ impl Tile<'_> {
     }
 }
 
-fn flat(lines: &[Line]) -> &[f32] {
+/// The values of lines.
+pub(super) fn flat(lines: &[Line]) -> &[f32] {
     // SAFETY: a `Line` is exactly 16 f32 without padding.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }
 }

@@ -1,0 +1,47 @@
+//! `gradus index merge`.
+
+use super::{ReportOptions, texts};
+use crate::context::Context;
+use crate::exit::Failure;
+use serde_json::json;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Indexes of one model, such as the parts that `gradus index build --shard` makes, \
+become a new one. What was removed is left out, so that merging a single index \
+makes it smaller.
+
+Examples:
+  gradus index merge part-1.index part-2.index --output corpus.index";
+
+/// What is put together.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The indexes
+    #[arg(value_name = "INDEX", required = true)]
+    pub indexes: Vec<PathBuf>,
+    /// The folder of the new index
+    #[arg(long, short, value_name = "INDEX")]
+    pub output: PathBuf,
+    /// The report.
+    #[command(flatten)]
+    report: ReportOptions,
+}
+
+/// Rows between commits.
+const COMMIT: usize = 65_536;
+
+/// Runs the command.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let mut console = context.console();
+    let merged = gradus_index::jobs::merge(&args.indexes, &args.output, COMMIT, &mut console)?;
+    let index = args.output.display().to_string();
+    let text = format!(
+        "{} of {} indexes in {index}",
+        texts(merged.texts),
+        merged.indexes
+    );
+    let json = json!({"index": index, "indexes": merged.indexes, "texts": merged.texts});
+    args.report.print(&text, &json)
+}

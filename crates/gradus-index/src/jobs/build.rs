@@ -1,0 +1,232 @@
+//! From texts to an index, and more texts to one that is there.
+
+use super::model::Encoder;
+use crate::store::{Made, Record, Writer};
+use crate::{IndexError, Result};
+use gradus::data::{TextFile, TextRow};
+use gradus::format::PromptChoice;
+use gradus::jobs::{Environment, Model};
+use gradus::util::{Observer, check_cancelled};
+use std::path::Path;
+
+const WHAT: &str = "indexing texts";
+
+/// Texts that are encoded together.
+const CHUNK: usize = 1024;
+
+/// One of several parts of the rows: of `of` rows that follow each other the one in place
+/// `number`, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which.
+    pub number: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+/// How an index is built.
+#[derive(Debug, Clone)]
+pub struct BuildSettings {
+    /// The texts; ids and other columns are read as it says.
+    pub texts: TextFile,
+    /// The prompt before every text; by default the model's for documents.
+    pub prompt: Option<PromptChoice>,
+    /// The part of the rows to take.
+    pub shard: Option<Shard>,
+    /// Rows between commits.
+    pub commit: usize,
+}
+
+/// How texts are added.
+#[derive(Debug, Clone)]
+pub struct AddSettings {
+    /// The texts; ids and other columns are read as it says.
+    pub texts: TextFile,
+    /// Rows between commits.
+    pub commit: usize,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// Texts of this run.
+    pub texts: usize,
+    /// Rows of the input that an earlier run had done.
+    pub done_before: u64,
+    /// Texts that were cut to the model's length.
+    pub truncated: usize,
+}
+
+/// Builds an index in `output` of the texts of a file. Begun again after a kill, with the
+/// same settings, it goes on behind its last commit.
+///
+/// # Errors
+/// Those of the model and of the rows; [`IndexError`].
+pub fn build(
+    model: &Model,
+    settings: &BuildSettings,
+    output: &Path,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+) -> Result<Added> {
+    // What is wrong with the input shows before the model is loaded.
+    let rows = settings.texts.rows()?;
+    let prompt = settings.prompt.clone().unwrap_or(PromptChoice::Document);
+    let encoder = Encoder::load(model, prompt, environment, observer)?;
+    let writer = Writer::create(output, encoder.identity.clone())?;
+    let whole = writer.manifest().unfinished.is_none() && writer.manifest().rows() > 0;
+    if whole {
+        return Err(IndexError::Exists {
+            path: output.to_path_buf(),
+            what: "there is an index already; `gradus index add` adds to it".into(),
+        });
+    }
+    let run = Run {
+        encoder,
+        writer,
+        from: described(&settings.texts, settings.shard),
+        shard: settings.shard,
+        commit: settings.commit,
+    };
+    run.all(rows, output, observer)
+}
+
+/// Adds the texts of a file to the index in `index`; goes on likewise.
+///
+/// # Errors
+/// As [`build`]; [`IndexError::OtherModel`].
+pub fn add(
+    index: &Path,
+    model: Option<&Model>,
+    settings: &AddSettings,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+) -> Result<Added> {
+    let rows = settings.texts.rows()?;
+    let writer = Writer::open(index)?;
+    let own = &writer.manifest().model;
+    let found;
+    let model = match model {
+        Some(model) => model,
+        None => {
+            found = environment.find(&own.name, observer)?;
+            &found
+        }
+    };
+    let prompt = PromptChoice::Text(own.prompt.clone());
+    let encoder = Encoder::load(model, prompt, environment, observer)?;
+    writer.check_model(&encoder.identity)?;
+    let run = Run {
+        encoder,
+        writer,
+        from: described(&settings.texts, None),
+        shard: None,
+        commit: settings.commit,
+    };
+    run.all(rows, index, observer)
+}
+
+/// What a build reads and how: another one does not go on with its rows.
+fn described(texts: &TextFile, shard: Option<Shard>) -> String {
+    let part = shard.map_or(String::new(), |s| format!(", part {}/{}", s.number, s.of));
+    format!(
+        "{} ({:?}, header {:?}, text {:?}, id {:?}{part})",
+        texts.path.display(),
+        texts.format,
+        texts.header,
+        texts.column,
+        texts.id
+    )
+}
+
+struct Run {
+    encoder: Encoder,
+    writer: Writer,
+    from: String,
+    shard: Option<Shard>,
+    commit: usize,
+}
+
+impl Run {
+    fn all(
+        mut self,
+        rows: impl Iterator<Item = gradus::Result<TextRow>>,
+        folder: &Path,
+        observer: &mut dyn Observer,
+    ) -> Result<Added> {
+        let done_before = match &self.writer.manifest().unfinished {
+            None => 0,
+            Some(made) if made.from == self.from => made.rows,
+            Some(made) => {
+                return Err(IndexError::Exists {
+                    path: folder.to_path_buf(),
+                    what: format!(
+                        "a build from {} has not ended; begin that again, or remove the folder",
+                        made.from
+                    ),
+                });
+            }
+        };
+        let before = self.encoder.encoder.tokenizer().counts().truncated;
+        let (mut texts, mut read) = (0, 0u64);
+        let (mut records, mut vectors): (Vec<Record>, Vec<f32>) = (vec![], vec![]);
+        let mut chunk: Vec<Record> = vec![];
+        observer.progress(WHAT, 0, 0);
+        for row in rows {
+            let row = row?;
+            read += 1;
+            let own = self.shard.is_none_or(|s| (read - 1) % s.of == s.number - 1);
+            if read <= done_before || !own {
+                continue;
+            }
+            chunk.push(Record {
+                id: row.id.unwrap_or_else(|| read.to_string()),
+                text: row.text,
+                columns: row.others,
+            });
+            if chunk.len() == CHUNK {
+                check_cancelled(observer, WHAT)?;
+                self.encode(&mut chunk, &mut records, &mut vectors)?;
+                observer.progress(WHAT, (texts + records.len()) as u64, 0);
+            }
+            if records.len() >= self.commit {
+                let made = Made {
+                    from: self.from.clone(),
+                    rows: read,
+                };
+                self.writer.add(&records, &vectors, Some(made))?;
+                texts += records.len();
+                (records, vectors) = (vec![], vec![]);
+            }
+        }
+        self.encode(&mut chunk, &mut records, &mut vectors)?;
+        self.writer.add(&records, &vectors, None)?;
+        self.writer.finish()?;
+        texts += records.len();
+        observer.progress(WHAT, texts as u64, texts as u64);
+        let counts = self.encoder.encoder.tokenizer().counts();
+        Ok(Added {
+            texts,
+            done_before,
+            truncated: counts.truncated - before,
+        })
+    }
+
+    fn encode(
+        &self,
+        chunk: &mut Vec<Record>,
+        records: &mut Vec<Record>,
+        vectors: &mut Vec<f32>,
+    ) -> Result<()> {
+        if let Some(twice) = chunk.iter().find(|record| self.writer.has(&record.id)) {
+            return Err(IndexError::DuplicateId {
+                id: twice.id.clone(),
+                remedy: "name the column of ids with --id, or remove the text that is there first",
+            });
+        }
+        let texts: Vec<&str> = chunk.iter().map(|record| record.text.as_str()).collect();
+        vectors.extend(self.encoder.unit_vectors(&texts)?);
+        records.append(chunk);
+        Ok(())
+    }
+}

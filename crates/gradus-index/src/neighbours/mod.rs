@@ -1,0 +1,9 @@
+//! The rows nearest to queries, exactly, by the products of the engine. A score's bits
+//! depend neither on threads nor on the other queries; of equal scores the lower row
+//! comes first.
+
+mod rows;
+mod top;
+
+pub use rows::Rows;
+pub use top::{Hit, above, nearest};

@@ -1,0 +1,181 @@
+//! An index that is read.
+
+use super::manifest::{FILES, Manifest};
+use super::map::Map;
+use crate::neighbours::{Hit, Rows, nearest};
+use crate::{IndexError, Result};
+use gradus_kernels::cpu::Cpu;
+use gradus_kernels::cpu::search::unpack_row;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map as Columns, Value};
+use std::path::{Path, PathBuf};
+
+/// A text of an index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it is called.
+    pub id: String,
+    /// Itself.
+    pub text: String,
+    /// Its columns.
+    #[serde(default, skip_serializing_if = "Columns::is_empty")]
+    pub columns: Columns<String, Value>,
+}
+
+/// An index as it was when it was opened, whatever is written to it since.
+pub struct Index {
+    folder: PathBuf,
+    manifest: Manifest,
+    segments: Vec<Open>,
+    rows: Rows,
+}
+
+struct Open {
+    rows: usize,
+    vectors: Map,
+    records: Map,
+    places: Map,
+}
+
+impl Index {
+    /// Opens the index in `folder`. Vectors are read when they are searched.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`]; where a file is missing or has another size.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let manifest = Manifest::read(folder)?;
+        let mut segments = vec![];
+        for segment in &manifest.segments {
+            let open = |file: usize| {
+                let path = folder.join(&segment.name).join(FILES[file]);
+                Map::open(&path, segment.files[file].bytes)
+            };
+            segments.push(Open {
+                rows: segment.rows,
+                vectors: open(0)?,
+                records: open(1)?,
+                places: open(2)?,
+            });
+        }
+        let mut rows = Rows::all(manifest.rows());
+        for removed in &manifest.removed {
+            let path = folder.join(&removed.name);
+            let map = Map::open(&path, removed.file.bytes)?;
+            for &row in map.values::<u64>()? {
+                match usize::try_from(row).ok().filter(|row| *row < rows.len()) {
+                    Some(row) => rows.remove(row),
+                    None => {
+                        return Err(IndexError::damaged(&path, format!("there is no row {row}")));
+                    }
+                }
+            }
+        }
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            manifest,
+            segments,
+            rows,
+        })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it consists of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The rows that are there still.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The rows of highest cosine with each of some unit vectors, `[queries, dimension]`,
+    /// best first; of those in `allowed`, which has no removed ones.
+    ///
+    /// # Errors
+    /// Where a file cannot be read by its values.
+    pub fn nearest(
+        &self,
+        cpu: &Cpu,
+        queries: &[f32],
+        most: usize,
+        allowed: &Rows,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let dim = self.manifest.model.dimension;
+        let stretches = self.segments.iter();
+        let stretches = stretches.map(|s| Ok((s.vectors.values::<f32>()?, s.rows)));
+        let stretches: Vec<(&[f32], usize)> = stretches.collect::<Result<_>>()?;
+        Ok(nearest(
+            cpu,
+            (queries, dim),
+            &stretches,
+            most,
+            Some(allowed),
+        ))
+    }
+
+    /// The segment of a row, and its place there.
+    fn locate(&self, row: usize) -> Option<(&Open, usize)> {
+        let mut place = row;
+        for segment in &self.segments {
+            if place < segment.rows {
+                return Some((segment, place));
+            }
+            place -= segment.rows;
+        }
+        None
+    }
+
+    /// The text of a row.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn record(&self, row: usize) -> Result<Record> {
+        #[allow(clippy::expect_used, reason = "documented")]
+        let (segment, place) = self.locate(row).expect("a row of the index");
+        segment.record(place)
+    }
+
+    /// The unit vector of a row.
+    ///
+    /// # Errors
+    /// Where a file cannot be read by its values.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn vector(&self, row: usize) -> Result<Vec<f32>> {
+        #[allow(clippy::expect_used, reason = "documented")]
+        let (segment, place) = self.locate(row).expect("a row of the index");
+        let panels = segment.vectors.values()?;
+        Ok(unpack_row(panels, self.manifest.model.dimension, place))
+    }
+
+    /// All texts in order, removed ones included, with their rows.
+    pub fn records(&self) -> impl Iterator<Item = Result<(usize, Record)>> {
+        let all = self.segments.iter();
+        let all = all.flat_map(|s| (0..s.rows).map(move |place| s.record(place)));
+        (0..).zip(all).map(|(row, record)| Ok((row, record?)))
+    }
+}
+
+impl Open {
+    fn record(&self, place: usize) -> Result<Record> {
+        let bad = |what: String| IndexError::damaged(self.records.path(), what);
+        let places = self.places.values::<u64>()?;
+        let all = self.records.bytes();
+        let line = match places.get(place..place + 2) {
+            Some(&[from, to]) => all.get(from as usize..to as usize),
+            _ => None,
+        };
+        let line = line.ok_or_else(|| bad(format!("the text {place} lies outside of it")))?;
+        serde_json::from_slice(line).map_err(|e| bad(format!("the text {place}: {e}")))
+    }
+}

@@ -1,0 +1,286 @@
+//! An index that is written.
+
+use super::files::{sync_folder, write_new};
+use super::manifest::{FILES, Made, Manifest, ModelIdentity, NAME, Removed, Segment, Written};
+use super::reader::{Index, Record};
+use crate::{IndexError, Result};
+use gradus_kernels::cpu::search::pack_rows;
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+const LOCK: &str = "lock";
+
+/// Who writes to an index; there is one at a time.
+pub struct Writer {
+    folder: PathBuf,
+    manifest: Manifest,
+    ids: HashSet<String>,
+    /// Held as long as this is there.
+    _lock: File,
+}
+
+impl Writer {
+    /// Makes an index for vectors of `model` in an empty or new folder, or goes on with
+    /// one that a build left unfinished there.
+    ///
+    /// # Errors
+    /// [`IndexError::Foreign`], [`IndexError::Exists`], [`IndexError::OtherModel`],
+    /// [`IndexError::Locked`].
+    pub fn create(folder: &Path, model: ModelIdentity) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(IndexError::io(folder))?;
+        if !folder.join(NAME).exists() {
+            for entry in fs::read_dir(folder).map_err(IndexError::io(folder))? {
+                let name = entry.map_err(IndexError::io(folder))?.file_name();
+                // What a build leaves that is killed before its first commit.
+                let own = name.to_str().is_some_and(is_own);
+                if !own {
+                    return Err(IndexError::Foreign(folder.to_path_buf()));
+                }
+            }
+            let lock = lock(folder)?;
+            let manifest = Manifest::new(model);
+            sweep(folder, &manifest)?;
+            manifest.write(folder)?;
+            return Ok(Self {
+                folder: folder.to_path_buf(),
+                manifest,
+                ids: HashSet::new(),
+                _lock: lock,
+            });
+        }
+        let writer = Self::open(folder)?;
+        writer.check_model(&model)?;
+        Ok(writer)
+    }
+
+    /// Opens an index to add or to remove.
+    ///
+    /// # Errors
+    /// [`IndexError::Locked`]; as [`Index::open`].
+    pub fn open(folder: &Path) -> Result<Self> {
+        // First, so that nothing is locked where nothing is.
+        Manifest::read(folder)?;
+        let lock = lock(folder)?;
+        let index = Index::open(folder)?;
+        let manifest = index.manifest().clone();
+        sweep(folder, &manifest)?;
+        let mut ids = HashSet::new();
+        for record in index.records() {
+            let (row, record) = record?;
+            if index.rows().has(row) {
+                ids.insert(record.id);
+            }
+        }
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            manifest,
+            ids,
+            _lock: lock,
+        })
+    }
+
+    /// What the index consists of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Whether there is a text with this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Whether vectors of a model may be added.
+    ///
+    /// # Errors
+    /// [`IndexError::OtherModel`]; [`IndexError::Exists`] for another prompt.
+    pub fn check_model(&self, model: &ModelIdentity) -> Result<()> {
+        check_model(&self.folder, &self.manifest.model, model)
+    }
+
+    /// Adds texts with their unit vectors, `[texts, dimension]`, as a segment, and commits.
+    /// `unfinished` is what is left to do.
+    ///
+    /// # Errors
+    /// [`IndexError::DuplicateId`], where nothing is added; where a file cannot be written.
+    pub fn add(
+        &mut self,
+        records: &[Record],
+        vectors: &[f32],
+        unfinished: Option<Made>,
+    ) -> Result<()> {
+        let dim = self.manifest.model.dimension;
+        assert_eq!(vectors.len(), records.len() * dim, "a vector for each text");
+        let mut new = HashSet::new();
+        for record in records {
+            if self.ids.contains(&record.id) || !new.insert(record.id.clone()) {
+                return Err(IndexError::DuplicateId {
+                    id: record.id.clone(),
+                    remedy: "give texts ids of their own, or remove the one that is there first",
+                });
+            }
+        }
+        let mut manifest = self.manifest.clone();
+        manifest.unfinished = unfinished;
+        if !records.is_empty() {
+            let name = format!("s{:06}", manifest.next);
+            manifest.next += 1;
+            let segment = self.segment(name, records, &pack_rows(vectors, dim))?;
+            manifest.segments.push(segment);
+        }
+        self.commit(manifest)?;
+        self.ids.extend(new);
+        Ok(())
+    }
+
+    fn segment(&self, name: String, records: &[Record], panels: &[f32]) -> Result<Segment> {
+        let folder = self.folder.join(&name);
+        fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
+        let (mut lines, mut places) = (vec![], vec![0u64]);
+        for record in records {
+            let line = serde_json::to_vec(record);
+            lines.extend(line.map_err(|e| IndexError::damaged(&folder, e.to_string()))?);
+            lines.push(b'\n');
+            places.push(lines.len() as u64);
+        }
+        let bytes: [&[u8]; 3] = [
+            bytemuck::cast_slice(panels),
+            &lines,
+            bytemuck::cast_slice(&places),
+        ];
+        let mut files = vec![];
+        for (name, bytes) in FILES.iter().zip(bytes) {
+            let path = folder.join(name);
+            write_new(&path, bytes)?;
+            files.push(Written::of(&path)?);
+        }
+        sync_folder(&folder)?;
+        let rows = records.len();
+        let files = files.try_into();
+        let files =
+            files.map_err(|_| IndexError::damaged(&folder, "three files were to be written"))?;
+        Ok(Segment { name, rows, files })
+    }
+
+    /// Removes texts by their ids, all or none, and commits.
+    ///
+    /// # Errors
+    /// [`IndexError::NoId`]; where a file cannot be read or written.
+    pub fn remove(&mut self, ids: &[String]) -> Result<usize> {
+        if let Some(id) = ids.iter().find(|id| !self.ids.contains(*id)) {
+            return Err(IndexError::NoId(id.clone()));
+        }
+        let wanted: HashSet<&String> = ids.iter().collect();
+        let index = Index::open(&self.folder)?;
+        let mut rows = vec![];
+        for record in index.records() {
+            let (row, record) = record?;
+            if index.rows().has(row) && wanted.contains(&record.id) {
+                rows.push(row as u64);
+            }
+        }
+        let mut manifest = self.manifest.clone();
+        let name = format!("removed-{:06}.u64", manifest.next);
+        manifest.next += 1;
+        let path = self.folder.join(&name);
+        write_new(&path, bytemuck::cast_slice(&rows))?;
+        manifest.removed.push(Removed {
+            name,
+            rows: rows.len(),
+            file: Written::of(&path)?,
+        });
+        self.commit(manifest)?;
+        for id in wanted {
+            self.ids.remove(id);
+        }
+        Ok(rows.len())
+    }
+
+    /// Ends a build.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be written.
+    pub fn finish(&mut self) -> Result<()> {
+        let manifest = Manifest {
+            unfinished: None,
+            ..self.manifest.clone()
+        };
+        self.commit(manifest)
+    }
+
+    fn commit(&mut self, manifest: Manifest) -> Result<()> {
+        // The names of new files before the manifest that has them.
+        sync_folder(&self.folder)?;
+        manifest.write(&self.folder)?;
+        self.manifest = manifest;
+        Ok(())
+    }
+}
+
+/// Whether vectors of a model are like an index's.
+pub(crate) fn check_model(folder: &Path, own: &ModelIdentity, other: &ModelIdentity) -> Result<()> {
+    if (&own.hash, own.dimension) != (&other.hash, other.dimension) {
+        return Err(IndexError::OtherModel {
+            own: own.name.clone(),
+            own_hash: own.hash.clone(),
+            other: other.name.clone(),
+            other_hash: other.hash.clone(),
+        });
+    }
+    if own.prompt != other.prompt {
+        return Err(IndexError::Exists {
+            path: folder.to_path_buf(),
+            what: format!(
+                "its texts stand behind the prompt {:?}, and new ones would behind {:?}; name the same prompt",
+                own.prompt, other.prompt
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.map_err(IndexError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(IndexError::Locked(folder.to_path_buf())),
+        Err(TryLockError::Error(e)) => Err(IndexError::io(&path)(e)),
+    }
+}
+
+/// Whether a name is one that writers give.
+fn is_own(name: &str) -> bool {
+    let number = |text: &str| text.len() >= 6 && text.bytes().all(|b| b.is_ascii_digit());
+    let segment = name.strip_prefix('s').is_some_and(number);
+    let removed = name
+        .strip_prefix("removed-")
+        .and_then(|n| n.strip_suffix(".u64"));
+    segment || removed.is_some_and(number) || [LOCK, "index.new"].contains(&name)
+}
+
+/// Removes what writers that were killed left: files of their names that no manifest has.
+fn sweep(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let segments = manifest.segments.iter().map(|s| s.name.as_str());
+    let removed = manifest.removed.iter().map(|r| r.name.as_str());
+    let kept: HashSet<&str> = segments.chain(removed).chain([LOCK]).collect();
+    for entry in fs::read_dir(folder).map_err(IndexError::io(folder))? {
+        let entry = entry.map_err(IndexError::io(folder))?;
+        let name = entry.file_name();
+        let swept = name
+            .to_str()
+            .is_some_and(|n| is_own(n) && !kept.contains(n));
+        if !swept {
+            continue;
+        }
+        let path = entry.path();
+        let gone = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+        match gone {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(IndexError::io(&path)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
