@@ -184,11 +184,13 @@ impl Run {
                 text: row.text,
                 columns: row.others,
             });
-            if chunk.len() == CHUNK {
-                check_cancelled(observer, WHAT)?;
-                self.encode(&mut chunk, &mut records, &mut vectors)?;
-                observer.progress(WHAT, (texts + records.len()) as u64, 0);
+            if chunk.len() < CHUNK.min(self.commit) {
+                continue;
             }
+            check_cancelled(observer, WHAT)?;
+            self.encode(&mut chunk, &mut records, &mut vectors)?;
+            observer.progress(WHAT, (texts + records.len()) as u64, 0);
+            // All that was read is encoded here.
             if records.len() >= self.commit {
                 let made = Made {
                     from: self.from.clone(),
