@@ -83,6 +83,10 @@ mod tests {
         &["report"],
         &["score"],
         &["rerank"],
+        &["index", "build"],
+        &["index", "add"],
+        &["search"],
+        &["serve"],
         &["calibrate"],
         &["quantize"],
         &["encode"],
@@ -159,7 +163,13 @@ mod tests {
                 assert!(front.has(option), "{path:?}: --{option}");
             }
         }
-        for path in [&["encode"][..], &["bench"]] {
+        for path in [
+            &["encode"][..],
+            &["bench"],
+            &["index", "build"],
+            &["index", "add"],
+            &["search"],
+        ] {
             let front = FrontEnd::of(path);
             for option in [
                 "column",

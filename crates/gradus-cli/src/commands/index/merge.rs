@@ -7,8 +7,8 @@ use serde_json::json;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-Indexes of one model, such as the parts that `gradus index build --shard` makes, \
-become a new one. What was removed is left out, so that merging a single index \
+Indexes of one model, such as the parts that `gradus index build` makes with \
+--shard, become a new one. What was removed is left out, so that merging a single index \
 makes it smaller.
 
 Examples:
