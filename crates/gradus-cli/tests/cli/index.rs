@@ -511,7 +511,7 @@ fn a_killed_build_leaves_its_last_commit_and_goes_on() {
             kills += 1;
             if Manifest::read(&index).is_ok() {
                 let ids = all_ids(&index);
-                let whole = ids.len() % 17 == 0 || ids.len() == 4000;
+                let whole = ids.len().is_multiple_of(17) || ids.len() == 4000;
                 assert!(whole && ids.len() >= last, "{} after {last}", ids.len());
                 assert!(ids.iter().enumerate().all(|(i, id)| *id == format!("t{i}")));
                 last = ids.len();

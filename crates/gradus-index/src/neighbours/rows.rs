@@ -13,7 +13,7 @@ impl Rows {
             len,
         };
         if let Some(last) = rows.bits.last_mut()
-            && len % 64 > 0
+            && !len.is_multiple_of(64)
         {
             *last = (1 << (len % 64)) - 1;
         }

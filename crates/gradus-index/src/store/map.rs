@@ -2,6 +2,10 @@
 
 #![allow(unsafe_code)]
 
+// Values lie in files as they lie in memory.
+#[cfg(target_endian = "big")]
+compile_error!("indexes are read and written on little-endian processors alone");
+
 use crate::{IndexError, Result};
 use memmap2::Mmap;
 use std::fs::File;
