@@ -21,6 +21,21 @@ import faiss
 import numpy as np
 
 
+# From how many queries on faiss takes products of matrices: as it comes, from 20 on, as
+# earlier versions did, and always. The best counts.
+LEAST = [faiss.cvar.distance_compute_blas_threshold, 20, 1]
+
+
+def timed(index, queries, top, least):
+    faiss.cvar.distance_compute_blas_threshold = least
+    index.search(queries, top)
+    began, repeats = time.perf_counter(), 0
+    while time.perf_counter() - began < 1.0:
+        _, found = index.search(queries, top)
+        repeats += 1
+    return (time.perf_counter() - began) / repeats, found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -53,13 +68,10 @@ def main():
                     check=True, capture_output=True, text=True,
                 )
                 ours = json.loads(ours.stdout)
-                index.search(queries[:count], args.top)
-                began = time.perf_counter()
-                repeats = 0
-                while time.perf_counter() - began < 1.0:
-                    _, rows_found = index.search(queries[:count], args.top)
-                    repeats += 1
-                took = (time.perf_counter() - began) / repeats
+                took, rows_found = min(
+                    (timed(index, queries[:count], args.top, least) for least in LEAST),
+                    key=lambda pair: pair[0],
+                )
                 same = np.mean(np.array(ours["rows"]) == rows_found)
                 found.setdefault(count, []).append((ours["seconds"], took, same))
                 print(count, ours["seconds"], took, same, file=sys.stderr, flush=True)

@@ -141,3 +141,63 @@ impl<B: Backend> SentenceEncoder<B> {
         b.gather_backward(&d, &rows, packed.tokens())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::EncodeOptions;
+    use gradus_kernels::cpu::Cpu;
+    use std::fs;
+    use std::path::Path;
+
+    /// A copy of a stored model with a prompt whose tokens are not pooled.
+    fn model(place: &Path) -> SentenceEncoder {
+        let stored = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/models/bert-small"
+        );
+        for folder in ["", "1_Pooling", "2_Normalize"] {
+            let (from, to) = (Path::new(stored).join(folder), place.join(folder));
+            fs::create_dir_all(&to).unwrap();
+            let files = fs::read_dir(from).into_iter().flatten().flatten();
+            for file in files.filter(|f| f.path().is_file()) {
+                fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+        let pooling = r#"{"word_embedding_dimension": 32, "pooling_mode_mean_tokens": true, "include_prompt": false}"#;
+        fs::write(place.join("1_Pooling/config.json"), pooling).unwrap();
+        let prompts = r#"{"prompts": {"query": "the dog is ", "document": ""}}"#;
+        fs::write(place.join("config_sentence_transformers.json"), prompts).unwrap();
+        SentenceEncoder::load(place, Cpu::new(1)).unwrap()
+    }
+
+    #[test]
+    fn texts_behind_several_prompts_are_as_behind_each() {
+        let place = tempfile::tempdir().unwrap();
+        let mut encoder = model(place.path());
+        let texts = ["in the park", "a cat", ""];
+        for choice in [
+            PromptChoice::Query,
+            PromptChoice::Default,
+            PromptChoice::Text("two birds ".into()),
+        ] {
+            let prompted = encoder.prompted(&choice).unwrap();
+            let tokens = prompted.tokenizer().encode(&texts).unwrap();
+            let options = EncodeOptions::default();
+            let vectors = encoder.encode_prompted(&tokens, prompted.unpooled(), options);
+            let mut alone = model(place.path());
+            alone.set_prompt(choice).unwrap();
+            assert_eq!(alone.unpooled(), prompted.unpooled());
+            assert_eq!(vectors, alone.encode(&texts).unwrap());
+        }
+        let query = encoder.prompted(&PromptChoice::Query).unwrap();
+        assert_eq!(
+            query.unpooled(),
+            4,
+            "the prompt's tokens and one before them"
+        );
+        let none = PromptChoice::Named("none".into());
+        assert!(encoder.prompted(&none).is_err());
+        assert!(encoder.set_prompt(none).is_err());
+    }
+}
