@@ -280,14 +280,14 @@ fn tokenize(
     reading: &Reading,
     wanted: Wanted,
 ) -> Result<(Vec<Tokens>, Ask), ApiError> {
-    let bad = |e: gradus::Error| ApiError::new(Kind::Tokenizer, e.to_string());
+    let bad = |e| ApiError::of_library(Kind::Tokenizer, e);
     let (mut tokenizer, mut unpooled) = (None, 0);
     match (model.sentence(), &reading.prompt) {
         (Some(encoder), None) => unpooled = encoder.unpooled(),
         (Some(encoder), Some(choice)) => {
             let prompted = encoder.prompted(choice);
-            let prompted = prompted
-                .map_err(|e| ApiError::new(Kind::Validation, e.to_string()).of("prompt_name"))?;
+            let bad = |e| ApiError::of_library(Kind::Validation, e).of("prompt_name");
+            let prompted = prompted.map_err(bad)?;
             unpooled = prompted.unpooled();
             tokenizer = Some(prompted.into_tokenizer());
         }
@@ -313,7 +313,7 @@ fn tokenize(
                 for input in run {
                     let Input::Ids(ids) = input else { continue };
                     let own = tokenizer.encode_ids(ids);
-                    let own = own.map_err(|e| ApiError::new(Kind::Validation, e.to_string()))?;
+                    let own = own.map_err(|e| ApiError::of_library(Kind::Validation, e))?;
                     tokens.push(own);
                 }
             }

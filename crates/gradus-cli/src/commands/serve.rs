@@ -1,5 +1,6 @@
 //! `gradus serve`: models behind HTTP.
 
+use crate::args::one_of;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::prompt_options::PromptOptions;
@@ -9,6 +10,7 @@ use gradus_server::{Address, Limits, ModelSettings, Server, ServerSettings, Tls}
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tracing::level_filters::LevelFilter;
 
 const EXAMPLES: &str = "\
 One port speaks the protocols of text-embeddings-inference (/embed, /embed_all, \
@@ -30,6 +32,13 @@ Examples:
   gradus serve ./model --host 0.0.0.0 --api-keys keys.txt
   gradus serve ./model --socket /run/gradus.sock
   curl http://127.0.0.1:3000/embed -d '{\"inputs\": \"A plane is taking off.\"}'";
+
+const LEVELS: &[(&str, LevelFilter)] = &[
+    ("off", LevelFilter::OFF),
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("debug", LevelFilter::DEBUG),
+];
 
 /// What is served, and how.
 #[derive(Debug, clap::Args)]
@@ -105,6 +114,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 4_096)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
+    /// What is written to standard error of what goes wrong while it serves: debug
+    /// includes connections that clients broke
+    #[arg(long, default_value = "warn", value_parser = one_of(LEVELS))]
+    pub log: LevelFilter,
 }
 
 /// How often it is asked whether somebody wants an end.
@@ -112,6 +125,11 @@ const BEAT: Duration = Duration::from_millis(20);
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(args.log)
+        .with_target(false)
+        .init();
     let mut console = context.console();
     let settings = settings(&args, context, &mut console)?;
     let names: Vec<String> = settings.models.iter().map(|m| m.name.clone()).collect();

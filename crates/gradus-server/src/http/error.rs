@@ -3,6 +3,7 @@
 use crate::engine::ItemError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gradus::format::ModelError;
 
 /// The kinds of refusal, each with its status and its names in the protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,23 @@ impl ApiError {
     pub fn of(mut self, field: &'static str) -> Self {
         self.field = Some(field);
         self
+    }
+
+    /// What the library says, without the places of files, which are no business of
+    /// clients.
+    pub fn of_library(kind: Kind, error: gradus::Error) -> Self {
+        match error {
+            gradus::Error::Model(
+                ModelError::Tokenizer { message, .. } | ModelError::Prompt { message, .. },
+            ) => Self::new(kind, message),
+            error => {
+                tracing::error!(%error, "a model failed");
+                Self::new(
+                    Kind::Internal,
+                    "the model failed; the server's log says why",
+                )
+            }
+        }
     }
 
     pub fn overloaded() -> Self {

@@ -102,7 +102,7 @@ pub(super) async fn tokenize(
     });
     let tokens = tokens.await;
     let tokens = tokens.map_err(|e| ApiError::new(Kind::Internal, e.to_string()))?;
-    let tokens = tokens.map_err(|e| ApiError::new(Kind::Tokenizer, e.to_string()))?;
+    let tokens = tokens.map_err(|e| ApiError::of_library(Kind::Tokenizer, e))?;
     let simple = |tokens: Vec<TextToken>| tokens.into_iter().map(SimpleToken::from).collect();
     let tokens: Vec<Vec<SimpleToken>> = tokens.into_iter().map(simple).collect();
     Ok(reply.json(&tokens))
@@ -148,6 +148,6 @@ pub(super) async fn decode(
     let skip = request.skip_special_tokens.unwrap_or(true);
     let decode = |ids: &Vec<u32>| model.tokenizer().decode(ids, skip);
     let texts: gradus::Result<Vec<String>> = lists.iter().map(decode).collect();
-    let texts = texts.map_err(|e| ApiError::new(Kind::Validation, e.to_string()))?;
+    let texts = texts.map_err(|e| ApiError::of_library(Kind::Validation, e))?;
     Ok(reply.json(&texts))
 }

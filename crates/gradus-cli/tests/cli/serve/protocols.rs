@@ -296,9 +296,12 @@ fn prompts_and_cuts_are_as_asked_for() {
     assert_eq!(behind, whole);
     let asked = json!({"inputs": "a", "prompt_name": "nothing"});
     let refused = server.post("/embed", &asked).refusal(422);
+    let said = refused["error"].as_str().unwrap();
+    assert!(said.contains("query"), "{said}");
+    let path = folder.to_str().unwrap();
     assert!(
-        refused["error"].as_str().unwrap().contains("query"),
-        "{refused}"
+        !said.contains(path),
+        "where files are is not for clients: {said}"
     );
     let long = "dog park ".repeat(600);
     let cut = server.post("/embed", &json!({"inputs": ["a", long]}));
