@@ -58,7 +58,8 @@ pub struct Added {
 }
 
 /// Builds an index in `output` of the texts of a file. Begun again after a kill, with the
-/// same settings, it goes on behind its last commit.
+/// same settings, it goes on behind its last commit; where it had ended, nothing is left
+/// to do.
 ///
 /// # Errors
 /// Those of the model and of the rows; [`IndexError`].
@@ -74,8 +75,17 @@ pub fn build(
     let prompt = settings.prompt.clone().unwrap_or(PromptChoice::Document);
     let encoder = Encoder::load(model, prompt, environment, observer)?;
     let writer = Writer::create(output, encoder.identity.clone())?;
-    let whole = writer.manifest().unfinished.is_none() && writer.manifest().rows() > 0;
-    if whole {
+    let from = described(&settings.texts, settings.shard);
+    let manifest = writer.manifest();
+    if let Some(built) = manifest.built.as_ref().filter(|built| built.from == from) {
+        return Ok(Added {
+            texts: 0,
+            done_before: built.rows,
+            truncated: 0,
+        });
+    }
+    let whole = manifest.unfinished.is_none() && manifest.rows() > 0;
+    if whole || manifest.built.is_some() {
         return Err(IndexError::Exists {
             path: output.to_path_buf(),
             what: "there is an index already; `gradus index add` adds to it".into(),
@@ -84,9 +94,10 @@ pub fn build(
     let run = Run {
         encoder,
         writer,
-        from: described(&settings.texts, settings.shard),
+        from,
         shard: settings.shard,
         commit: settings.commit,
+        is_build: true,
     };
     run.all(rows, output, observer)
 }
@@ -122,6 +133,7 @@ pub fn add(
         from: described(&settings.texts, None),
         shard: None,
         commit: settings.commit,
+        is_build: false,
     };
     run.all(rows, index, observer)
 }
@@ -145,6 +157,7 @@ struct Run {
     from: String,
     shard: Option<Shard>,
     commit: usize,
+    is_build: bool,
 }
 
 impl Run {
@@ -202,8 +215,14 @@ impl Run {
             }
         }
         self.encode(&mut chunk, &mut records, &mut vectors)?;
-        self.writer.add(&records, &vectors, None)?;
-        self.writer.finish()?;
+        let built = Made {
+            from: self.from.clone(),
+            rows: read,
+        };
+        match self.is_build {
+            true => self.writer.finish(&records, &vectors, built)?,
+            false => self.writer.add(&records, &vectors, None)?,
+        }
         texts += records.len();
         observer.progress(WHAT, texts as u64, texts as u64);
         let counts = self.encoder.encoder.tokenizer().counts();

@@ -29,6 +29,9 @@ pub struct Manifest {
     /// What a build that has not ended was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Made>,
+    /// What a build that has ended was made from: begun again, there is nothing to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Made>,
     /// The number of the next segment or list of removed rows.
     pub next: u64,
 }
@@ -101,6 +104,7 @@ impl Manifest {
             segments: vec![],
             removed: vec![],
             unfinished: None,
+            built: None,
             next: 1,
         }
     }

@@ -197,16 +197,17 @@ impl Writer {
         Ok(rows.len())
     }
 
-    /// Ends a build.
+    /// Adds the last texts of a build, as [`Writer::add`] does, and ends it.
     ///
     /// # Errors
-    /// Where the manifest cannot be written.
-    pub fn finish(&mut self) -> Result<()> {
-        let manifest = Manifest {
-            unfinished: None,
-            ..self.manifest.clone()
-        };
-        self.commit(manifest)
+    /// As [`Writer::add`].
+    pub fn finish(&mut self, records: &[Record], vectors: &[f32], built: Made) -> Result<()> {
+        let before = self.manifest.built.replace(built);
+        let added = self.add(records, vectors, None);
+        if added.is_err() {
+            self.manifest.built = before;
+        }
+        added
     }
 
     fn commit(&mut self, manifest: Manifest) -> Result<()> {

@@ -79,12 +79,15 @@ fn what_is_no_index_is_not_touched() {
     }
     assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1);
     let index = place.build("a.index", 5, &[]);
+    // The same again has nothing left to do; something else is refused.
+    place.build("a.index", 5, &[]);
+    place.file("other.jsonl", &corpus(2));
     let mut again = gradus();
     again.current_dir(place.folder.path());
     again.args([
         "index",
         "build",
-        "corpus.jsonl",
+        "other.jsonl",
         "--model",
         &small,
         "--output",
