@@ -2,7 +2,7 @@
 
 use gradus_index::neighbours::nearest;
 use gradus_kernels::cpu::Cpu;
-use gradus_kernels::cpu::search::pack_rows;
+use gradus_kernels::cpu::search::{CoarseRows, Stretch, pack_rows};
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,7 +20,14 @@ fn main() {
     let cpu = Cpu::new(number(5));
     let rows = values(&folder.join("rows.f32"));
     let panels = pack_rows(&rows, dim);
-    let stretches = [(&panels[..], rows.len() / dim)];
+    // As indexes have them; without these it is how older ones are searched.
+    let plain = std::env::var_os("PLAIN").is_some();
+    let coarse = CoarseRows::pack(&rows, dim).filter(|_| !plain);
+    let stretches = [Stretch {
+        panels: &panels,
+        rows: rows.len() / dim,
+        coarse: coarse.as_ref().map(CoarseRows::view),
+    }];
     let queries = values(&folder.join("queries.f32"));
     let queries = (&queries[..count * dim], dim);
     let mut found = nearest(&cpu, queries, &stretches, top, None);

@@ -2,7 +2,7 @@
 
 use super::Rows;
 use gradus_kernels::cpu::Cpu;
-use gradus_kernels::cpu::search::ScoreSink;
+use gradus_kernels::cpu::search::{ScoreSink, Stretch};
 use std::cmp::Ordering;
 
 /// A row and its score.
@@ -49,6 +49,11 @@ impl ScoreSink for Best<'_> {
             self.keep(query, first, scores);
         }
     }
+
+    #[inline(always)]
+    fn floor(&self, query: usize) -> f32 {
+        self.floors[query]
+    }
 }
 
 impl Best<'_> {
@@ -71,16 +76,15 @@ impl Best<'_> {
 }
 
 /// The `most` rows of highest score with each of `queries`, `[queries, dim]`, best first,
-/// of those that are allowed. `panels` have the rows from `from` on, as
-/// [`pack_rows`](gradus_kernels::cpu::search::pack_rows) lays them out; several stretches
-/// of rows, one behind the other, are one matrix.
+/// of those that are allowed. Several stretches of rows, one behind the other, are one
+/// matrix.
 ///
 /// # Panics
 /// Where a stretch has fewer panels than its rows need.
 pub fn nearest(
     cpu: &Cpu,
     (queries, dim): (&[f32], usize),
-    stretches: &[(&[f32], usize)],
+    stretches: &[Stretch<'_>],
     most: usize,
     allowed: Option<&Rows>,
 ) -> Vec<Vec<Hit>> {
@@ -90,7 +94,7 @@ pub fn nearest(
         return best;
     }
     let mut from = 0;
-    for &(panels, rows) in stretches {
+    for &stretch in stretches {
         let floors: Vec<f32> = best.iter().map(|hits| floor_of(hits, most)).collect();
         let sink = || Best {
             most,
@@ -99,13 +103,13 @@ pub fn nearest(
             hits: vec![vec![]; count],
             floors: floors.clone(),
         };
-        let found = cpu.score_panels((queries, dim), (panels, rows), sink);
+        let found = cpu.score_panels((queries, dim), stretch, sink);
         for (query, best) in best.iter_mut().enumerate() {
             best.extend(found.iter().flat_map(|part| &part.hits[query]));
             best.sort_by(Hit::order);
             best.truncate(most);
         }
-        from += rows;
+        from += stretch.rows;
     }
     best
 }
@@ -136,6 +140,11 @@ impl ScoreSink for Above<'_> {
             self.keep(query, first, scores);
         }
     }
+
+    #[inline(always)]
+    fn floor(&self, _: usize) -> f32 {
+        self.threshold.next_down()
+    }
 }
 
 impl Above<'_> {
@@ -157,26 +166,26 @@ impl Above<'_> {
 pub fn above(
     cpu: &Cpu,
     (queries, dim): (&[f32], usize),
-    stretches: &[(&[f32], usize)],
+    stretches: &[Stretch<'_>],
     threshold: f32,
     allowed: Option<&Rows>,
 ) -> Vec<Vec<Hit>> {
     let count = queries.len().checked_div(dim).unwrap_or(0);
     let mut all: Vec<Vec<Hit>> = vec![vec![]; count];
     let mut from = 0;
-    for &(panels, rows) in stretches {
+    for &stretch in stretches {
         let sink = || Above {
             threshold,
             allowed,
             from,
             found: vec![],
         };
-        for part in cpu.score_panels((queries, dim), (panels, rows), sink) {
+        for part in cpu.score_panels((queries, dim), stretch, sink) {
             for (query, hit) in part.found {
                 all[query].push(hit);
             }
         }
-        from += rows;
+        from += stretch.rows;
     }
     for hits in &mut all {
         hits.sort_by(Hit::order);
@@ -187,7 +196,7 @@ pub fn above(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gradus_kernels::cpu::search::pack_rows;
+    use gradus_kernels::cpu::search::{CoarseRows, pack_rows};
     use proptest::prelude::*;
 
     /// By the definition.
@@ -234,10 +243,20 @@ mod tests {
             let expected = plain(&queries, &rows, dim, &allowed);
             let cut = count / 2;
             let (low, high) = rows.split_at(cut * dim);
-            let (whole, low, high) = (pack_rows(&rows, dim), pack_rows(low, dim), pack_rows(high, dim));
+            let pack = |rows: &[f32]| (pack_rows(rows, dim), CoarseRows::pack(rows, dim).unwrap());
+            let (whole, low, high) = (pack(&rows), pack(low), pack(high));
+            fn of(rows: &(Vec<f32>, CoarseRows), dim: usize, count: usize, coarse: bool) -> Stretch<'_> {
+                assert!(rows.0.len() >= count * dim);
+                Stretch { panels: &rows.0, rows: count, coarse: coarse.then(|| rows.1.view()) }
+            }
             for threads in [1, 3] {
                 let cpu = Cpu::new(threads);
-                for stretches in [vec![(&*whole, count)], vec![(&*low, cut), (&*high, count - cut)]] {
+                for (coarse, parts) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
+                    let of = |rows, count| of(rows, dim, count, coarse);
+                    let stretches = match parts {
+                        1 => vec![of(&whole, count)],
+                        _ => vec![of(&low, cut), of(&high, count - cut)],
+                    };
                     let found = nearest(&cpu, (&queries, dim), &stretches, most, Some(&allowed));
                     for (found, expected) in found.iter().zip(&expected) {
                         prop_assert_eq!(&found[..], &expected[..most.min(expected.len())]);
@@ -257,10 +276,12 @@ mod tests {
         let cpu = Cpu::new(1);
         assert_eq!(nearest(&cpu, (&[1.0], 1), &[], 3, None), [vec![]]);
         let panels = pack_rows(&[1.0], 1);
-        assert_eq!(
-            nearest(&cpu, (&[1.0], 1), &[(&panels, 1)], 0, None),
-            [vec![]]
-        );
-        assert!(nearest(&cpu, (&[], 1), &[(&panels, 1)], 1, None).is_empty());
+        let one = Stretch {
+            panels: &panels,
+            rows: 1,
+            coarse: None,
+        };
+        assert_eq!(nearest(&cpu, (&[1.0], 1), &[one], 0, None), [vec![]]);
+        assert!(nearest(&cpu, (&[], 1), &[one], 1, None).is_empty());
     }
 }

@@ -3,6 +3,7 @@
 use super::files::write_whole;
 use crate::{IndexError, Result};
 use gradus::util::content_hash::sha256_of_file;
+use gradus_kernels::cpu::search::Coarse;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,9 @@ pub struct Segment {
     pub rows: usize,
     /// Bytes and SHA-256 of `vectors.f32`, `records.jsonl` and `places.u64`.
     pub files: [Written; 3],
+    /// Those of `coarse.i8`, the rows as bytes; indexes of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coarse: Option<Written>,
 }
 
 /// A file as it was written.
@@ -94,6 +98,8 @@ pub struct Made {
 
 /// The files of a segment.
 pub(super) const FILES: [&str; 3] = ["vectors.f32", "records.jsonl", "places.u64"];
+
+pub(super) const COARSE: &str = "coarse.i8";
 
 impl Manifest {
     /// Of an index without rows.
@@ -159,7 +165,11 @@ impl Manifest {
             let places = segment.rows.checked_add(1).and_then(|n| n.checked_mul(8));
             let fits = bytes.is_some_and(|b| b as u64 == segment.files[0].bytes)
                 && places.is_some_and(|b| b as u64 == segment.files[2].bytes);
-            if !fits || !plain(&segment.name) {
+            let coarse = segment.coarse.as_ref().is_none_or(|written| {
+                let bytes = Coarse::len_of(segment.rows, dimension);
+                bytes.map(|b| b as u64) == Some(written.bytes)
+            });
+            if !fits || !coarse || !plain(&segment.name) {
                 return Err(format!("the segment {:?} does not fit", segment.name));
             }
         }
@@ -188,7 +198,8 @@ impl Manifest {
     pub fn files(&self, folder: &Path) -> Vec<(PathBuf, &Written)> {
         let segments = self.segments.iter().flat_map(|segment| {
             let of = |(name, written)| (folder.join(&segment.name).join(name), written);
-            FILES.iter().zip(&segment.files).map(of)
+            let coarse = segment.coarse.iter().map(|written| (&COARSE, written));
+            FILES.iter().zip(&segment.files).chain(coarse).map(of)
         });
         let removed = self.removed.iter();
         let removed = removed.map(|removed| (folder.join(&removed.name), &removed.file));

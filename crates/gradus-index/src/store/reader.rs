@@ -1,11 +1,11 @@
 //! An index that is read.
 
-use super::manifest::{FILES, Manifest};
+use super::manifest::{COARSE, FILES, Manifest};
 use super::map::Map;
 use crate::neighbours::{Hit, Rows, nearest};
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::Cpu;
-use gradus_kernels::cpu::search::unpack_row;
+use gradus_kernels::cpu::search::{Coarse, Stretch, unpack_row};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Columns, Value};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ pub struct Index {
 struct Open {
     rows: usize,
     vectors: Map,
+    coarse: Option<Map>,
     records: Map,
     places: Map,
 }
@@ -54,6 +55,13 @@ impl Index {
             segments.push(Open {
                 rows: segment.rows,
                 vectors: open(0)?,
+                coarse: match &segment.coarse {
+                    None => None,
+                    Some(written) => {
+                        let path = folder.join(&segment.name).join(COARSE);
+                        Some(Map::open(&path, written.bytes)?)
+                    }
+                },
                 records: open(1)?,
                 places: open(2)?,
             });
@@ -106,10 +114,8 @@ impl Index {
         most: usize,
         allowed: &Rows,
     ) -> Result<Vec<Vec<Hit>>> {
-        let dim = self.manifest.model.dimension;
-        let stretches = self.segments.iter();
-        let stretches = stretches.map(|s| Ok((s.vectors.values::<f32>()?, s.rows)));
-        let stretches: Vec<(&[f32], usize)> = stretches.collect::<Result<_>>()?;
+        let stretches = self.stretches()?;
+        let dim = self.dim();
         Ok(nearest(
             cpu,
             (queries, dim),
@@ -117,6 +123,22 @@ impl Index {
             most,
             Some(allowed),
         ))
+    }
+
+    /// Values of a vector.
+    pub fn dim(&self) -> usize {
+        self.manifest.model.dimension
+    }
+
+    /// All rows, removed ones included, as they are searched.
+    ///
+    /// # Errors
+    /// Where a file cannot be read by its values.
+    pub fn stretches(&self) -> Result<Vec<Stretch<'_>>> {
+        let segments = self.segments.iter();
+        segments
+            .map(|segment| segment.stretch(self.dim()))
+            .collect()
     }
 
     /// The segment of a row, and its place there.
@@ -167,6 +189,18 @@ impl Index {
 }
 
 impl Open {
+    fn stretch(&self, dim: usize) -> Result<Stretch<'_>> {
+        let coarse = self.coarse.as_ref().map(|map| {
+            let stored = Coarse::stored(map.bytes(), self.rows, dim);
+            stored.ok_or_else(|| IndexError::damaged(map.path(), "its size is another"))
+        });
+        Ok(Stretch {
+            panels: self.vectors.values::<f32>()?,
+            rows: self.rows,
+            coarse: coarse.transpose()?,
+        })
+    }
+
     fn record(&self, place: usize) -> Result<Record> {
         let bad = |what: String| IndexError::damaged(self.records.path(), what);
         let places = self.places.values::<u64>()?;

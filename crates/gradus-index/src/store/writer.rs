@@ -1,10 +1,12 @@
 //! An index that is written.
 
 use super::files::{sync_folder, write_new};
-use super::manifest::{FILES, Made, Manifest, ModelIdentity, NAME, Removed, Segment, Written};
+use super::manifest::{
+    COARSE, FILES, Made, Manifest, ModelIdentity, NAME, Removed, Segment, Written,
+};
 use super::reader::{Index, Record};
 use crate::{IndexError, Result};
-use gradus_kernels::cpu::search::pack_rows;
+use gradus_kernels::cpu::search::{CoarseRows, pack_rows};
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -126,7 +128,7 @@ impl Writer {
         if !records.is_empty() {
             let name = format!("s{:06}", manifest.next);
             manifest.next += 1;
-            let segment = self.segment(name, records, &pack_rows(vectors, dim))?;
+            let segment = self.segment(name, records, vectors)?;
             manifest.segments.push(segment);
         }
         self.commit(manifest)?;
@@ -134,7 +136,7 @@ impl Writer {
         Ok(())
     }
 
-    fn segment(&self, name: String, records: &[Record], panels: &[f32]) -> Result<Segment> {
+    fn segment(&self, name: String, records: &[Record], vectors: &[f32]) -> Result<Segment> {
         let folder = self.folder.join(&name);
         fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
         let (mut lines, mut places) = (vec![], vec![0u64]);
@@ -144,8 +146,10 @@ impl Writer {
             lines.push(b'\n');
             places.push(lines.len() as u64);
         }
+        let dim = self.manifest.model.dimension;
+        let panels = pack_rows(vectors, dim);
         let bytes: [&[u8]; 3] = [
-            bytemuck::cast_slice(panels),
+            bytemuck::cast_slice(&panels),
             &lines,
             bytemuck::cast_slice(&places),
         ];
@@ -155,12 +159,25 @@ impl Writer {
             write_new(&path, bytes)?;
             files.push(Written::of(&path)?);
         }
+        let coarse = match CoarseRows::pack(vectors, dim) {
+            None => None,
+            Some(coarse) => {
+                let path = folder.join(COARSE);
+                write_new(&path, &coarse.parts().concat())?;
+                Some(Written::of(&path)?)
+            }
+        };
         sync_folder(&folder)?;
         let rows = records.len();
         let files = files.try_into();
         let files =
             files.map_err(|_| IndexError::damaged(&folder, "three files were to be written"))?;
-        Ok(Segment { name, rows, files })
+        Ok(Segment {
+            name,
+            rows,
+            files,
+            coarse,
+        })
     }
 
     /// Removes texts by their ids, all or none, and commits.

@@ -24,9 +24,9 @@ mod spaced;
 mod sweep;
 mod tiles;
 
-pub(super) use bytes::{ByteKernel, MOST_TERMS, chained as chained_bytes};
+pub(super) use bytes::{ByteKernel, MOST_TERMS, chained as chained_bytes, screen};
 pub(super) use chain::{Weights, chained};
-pub(super) use line::HalfLine;
+pub(super) use line::{ByteLine, HalfLine};
 pub(super) use output::{Lines, Rows, Sink, Store, write_past_cache};
 pub(super) use packed_rows::{PackedRows, SpareBytes, blocks};
 pub(super) use panels::{Block, COLS, Panels, Rhs};

@@ -10,6 +10,7 @@ mod chain;
 mod pack;
 mod plain;
 mod rows;
+pub(in crate::cpu) mod screen;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,404 @@
+//! Scores of queries with the rows of a matrix, for exact search: products in f32 that
+//! are handed on, and none is kept.
+//!
+//! The matrix lies in panels, so that its rows are read along from wherever they are, a
+//! file among others. A score is one chain of sums over the values in order: its bits
+//! depend neither on the other queries nor on threads, nor on whether rows as bytes said
+//! which ones to compute.
+
+mod coarse;
+
+pub use coarse::{Coarse, CoarseRows};
+
+use super::Cpu;
+use super::matmul::simd::{ROWS, Tile};
+use super::matmul::{ByteKernel, COLS, screen::Screen};
+use std::ops::Range;
+
+/// Rows of a panel: `[dim, PANEL]`, the values of a term side by side; zeros beyond the
+/// last row.
+pub const PANEL: usize = COLS;
+
+/// Bytes of panels that all queries meet before the next ones are read.
+const NEAR: usize = 512 << 10;
+
+/// Panels that are worth a task of their own.
+const GRAIN: usize = 16;
+
+/// Takes scores; for each query those of the panels of a task in order. What is called for
+/// every score is to be marked `#[inline(always)]`, so that it is compiled for the
+/// instructions at hand.
+pub trait ScoreSink: Send {
+    /// `scores[i]` is the score of the query with row `first + i`.
+    fn take(&mut self, query: usize, first: usize, scores: &[f32]);
+
+    /// Scores of a query that are not above this need not be handed on.
+    fn floor(&self, query: usize) -> f32;
+}
+
+/// Some rows, laid out to be searched.
+#[derive(Clone, Copy)]
+pub struct Stretch<'a> {
+    /// As [`pack_rows`] lays them out.
+    pub panels: &'a [f32],
+    /// How many there are.
+    pub rows: usize,
+    /// The same rows as bytes, where scores below [`ScoreSink::floor`] are to be found out
+    /// without them.
+    pub coarse: Option<Coarse<'a>>,
+}
+
+/// Rows `[rows, dim]` in panels; `rows` rounded up to whole panels, times `dim`, values.
+pub fn pack_rows(rows: &[f32], dim: usize) -> Vec<f32> {
+    let count = rows.len().checked_div(dim).unwrap_or(0);
+    let mut panels = vec![0.0; count.next_multiple_of(PANEL) * dim];
+    for (i, row) in rows.chunks_exact(dim.max(1)).enumerate() {
+        let panel = &mut panels[i / PANEL * PANEL * dim..][..PANEL * dim];
+        for (term, x) in row.iter().enumerate() {
+            panel[term * PANEL + i % PANEL] = *x;
+        }
+    }
+    panels
+}
+
+/// A row of panels.
+///
+/// # Panics
+/// Where there is no such row.
+pub fn unpack_row(panels: &[f32], dim: usize, row: usize) -> Vec<f32> {
+    let panel = &panels[row / PANEL * PANEL * dim..][..PANEL * dim];
+    let terms = panel.chunks_exact(PANEL);
+    terms.map(|term| term[row % PANEL]).collect()
+}
+
+impl Cpu {
+    /// Hands the score of each of `queries`, `[queries, dim]`, with each of a stretch's
+    /// rows to sinks, and returns those: one for each part of the rows, in order.
+    ///
+    /// # Panics
+    /// Where there are not so many panels.
+    pub fn score_panels<S: ScoreSink>(
+        &self,
+        (queries, dim): (&[f32], usize),
+        stretch: Stretch<'_>,
+        sink: impl Fn() -> S + Sync,
+    ) -> Vec<S> {
+        let count = stretch.rows.div_ceil(PANEL);
+        assert!(
+            dim > 0 && queries.len().is_multiple_of(dim),
+            "whole queries"
+        );
+        assert!(
+            stretch.panels.len() >= count * PANEL * dim,
+            "panels of all rows"
+        );
+        let kernel = ByteKernel::best(self.isa);
+        let screen = stretch.coarse.filter(|_| kernel != ByteKernel::Plain);
+        let screen = screen.map(|coarse| (Screen::new(queries, dim), coarse));
+        let scoring = Scoring {
+            cpu: self,
+            queries,
+            dim,
+            stretch,
+        };
+        let parts = self.split(count, GRAIN);
+        let mut sinks: Vec<Option<S>> = vec![];
+        sinks.resize_with(parts.len(), || None);
+        self.each(sinks.iter_mut().zip(parts).collect(), |(place, part)| {
+            let mut own = sink();
+            match &screen {
+                None => scoring.all(part, &mut own),
+                Some((screen, coarse)) => self.simd(
+                    #[inline(always)]
+                    || {
+                        screen.sweep(
+                            kernel,
+                            (coarse.lines, coarse.bounds),
+                            part,
+                            &mut own,
+                            S::floor,
+                            |own, query, panel| scoring.one(query, panel, own),
+                        );
+                    },
+                ),
+            }
+            *place = Some(own);
+        });
+        sinks.into_iter().flatten().collect()
+    }
+}
+
+/// Who computes scores.
+struct Scoring<'a> {
+    cpu: &'a Cpu,
+    queries: &'a [f32],
+    dim: usize,
+    stretch: Stretch<'a>,
+}
+
+impl Scoring<'_> {
+    /// Those of all queries with some panels.
+    fn all<S: ScoreSink>(&self, panels: Range<usize>, own: &mut S) {
+        let near = (NEAR / 4 / PANEL / self.dim).max(1);
+        for from in panels.clone().step_by(near) {
+            let group = from..(from + near).min(panels.end);
+            for (block, some) in self.queries.chunks(ROWS * self.dim).enumerate() {
+                for panel in group.clone() {
+                    self.tile(some, block * ROWS, panel, own);
+                }
+            }
+        }
+    }
+
+    /// Those of one query with a panel.
+    #[inline(never)]
+    fn one<S: ScoreSink>(&self, query: usize, panel: usize, own: &mut S) {
+        let values = &self.queries[query * self.dim..(query + 1) * self.dim];
+        self.tile(values, query, panel, own);
+    }
+
+    /// Those of some queries, the first one's number being `first`, with a panel.
+    fn tile<S: ScoreSink>(&self, some: &[f32], first: usize, panel: usize, own: &mut S) {
+        let mut tile = [0f32; ROWS * COLS];
+        let (dim, here) = (self.dim, some.len() / self.dim);
+        self.cpu.arch.dispatch(Tile {
+            a: some,
+            row_stride: dim,
+            term_stride: 1,
+            rows: here,
+            panel: &self.stretch.panels[panel * PANEL * dim..(panel + 1) * PANEL * dim],
+            out: &mut tile,
+        });
+        let row = panel * PANEL;
+        let valid = (self.stretch.rows - row).min(PANEL);
+        self.cpu.simd(
+            #[inline(always)]
+            || {
+                let all = tile.chunks_exact(COLS).take(here);
+                for (i, scores) in all.enumerate() {
+                    own.take(first + i, row, &scores[..valid]);
+                }
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{Isa, Precision};
+
+    struct All(Vec<(usize, usize, f32)>);
+
+    impl ScoreSink for All {
+        #[inline(always)]
+        fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
+            let scores = scores.iter().enumerate();
+            self.0
+                .extend(scores.map(|(i, &score)| (query, first + i, score)));
+        }
+
+        fn floor(&self, _: usize) -> f32 {
+            f32::NEG_INFINITY
+        }
+    }
+
+    fn values(count: usize, seed: u32) -> Vec<f32> {
+        let value = |i: usize| {
+            let bits = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed);
+            f32::from((bits >> 20) as u16) / 2048.0 - 1.0
+        };
+        (0..count).map(value).collect()
+    }
+
+    fn scores(cpu: &Cpu, queries: &[f32], dim: usize, rows: &[f32]) -> Vec<(usize, usize, f32)> {
+        let panels = pack_rows(rows, dim);
+        let stretch = Stretch {
+            panels: &panels,
+            rows: rows.len() / dim,
+            coarse: None,
+        };
+        let sinks = cpu.score_panels((queries, dim), stretch, || All(vec![]));
+        let mut all: Vec<_> = sinks.into_iter().flat_map(|sink| sink.0).collect();
+        all.sort_by_key(|&(query, row, _)| (query, row));
+        all
+    }
+
+    #[test]
+    fn every_score_is_handed_on_once_with_the_bits_of_one_chain() {
+        for (queries, rows, dim) in [
+            (1, 1, 1),
+            (3, 70, 5),
+            (13, 33, 64),
+            (40, 1500, 33),
+            (2, 0, 4),
+        ] {
+            let (q, r) = (values(queries * dim, 1), values(rows * dim, 7));
+            let chain = |i: usize, j: usize| {
+                let (a, b) = (&q[i * dim..][..dim], &r[j * dim..][..dim]);
+                a.iter().zip(b).fold(0f32, |sum, (x, y)| x.mul_add(*y, sum))
+            };
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                for threads in [1, 3] {
+                    let cpu = Cpu::with(threads, Precision::F32, isa).unwrap();
+                    let all = scores(&cpu, &q, dim, &r);
+                    assert_eq!(all.len(), queries * rows, "{isa}");
+                    for (place, &(query, row, score)) in all.iter().enumerate() {
+                        assert_eq!((query, row), (place / rows, place % rows), "{isa}");
+                        let exact = chain(query, row);
+                        // Without fused sums the last bits differ.
+                        let near = (score - exact).abs() <= 1e-5 * dim as f32;
+                        let fused = isa == Isa::Portable || score.to_bits() == exact.to_bits();
+                        assert!(near && fused, "{isa}: {score} and {exact}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_come_back_out_of_panels() {
+        let rows = values(70 * 9, 3);
+        let panels = pack_rows(&rows, 9);
+        assert_eq!(panels.len(), 96 * 9);
+        for (i, row) in rows.chunks_exact(9).enumerate() {
+            assert_eq!(unpack_row(&panels, 9, i), row);
+        }
+    }
+
+    /// Scores above a floor of each query.
+    struct Above<'a> {
+        floors: &'a [f32],
+        found: Vec<(usize, usize, u32)>,
+        seen: usize,
+    }
+
+    impl ScoreSink for Above<'_> {
+        #[inline(always)]
+        fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
+            self.seen += 1;
+            for (row, score) in (first..).zip(scores) {
+                if *score > self.floors[query] {
+                    self.found.push((query, row, score.to_bits()));
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn floor(&self, query: usize) -> f32 {
+            self.floors[query]
+        }
+    }
+
+    fn screened(
+        cpu: &Cpu,
+        queries: &[f32],
+        dim: usize,
+        rows: &[f32],
+        floors: &[f32],
+        coarse: Option<Coarse<'_>>,
+    ) -> (Vec<(usize, usize, u32)>, usize) {
+        let panels = pack_rows(rows, dim);
+        let stretch = Stretch {
+            panels: &panels,
+            rows: rows.len() / dim,
+            coarse,
+        };
+        let sinks = cpu.score_panels((queries, dim), stretch, || Above {
+            floors,
+            found: vec![],
+            seen: 0,
+        });
+        let seen = sinks.iter().map(|sink| sink.seen).sum();
+        let mut found: Vec<_> = sinks.into_iter().flat_map(|sink| sink.found).collect();
+        found.sort_unstable();
+        (found, seen)
+    }
+
+    /// Values of very different sizes, also within a row.
+    fn uneven(count: usize, seed: u32) -> Vec<f32> {
+        let powers = values(count, seed ^ 0x55aa);
+        let all = values(count, seed).into_iter().zip(powers);
+        all.map(|(x, power)| x * (6.0 * power).exp2()).collect()
+    }
+
+    #[test]
+    fn rows_as_bytes_leave_out_nothing() {
+        for (round, (queries, rows, dim)) in [
+            (1, 1, 1),
+            (3, 70, 5),
+            (17, 100, 64),
+            (33, 700, 130),
+            (70, 1500, 384),
+            (2, 0, 4),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            for make in [values, uneven] {
+                let (q, r) = (make(queries * dim, 1), make(rows * dim, 7));
+                let coarse = CoarseRows::pack(&r, dim).unwrap();
+                let stored: Vec<u8> = coarse.parts().concat();
+                assert_eq!(Coarse::len_of(rows, dim), Some(stored.len()));
+                // From scores themselves, so that many lie at the very edge.
+                let cpu = Cpu::new(1);
+                let all = scores(&cpu, &q, dim, &r);
+                let floor = |query: usize| {
+                    let mut own: Vec<f32> =
+                        all.iter().filter(|s| s.0 == query).map(|s| s.2).collect();
+                    own.sort_by(f32::total_cmp);
+                    let place = own.len().saturating_sub(1 + (query + round) % 9);
+                    own.get(place).map_or(0.0, |s| s.next_down())
+                };
+                let floors: Vec<f32> = (0..queries).map(floor).collect();
+                for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                    for threads in [1, 3] {
+                        let cpu = Cpu::with(threads, Precision::F32, isa).unwrap();
+                        let plain = screened(&cpu, &q, dim, &r, &floors, None).0;
+                        let view = Some(coarse.view());
+                        let (found, seen) = screened(&cpu, &q, dim, &r, &floors, view);
+                        assert_eq!(found, plain, "{isa} {queries} {rows} {dim}");
+                        let panels = queries * rows.div_ceil(PANEL);
+                        let some = rows == 1500 && isa >= Isa::Avx2;
+                        assert!(!some || seen < panels / 2, "{isa}: {seen} of {panels}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_computed() {
+        let dim = 70;
+        let (mut q, mut r) = (values(3 * dim, 1), values(80 * dim, 7));
+        q[dim + 3] = f32::NAN;
+        r[40 * dim] = f32::INFINITY;
+        let coarse = CoarseRows::pack(&r, dim).unwrap();
+        let floors = [1e9; 3];
+        let cpu = Cpu::new(2);
+        let view = Some(coarse.view());
+        let (found, _) = screened(&cpu, &q, dim, &r, &floors, view);
+        assert_eq!(found, screened(&cpu, &q, dim, &r, &floors, None).0);
+        assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn stored_bytes_are_read_where_they_fit() {
+        let (dim, rows) = (10, 40);
+        let coarse = CoarseRows::pack(&values(rows * dim, 3), dim).unwrap();
+        // An address that is a multiple of 64.
+        let stored = coarse.parts().concat();
+        let mut memory = vec![0u8; stored.len() + 64];
+        let from = memory.as_ptr().align_offset(64);
+        memory[from..from + stored.len()].copy_from_slice(&stored);
+        let bytes = &memory[from..from + stored.len()];
+        let view = Coarse::stored(bytes, rows, dim).unwrap();
+        assert_eq!(view.lines.len(), coarse.view().lines.len());
+        assert!(Coarse::stored(&bytes[1..], rows, dim).is_none());
+        assert!(Coarse::stored(bytes, rows + 32, dim).is_none());
+        assert!(Coarse::stored(bytes, rows, 70).is_none());
+        let odd = &memory[from + 1..from + 1 + stored.len()];
+        assert!(Coarse::stored(odd, rows, dim).is_none());
+        assert!(CoarseRows::pack(&[], 0).is_none() && Coarse::len_of(5, 70_000).is_none());
+    }
+}
