@@ -1,9 +1,9 @@
 //! The command line as typed.
 
 use crate::commands::{
-    bench, calibrate, data, distill, encode, eval, index, info, label, mine_negatives, negatives,
-    pretrain, pull, quantize, quickstart, report, rerank, score, search, self_distill, serve,
-    sweep, train,
+    bench, calibrate, cluster, data, dedupe, distill, encode, eval, index, info, label, mine,
+    mine_negatives, negatives, pretrain, pull, quantize, quickstart, report, rerank, score, search,
+    self_distill, serve, sweep, train,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -122,6 +122,12 @@ pub enum Command {
     Index(index::Args),
     /// Search an index: the texts nearest to queries
     Search(Box<search::Args>),
+    /// Find clusters of texts, name them by their words, draw a map
+    Cluster(Box<cluster::Args>),
+    /// Remove what a corpus says twice, in words or in meaning
+    Dedupe(Box<dedupe::Args>),
+    /// Find the pairs of texts that mean about the same
+    Mine(Box<mine::Args>),
     /// Answer requests over HTTP: vectors, scores, grades, rankings
     Serve(Box<serve::Args>),
     /// Map a model's scores to the scale of your own grades
@@ -161,6 +167,9 @@ impl Command {
             Self::Rerank(_) => &["rerank"],
             Self::Index(args) => args.command.path(),
             Self::Search(_) => &["search"],
+            Self::Cluster(_) => &["cluster"],
+            Self::Dedupe(_) => &["dedupe"],
+            Self::Mine(_) => &["mine"],
             Self::Serve(_) => &["serve"],
             Self::Calibrate(_) => &["calibrate"],
             Self::Quantize(_) => &["quantize"],

@@ -10,6 +10,7 @@ mod args;
 mod commands;
 mod console;
 mod context;
+mod corpus_options;
 #[cfg(test)]
 mod documentation;
 mod exit;

@@ -43,7 +43,7 @@ pub enum IndexError {
     #[error("{}: another process writes to this index; wait for its end", .0.display())]
     Locked(PathBuf),
     /// The folder holds other things.
-    #[error("{}: not empty, and no index; choose another folder", .0.display())]
+    #[error("{}: the folder holds other things; choose a new one", .0.display())]
     Foreign(PathBuf),
     /// There is an index, of something else.
     #[error("{}: {what}", path.display())]

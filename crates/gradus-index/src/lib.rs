@@ -2,17 +2,23 @@
 //! exactly.
 //!
 //! ```text
-//!   jobs         what commands do: build, add, remove, merge, verify, search
+//!   jobs         what commands do: build, search, cluster, dedupe, mine, ...
 //!     |
 //!   store        the folder: segments, manifest, what is removed
+//!     |
+//!   duplicates   texts that say again what an earlier one said
+//!     |
+//!   groups       texts around means, in neighbourhoods, by density; their words
 //!     |
 //!   filter       conditions on the columns of texts
 //!     |
 //!   neighbours   the best rows by the products of the engine
 //! ```
 
+pub mod duplicates;
 mod error;
 pub mod filter;
+pub mod groups;
 pub mod jobs;
 pub mod neighbours;
 pub mod store;

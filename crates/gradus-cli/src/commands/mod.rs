@@ -2,13 +2,16 @@
 
 pub mod bench;
 pub mod calibrate;
+pub mod cluster;
 pub mod data;
+pub mod dedupe;
 pub mod distill;
 pub mod encode;
 pub mod eval;
 pub mod index;
 pub mod info;
 pub mod label;
+pub mod mine;
 pub mod mine_negatives;
 pub mod negatives;
 pub mod pretrain;
@@ -43,6 +46,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Score(args) => score::run(args, &context),
         Command::Index(args) => index::run(args, &context),
         Command::Search(args) => search::run(*args, &context),
+        Command::Cluster(args) => cluster::run(*args, &context),
+        Command::Dedupe(args) => dedupe::run(*args, &context),
+        Command::Mine(args) => mine::run(*args, &context),
         Command::Serve(args) => serve::run(*args, &context),
         Command::Rerank(args) => rerank::run(args, &context),
         Command::Calibrate(args) => calibrate::run(args, &context),

@@ -6,6 +6,7 @@ use crate::{IndexError, Result};
 use gradus::data::{TextFile, TextRow};
 use gradus::format::PromptChoice;
 use gradus::jobs::{Environment, Model};
+use gradus::util::content_hash::sha256_of_file;
 use gradus::util::{Observer, check_cancelled};
 use std::path::Path;
 
@@ -75,7 +76,7 @@ pub fn build(
     let prompt = settings.prompt.clone().unwrap_or(PromptChoice::Document);
     let encoder = Encoder::load(model, prompt, environment, observer)?;
     let writer = Writer::create(output, encoder.identity.clone())?;
-    let from = described(&settings.texts, settings.shard);
+    let from = described(&settings.texts, settings.shard)?;
     let manifest = writer.manifest();
     if let Some(built) = manifest.built.as_ref().filter(|built| built.from == from) {
         return Ok(Added {
@@ -130,7 +131,7 @@ pub fn add(
     let run = Run {
         encoder,
         writer,
-        from: described(&settings.texts, None),
+        from: described(&settings.texts, None)?,
         shard: None,
         commit: settings.commit,
         is_build: false,
@@ -139,16 +140,17 @@ pub fn add(
 }
 
 /// What a build reads and how: another one does not go on with its rows.
-fn described(texts: &TextFile, shard: Option<Shard>) -> String {
+pub(super) fn described(texts: &TextFile, shard: Option<Shard>) -> Result<String> {
     let part = shard.map_or(String::new(), |s| format!(", part {}/{}", s.number, s.of));
-    format!(
-        "{} ({:?}, header {:?}, text {:?}, id {:?}{part})",
+    let content = sha256_of_file(&texts.path).map_err(IndexError::io(&texts.path))?;
+    Ok(format!(
+        "{} ({content:.16}, {:?}, header {:?}, text {:?}, id {:?}{part})",
         texts.path.display(),
         texts.format,
         texts.header,
         texts.column,
         texts.id
-    )
+    ))
 }
 
 struct Run {

@@ -1,10 +1,16 @@
 //! What commands do with an index: settings in, results out.
 
 mod build;
+pub mod cluster;
+pub mod dedupe;
+mod folder;
+mod input;
 mod maintain;
+pub mod mine;
 mod model;
 mod search;
 
 pub use build::{AddSettings, Added, BuildSettings, Shard, add, build};
+pub use input::Input;
 pub use maintain::{Merged, Verified, merge, remove, verify};
 pub use search::{Found, Rerank, SearchSettings, Searcher};

@@ -2,8 +2,10 @@
 //! depend neither on threads nor on the other queries; of equal scores the lower row
 //! comes first.
 
+mod matrix;
 mod rows;
 mod top;
 
+pub use matrix::{Matrix, PackedVectors};
 pub use rows::Rows;
 pub use top::{Hit, above, nearest};

@@ -20,6 +20,14 @@ impl Rows {
         rows
     }
 
+    /// None of so many.
+    pub fn none(len: usize) -> Self {
+        Self {
+            bits: vec![0; len.div_ceil(64)],
+            len,
+        }
+    }
+
     /// How many there are, of those that count and those that do not.
     pub fn len(&self) -> usize {
         self.len
@@ -45,6 +53,15 @@ impl Rows {
     pub fn remove(&mut self, row: usize) {
         assert!(row < self.len, "no such row");
         self.bits[row / 64] &= !(1 << (row % 64));
+    }
+
+    /// Takes a row in.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn insert(&mut self, row: usize) {
+        assert!(row < self.len, "no such row");
+        self.bits[row / 64] |= 1 << (row % 64);
     }
 
     /// Whether a row counts.

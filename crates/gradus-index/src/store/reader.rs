@@ -2,10 +2,10 @@
 
 use super::manifest::{COARSE, FILES, Manifest};
 use super::map::Map;
-use crate::neighbours::{Hit, Rows, nearest};
+use crate::neighbours::{Hit, Matrix, Rows, nearest};
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::Cpu;
-use gradus_kernels::cpu::search::{Coarse, Stretch, unpack_row};
+use gradus_kernels::cpu::search::{Coarse, Stretch, unpack_rows};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Columns, Value};
 use std::path::{Path, PathBuf};
@@ -141,6 +141,15 @@ impl Index {
             .collect()
     }
 
+    /// All vectors, and which rows are there still.
+    ///
+    /// # Errors
+    /// As [`Index::stretches`].
+    pub fn matrix(&self) -> Result<Matrix<'_>> {
+        let stretches = self.stretches()?;
+        Ok(Matrix::new(stretches, self.dim(), self.rows.clone()))
+    }
+
     /// The segment of a row, and its place there.
     fn locate(&self, row: usize) -> Option<(&Open, usize)> {
         let mut place = row;
@@ -177,7 +186,9 @@ impl Index {
         #[allow(clippy::expect_used, reason = "documented")]
         let (segment, place) = self.locate(row).expect("a row of the index");
         let panels = segment.vectors.values()?;
-        Ok(unpack_row(panels, self.manifest.model.dimension, place))
+        let mut vector = vec![];
+        unpack_rows(panels, self.dim(), place..place + 1, &mut vector);
+        Ok(vector)
     }
 
     /// All texts in order, removed ones included, with their rows.

@@ -1,7 +1,7 @@
 //! `gradus index add`.
 
-use super::{InputOptions, ReportOptions, texts};
 use crate::context::Context;
+use crate::corpus_options::{InputOptions, ReportOptions, texts};
 use crate::exit::Failure;
 use crate::stop;
 use gradus_index::jobs::{AddSettings, add};

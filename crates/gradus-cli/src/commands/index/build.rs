@@ -1,7 +1,7 @@
 //! `gradus index build`.
 
-use super::{InputOptions, ReportOptions, texts};
 use crate::context::Context;
+use crate::corpus_options::{InputOptions, ReportOptions, texts};
 use crate::exit::Failure;
 use crate::prompt_options::PromptOptions;
 use crate::stop;

@@ -1,6 +1,6 @@
 //! `gradus index info`.
 
-use super::{ReportOptions, texts};
+use crate::corpus_options::{ReportOptions, texts};
 use crate::exit::Failure;
 use gradus_index::store::Index;
 use serde_json::json;

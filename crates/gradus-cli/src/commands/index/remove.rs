@@ -1,6 +1,6 @@
 //! `gradus index remove`.
 
-use super::{ReportOptions, texts};
+use crate::corpus_options::{ReportOptions, texts};
 use crate::exit::Failure;
 use serde_json::json;
 use std::path::PathBuf;

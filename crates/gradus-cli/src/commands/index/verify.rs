@@ -1,7 +1,7 @@
 //! `gradus index verify`.
 
-use super::{ReportOptions, texts};
 use crate::context::Context;
+use crate::corpus_options::{ReportOptions, texts};
 use crate::exit::Failure;
 use serde_json::json;
 use std::path::PathBuf;

@@ -61,14 +61,16 @@ pub fn pack_rows(rows: &[f32], dim: usize) -> Vec<f32> {
     panels
 }
 
-/// A row of panels.
+/// Appends some rows of panels to `out`.
 ///
 /// # Panics
-/// Where there is no such row.
-pub fn unpack_row(panels: &[f32], dim: usize, row: usize) -> Vec<f32> {
-    let panel = &panels[row / PANEL * PANEL * dim..][..PANEL * dim];
-    let terms = panel.chunks_exact(PANEL);
-    terms.map(|term| term[row % PANEL]).collect()
+/// Where there are no such rows.
+pub fn unpack_rows(panels: &[f32], dim: usize, rows: Range<usize>, out: &mut Vec<f32>) {
+    for row in rows {
+        let panel = &panels[row / PANEL * PANEL * dim..][..PANEL * dim];
+        let terms = panel.as_chunks::<PANEL>().0;
+        out.extend(terms.iter().map(|term| term[row % PANEL]));
+    }
 }
 
 impl Cpu {
@@ -262,7 +264,9 @@ mod tests {
         let panels = pack_rows(&rows, 9);
         assert_eq!(panels.len(), 96 * 9);
         for (i, row) in rows.chunks_exact(9).enumerate() {
-            assert_eq!(unpack_row(&panels, 9, i), row);
+            let mut out = vec![];
+            unpack_rows(&panels, 9, i..i + 1, &mut out);
+            assert_eq!(out, row);
         }
     }
 

@@ -1,4 +1,4 @@
-use crate::calibration::Calibrated;
+use crate::calibration::{Calibrated, Calibration};
 use crate::eval::Similarity;
 use crate::text::Coverage;
 use serde::Serialize;
@@ -43,6 +43,12 @@ pub struct PairScore {
 }
 
 impl PairScore {
+    /// By a cosine that is known, of texts that were read before.
+    pub fn of_cosine(cosine: f64, calibration: Option<&Calibration>) -> Self {
+        let calibrated = calibration.map(|c| c.apply(cosine));
+        Self::new((Similarity::Cosine, cosine), None, calibrated, &[])
+    }
+
     /// By the cosine of two vectors, or the score of a cross-encoder.
     pub(super) fn new(
         raw: (Similarity, f64),

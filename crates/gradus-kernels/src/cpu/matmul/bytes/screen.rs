@@ -106,6 +106,13 @@ unsafe impl Plain for ByteLine {}
 unsafe impl Plain for PanelBounds {}
 const _: () = assert!(size_of::<PanelBounds>() == (2 * COLS + 16) * 4);
 
+/// Whether a value is above a limit, or either is NaN.
+#[inline(always)]
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN counts")]
+fn exceeds(value: f32, limit: f32) -> bool {
+    !(value <= limit)
+}
+
 /// Queries as bytes.
 pub(in crate::cpu) struct Screen {
     rows: QuantizedRows,
@@ -187,11 +194,10 @@ impl Screen {
                     let more = more * 1.000_01 + floor.abs() * 1e-6;
                     let limit = (floor - more) * query.inverse;
                     let mut any = false;
-                    for j in 0..COLS {
-                        let all = sums[j] as f32 * bounds.scales[j];
-                        let value = (-zero).mul_add(bounds.sums[j], all);
-                        // So that NaN counts.
-                        any |= !(value <= limit);
+                    let rows = bounds.scales.iter().zip(&bounds.sums);
+                    for (sum, (scale, all)) in sums.iter().zip(rows) {
+                        let value = (-zero).mul_add(*all, *sum as f32 * scale);
+                        any |= exceeds(value, limit);
                     }
                     if any {
                         may(sink, i, p);

@@ -1,0 +1,85 @@
+//! Texts that are compared with each other: those of an index, or of a file, which
+//! becomes one.
+
+use super::build::described;
+use super::{BuildSettings, build};
+use crate::store::{Index, Manifest};
+use crate::{IndexError, Result};
+use gradus::data::TextFile;
+use gradus::format::PromptChoice;
+use gradus::jobs::{Environment, Model};
+use gradus::util::Observer;
+use std::path::{Path, PathBuf};
+
+/// Rows between commits.
+const COMMIT: usize = 65_536;
+
+/// Where texts and their vectors come from.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// An index.
+    Index(PathBuf),
+    /// A file of texts.
+    File {
+        /// Which, and how it is read.
+        texts: Box<TextFile>,
+        /// What makes the vectors.
+        model: Model,
+        /// The prompt before every text; by default the model's for documents.
+        prompt: Option<PromptChoice>,
+        /// The index in which texts and vectors are kept: encoded once, they are taken
+        /// from there the next time.
+        kept: PathBuf,
+    },
+}
+
+impl Input {
+    /// Opens the index, or makes one of the file first.
+    ///
+    /// # Errors
+    /// Those of [`build`] and [`Index::open`]; [`IndexError::Settings`] where the index
+    /// that is kept is of other texts.
+    pub fn open(&self, environment: &Environment, observer: &mut dyn Observer) -> Result<Index> {
+        let Self::File {
+            texts,
+            model,
+            prompt,
+            kept,
+        } = self
+        else {
+            return Index::open(self.folder());
+        };
+        let settings = BuildSettings {
+            texts: TextFile::clone(texts),
+            prompt: prompt.clone(),
+            shard: None,
+            commit: COMMIT,
+        };
+        if let Ok(manifest) = Manifest::read(kept) {
+            let made = manifest.built.as_ref().or(manifest.unfinished.as_ref());
+            let from = described(texts, None)?;
+            if made.is_none_or(|made| made.from != from) && manifest.rows() > 0 {
+                return Err(IndexError::Settings(format!(
+                    "{} holds vectors of other texts: the file is another, or was changed, or is read otherwise; remove that folder, or choose another",
+                    kept.display()
+                )));
+            }
+        }
+        let added = build(model, &settings, kept, environment, observer)?;
+        if added.truncated > 0 {
+            observer.note(&format!(
+                "note: {} texts were cut to the model's length",
+                added.truncated
+            ));
+        }
+        Index::open(kept)
+    }
+
+    /// Where the index is, or will be.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Index(folder) => folder,
+            Self::File { kept, .. } => kept,
+        }
+    }
+}
