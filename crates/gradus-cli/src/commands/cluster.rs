@@ -62,7 +62,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
     /// How clusters are found
-    #[arg(long, default_value = "density", value_parser = one_of(METHODS))]
+    #[arg(long, default_value = "k-means", value_parser = one_of(METHODS))]
     pub method: Way,
     /// k-means: so many clusters; by default the root of half the number of texts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

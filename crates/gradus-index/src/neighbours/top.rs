@@ -54,6 +54,14 @@ impl ScoreSink for Best<'_> {
     fn floor(&self, query: usize) -> f32 {
         self.floors[query]
     }
+
+    fn most(&self) -> Option<usize> {
+        Some(self.most)
+    }
+
+    fn counts(&self, _: usize, row: usize) -> bool {
+        self.allowed.is_none_or(|rows| rows.has(self.from + row))
+    }
 }
 
 impl Best<'_> {

@@ -7,12 +7,14 @@
 //! which ones to compute.
 
 mod coarse;
+mod late;
 
 pub use coarse::{Coarse, CoarseRows};
 
 use super::Cpu;
+use super::matmul::screen::{PanelBounds, Screen};
 use super::matmul::simd::{ROWS, Tile};
-use super::matmul::{ByteKernel, COLS, screen::Screen};
+use super::matmul::{ByteKernel, ByteLine, COLS};
 use std::ops::Range;
 
 /// Rows of a panel: `[dim, PANEL]`, the values of a term side by side; zeros beyond the
@@ -34,6 +36,17 @@ pub trait ScoreSink: Send {
 
     /// Scores of a query that are not above this need not be handed on.
     fn floor(&self, query: usize) -> f32;
+
+    /// Where only the best so many of a query's scores count, those may be handed on late,
+    /// when it is known which of them can be among the best.
+    fn most(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether a query's score with a row is among those of which the best count.
+    fn counts(&self, _query: usize, _row: usize) -> bool {
+        true
+    }
 }
 
 /// Some rows, laid out to be searched.
@@ -103,31 +116,57 @@ impl Cpu {
             dim,
             stretch,
         };
-        let parts = self.split(count, GRAIN);
+        let parts = self.parts(queries.len() / dim, count);
         let mut sinks: Vec<Option<S>> = vec![];
         sinks.resize_with(parts.len(), || None);
         self.each(sinks.iter_mut().zip(parts).collect(), |(place, part)| {
-            let mut own = sink();
-            match &screen {
-                None => scoring.all(part, &mut own),
-                Some((screen, coarse)) => self.simd(
-                    #[inline(always)]
-                    || {
-                        screen.sweep(
-                            kernel,
-                            (coarse.lines, coarse.bounds),
-                            part,
-                            &mut own,
-                            S::floor,
-                            |own, query, panel| scoring.one(query, panel, own),
-                        );
-                    },
-                ),
-            }
+            let own = sink();
+            let own = match &screen {
+                None => {
+                    let mut own = own;
+                    scoring.all(part, &mut own);
+                    own
+                }
+                Some((screen, coarse)) => {
+                    let rows = (coarse.lines, coarse.bounds);
+                    match own.most() {
+                        Some(most) => late::best(&scoring, (screen, kernel), rows, part, own, most),
+                        None => scoring.possible((screen, kernel), rows, part, own),
+                    }
+                }
+            };
             *place = Some(own);
         });
         sinks.into_iter().flatten().collect()
     }
+
+    /// Parts of the panels, each with all queries; or of the queries, each with all
+    /// panels, where those are few.
+    fn parts(&self, queries: usize, panels: usize) -> Vec<Part> {
+        if panels < 2 * GRAIN * self.threads() && queries >= 64 * self.threads() {
+            // Whole blocks of queries, as they lie in tiles.
+            let blocks = self.split(queries.div_ceil(BLOCK), 1).into_iter();
+            let part = |blocks: Range<usize>| Part {
+                queries: blocks.start * BLOCK..(blocks.end * BLOCK).min(queries),
+                panels: 0..panels,
+            };
+            return blocks.map(part).collect();
+        }
+        let part = |panels| Part {
+            queries: 0..queries,
+            panels,
+        };
+        self.split(panels, GRAIN).into_iter().map(part).collect()
+    }
+}
+
+/// Queries of a block, in tiles.
+const BLOCK: usize = 32;
+
+/// What a task does.
+struct Part {
+    queries: Range<usize>,
+    panels: Range<usize>,
 }
 
 /// Who computes scores.
@@ -139,28 +178,61 @@ struct Scoring<'a> {
 }
 
 impl Scoring<'_> {
-    /// Those of all queries with some panels.
-    fn all<S: ScoreSink>(&self, panels: Range<usize>, own: &mut S) {
+    /// Those of some queries with some panels.
+    fn all<S: ScoreSink>(&self, part: Part, own: &mut S) {
         let near = (NEAR / 4 / PANEL / self.dim).max(1);
+        let Part { queries, panels } = part;
         for from in panels.clone().step_by(near) {
             let group = from..(from + near).min(panels.end);
-            for (block, some) in self.queries.chunks(ROWS * self.dim).enumerate() {
+            for first in queries.clone().step_by(ROWS) {
+                let some = first..(first + ROWS).min(queries.end);
+                let some = &self.queries[some.start * self.dim..some.end * self.dim];
                 for panel in group.clone() {
-                    self.tile(some, block * ROWS, panel, own);
+                    self.tile(some, |query| first + query, panel, own);
                 }
             }
         }
+    }
+
+    /// Those that may be above the floor, as soon as that is known.
+    fn possible<S: ScoreSink>(
+        &self,
+        (screen, kernel): (&Screen, ByteKernel),
+        rows: (&[ByteLine], &[PanelBounds]),
+        part: Part,
+        mut own: S,
+    ) -> S {
+        self.cpu.simd(
+            #[inline(always)]
+            || {
+                screen.sweep(
+                    kernel,
+                    rows,
+                    (part.queries, part.panels),
+                    &mut own,
+                    S::floor,
+                    |own, query, panel, _| self.one(query, panel, own),
+                );
+            },
+        );
+        own
     }
 
     /// Those of one query with a panel.
     #[inline(never)]
     fn one<S: ScoreSink>(&self, query: usize, panel: usize, own: &mut S) {
         let values = &self.queries[query * self.dim..(query + 1) * self.dim];
-        self.tile(values, query, panel, own);
+        self.tile(values, |_| query, panel, own);
     }
 
-    /// Those of some queries, the first one's number being `first`, with a panel.
-    fn tile<S: ScoreSink>(&self, some: &[f32], first: usize, panel: usize, own: &mut S) {
+    /// Those of some queries, at most 12, with a panel; `number` says which they are.
+    fn tile<S: ScoreSink>(
+        &self,
+        some: &[f32],
+        number: impl Fn(usize) -> usize,
+        panel: usize,
+        own: &mut S,
+    ) {
         let mut tile = [0f32; ROWS * COLS];
         let (dim, here) = (self.dim, some.len() / self.dim);
         self.cpu.arch.dispatch(Tile {
@@ -178,7 +250,7 @@ impl Scoring<'_> {
             || {
                 let all = tile.chunks_exact(COLS).take(here);
                 for (i, scores) in all.enumerate() {
-                    own.take(first + i, row, &scores[..valid]);
+                    own.take(number(i), row, &scores[..valid]);
                 }
             },
         );

@@ -157,34 +157,36 @@ impl Screen {
         Self { rows, of, dim }
     }
 
-    /// Calls `may` with a query and a panel where a product may be above what `floor`
-    /// says of the query. It is called for a query's panels in order, and everywhere where
-    /// something is not finite. `simd` runs on this thread with all instructions.
+    /// Calls `may` with a query, a panel and bounds of its products where one may be above
+    /// what `floor` says of the query. It is called for a query's panels in order, and
+    /// everywhere where something is not finite. `queries` begin at a multiple of 32.
     #[inline(always)]
     pub fn sweep<S>(
         &self,
         kernel: ByteKernel,
         (lines, bounds): (&[ByteLine], &[PanelBounds]),
-        panels: Range<usize>,
+        (queries, panels): (Range<usize>, Range<usize>),
         sink: &mut S,
         floor: impl Fn(&S, usize) -> f32,
-        may: impl Fn(&mut S, usize, usize),
+        may: impl Fn(&mut S, usize, usize, &Near),
     ) {
         let kernel = Ready::new(kernel);
+        let steps = self.dim.div_ceil(TERMS);
         let met = Met {
             lines,
-            steps: self.dim.div_ceil(TERMS),
+            steps,
             panels,
         };
+        let start = queries.start;
         sweep(
             &kernel,
-            self.rows.lines(),
-            self.of.len(),
+            &self.rows.lines()[start * steps..],
+            queries.len(),
             met,
             #[inline(always)]
             |sums, first, p| {
                 let bounds = &bounds[p];
-                for (i, sums) in (first..).zip(sums) {
+                for (i, sums) in (start + first..).zip(sums) {
                     let (query, zero) = (&self.of[i], self.rows.scale(i).zero);
                     let floor = floor(sink, i);
                     let more = query.lost * bounds.length
@@ -194,16 +196,48 @@ impl Screen {
                     let more = more * 1.000_01 + floor.abs() * 1e-6;
                     let limit = (floor - more) * query.inverse;
                     let mut any = false;
+                    let mut values = [0f32; COLS];
                     let rows = bounds.scales.iter().zip(&bounds.sums);
-                    for (sum, (scale, all)) in sums.iter().zip(rows) {
-                        let value = (-zero).mul_add(*all, *sum as f32 * scale);
-                        any |= exceeds(value, limit);
+                    for ((value, sum), (scale, all)) in values.iter_mut().zip(sums).zip(rows) {
+                        *value = (-zero).mul_add(*all, *sum as f32 * scale);
+                        any |= exceeds(*value, limit);
                     }
                     if any {
-                        may(sink, i, p);
+                        let near = Near {
+                            values,
+                            scale: query.largest,
+                            more,
+                        };
+                        may(sink, i, p, &near);
                     }
                 }
             },
         );
+    }
+}
+
+/// What bytes say of a query's products with a panel.
+pub(in crate::cpu) struct Near {
+    values: Row,
+    scale: f32,
+    more: f32,
+}
+
+impl Near {
+    /// What none of the products is above.
+    pub fn highest(&self) -> f32 {
+        let most = self.values.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v));
+        let odd = self.values.iter().any(|v| v.is_nan());
+        let highest = most * self.scale + self.more;
+        match odd || highest.is_nan() {
+            true => f32::INFINITY,
+            false => highest + highest.abs() * 1e-6,
+        }
+    }
+
+    /// What the product with a row of the panel is not below; NaN where nothing is known.
+    pub fn lowest(&self, row: usize) -> f32 {
+        let lowest = self.values[row] * self.scale - self.more;
+        lowest - lowest.abs() * 1e-6
     }
 }
