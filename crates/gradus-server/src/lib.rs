@@ -22,6 +22,7 @@
 mod cache;
 mod engine;
 mod http;
+mod indexes;
 mod listen;
 mod measures;
 mod model;
@@ -33,4 +34,4 @@ mod work;
 
 pub use listen::{Address, Tls};
 pub use server::{ServeError, Server};
-pub use settings::{Limits, ModelSettings, ServerSettings};
+pub use settings::{IndexSettings, Limits, ModelSettings, ServerSettings};

@@ -3,11 +3,12 @@
 use crate::cache::AnswerCache;
 use crate::engine::Engine;
 use crate::http::{At, Keys, State};
+use crate::indexes::{ServedIndex, comparer};
 use crate::listen::{Address, Listener, TlsError, serve};
 use crate::measures;
 use crate::model::ServedModel;
 use crate::routes::router;
-use crate::settings::ServerSettings;
+use crate::settings::{IndexSettings, ServerSettings};
 use crate::work::Workshop;
 use gradus::jobs::Environment;
 use gradus::util::Observer;
@@ -37,6 +38,26 @@ pub enum ServeError {
         name: String,
         /// Why.
         source: Box<gradus::Error>,
+    },
+    /// An index cannot be opened.
+    #[error("the index {name}: {source}")]
+    Index {
+        /// What it is called.
+        name: String,
+        /// Why.
+        source: Box<gradus_index::IndexError>,
+    },
+    /// An index is not of one of the models.
+    #[error(
+        "the index {index} holds vectors of {model} ({hash:.12}), which is not served; name that model too: gradus serve {model} --index {index}=..."
+    )]
+    IndexModel {
+        /// What the index is called.
+        index: String,
+        /// What made it.
+        model: String,
+        /// The hash of that.
+        hash: String,
     },
     /// Two models have one name, or there is none.
     #[error("{0}")]
@@ -81,6 +102,17 @@ impl Server {
             model: Arc::default(),
         });
         let models: Vec<At> = models.collect();
+        let open = |settings: &IndexSettings| {
+            ServedIndex::open(settings).map_err(|source| ServeError::Index {
+                name: settings.name.clone(),
+                source: Box::new(source),
+            })
+        };
+        let indexes = settings
+            .indexes
+            .iter()
+            .map(open)
+            .collect::<Result<_, _>>()?;
         let state = State {
             workshop: Workshop {
                 engine: Engine::new(models.len(), settings.limits.queued_tokens),
@@ -89,6 +121,8 @@ impl Server {
                 limits: settings.limits.clone(),
             },
             models,
+            indexes,
+            comparer: comparer(settings.threads),
             stopping: AtomicBool::new(false),
         };
         Ok(Self {
@@ -130,6 +164,7 @@ impl Server {
         let engine = Arc::clone(&state.workshop.engine);
         let (all, tokens) = (settings.models.clone(), settings.batch_tokens);
         let report = Arc::clone(&failed);
+        let searched = Arc::clone(&state);
         let worker = std::thread::Builder::new().name("gradus-engine".into());
         let worker = worker.spawn(move || {
             let mut observer = observer;
@@ -145,6 +180,25 @@ impl Server {
                     }
                 }
             }
+            let own = |index: &ServedIndex| {
+                let now = index.now();
+                let made = &now.manifest().model;
+                let mut loaded = places.iter().filter_map(|place| place.get());
+                match loaded.any(|model| model.hash == made.hash) {
+                    true => Ok(()),
+                    false => Err(ServeError::IndexModel {
+                        index: index.name.clone(),
+                        model: made.name.clone(),
+                        hash: made.hash.clone(),
+                    }),
+                }
+            };
+            if let Err(error) = searched.indexes.iter().try_for_each(own) {
+                let _ = report.0.set(error);
+                report.1.notify_one();
+                return;
+            }
+            drop(searched);
             observer.note("ready");
             drop(observer);
             engine.work(&places, tokens);
@@ -185,6 +239,15 @@ fn check_names(settings: &ServerSettings) -> Result<(), ServeError> {
     let names: Vec<&str> = settings.models.iter().map(|m| m.name.as_str()).collect();
     if names.is_empty() {
         return Err(ServeError::Names("there is no model to serve".into()));
+    }
+    let indexes: Vec<&str> = settings.indexes.iter().map(|i| i.name.as_str()).collect();
+    for (place, name) in indexes.iter().enumerate() {
+        if indexes[..place].contains(name) {
+            let message = format!(
+                "two indexes are called `{name}`; give one another name: --index other=FOLDER"
+            );
+            return Err(ServeError::Names(message));
+        }
     }
     for (place, name) in names.iter().enumerate() {
         if names[..place].contains(name) {

@@ -3,6 +3,7 @@
 use crate::listen::{Address, Tls};
 use gradus::format::PromptChoice;
 use gradus::jobs::Model;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A model to serve.
@@ -14,6 +15,15 @@ pub struct ModelSettings {
     pub model: Model,
     /// The prompt before texts of requests that name none.
     pub prompt: Option<PromptChoice>,
+}
+
+/// An index to serve.
+#[derive(Debug, Clone)]
+pub struct IndexSettings {
+    /// The name that requests call it by.
+    pub name: String,
+    /// Where it is. What is committed to it later is found too.
+    pub folder: PathBuf,
 }
 
 /// What requests may ask for.
@@ -59,6 +69,10 @@ pub struct ServerSettings {
     /// The models; the first one that can do what is asked answers requests that name
     /// none.
     pub models: Vec<ModelSettings>,
+    /// Indexes to search; the first one answers requests that name none.
+    pub indexes: Vec<IndexSettings>,
+    /// Threads for searching; 0 for one per core.
+    pub threads: usize,
     /// Where it listens.
     pub address: Address,
     /// The certificate, for HTTPS.

@@ -82,7 +82,7 @@ pub struct Args {
     #[arg(long, default_value = "stable", value_parser = one_of(SELECTS))]
     pub select: Select,
     /// communities: the least cosine with the text in the middle
-    #[arg(long, value_name = "COSINE", default_value_t = 0.75, value_parser = crate::corpus_options::cosine)]
+    #[arg(long, value_name = "COSINE", default_value_t = 0.75, allow_hyphen_values = true, value_parser = crate::corpus_options::cosine)]
     pub threshold: f32,
     /// Telling words of each cluster
     #[arg(long, value_name = "N", default_value_t = 10)]

@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, default_value = "both", value_parser = one_of(WAYS))]
     pub by: Way,
     /// The least cosine of texts that mean the same
-    #[arg(long, value_name = "COSINE", default_value_t = 0.9, value_parser = crate::corpus_options::cosine)]
+    #[arg(long, value_name = "COSINE", default_value_t = 0.9, allow_hyphen_values = true, value_parser = crate::corpus_options::cosine)]
     pub threshold: f32,
     /// The least share of their runs of letters that texts of the same words have in
     /// common

@@ -55,7 +55,7 @@ pub struct Args {
     #[command(flatten)]
     pub corpus: CorpusOptions,
     /// The least cosine of a pair
-    #[arg(long, value_name = "COSINE", default_value_t = 0.8, value_parser = crate::corpus_options::cosine)]
+    #[arg(long, value_name = "COSINE", default_value_t = 0.8, allow_hyphen_values = true, value_parser = crate::corpus_options::cosine)]
     pub threshold: f32,
     /// At most N pairs, the best ones
     #[arg(long, value_name = "N", default_value_t = 500_000)]

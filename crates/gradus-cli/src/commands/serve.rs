@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::prompt_options::PromptOptions;
 use crate::stop;
 use gradus::util::Observer;
-use gradus_server::{Address, Limits, ModelSettings, Server, ServerSettings, Tls};
+use gradus_server::{Address, IndexSettings, Limits, ModelSettings, Server, ServerSettings, Tls};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 One port speaks the protocols of text-embeddings-inference (/embed, /embed_all, \
 /predict, /rerank, /similarity, /tokenize, /decode, /info), OpenAI \
 (/v1/embeddings, /v1/models), Jina and Cohere (/v1/rerank, /v2/rerank), and \
-/grade, which gives pairs grades with intervals. /docs describes all, / is a \
+/grade, which gives pairs grades with intervals; /search looks into --index. /docs describes all, / is a \
 page to try the models on, /metrics is for Prometheus, and /health says when \
 all models are loaded.
 
@@ -31,6 +31,7 @@ Examples:
   gradus serve --model words=all-MiniLM-L6-v2 --model ranks=./cross-encoder --port 8080
   gradus serve ./model --host 0.0.0.0 --api-keys keys.txt
   gradus serve ./model --socket /run/gradus.sock
+  gradus serve all-MiniLM-L6-v2 --index hotels=hotels.index
   curl http://127.0.0.1:3000/embed -d '{\"inputs\": \"A plane is taking off.\"}'";
 
 const LEVELS: &[(&str, LevelFilter)] = &[
@@ -50,6 +51,10 @@ pub struct Args {
     /// Another model, called NAME by requests
     #[arg(long = "model", value_name = "NAME=MODEL")]
     pub named: Vec<String>,
+    /// An index to search, called NAME by requests; by default as its folder. Its model
+    /// must be among those that are served
+    #[arg(long = "index", value_name = "[NAME=]INDEX")]
+    pub indexes: Vec<String>,
     /// The address to listen on; 0.0.0.0 or :: for every network of the machine
     #[arg(long, default_value = "127.0.0.1", conflicts_with = "socket")]
     pub host: IpAddr,
@@ -188,11 +193,23 @@ fn settings(
             prompt: prompt.clone(),
         });
     }
+    let indexes = args.indexes.iter().map(|text| {
+        let (name, folder) = match text.split_once('=') {
+            Some((name, folder)) if !name.is_empty() => (name.to_owned(), folder),
+            _ => (name_of(text), text.as_str()),
+        };
+        IndexSettings {
+            name: name.strip_suffix(".index").unwrap_or(&name).to_owned(),
+            folder: folder.into(),
+        }
+    });
     let tls = args.tls_cert.as_ref().zip(args.tls_key.as_ref());
     let megabytes = |n: u32| n as usize * 1_000_000;
     let seconds = |n: u32| Duration::from_secs(n.into());
     Ok(ServerSettings {
         models,
+        indexes: indexes.collect(),
+        threads: context.environment.threads,
         address: match &args.socket {
             Some(path) => Address::Unix(path.clone()),
             None => Address::Tcp(args.host.to_string(), args.port),

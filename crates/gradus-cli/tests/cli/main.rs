@@ -13,6 +13,7 @@ mod encode;
 mod encodings;
 mod eval;
 mod failures;
+mod groups;
 mod index;
 mod info;
 mod learnable;

@@ -7,6 +7,8 @@ mod communities;
 mod density;
 mod keywords;
 mod kmeans;
+#[cfg(test)]
+mod parity;
 mod plane;
 #[cfg(test)]
 pub(crate) mod testing;

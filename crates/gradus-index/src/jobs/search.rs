@@ -124,12 +124,7 @@ impl Searcher {
         let vectors = self.encoder.unit_vectors(queries)?;
         let mut allowed = self.index.rows().clone();
         if let Some(filter) = filter {
-            for record in self.index.records() {
-                let (row, record) = record?;
-                if !filter.holds(&record.columns) {
-                    allowed.remove(row);
-                }
-            }
+            self.index.keep(filter, &mut allowed)?;
         }
         let wide = self.rerank.as_ref().map_or(most, |(_, n)| most.max(*n));
         let cpu = self.encoder.encoder.backend();

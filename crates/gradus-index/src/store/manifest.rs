@@ -7,6 +7,7 @@ use gradus_kernels::cpu::search::Coarse;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The version of the format that is written.
 pub(super) const FORMAT: u32 = 1;
@@ -146,6 +147,14 @@ impl Manifest {
             .check()
             .map_err(|what| IndexError::damaged(&path, what))?;
         Ok(manifest)
+    }
+
+    /// When that of the index in `folder` was last replaced; nothing where that cannot be
+    /// told.
+    pub fn changed(folder: &Path) -> Option<SystemTime> {
+        fs::metadata(folder.join(NAME))
+            .and_then(|meta| meta.modified())
+            .ok()
     }
 
     /// Sizes that do not fit each other are found before anything is read by them.

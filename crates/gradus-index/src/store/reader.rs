@@ -2,6 +2,7 @@
 
 use super::manifest::{COARSE, FILES, Manifest};
 use super::map::Map;
+use crate::filter::Filter;
 use crate::neighbours::{Hit, Matrix, Rows, nearest};
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::Cpu;
@@ -189,6 +190,20 @@ impl Index {
         let mut vector = vec![];
         unpack_rows(panels, self.dim(), place..place + 1, &mut vector);
         Ok(vector)
+    }
+
+    /// Leaves out of `rows` those for whose columns a filter does not hold.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`].
+    pub fn keep(&self, filter: &Filter, rows: &mut Rows) -> Result<()> {
+        for record in self.records() {
+            let (row, record) = record?;
+            if !filter.holds(&record.columns) {
+                rows.remove(row);
+            }
+        }
+        Ok(())
     }
 
     /// All texts in order, removed ones included, with their rows.

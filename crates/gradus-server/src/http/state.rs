@@ -1,8 +1,10 @@
 //! What all routes see.
 
 use super::error::{ApiError, Kind};
+use crate::indexes::ServedIndex;
 use crate::model::ServedModel;
 use crate::work::Workshop;
+use gradus_kernels::cpu::Cpu;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +17,9 @@ pub(crate) struct At {
 /// What all routes see.
 pub(crate) struct State {
     pub models: Vec<At>,
+    pub indexes: Vec<ServedIndex>,
+    /// What compares queries with the rows of indexes.
+    pub comparer: Cpu,
     pub workshop: Workshop,
     /// Set when the server is told to stop.
     pub stopping: AtomicBool,

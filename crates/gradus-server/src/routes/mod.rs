@@ -8,6 +8,7 @@ mod predict;
 mod rank;
 mod rerank;
 mod root;
+mod search;
 mod shared;
 mod similarity;
 mod tokens;
@@ -29,7 +30,7 @@ use utoipa_swagger_ui::SwaggerUi;
 #[openapi(
     info(
         title = "Gradus",
-        description = "Vectors, scores, grades and rankings of texts. The routes of text-embeddings-inference, OpenAI, Jina and Cohere, and `/grade`."
+        description = "Vectors, scores, grades and rankings of texts. The routes of text-embeddings-inference, OpenAI, Jina and Cohere, `/grade` and `/search`."
     ),
     paths(
         embed::embed,
@@ -44,6 +45,8 @@ use utoipa_swagger_ui::SwaggerUi;
         openai::models,
         openai::model,
         grade::grade,
+        search::search,
+        search::indexes,
         info::info,
         info::health,
         info::measures,
@@ -69,6 +72,8 @@ pub(crate) fn router(state: Arc<State>, keys: Arc<Keys>, origins: &[String]) -> 
         .route("/v1/models", get(openai::models))
         .route("/v1/models/{*name}", get(openai::model))
         .route("/grade", post(grade::grade))
+        .route("/search", post(search::search))
+        .route("/indexes", get(search::indexes))
         .route("/invocations", post(root::root))
         .route("/", post(root::root))
         .route_layer(from_fn_with_state(keys, check_key));

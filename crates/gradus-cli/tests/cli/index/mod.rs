@@ -4,7 +4,7 @@ mod changes;
 mod kills;
 mod refusals;
 mod searches;
-mod tour;
+pub mod tour;
 
 use crate::support::{gradus, model, stdout};
 use gradus_index::store::Index;

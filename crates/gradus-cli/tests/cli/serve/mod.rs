@@ -5,6 +5,7 @@ mod clients;
 mod load;
 mod protocols;
 mod refusals;
+mod searches;
 mod server;
 mod sockets;
 mod tour;

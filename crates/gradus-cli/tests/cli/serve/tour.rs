@@ -1,6 +1,7 @@
 //! The tour of docs/serve.md, line by line.
 
 use super::server::Server;
+use crate::index::Place;
 use crate::support::model;
 use serde_json::Value;
 use std::process::Command;
@@ -12,7 +13,9 @@ fn every_request_of_the_tour_is_answered() {
         return;
     }
     let words = format!("all-MiniLM-L6-v2={}", model("bert-small"));
-    let server = Server::start(&["--model", &words]);
+    let place = Place::new();
+    let index = place.build("hotels.index", 50, &[]).display().to_string();
+    let server = Server::start(&["--model", &words, "--index", &index]);
     let page = include_str!("../../../../../docs/serve.md");
     let requests = page.lines().filter(|line| line.starts_with("curl "));
     let mut count = 0;
@@ -31,5 +34,5 @@ fn every_request_of_the_tour_is_answered() {
         }
         count += 1;
     }
-    assert_eq!(count, 9);
+    assert_eq!(count, 11);
 }

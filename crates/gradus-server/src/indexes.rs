@@ -1,0 +1,59 @@
+//! Indexes that are searched, as they are on the disk at the moment.
+
+use crate::settings::IndexSettings;
+use gradus_index::IndexError;
+use gradus_index::store::{Index, Manifest};
+use gradus_kernels::cpu::{Cpu, Isa, Precision};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+/// An index with its name.
+pub(crate) struct ServedIndex {
+    pub name: String,
+    settings: IndexSettings,
+    open: RwLock<(Option<SystemTime>, Arc<Index>)>,
+}
+
+impl ServedIndex {
+    /// Opens it.
+    pub fn open(settings: &IndexSettings) -> Result<Self, IndexError> {
+        let changed = Manifest::changed(&settings.folder);
+        let index = Arc::new(Index::open(&settings.folder)?);
+        Ok(Self {
+            name: settings.name.clone(),
+            settings: settings.clone(),
+            open: RwLock::new((changed, index)),
+        })
+    }
+
+    /// The index as it is now: opened again where something was committed to it since.
+    /// Where that cannot be read the one before is searched on.
+    pub fn now(&self) -> Arc<Index> {
+        let changed = Manifest::changed(&self.settings.folder);
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let (then, index) = (open.0, Arc::clone(&open.1));
+        drop(open);
+        if changed == then {
+            return index;
+        }
+        match Index::open(&self.settings.folder) {
+            Ok(newer) => {
+                let newer = Arc::new(newer);
+                let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+                *open = (changed, Arc::clone(&newer));
+                newer
+            }
+            Err(error) => {
+                tracing::error!(%error, "an index cannot be opened again");
+                index
+            }
+        }
+    }
+}
+
+/// What compares queries with rows.
+pub(crate) fn comparer(threads: usize) -> Cpu {
+    // The instructions were checked when models were loaded, or are the best there are.
+    let isa = Isa::from_env().unwrap_or_else(|_| Isa::best());
+    Cpu::with(threads, Precision::F32, isa).unwrap_or_else(|_| Cpu::new(threads))
+}
