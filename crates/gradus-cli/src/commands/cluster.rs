@@ -6,8 +6,10 @@ use crate::corpus_options::{CorpusOptions, ReportOptions, texts};
 use crate::exit::Failure;
 use crate::stop;
 use gradus_index::groups::{Communities, Density, KMeans, Select};
-use gradus_index::jobs::cluster::{ClusterSettings, Clustered, Method, RowsFormat, cluster};
-use serde_json::json;
+use gradus_index::jobs::cluster::{
+    Cluster, ClusterSettings, Clustered, Method, RowsFormat, cluster,
+};
+use serde::Serialize;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -125,6 +127,16 @@ impl Args {
 /// Clusters that are listed.
 const LISTED: usize = 20;
 
+/// The report as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    method: &'a str,
+    texts: usize,
+    alone: usize,
+    clusters: &'a [Cluster],
+    files: &'a [String],
+}
+
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut console = context.console();
@@ -159,12 +171,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         lines.push(format!("         and {more} more"));
     }
     lines.extend(files.iter().cloned());
-    let json = json!({
-        "method": clustering.method,
-        "texts": in_clusters + clustering.alone,
-        "alone": clustering.alone,
-        "clusters": clustering.clusters,
-        "files": files,
-    });
-    args.report.print(&lines.join("\n"), &json)
+    let report = Report {
+        method: clustering.method,
+        texts: in_clusters + clustering.alone,
+        alone: clustering.alone,
+        clusters: &clustering.clusters,
+        files: &files,
+    };
+    args.report.print(&lines.join("\n"), &report)
 }

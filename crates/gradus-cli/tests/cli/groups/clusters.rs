@@ -121,7 +121,7 @@ fn what_cannot_be_clustered_is_said() {
         ),
         (
             vec!["cluster", "none.txt", "--model", &small, "--output", "c"],
-            3,
+            1,
             "none.txt",
         ),
         (

@@ -74,7 +74,7 @@ fn the_rule_says_which_one_stays() {
     };
     let corpus = row("a", "the dog is in the park today", 2.0)
         + &row("b", "The dog is in the park today !", 9.0)
-        + &row("c", "the dog is in the park, today, and", 1.0)
+        + &row("c", "the dog is in the park today and", 1.0)
         + &row("d", "the dog is in the park today", 9.0);
     place.file("texts.jsonl", &corpus);
     let small = model("bert-small");

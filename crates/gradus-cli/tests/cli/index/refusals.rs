@@ -25,7 +25,7 @@ fn what_is_no_index_is_not_touched() {
                 "foreign",
             ],
             2,
-            "not empty",
+            "holds other things",
         ),
         (
             &[

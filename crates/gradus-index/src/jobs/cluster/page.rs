@@ -5,7 +5,7 @@ use crate::jobs::folder::ResultFolder;
 use crate::store::Index;
 use crate::{IndexError, Result, groups};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -19,6 +19,17 @@ const SHOWN: usize = 240;
 /// A text on the map: place, cluster or -1, id, text.
 #[derive(Serialize)]
 struct Point(f32, f32, i64, String, String);
+
+/// What the page shows.
+#[derive(Serialize)]
+struct Data<'a> {
+    method: &'a str,
+    model: &'a str,
+    texts: usize,
+    alone: usize,
+    clusters: Vec<Value>,
+    points: Vec<Point>,
+}
 
 pub(super) fn write(
     folder: &ResultFolder,
@@ -42,16 +53,18 @@ pub(super) fn write(
     }
     let clusters = clustering.clusters.iter();
     let clusters = clusters.map(|c| json!({"size": c.size, "keywords": c.keywords}));
-    let data = json!({
-        "method": clustering.method,
-        "model": index.manifest().model.name,
-        "texts": live.len(),
-        "alone": clustering.alone,
-        "clusters": clusters.collect::<Vec<_>>(),
-        "points": points,
-    });
+    let data = Data {
+        method: clustering.method,
+        model: &index.manifest().model.name,
+        texts: live.len(),
+        alone: clustering.alone,
+        clusters: clusters.collect(),
+        points,
+    };
+    let data = serde_json::to_string(&data);
+    let data = data.map_err(|e| IndexError::damaged(folder.path(), e.to_string()))?;
     // Within a script `<` might end it.
-    let data = data.to_string().replace('<', "\\u003c");
+    let data = data.replace('<', "\\u003c");
     let page = PAGE.replace("/*style*/", STYLE);
     let page = page.replace("/*script*/", SCRIPT);
     let (before, behind) = page.split_once("/*data*/").unwrap_or((&page, ""));

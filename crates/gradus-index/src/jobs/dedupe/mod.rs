@@ -81,19 +81,27 @@ pub fn dedupe(
         score: f32,
         kept: String,
         kept_text: String,
+        /// The text of the same words that went for its meaning, if there is one between.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        through: Option<String>,
     }
     let path = folder.path().join("removed.jsonl");
     folder.file("removed.jsonl", |file| {
         for record in index.records() {
             let (row, record) = record?;
             if let Some((by, duplicate)) = decided.gone[row] {
-                let kept = index.record(duplicate.of)?;
+                let first = index.record(duplicate.of)?;
+                let (kept, through) = match decided.gone[duplicate.of] {
+                    None => (first, None),
+                    Some((_, next)) => (index.record(next.of)?, Some(first.id)),
+                };
                 let removed = Removed {
                     record: &record,
                     by,
                     score: duplicate.score,
                     kept: kept.id,
                     kept_text: kept.text,
+                    through,
                 };
                 line(file, &path, &removed)?;
             }
