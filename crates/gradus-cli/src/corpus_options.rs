@@ -143,3 +143,11 @@ pub fn cosine(text: &str) -> Result<f32, String> {
         _ => Err("expected a number from -1 to 1".into()),
     }
 }
+
+/// A share as it is typed.
+pub fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("expected a number above 0, at most 1".into()),
+    }
+}

@@ -8,6 +8,8 @@
 //!     |
 //!   duplicates   texts that say again what an earlier one said
 //!     |
+//!   ivf          rows by cells around means, for approximate search
+//!     |
 //!   groups       texts around means, in neighbourhoods, by density; their words
 //!     |
 //!   filter       conditions on the columns of texts
@@ -19,6 +21,7 @@ pub mod duplicates;
 mod error;
 pub mod filter;
 pub mod groups;
+pub mod ivf;
 pub mod jobs;
 pub mod neighbours;
 pub mod store;

@@ -65,7 +65,7 @@ pub struct Args {
     pub threshold: f32,
     /// The least share of their runs of letters that texts of the same words have in
     /// common
-    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = crate::corpus_options::share)]
     pub word_threshold: f32,
     /// Letters of a run
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -84,13 +84,6 @@ pub struct Args {
     /// The report.
     #[command(flatten)]
     report: ReportOptions,
-}
-
-fn share(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
-        _ => Err("expected a number above 0, at most 1".into()),
-    }
 }
 
 fn keep(text: &str) -> Result<Keep, String> {

@@ -8,14 +8,14 @@ use crate::output::Output;
 use crate::pair_options::{FormOptions, TextOptions};
 use crate::prompt_options::PromptOptions;
 use gradus_index::filter::Filter;
-use gradus_index::jobs::{Found, Rerank, SearchSettings, Searcher};
+use gradus_index::jobs::{Approximate, Found, Rerank, SearchSettings, Searcher};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-The search is exact: every text is compared. Queries come from the model that made \
+The search is exact, unless --approximate: every text is compared. Queries come from the model that made \
 the index, behind its prompt for queries where it has one; another model is \
 refused. Equal cosines leave texts in the order in which they were added.
 
@@ -31,6 +31,7 @@ Examples:
   gradus search texts.index \"a quiet hotel\"
   gradus search corpus.index --input queries.txt --top 100 --format json > found.jsonl
   gradus search corpus.index \"heat pumps\" --filter 'lang = \"de\" and year > 2019'
+  gradus search corpus.index --input queries.txt --approximate --recall 0.99
   gradus search corpus.index \"heat pumps\" --rerank cross-encoder/ms-marco-MiniLM-L6-v2";
 
 const FORMATS: &[(&str, Format)] = &[
@@ -82,6 +83,24 @@ pub struct Args {
     )]
     #[arg(requires = "rerank", value_parser = clap::value_parser!(u32).range(1..))]
     pub candidates: u32,
+    /// Look into some of the index's cells alone (`gradus index cells`): faster, and now
+    /// and then a near text is overlooked
+    #[arg(long)]
+    pub approximate: bool,
+    /// Look into as many cells as found this share of the ten nearest when they were
+    /// made
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    #[arg(requires = "approximate", value_parser = crate::corpus_options::share)]
+    pub recall: f32,
+    /// Look into so many cells
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "approximate",
+        conflicts_with = "recall"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub probes: Option<u32>,
     /// The model, where it is no longer where it was; it must be the same
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
@@ -126,6 +145,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         model: args.model.as_ref().map(&mut find).transpose()?,
         prompt: args.prompt.choice(),
         rerank,
+        approximate: args.approximate.then_some(match args.probes {
+            Some(probes) => Approximate::Probes(probes as usize),
+            None => Approximate::Recall(f64::from(args.recall)),
+        }),
     };
     let searcher = Searcher::begin(&args.index, &settings, environment, &mut console)?;
     let mut output = Output::open(None)?;

@@ -5,6 +5,7 @@ use crate::Result;
 use crate::neighbours::{Matrix, above};
 use gradus::util::{Observer, check_cancelled};
 use gradus_kernels::cpu::Cpu;
+use std::collections::HashMap;
 
 const WHAT: &str = "comparing texts";
 
@@ -33,8 +34,7 @@ impl Default for Communities {
 }
 
 /// The communities of a matrix's rows, the largest first; the first row of each is in its
-/// middle where no larger community has taken that, and the others follow by their cosine
-/// with the middle.
+/// middle, and the others follow by their cosine with it.
 ///
 /// # Errors
 /// Where the observer ends it.
@@ -55,7 +55,10 @@ fn kept_communities(
     observer: &mut dyn Observer,
 ) -> Result<Vec<Vec<usize>>> {
     let live = matrix.live();
-    let smallest = settings.smallest.min(live.len()).max(1);
+    let smallest = settings.smallest.max(1);
+    if live.len() < smallest {
+        return Ok(vec![]);
+    }
     let around = |rows: &[usize]| -> Vec<Vec<u32>> {
         let vectors = matrix.gather(rows);
         let queries = (&vectors[..], matrix.dim());
@@ -91,23 +94,25 @@ fn kept_communities(
     let mut found: Vec<Vec<usize>> = vec![];
     for some in all.chunks(BLOCK) {
         check_cancelled(observer, WHAT)?;
-        let missing = some.iter().filter(|(_, _, near)| near.is_none());
+        let missing = some
+            .iter()
+            .filter(|(row, _, near)| near.is_none() && !taken[*row]);
         let missing: Vec<usize> = missing.map(|(row, _, _)| *row).collect();
-        let mut again = around(&missing).into_iter();
-        for (_, _, near) in some {
-            let own;
-            let near = match near {
-                Some(near) => near,
-                None => {
-                    own = again.next().unwrap_or_default();
-                    &own
-                }
+        let again: HashMap<usize, Vec<u32>> =
+            missing.iter().copied().zip(around(&missing)).collect();
+        for (row, _, near) in some {
+            let Some(near) = near.as_ref().or_else(|| again.get(row)) else {
+                continue;
             };
+            if taken[*row] {
+                continue;
+            }
             let free = near.iter().map(|row| *row as usize);
-            let free: Vec<usize> = free.filter(|row| !taken[*row]).collect();
-            if free.len() >= smallest {
-                free.iter().for_each(|row| taken[*row] = true);
-                found.push(free);
+            let free = free.filter(|other| !taken[*other] && other != row);
+            let rows: Vec<usize> = std::iter::once(*row).chain(free).collect();
+            if rows.len() >= smallest {
+                rows.iter().for_each(|row| taken[*row] = true);
+                found.push(rows);
             }
         }
     }

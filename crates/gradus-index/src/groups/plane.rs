@@ -8,7 +8,7 @@ pub struct Plane {
 }
 
 /// More rounds change nothing that can be seen.
-const ROUNDS: usize = 300;
+const ROUNDS: usize = 100;
 
 impl Plane {
     /// The principal components of `points`, `[points, dim]`, each counted as often as its

@@ -1,6 +1,7 @@
 //! What commands do with an index: settings in, results out.
 
 mod build;
+mod cells;
 pub mod cluster;
 pub mod dedupe;
 mod folder;
@@ -11,6 +12,7 @@ mod model;
 mod search;
 
 pub use build::{AddSettings, Added, BuildSettings, Shard, add, build};
+pub use cells::{CellsMade, lay_out, usual_cells};
 pub use input::Input;
 pub use maintain::{Merged, Verified, merge, remove, verify};
-pub use search::{Found, Rerank, SearchSettings, Searcher};
+pub use search::{Approximate, Found, Rerank, SearchSettings, Searcher};

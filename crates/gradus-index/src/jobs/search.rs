@@ -19,6 +19,17 @@ pub struct SearchSettings {
     pub prompt: Option<PromptChoice>,
     /// A cross-encoder that ranks what was found again.
     pub rerank: Option<Rerank>,
+    /// Look into some cells alone, where all rows are in cells.
+    pub approximate: Option<Approximate>,
+}
+
+/// How much of an index is looked into.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Approximate {
+    /// As many cells as gave this recall when the cells were made.
+    Recall(f64),
+    /// So many.
+    Probes(usize),
 }
 
 /// What ranks again.
@@ -43,11 +54,16 @@ pub struct Found {
     pub record: Record,
 }
 
+/// Of so many texts a filter must leave one for cells to be of use.
+const FEW: usize = 20;
+
 /// An index, and the model that its queries come from.
 pub struct Searcher {
     index: Index,
     encoder: Encoder,
     rerank: Option<(CrossEncoder, usize)>,
+    /// Cells to look into.
+    probes: Option<usize>,
 }
 
 impl Searcher {
@@ -98,10 +114,22 @@ impl Searcher {
                 Some((cross, rerank.candidates))
             }
         };
+        let probes = match (settings.approximate, &index.manifest().cells) {
+            (None, _) => None,
+            (Some(Approximate::Probes(probes)), Some(_)) => Some(probes),
+            (Some(Approximate::Recall(recall)), Some(cells)) => Some(cells.probes(recall)),
+            (Some(_), None) => {
+                let path = index.folder().display();
+                return Err(IndexError::Settings(format!(
+                    "{path} has no cells to search approximately; `gradus index cells {path}` makes them"
+                )));
+            }
+        };
         Ok(Self {
             index,
             encoder,
             rerank,
+            probes,
         })
     }
 
@@ -128,7 +156,15 @@ impl Searcher {
         }
         let wide = self.rerank.as_ref().map_or(most, |(_, n)| most.max(*n));
         let cpu = self.encoder.encoder.backend();
-        let hits = self.index.nearest(cpu, &vectors, wide, &allowed)?;
+        // Where few are allowed, cells near a query may have none of them.
+        let few = allowed.count() < self.index.rows().count() / FEW;
+        let hits = match self.probes.filter(|_| !few) {
+            Some(probes) => {
+                let index = &self.index;
+                index.approximate(cpu, &vectors, wide, probes, &allowed)?
+            }
+            None => self.index.nearest(cpu, &vectors, wide, &allowed)?,
+        };
         let mut all = vec![];
         for (query, hits) in queries.iter().zip(hits) {
             let mut found = vec![];

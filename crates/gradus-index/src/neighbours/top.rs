@@ -16,7 +16,7 @@ pub struct Hit {
 
 impl Hit {
     /// Better ones first: of higher score, of equal scores the lower row.
-    fn order(&self, other: &Self) -> Ordering {
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
         let scores = other.score.partial_cmp(&self.score);
         scores
             .unwrap_or(Ordering::Equal)

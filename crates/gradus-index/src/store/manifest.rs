@@ -28,6 +28,9 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
     /// Rows that are removed.
     pub removed: Vec<Removed>,
+    /// Rows by cells, for approximate search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cells: Option<CellFiles>,
     /// What a build that has not ended was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Made>,
@@ -76,6 +79,34 @@ pub struct Written {
     pub sha256: String,
 }
 
+/// Rows by cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellFiles {
+    /// Their folder.
+    pub name: String,
+    /// The rows that are in cells are those before this one.
+    pub rows: usize,
+    /// How many cells there are.
+    pub cells: usize,
+    /// How many panels they have.
+    pub panels: usize,
+    /// `means.f32`, `starts.u64`, `rows.u64`, `vectors.f32`, and `coarse.i8` where there
+    /// is one.
+    pub files: Vec<Written>,
+    /// What searches find.
+    #[serde(default)]
+    pub recall: Vec<Recall>,
+}
+
+/// How many of the nearest texts are found by looking into some cells.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Recall {
+    /// So many cells.
+    pub probes: usize,
+    /// The share that is found of the ten nearest.
+    pub recall: f64,
+}
+
 /// A list of rows that are removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
@@ -102,6 +133,9 @@ pub(super) const FILES: [&str; 3] = ["vectors.f32", "records.jsonl", "places.u64
 
 pub(super) const COARSE: &str = "coarse.i8";
 
+pub(super) const CELL_FILES: [&str; 5] =
+    ["means.f32", "starts.u64", "rows.u64", "vectors.f32", COARSE];
+
 impl Manifest {
     /// Of an index without rows.
     pub fn new(model: ModelIdentity) -> Self {
@@ -110,6 +144,7 @@ impl Manifest {
             model,
             segments: vec![],
             removed: vec![],
+            cells: None,
             unfinished: None,
             built: None,
             next: 1,
@@ -182,6 +217,17 @@ impl Manifest {
                 return Err(format!("the segment {:?} does not fit", segment.name));
             }
         }
+        if let Some(cells) = &self.cells {
+            let sizes = cells.sizes(dimension);
+            let written = cells.files.iter().map(|file| Some(file.bytes));
+            let fits = sizes.len() == cells.files.len()
+                && written.eq(sizes)
+                && (1..=cells.panels).contains(&cells.cells)
+                && cells.rows <= self.rows();
+            if !fits || !plain(&cells.name) {
+                return Err(format!("the cells {:?} do not fit", cells.name));
+            }
+        }
         for removed in &self.removed {
             let fits = removed.rows.checked_mul(8).map(|b| b as u64) == Some(removed.file.bytes);
             if !fits || !plain(&removed.name) {
@@ -212,7 +258,37 @@ impl Manifest {
         });
         let removed = self.removed.iter();
         let removed = removed.map(|removed| (folder.join(&removed.name), &removed.file));
-        segments.chain(removed).collect()
+        let cells = self.cells.iter().flat_map(|cells| {
+            let of = |(name, written)| (folder.join(&cells.name).join(name), written);
+            CELL_FILES.iter().zip(&cells.files).map(of)
+        });
+        segments.chain(removed).chain(cells).collect()
+    }
+}
+
+impl CellFiles {
+    /// The bytes of its files; none where they are too many.
+    fn sizes(&self, dim: usize) -> Vec<Option<u64>> {
+        let bytes = |count: Option<usize>| count.map(|count| count as u64);
+        let places = self.panels.checked_mul(super::files::PANEL);
+        let of = |count: Option<usize>, size: usize| bytes(count.and_then(|c| c.checked_mul(size)));
+        let mut all = vec![
+            of(Some(self.cells), 4 * dim),
+            of(self.cells.checked_add(1), 8),
+            of(places, 8),
+            of(places, 4 * dim),
+        ];
+        let coarse = places.and_then(|places| Coarse::len_of(places, dim));
+        if self.files.len() == CELL_FILES.len() {
+            all.push(bytes(coarse));
+        }
+        all
+    }
+
+    /// The fewest cells with at least some recall, or all.
+    pub fn probes(&self, recall: f64) -> usize {
+        let enough = self.recall.iter().find(|at| at.recall >= recall);
+        enough.map_or(self.cells, |at| at.probes)
     }
 }
 

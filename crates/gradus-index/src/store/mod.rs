@@ -6,7 +6,9 @@
 //! s000001/vectors.f32   unit vectors in panels, little-endian
 //! s000001/records.jsonl id, text and columns of each, a line each
 //! s000001/places.u64    where each line begins, and where the last ends
+//! s000001/coarse.i8     the same vectors as bytes, which bound every score
 //! removed-000001.u64    rows that are removed
+//! cells-000001/         rows by cells, for approximate search
 //! ```
 //!
 //! What was written is never changed. A commit writes new files, brings them and their
@@ -20,7 +22,7 @@ mod map;
 mod reader;
 mod writer;
 
-pub use manifest::{Made, Manifest, ModelIdentity, Removed, Segment};
+pub use manifest::{CellFiles, Made, Manifest, ModelIdentity, Recall, Removed, Segment};
 pub use reader::{Index, Record};
 pub use writer::Writer;
 pub(crate) use writer::check_model;

@@ -1,9 +1,10 @@
 //! An index that is read.
 
-use super::manifest::{COARSE, FILES, Manifest};
+use super::manifest::{CELL_FILES, COARSE, CellFiles, FILES, Manifest};
 use super::map::Map;
 use crate::filter::Filter;
-use crate::neighbours::{Hit, Matrix, Rows, nearest};
+use crate::ivf::Cells;
+use crate::neighbours::{Hit, Matrix, PackedVectors, Rows, nearest};
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::cpu::search::{Coarse, Stretch, unpack_rows};
@@ -29,6 +30,17 @@ pub struct Index {
     manifest: Manifest,
     segments: Vec<Open>,
     rows: Rows,
+    cells: Option<OpenCells>,
+}
+
+/// Rows by cells.
+struct OpenCells {
+    means: PackedVectors,
+    starts: Map,
+    rows: Map,
+    vectors: Map,
+    coarse: Option<Map>,
+    places: usize,
 }
 
 struct Open {
@@ -80,11 +92,22 @@ impl Index {
                 }
             }
         }
+        let cells = manifest.cells.as_ref();
+        let cells = cells.map(|files| OpenCells::open(folder, files, manifest.model.dimension));
+        let cells = cells.transpose()?;
+        if let (Some(open), Some(files)) = (&cells, &manifest.cells) {
+            let whole = open.cells(manifest.model.dimension)?.is_whole(files.rows);
+            if !whole {
+                let what = "cells and rows do not fit each other";
+                return Err(IndexError::damaged(open.starts.path(), what));
+            }
+        }
         Ok(Self {
             folder: folder.to_path_buf(),
             manifest,
             segments,
             rows,
+            cells,
         })
     }
 
@@ -124,6 +147,49 @@ impl Index {
             most,
             Some(allowed),
         ))
+    }
+
+    /// As [`Index::nearest`], but for rows in cells only those in the `probes` cells that
+    /// are nearest to a query; exact where there are no cells.
+    ///
+    /// # Errors
+    /// As [`Index::nearest`].
+    pub fn approximate(
+        &self,
+        cpu: &Cpu,
+        queries: &[f32],
+        most: usize,
+        probes: usize,
+        allowed: &Rows,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let (Some(open), Some(files)) = (&self.cells, &self.manifest.cells) else {
+            return self.nearest(cpu, queries, most, allowed);
+        };
+        let cells = open.cells(self.dim())?;
+        let mut found = cells.nearest(cpu, queries, most, probes, allowed);
+        let mut from = 0;
+        let mut after = self.stretches()?;
+        after.retain(|stretch| {
+            let first = from;
+            from += stretch.rows;
+            first >= files.rows
+        });
+        if !after.is_empty() {
+            let mut later = Rows::none(self.rows.len() - files.rows);
+            let there = (files.rows..self.rows.len()).filter(|row| allowed.has(*row));
+            there.for_each(|row| later.insert(row - files.rows));
+            let more = nearest(cpu, (queries, self.dim()), &after, most, Some(&later));
+            for (found, more) in found.iter_mut().zip(more) {
+                let row = |hit: Hit| Hit {
+                    row: hit.row + files.rows,
+                    ..hit
+                };
+                found.extend(more.into_iter().map(row));
+                found.sort_by(Hit::order);
+                found.truncate(most);
+            }
+        }
+        Ok(found)
     }
 
     /// Values of a vector.
@@ -211,6 +277,43 @@ impl Index {
         let all = self.segments.iter();
         let all = all.flat_map(|s| (0..s.rows).map(move |place| s.record(place)));
         (0..).zip(all).map(|(row, record)| Ok((row, record?)))
+    }
+}
+
+impl OpenCells {
+    fn open(folder: &Path, files: &CellFiles, dim: usize) -> Result<Self> {
+        let open = |file: usize| {
+            let path = folder.join(&files.name).join(CELL_FILES[file]);
+            Map::open(&path, files.files[file].bytes)
+        };
+        let means = open(0)?;
+        Ok(Self {
+            means: PackedVectors::new(means.values()?, dim),
+            starts: open(1)?,
+            rows: open(2)?,
+            vectors: open(3)?,
+            coarse: (files.files.len() > 4).then(|| open(4)).transpose()?,
+            places: files.panels * super::files::PANEL,
+        })
+    }
+
+    /// As they are searched.
+    fn cells(&self, dim: usize) -> Result<Cells<'_>> {
+        let coarse = self.coarse.as_ref().map(|map| {
+            let stored = Coarse::stored(map.bytes(), self.places, dim);
+            stored.ok_or_else(|| IndexError::damaged(map.path(), "its size is another"))
+        });
+        Ok(Cells {
+            means: &self.means,
+            starts: self.starts.values()?,
+            rows: self.rows.values()?,
+            stretch: Stretch {
+                panels: self.vectors.values()?,
+                rows: self.places,
+                coarse: coarse.transpose()?,
+            },
+            dim,
+        })
     }
 }
 

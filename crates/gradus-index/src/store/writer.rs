@@ -1,10 +1,12 @@
 //! An index that is written.
 
-use super::files::{sync_folder, write_new};
+use super::files::{PANEL, sync_folder, write_new};
 use super::manifest::{
-    COARSE, FILES, Made, Manifest, ModelIdentity, NAME, Removed, Segment, Written,
+    CELL_FILES, COARSE, CellFiles, FILES, Made, Manifest, ModelIdentity, NAME, Recall, Removed,
+    Segment, Written,
 };
 use super::reader::{Index, Record};
+use crate::ivf::CellRows;
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::search::{CoarseRows, pack_rows};
 use std::collections::HashSet;
@@ -227,6 +229,56 @@ impl Writer {
         added
     }
 
+    /// Keeps the rows by cells, and commits.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn lay_out(&mut self, made: &CellRows, recall: Vec<Recall>) -> Result<()> {
+        let mut manifest = self.manifest.clone();
+        let name = format!("cells-{:06}", manifest.next);
+        manifest.next += 1;
+        let folder = self.folder.join(&name);
+        fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
+        let coarse = made.coarse.as_ref().map(|coarse| coarse.parts().concat());
+        let parts: [&[u8]; 4] = [
+            bytemuck::cast_slice(&made.means),
+            bytemuck::cast_slice(&made.starts),
+            bytemuck::cast_slice(&made.rows),
+            bytemuck::cast_slice(&made.panels),
+        ];
+        let mut files = vec![];
+        for (name, bytes) in CELL_FILES
+            .iter()
+            .zip(parts.into_iter().chain(coarse.as_deref()))
+        {
+            let path = folder.join(name);
+            write_new(&path, bytes)?;
+            files.push(Written::of(&path)?);
+        }
+        sync_folder(&folder)?;
+        manifest.cells = Some(CellFiles {
+            name,
+            rows: manifest.rows(),
+            cells: made.starts.len() - 1,
+            panels: made.rows.len() / PANEL,
+            files,
+            recall,
+        });
+        self.commit(manifest)
+    }
+
+    /// Says what searches in cells find, and commits.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be written.
+    pub fn measured(&mut self, recall: Vec<Recall>) -> Result<()> {
+        let mut manifest = self.manifest.clone();
+        if let Some(cells) = &mut manifest.cells {
+            cells.recall = recall;
+        }
+        self.commit(manifest)
+    }
+
     fn commit(&mut self, manifest: Manifest) -> Result<()> {
         // The names of new files before the manifest that has them.
         sync_folder(&self.folder)?;
@@ -276,14 +328,16 @@ fn is_own(name: &str) -> bool {
     let removed = name
         .strip_prefix("removed-")
         .and_then(|n| n.strip_suffix(".u64"));
-    segment || removed.is_some_and(number) || [LOCK, "index.new"].contains(&name)
+    let cells = name.strip_prefix("cells-").is_some_and(number);
+    segment || cells || removed.is_some_and(number) || [LOCK, "index.new"].contains(&name)
 }
 
 /// Removes what writers that were killed left: files of their names that no manifest has.
 fn sweep(folder: &Path, manifest: &Manifest) -> Result<()> {
     let segments = manifest.segments.iter().map(|s| s.name.as_str());
     let removed = manifest.removed.iter().map(|r| r.name.as_str());
-    let kept: HashSet<&str> = segments.chain(removed).chain([LOCK]).collect();
+    let cells = manifest.cells.iter().map(|c| c.name.as_str());
+    let kept: HashSet<&str> = segments.chain(removed).chain(cells).chain([LOCK]).collect();
     for entry in fs::read_dir(folder).map_err(IndexError::io(folder))? {
         let entry = entry.map_err(IndexError::io(folder))?;
         let name = entry.file_name();

@@ -42,6 +42,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         format!("segments   {}", manifest.segments.len()),
         format!("size       {:.1} MB", bytes as f64 / 1e6),
     ];
+    if let Some(cells) = &manifest.cells {
+        let later = manifest.rows() - cells.rows;
+        lines.push(format!(
+            "cells      {}, of all but {}",
+            cells.cells,
+            texts(later)
+        ));
+    }
     if let Some(made) = &manifest.unfinished {
         lines.push(format!(
             "unfinished after row {} of {}; the same command goes on",
@@ -55,6 +63,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         "model": model,
         "segments": manifest.segments.len(),
         "bytes": bytes,
+        "cells": manifest.cells.as_ref().map(|cells| cells.cells),
         "unfinished": manifest.unfinished,
     });
     args.report.print(&lines.join("\n"), &json)

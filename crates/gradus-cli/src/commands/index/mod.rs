@@ -2,6 +2,7 @@
 
 mod add;
 mod build;
+mod cells;
 mod info;
 mod merge;
 mod remove;
@@ -25,6 +26,8 @@ pub enum Command {
     Build(Box<build::Args>),
     /// Add the texts of a file to an index
     Add(Box<add::Args>),
+    /// Lay an index out by cells, for approximate search
+    Cells(cells::Args),
     /// Remove texts by their ids
     Remove(remove::Args),
     /// Describe an index
@@ -41,6 +44,7 @@ impl Command {
         match self {
             Self::Build(_) => &["index", "build"],
             Self::Add(_) => &["index", "add"],
+            Self::Cells(_) => &["index", "cells"],
             Self::Remove(_) => &["index", "remove"],
             Self::Info(_) => &["index", "info"],
             Self::Verify(_) => &["index", "verify"],
@@ -54,6 +58,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         Command::Build(args) => build::run(*args, context),
         Command::Add(args) => add::run(*args, context),
+        Command::Cells(args) => cells::run(args, context),
         Command::Remove(args) => remove::run(args),
         Command::Info(args) => info::run(args),
         Command::Verify(args) => verify::run(args, context),

@@ -1,5 +1,6 @@
 //! `gradus index` and `gradus search`.
 
+mod cells;
 mod changes;
 mod kills;
 mod refusals;

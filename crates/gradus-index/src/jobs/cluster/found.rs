@@ -160,7 +160,7 @@ fn means(matrix: &Matrix<'_>, members: &[Vec<usize>]) -> Vec<f32> {
 /// The map's directions: in which clusters differ, or else texts.
 fn plane(matrix: &Matrix<'_>, means: &[f32], members: &[Vec<usize>]) -> Plane {
     /// More texts do not change directions much.
-    const SOME: usize = 5000;
+    const SOME: usize = 2000;
     if members.len() >= 3 {
         let sizes: Vec<f64> = members.iter().map(|rows| rows.len() as f64).collect();
         return Plane::of(means, matrix.dim(), &sizes);

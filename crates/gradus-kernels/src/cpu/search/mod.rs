@@ -8,6 +8,7 @@
 
 mod coarse;
 mod late;
+mod some;
 
 pub use coarse::{Coarse, CoarseRows};
 
@@ -437,6 +438,91 @@ mod tests {
                         let panels = queries * rows.div_ceil(PANEL);
                         let some = rows == 1500 && isa >= Isa::Avx2;
                         assert!(!some || seen < panels / 2, "{isa}: {seen} of {panels}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// All scores that are handed on, of which the best count.
+    struct Most {
+        most: usize,
+        found: Vec<(usize, usize, f32)>,
+    }
+
+    impl ScoreSink for Most {
+        fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
+            let scores = (first..).zip(scores);
+            self.found
+                .extend(scores.map(|(row, score)| (query, row, *score)));
+        }
+
+        fn floor(&self, _: usize) -> f32 {
+            f32::NEG_INFINITY
+        }
+
+        fn most(&self) -> Option<usize> {
+            Some(self.most)
+        }
+
+        fn counts(&self, _: usize, row: usize) -> bool {
+            !row.is_multiple_of(7)
+        }
+    }
+
+    fn best_of(found: &[(usize, usize, f32)], query: usize, most: usize) -> Vec<(usize, u32)> {
+        let own = found.iter().filter(|f| f.0 == query && f.1 % 7 > 0);
+        let mut own: Vec<(usize, f32)> = own.map(|f| (f.1, f.2)).collect();
+        own.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        own.truncate(most);
+        own.into_iter()
+            .map(|(row, score)| (row, score.to_bits()))
+            .collect()
+    }
+
+    #[test]
+    fn the_best_are_found_without_computing_most_of_the_others() {
+        let (queries, rows, dim, most) = (70, 6000, 96, 3);
+        for make in [values, uneven] {
+            let (q, r) = (make(queries * dim, 1), make(rows * dim, 7));
+            let (coarse, panels) = (CoarseRows::pack(&r, dim).unwrap(), pack_rows(&r, dim));
+            let all = scores(&Cpu::new(1), &q, dim, &r);
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                for threads in [1, 3] {
+                    let cpu = Cpu::with(threads, Precision::F32, isa).unwrap();
+                    let stretch = |coarse| Stretch {
+                        panels: &panels,
+                        rows,
+                        coarse,
+                    };
+                    let sink = || Most {
+                        most,
+                        found: vec![],
+                    };
+                    let all = match isa {
+                        // Without fused sums the last bits differ.
+                        Isa::Portable => scores(&cpu, &q, dim, &r),
+                        _ => all.clone(),
+                    };
+                    let parts = cpu.score_panels((&q, dim), stretch(Some(coarse.view())), sink);
+                    let found: Vec<_> = parts.into_iter().flat_map(|part| part.found).collect();
+                    let few = isa >= Isa::Avx2;
+                    assert!(
+                        !few || found.len() < all.len() / 3,
+                        "{isa}: {}",
+                        found.len()
+                    );
+                    // The same in ranges, which leave the middle out.
+                    let ranges = vec![vec![0..50, 60..rows.div_ceil(PANEL)]; queries];
+                    let view = Some(coarse.view()).filter(|_| threads == 1);
+                    let parts = cpu.score_ranges((&q, dim), stretch(view), &ranges, sink);
+                    let some: Vec<_> = parts.into_iter().flat_map(|part| part.found).collect();
+                    let outside = |f: &&(usize, usize, f32)| !(50..60).contains(&(f.1 / PANEL));
+                    let rest: Vec<_> = all.iter().filter(outside).copied().collect();
+                    for query in 0..queries {
+                        let of = |found: &[_]| best_of(found, query, most);
+                        assert_eq!(of(&found), of(&all), "{isa} {query}");
+                        assert_eq!(of(&some), of(&rest), "{isa} {query}");
                     }
                 }
             }

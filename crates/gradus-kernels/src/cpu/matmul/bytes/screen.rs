@@ -193,8 +193,8 @@ impl Screen {
                         + query.length * bounds.rest
                         + query.largest * bounds.rounding;
                     // These few operations round too.
-                    let more = more * 1.000_01 + floor.abs() * 1e-6;
-                    let limit = (floor - more) * query.inverse;
+                    let more = more * 1.000_01;
+                    let limit = (floor - more - floor.abs() * 1e-6) * query.inverse;
                     let mut any = false;
                     let mut values = [0f32; COLS];
                     let rows = bounds.scales.iter().zip(&bounds.sums);

@@ -1,0 +1,118 @@
+//! Approximate search.
+
+use super::{Place, corpus, found, ids};
+use crate::support::gradus;
+use gradus_index::store::Index;
+use predicates::str::contains;
+use serde_json::Value;
+
+#[test]
+fn cells_are_measured_and_searched_with_what_came_later() {
+    let place = Place::new();
+    place.build("a.index", 400, &[]);
+    let search = [
+        "search",
+        "a.index",
+        "two birds in the park",
+        "--format",
+        "json",
+        "--top",
+        "9",
+    ];
+    let with = |more: &[&str]| found(&place.run(&[&search[..], more].concat()));
+    let mut command = gradus();
+    command
+        .current_dir(place.folder.path())
+        .args(search)
+        .arg("--approximate");
+    command
+        .assert()
+        .code(2)
+        .stderr(contains("`gradus index cells a.index` makes them"));
+    let said = place.run(&[
+        "index", "cells", "a.index", "--cells", "12", "--format", "json",
+    ]);
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&report["texts"], &report["cells"]),
+        (&400.into(), &12.into())
+    );
+    let recall = report["recall"].as_array().unwrap();
+    let shares: Vec<f64> = recall
+        .iter()
+        .map(|at| at["recall"].as_f64().unwrap())
+        .collect();
+    assert!(
+        shares.is_sorted() && *shares.last().unwrap() > 0.99,
+        "{shares:?}"
+    );
+    let exact = with(&[]);
+    assert_eq!(with(&["--approximate", "--probes", "12"]), exact);
+    assert_eq!(with(&["--approximate", "--probes", "2"]).len(), 9);
+    assert_eq!(
+        with(&["--approximate", "--recall", "1", "--threads", "3"]),
+        exact
+    );
+    // Few are left by a filter: all of those are looked at.
+    let few = ["--filter", "year = 2003"];
+    assert_eq!(
+        with(&[&few[..], &["--approximate", "--probes", "1"]].concat()),
+        with(&few)
+    );
+    // What is added or removed later counts at once.
+    place.file(
+        "more.jsonl",
+        &corpus(420)
+            .lines()
+            .skip(400)
+            .map(|l| format!("{l}\n"))
+            .collect::<String>(),
+    );
+    place.run(&["index", "add", "a.index", "more.jsonl"]);
+    let best = ids(&exact)[0].to_owned();
+    place.run(&["index", "remove", "a.index", &best]);
+    let now = with(&[]);
+    assert_ne!(now, exact);
+    assert_eq!(with(&["--approximate", "--probes", "12"]), now);
+    place.run(&["index", "verify", "a.index"]);
+    assert!(
+        place
+            .run(&["index", "info", "a.index"])
+            .contains("of all but 20 texts")
+    );
+    // Laid out again, the earlier cells are gone with the next writer.
+    place.run(&["index", "cells", "a.index"]);
+    place.run(&["index", "remove", "a.index", "t3"]);
+    let folders = std::fs::read_dir(place.path("a.index")).unwrap();
+    let cells = folders.filter(|e| {
+        e.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("cells-")
+    });
+    assert_eq!(cells.count(), 1);
+    let open = Index::open(place.path("a.index")).unwrap();
+    assert_eq!(open.manifest().cells.as_ref().unwrap().rows, 420);
+}
+
+#[test]
+fn damaged_cells_are_refused() {
+    let place = Place::new();
+    place.build("a.index", 100, &[]);
+    place.run(&["index", "cells", "a.index", "--cells", "4"]);
+    let open = Index::open(place.path("a.index")).unwrap();
+    let name = &open.manifest().cells.as_ref().unwrap().name;
+    let rows = place.path("a.index").join(name).join("rows.u64");
+    let mut bytes = std::fs::read(&rows).unwrap();
+    bytes[7] = 1;
+    std::fs::write(&rows, bytes).unwrap();
+    for arguments in [
+        &["index", "verify", "a.index"][..],
+        &["search", "a.index", "a"],
+    ] {
+        let mut command = gradus();
+        command.current_dir(place.folder.path()).args(arguments);
+        command.assert().failure().stderr(contains("rows"));
+    }
+}
