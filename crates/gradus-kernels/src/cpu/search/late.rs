@@ -111,12 +111,12 @@ impl<S: ScoreSink> Late<'_, S> {
         self.left.push(Left {
             panel: panel as u32,
             query: query as u32,
-            highest: near.highest(),
+            highest: near.highest,
         });
         let lowest = &mut self.lowest[place];
         let from = panel * PANEL;
-        for row in 0..PANEL.min(self.scoring.stretch.rows - from) {
-            let low = near.lowest(row);
+        let there = PANEL.min(self.scoring.stretch.rows - from);
+        for (row, &low) in near.lowest[..there].iter().enumerate() {
             if low > self.floors[place] && self.own.counts(query, from + row) {
                 lowest.push(low);
             }

@@ -110,7 +110,13 @@ impl Cpu {
         );
         let kernel = ByteKernel::best(self.isa);
         let screen = stretch.coarse.filter(|_| kernel != ByteKernel::Plain);
-        let screen = screen.map(|coarse| (Screen::new(queries, dim), coarse));
+        let screen = screen.map(|coarse| {
+            let screen = self.simd(
+                #[inline(always)]
+                || Screen::new(queries, dim),
+            );
+            (screen, coarse)
+        });
         let scoring = Scoring {
             cpu: self,
             queries,
@@ -131,6 +137,12 @@ impl Cpu {
                 Some((screen, coarse)) => {
                     let rows = (coarse.lines, coarse.bounds);
                     match own.most() {
+                        // Nearly every panel has one of so many.
+                        Some(most) if most >= part.panels.len() / 4 => {
+                            let mut own = own;
+                            scoring.all(part, &mut own);
+                            own
+                        }
                         Some(most) => late::best(&scoring, (screen, kernel), rows, part, own, most),
                         None => scoring.possible((screen, kernel), rows, part, own),
                     }

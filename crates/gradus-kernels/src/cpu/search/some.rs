@@ -54,7 +54,10 @@ impl Cpu {
                         }
                     }
                     Some(coarse) => {
-                        let screen = Screen::new(values, dim);
+                        let screen = self.simd(
+                            #[inline(always)]
+                            || Screen::new(values, dim),
+                        );
                         let rows = (coarse.lines, coarse.bounds);
                         let of = (&screen, kernel);
                         own = late::best_of_one(&scoring, of, rows, (query, &ranges[query]), own);

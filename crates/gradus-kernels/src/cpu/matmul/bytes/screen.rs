@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use super::pack::{BytePanels, fill};
-use super::rows::QuantizedRows;
+use super::rows::{QuantizedRows, Scale};
 use super::{ByteKernel, Ready, TERMS};
 use crate::cpu::matmul::Row;
 use crate::cpu::matmul::line::{ByteLine, line_of};
@@ -130,30 +130,58 @@ struct Query {
     largest: f32,
 }
 
+/// Sums that go on side by side.
+const LANES: usize = 8;
+
+/// The squared lengths of `x`, and of what bytes leave of it.
+#[inline(always)]
+fn squares(x: &[f32], bytes: &[u8], scale: Scale) -> (f64, f64) {
+    let (mut own, mut lost) = ([0f64; LANES], [0f64; LANES]);
+    let (some, rest) = x.as_chunks::<LANES>();
+    let (some_bytes, rest_bytes) = bytes.as_chunks::<LANES>();
+    let mut last = ([0f32; LANES], [0u8; LANES]);
+    last.0[..rest.len()].copy_from_slice(rest);
+    let here = rest_bytes.len().min(rest.len());
+    last.1[..here].copy_from_slice(&rest_bytes[..here]);
+    // What stands beyond the last value adds nothing.
+    last.1[here..].fill(scale.zero as u8);
+    let last = (!rest.is_empty()).then_some((&last.0, &last.1));
+    for (x, bytes) in some.iter().zip(some_bytes).chain(last) {
+        for i in 0..LANES {
+            let near = f64::from(scale.scale) * (f64::from(bytes[i]) - f64::from(scale.zero));
+            let x = f64::from(x[i]);
+            own[i] += x * x;
+            lost[i] += (x - near) * (x - near);
+        }
+    }
+    (own.iter().sum(), lost.iter().sum())
+}
+
 impl Screen {
+    /// To be called where all instructions are at hand.
+    #[inline(always)]
     pub fn new(queries: &[f32], dim: usize) -> Self {
         let count = queries.len() / dim;
         let mut rows = QuantizedRows::EMPTY;
         rows.fill(queries, count, dim);
         let steps = dim.div_ceil(TERMS);
-        let of = queries.chunks_exact(dim).enumerate().map(|(i, x)| {
+        let mut of = Vec::with_capacity(count);
+        for (i, x) in queries.chunks_exact(dim).enumerate() {
             let scale = rows.scale(i);
             let (mut own, mut lost) = (0f64, 0f64);
-            for (t, &x) in x.iter().enumerate() {
-                let byte = rows.lines()[line_of(i, t / TERMS, steps)].0[t % TERMS];
-                let near = f64::from(scale.scale) * (f64::from(byte) - f64::from(scale.zero));
-                let x = f64::from(x);
-                own += x * x;
-                lost += (x - near) * (x - near);
+            for (step, x) in x.chunks(TERMS).enumerate() {
+                let line = &rows.lines()[line_of(i, step, steps)].0[..x.len()];
+                let (more_own, more_lost) = squares(x, line, scale);
+                own += more_own;
+                lost += more_lost;
             }
-            Query {
+            of.push(Query {
                 length: up(own.sqrt() * (1.0 + 1e-9)),
                 lost: up(lost.sqrt() * (1.0 + 1e-9)),
                 inverse: 1.0 / scale.scale,
                 largest: scale.scale,
-            }
-        });
-        let of = of.collect();
+            });
+        }
         Self { rows, of, dim }
     }
 
@@ -203,12 +231,7 @@ impl Screen {
                         any |= exceeds(*value, limit);
                     }
                     if any {
-                        let near = Near {
-                            values,
-                            scale: query.largest,
-                            more,
-                        };
-                        may(sink, i, p, &near);
+                        may(sink, i, p, &Near::new(&values, query.largest, more));
                     }
                 }
             },
@@ -218,26 +241,34 @@ impl Screen {
 
 /// What bytes say of a query's products with a panel.
 pub(in crate::cpu) struct Near {
-    values: Row,
-    scale: f32,
-    more: f32,
+    /// None of them is above this.
+    pub highest: f32,
+    /// What each is not below; NaN where nothing is known.
+    pub lowest: Row,
 }
 
 impl Near {
-    /// What none of the products is above.
-    pub fn highest(&self) -> f32 {
-        let most = self.values.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v));
-        let odd = self.values.iter().any(|v| v.is_nan());
-        let highest = most * self.scale + self.more;
-        match odd || highest.is_nan() {
-            true => f32::INFINITY,
-            false => highest + highest.abs() * 1e-6,
+    #[inline(always)]
+    fn new(values: &Row, scale: f32, more: f32) -> Self {
+        let (mut most, mut odd) = ([f32::NEG_INFINITY; 16], false);
+        for (i, value) in values.iter().enumerate() {
+            let other = most[i % 16];
+            most[i % 16] = if *value > other { *value } else { other };
+            odd |= value.is_nan();
         }
-    }
-
-    /// What the product with a row of the panel is not below; NaN where nothing is known.
-    pub fn lowest(&self, row: usize) -> f32 {
-        let lowest = self.values[row] * self.scale - self.more;
-        lowest - lowest.abs() * 1e-6
+        let most = most.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v));
+        let highest = most * scale + more;
+        let mut lowest = *values;
+        for low in &mut lowest {
+            let value = *low * scale - more;
+            *low = value - value.abs() * 1e-6;
+        }
+        Self {
+            highest: match odd || highest.is_nan() {
+                true => f32::INFINITY,
+                false => highest + highest.abs() * 1e-6,
+            },
+            lowest,
+        }
     }
 }
