@@ -81,11 +81,12 @@ fn signature(runs: &HashSet<u32>, factors: &[[u32; VALUES]; 2]) -> Signature {
 }
 
 fn factors() -> [[u32; VALUES]; 2] {
-    let mut random = crate::groups::Random(0x6d69_6e68_6173_68);
+    let mut random = crate::groups::Random(0x006d_696e_6861_7368);
     let mut all = [[0; VALUES]; 2];
-    for i in 0..VALUES {
-        all[0][i] = random.next() as u32;
-        all[1][i] = random.next() as u32 | 1;
+    let [flips, odd] = &mut all;
+    for (flip, odd) in flips.iter_mut().zip(odd) {
+        *flip = random.next() as u32;
+        *odd = random.next() as u32 | 1;
     }
     all
 }
