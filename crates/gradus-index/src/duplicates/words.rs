@@ -80,6 +80,19 @@ fn signature(runs: &HashSet<u32>, factors: &[[u32; VALUES]; 2]) -> Signature {
     least
 }
 
+/// Values that two signatures share.
+fn agreeing(a: &Signature, b: &Signature) -> usize {
+    a.iter().zip(b).filter(|(a, b)| a == b).count()
+}
+
+/// Fewer values than two texts share that overlap by a threshold, but for one time in a
+/// million: five standard deviations below the mean.
+fn least_agreeing(threshold: f32) -> usize {
+    let (share, values) = (f64::from(threshold), VALUES as f64);
+    let deviation = (values * share * (1.0 - share)).sqrt();
+    (values * share - 5.0 * deviation).max(0.0) as usize
+}
+
 fn factors() -> [[u32; VALUES]; 2] {
     let mut random = crate::groups::Random(0x006d_696e_6861_7368);
     let mut all = [[0; VALUES]; 2];
@@ -156,6 +169,7 @@ pub fn by_words(
     let signatures = signatures(order, &text, settings.letters, threads, observer)?;
     let mut tables: Vec<Table> = (0..BANDS).map(|b| Table::new(b, order.len())).collect();
     let mut all = Vec::with_capacity(order.len());
+    let least = least_agreeing(settings.threshold);
     let mut alike: Vec<usize> = vec![];
     for (place, row) in order.iter().enumerate() {
         if place % 4096 == 0 {
@@ -169,6 +183,8 @@ pub fn by_words(
         }
         alike.sort_unstable();
         alike.dedup();
+        // Of many rows some share a band by chance; their other values tell.
+        alike.retain(|other| agreeing(own, &signatures[*other]) >= least);
         let mut best: Option<Duplicate> = None;
         if !alike.is_empty() {
             let runs_here = runs(&text(*row)?, settings.letters);
