@@ -8,11 +8,11 @@ pub use report::{Bin, DedupeReport, Gone};
 
 use super::folder::{ResultFolder, line};
 use super::input::Input;
+use crate::Result;
 use crate::duplicates::{ByMeaning, ByWords, Duplicate, Nearest, by_meaning, by_words};
 use crate::groups::{self, KMeans};
 use crate::neighbours::{Matrix, PackedVectors};
 use crate::store::{Index, Record};
-use crate::{IndexError, Result};
 use gradus::jobs::Environment;
 use gradus::util::Observer;
 use gradus_kernels::cpu::Cpu;
@@ -59,8 +59,8 @@ pub(super) struct Decided {
 /// what went and why (`removed.jsonl`) and the report (`report.json`).
 ///
 /// # Errors
-/// Those of the input; [`IndexError::Settings`] where a text lacks a column to choose by;
-/// [`IndexError::Foreign`] where the folder holds other things.
+/// Those of the input; [`IndexError::Settings`](crate::IndexError::Settings) where a text lacks a column to choose by;
+/// [`IndexError::Foreign`](crate::IndexError::Foreign) where the folder holds other things.
 pub fn dedupe(
     input: &Input,
     settings: &DedupeSettings,
@@ -209,15 +209,4 @@ fn within(
         all.extend(rows.iter().copied().zip(found));
     }
     Ok(all)
-}
-
-impl DedupeSettings {
-    /// # Errors
-    /// [`IndexError::Settings`] where nothing would be compared.
-    pub fn check(&self) -> Result<()> {
-        match (&self.words, &self.meaning) {
-            (None, None) => Err(IndexError::Settings("nothing is compared".into())),
-            _ => Ok(()),
-        }
-    }
 }
