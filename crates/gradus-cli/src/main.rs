@@ -6,6 +6,7 @@
 //! ([`console`], [`progress`]). [`exit`] alone turns failures into
 //! messages and exit codes; [`stop`] hears when somebody wants an end.
 
+mod answer_format;
 mod args;
 mod commands;
 mod console;

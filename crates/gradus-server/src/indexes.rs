@@ -2,45 +2,45 @@
 
 use crate::settings::IndexSettings;
 use gradus_index::IndexError;
-use gradus_index::store::{Index, Manifest};
+use gradus_index::store::{Index, Manifest, Stamp};
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
 
 /// An index with its name.
 pub(crate) struct ServedIndex {
     pub name: String,
     settings: IndexSettings,
-    open: RwLock<(Option<SystemTime>, Arc<Index>)>,
+    open: RwLock<(Option<Stamp>, Arc<Index>)>,
 }
 
 impl ServedIndex {
     /// Opens it.
     pub fn open(settings: &IndexSettings) -> Result<Self, IndexError> {
-        let changed = Manifest::changed(&settings.folder);
+        let stamp = Manifest::stamp(&settings.folder);
         let index = Arc::new(Index::open(&settings.folder)?);
         Ok(Self {
             name: settings.name.clone(),
             settings: settings.clone(),
-            open: RwLock::new((changed, index)),
+            open: RwLock::new((stamp, index)),
         })
     }
 
     /// The index as it is now: opened again where something was committed to it since.
-    /// Where that cannot be read the one before is searched on.
+    /// Where that cannot be read the one before is searched on. It may read files, and is
+    /// not for threads that answer clients.
     pub fn now(&self) -> Arc<Index> {
-        let changed = Manifest::changed(&self.settings.folder);
+        let stamp = Manifest::stamp(&self.settings.folder);
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let (then, index) = (open.0, Arc::clone(&open.1));
         drop(open);
-        if changed == then {
+        if stamp == then {
             return index;
         }
         match Index::open(&self.settings.folder) {
             Ok(newer) => {
                 let newer = Arc::new(newer);
                 let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-                *open = (changed, Arc::clone(&newer));
+                *open = (stamp, Arc::clone(&newer));
                 newer
             }
             Err(error) => {

@@ -103,10 +103,12 @@ impl Server {
         });
         let models: Vec<At> = models.collect();
         let open = |settings: &IndexSettings| {
-            ServedIndex::open(settings).map_err(|source| ServeError::Index {
-                name: settings.name.clone(),
-                source: Box::new(source),
-            })
+            ServedIndex::open(settings)
+                .map(Arc::new)
+                .map_err(|source| ServeError::Index {
+                    name: settings.name.clone(),
+                    source: Box::new(source),
+                })
         };
         let indexes = settings
             .indexes
@@ -180,7 +182,7 @@ impl Server {
                     }
                 }
             }
-            let own = |index: &ServedIndex| {
+            let own = |index: &Arc<ServedIndex>| {
                 let now = index.now();
                 let made = &now.manifest().model;
                 let mut loaded = places.iter().filter_map(|place| place.get());

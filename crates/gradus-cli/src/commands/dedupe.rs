@@ -1,5 +1,6 @@
 //! `gradus dedupe`: a corpus without what it says twice.
 
+use crate::answer_format::on_one_line;
 use crate::args::one_of;
 use crate::context::Context;
 use crate::corpus_options::{CorpusOptions, ReportOptions, texts};
@@ -145,7 +146,7 @@ fn shown(report: &DedupeReport, folder: &str) -> String {
     )];
     let pair = |gone: &Gone| {
         let short = |text: &str| -> String {
-            let text = text.replace(['\n', '\r', '\t'], " ");
+            let text = on_one_line(text);
             match text.char_indices().nth(SHOWN) {
                 None => text,
                 Some((end, _)) => format!("{}…", &text[..end]),

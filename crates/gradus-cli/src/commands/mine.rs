@@ -1,5 +1,6 @@
 //! `gradus mine`: pairs of texts that mean about the same.
 
+use crate::answer_format::{AnswerFormat, FORMATS, on_one_line};
 use crate::args::one_of;
 use crate::console::Console;
 use crate::context::Context;
@@ -12,7 +13,6 @@ use gradus::output::Inputs;
 use gradus::util::Observer;
 use gradus_index::jobs::mine::{MineSettings, Mined, Paraphrase};
 use serde::Serialize;
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -29,23 +29,6 @@ Examples:
   gradus mine texts.txt --model all-MiniLM-L6-v2
   gradus mine corpus.index --threshold 0.9 --top 1000 --format json --output pairs.jsonl
   gradus mine questions.tsv --column question --model ./model --neighbours 3 --vectors questions.index";
-
-const FORMATS: &[(&str, Format)] = &[
-    ("text", Format::Text),
-    ("tsv", Format::Tsv),
-    ("json", Format::Json),
-];
-
-/// The form of the pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Rounded, for people.
-    Text,
-    /// Unrounded.
-    Tsv,
-    /// An object a line.
-    Json,
-}
 
 /// Which pairs.
 #[derive(Debug, clap::Args)]
@@ -66,7 +49,7 @@ pub struct Args {
     pub neighbours: Option<u32>,
     /// The form of the pairs; by default text on a terminal, else tsv
     #[arg(long, value_parser = one_of(FORMATS))]
-    pub format: Option<Format>,
+    pub format: Option<AnswerFormat>,
     /// Write to FILE, which appears when all is written
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -77,11 +60,11 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let terminal = args.output.is_none() && io::stdout().is_terminal();
-    let format = args.format.unwrap_or(match terminal {
-        true => Format::Text,
-        false => Format::Tsv,
-    });
+    let usual = || match args.output {
+        None => AnswerFormat::usual(),
+        Some(_) => AnswerFormat::Tsv,
+    };
+    let format = args.format.unwrap_or_else(usual);
     let mut console = Console::beside_results(context.mode);
     let inputs = Inputs::new().with("the texts", &args.corpus.input);
     let mut output = Output::create(args.output.as_deref(), "--output", &inputs, args.overwrite)?;
@@ -129,18 +112,17 @@ struct Row<'a> {
     score: &'a PairScore,
 }
 
-fn write(output: &mut Output, pair: &Paraphrase, format: Format) -> Result<(), Failure> {
-    let on_one_line = |text: &str| text.replace(['\t', '\n', '\r'], " ");
+fn write(output: &mut Output, pair: &Paraphrase, format: AnswerFormat) -> Result<(), Failure> {
     let score = &pair.score;
     match format {
-        Format::Json => output.json_line(&Row {
+        AnswerFormat::Json => output.json_line(&Row {
             id1: &pair.first.id,
             id2: &pair.second.id,
             sentence1: &pair.first.text,
             sentence2: &pair.second.text,
             score,
         }),
-        Format::Tsv => {
+        AnswerFormat::Tsv => {
             let cell = |number: Option<f64>| number.map_or(String::new(), |n| n.to_string());
             let cells = [
                 score.recommended.to_string(),
@@ -155,7 +137,7 @@ fn write(output: &mut Output, pair: &Paraphrase, format: Format) -> Result<(), F
             ];
             output.line(&cells.join("\t"))
         }
-        Format::Text => output.line(&format!(
+        AnswerFormat::Text => output.line(&format!(
             "{:7.4}  {} | {}",
             score.recommended,
             on_one_line(&pair.first.text),

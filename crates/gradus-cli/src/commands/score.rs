@@ -2,6 +2,7 @@
 
 mod shown;
 
+use crate::answer_format::{AnswerFormat, FORMATS};
 use crate::args::one_of;
 use crate::console::Console;
 use crate::context::Context;
@@ -46,23 +47,6 @@ Examples:
   gradus score all-MiniLM-L6-v2 < pairs.tsv | paste - pairs.tsv | sort -rg | head
   gradus score all-MiniLM-L6-v2 --output-header < named.tsv | paste - named.tsv";
 
-const FORMATS: &[(&str, Format)] = &[
-    ("text", Format::Text),
-    ("tsv", Format::Tsv),
-    ("json", Format::Json),
-];
-
-/// The form of the answers.
-#[derive(Debug, Clone, Copy)]
-pub enum Format {
-    /// Rounded, with the texts, for people.
-    Text,
-    /// The numbers, unrounded.
-    Tsv,
-    /// An object a line, with the texts.
-    Json,
-}
-
 /// What is to be scored.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -88,7 +72,7 @@ pub struct Args {
     /// The form of the answers (json: an object a line); by default text on a
     /// terminal, else tsv
     #[arg(long, value_parser = one_of(FORMATS))]
-    pub format: Option<Format>,
+    pub format: Option<AnswerFormat>,
     /// Begin tsv with a row of the columns' names
     #[arg(long)]
     pub output_header: bool,
@@ -96,14 +80,11 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
-    let format = args.format.unwrap_or(match io::stdout().is_terminal() {
-        true => Format::Text,
-        false => Format::Tsv,
-    });
+    let format = args.format.unwrap_or_else(AnswerFormat::usual);
     if args.jsonl {
         args.reading.form.pairs_format = Some(DataFormat::Jsonl);
     }
-    let header = args.output_header && matches!(format, Format::Tsv);
+    let header = args.output_header && matches!(format, AnswerFormat::Tsv);
     let mut console = Console::beside_results(context.mode);
     let model = context.environment.find(&args.model, &mut console)?;
     let load = |console: &mut Console| {
@@ -114,7 +95,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         let mut output = open_output(header)?;
         for score in scorer.score(&[(first, second)])? {
             match format {
-                Format::Text => shown::write_single(&score, &scorer, &mut output)?,
+                AnswerFormat::Text => shown::write_single(&score, &scorer, &mut output)?,
                 _ => shown::write((first, second), &score, format, &mut output)?,
             }
         }

@@ -1,5 +1,6 @@
 //! `gradus search`: the texts of an index that are nearest to queries.
 
+use crate::answer_format::{AnswerFormat, FORMATS, on_one_line};
 use crate::args::one_of;
 use crate::console::Console;
 use crate::context::Context;
@@ -11,7 +12,6 @@ use gradus_index::filter::Filter;
 use gradus_index::jobs::{Approximate, Found, Rerank, SearchSettings, Searcher};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -33,23 +33,6 @@ Examples:
   gradus search corpus.index \"heat pumps\" --filter 'lang = \"de\" and year > 2019'
   gradus search corpus.index --input queries.txt --approximate --recall 0.99
   gradus search corpus.index \"heat pumps\" --rerank cross-encoder/ms-marco-MiniLM-L6-v2";
-
-const FORMATS: &[(&str, Format)] = &[
-    ("text", Format::Text),
-    ("tsv", Format::Tsv),
-    ("json", Format::Json),
-];
-
-/// The form of the answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Rounded, for people.
-    Text,
-    /// Unrounded.
-    Tsv,
-    /// An object a query.
-    Json,
-}
 
 /// What is searched.
 #[derive(Debug, clap::Args)]
@@ -106,7 +89,7 @@ pub struct Args {
     pub model: Option<String>,
     /// The form of the answers; by default text on a terminal, else tsv
     #[arg(long, value_parser = one_of(FORMATS))]
-    pub format: Option<Format>,
+    pub format: Option<AnswerFormat>,
     /// Which prompt.
     #[command(flatten)]
     pub prompt: PromptOptions,
@@ -123,10 +106,7 @@ const BLOCK: usize = 256;
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let format = args.format.unwrap_or(match io::stdout().is_terminal() {
-        true => Format::Text,
-        false => Format::Tsv,
-    });
+    let format = args.format.unwrap_or_else(AnswerFormat::usual);
     let mut console = Console::beside_results(context.mode);
     // What can be wrong with what was typed shows before the model is loaded.
     let filter = args.filter.as_deref().map(Filter::parse).transpose();
@@ -159,9 +139,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         for (place, (query, found)) in some.iter().zip(&found).enumerate() {
             let number = block * BLOCK + place + 1;
             match format {
-                Format::Json => output.json_line(&Answer::new(query, found))?,
-                Format::Tsv => tsv(&mut output, number, found)?,
-                Format::Text => {
+                AnswerFormat::Json => output.json_line(&Answer::new(query, found))?,
+                AnswerFormat::Tsv => tsv(&mut output, number, found)?,
+                AnswerFormat::Text => {
                     if several {
                         output.line(&format!("{number}. {query}"))?;
                     }
@@ -186,10 +166,6 @@ fn queries(args: &Args) -> Result<Vec<String>, Failure> {
 /// The number that ranks.
 fn score(found: &Found) -> f64 {
     found.score.unwrap_or(f64::from(found.cosine))
-}
-
-fn on_one_line(text: &str) -> String {
-    text.replace(['\t', '\n', '\r'], " ")
 }
 
 fn tsv(output: &mut Output, number: usize, found: &[Found]) -> Result<(), Failure> {

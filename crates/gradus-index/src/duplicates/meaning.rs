@@ -5,7 +5,7 @@ use crate::Result;
 use crate::neighbours::{Hit, Matrix, PackedVectors, Rows, nearest};
 use gradus::util::{Observer, check_cancelled};
 use gradus_kernels::cpu::Cpu;
-use gradus_kernels::cpu::search::{ScoreSink, Stretch};
+use gradus_kernels::cpu::search::ScoreSink;
 
 const WHAT: &str = "comparing texts";
 
@@ -42,17 +42,18 @@ impl Nearest {
     }
 }
 
-/// What is kept of a block's own scores.
+/// All scores of a part, a query's with some rows behind the other's.
+#[derive(Default)]
 struct Scores {
-    rows: usize,
+    of: Vec<(usize, usize, usize)>,
     values: Vec<f32>,
 }
 
 impl ScoreSink for Scores {
     #[inline(always)]
     fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
-        let from = query * self.rows + first;
-        self.values[from..from + scores.len()].copy_from_slice(scores);
+        self.of.push((query, first, scores.len()));
+        self.values.extend_from_slice(scores);
     }
 
     #[inline(always)]
@@ -76,7 +77,6 @@ pub fn by_meaning(
     observer: &mut dyn Observer,
 ) -> Result<Vec<Option<Nearest>>> {
     let in_order = order.is_sorted();
-    let one = Cpu::with(1, gradus_kernels::cpu::Precision::F32, cpu.isa());
     let mut kept = Rows::none(matrix.rows().len());
     let mut all = Vec::with_capacity(order.len());
     for rows in order.chunks(BLOCK) {
@@ -90,7 +90,7 @@ pub fn by_meaning(
             false => matrix.stretches().to_vec(),
         };
         let before = nearest(cpu, queries, &stretches, 1, Some(&kept));
-        let own = own_scores(one.as_ref().unwrap_or(cpu), &vectors, matrix.dim());
+        let own = own_scores(cpu, &vectors, matrix.dim());
         let mut stay: Vec<usize> = vec![];
         for (place, (row, before)) in rows.iter().zip(before).enumerate() {
             let mut best = before.first().map(Nearest::of_hit);
@@ -114,20 +114,19 @@ pub fn by_meaning(
 }
 
 /// Scores of all rows of a block with each other, `[rows, rows]`.
-fn own_scores(one: &Cpu, vectors: &[f32], dim: usize) -> Vec<f32> {
-    let packed = PackedVectors::new(vectors, dim);
+fn own_scores(cpu: &Cpu, vectors: &[f32], dim: usize) -> Vec<f32> {
+    let packed = PackedVectors::plain(vectors, dim);
     let rows = vectors.len() / dim;
-    let stretch = Stretch {
-        coarse: None,
-        ..packed.stretch()
-    };
-    // On one thread there is one part.
-    let sinks = one.score_panels((vectors, dim), stretch, || Scores {
-        rows,
-        values: vec![0.0; rows * rows],
-    });
-    let first = sinks.into_iter().next();
-    first.map_or_else(Vec::new, |sink| sink.values)
+    let mut all = vec![0.0; rows * rows];
+    for part in cpu.score_panels((vectors, dim), packed.stretch(), Scores::default) {
+        let mut values = &part.values[..];
+        for (query, first, count) in part.of {
+            let (some, rest) = values.split_at(count);
+            all[query * rows + first..][..count].copy_from_slice(some);
+            values = rest;
+        }
+    }
+    all
 }
 
 impl Nearest {

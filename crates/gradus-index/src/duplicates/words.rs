@@ -94,7 +94,7 @@ fn least_agreeing(threshold: f32) -> usize {
 }
 
 fn factors() -> [[u32; VALUES]; 2] {
-    let mut random = crate::groups::Random(0x006d_696e_6861_7368);
+    let mut random = crate::groups::Random::new(0x006d_696e_6861_7368);
     let mut all = [[0; VALUES]; 2];
     let [flips, odd] = &mut all;
     for (flip, odd) in flips.iter_mut().zip(odd) {
@@ -277,7 +277,7 @@ mod tests {
         let words = [
             "red", "house", "stands", "near", "river", "old", "tree", "with", "birds", "two",
         ];
-        let mut random = crate::groups::Random(3);
+        let mut random = crate::groups::Random::new(3);
         let mut texts: Vec<String> = vec![];
         for i in 0..700usize {
             let text = match i % 4 {

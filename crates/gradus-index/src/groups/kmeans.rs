@@ -1,9 +1,10 @@
 //! Spherical k-means: unit vectors in clusters around unit means, by cosine (Dhillon and
 //! Modha, 2001), seeded as k-means++ does.
 
+use super::means::unit;
 use crate::neighbours::{Matrix, PackedVectors, nearest};
 use crate::{IndexError, Result};
-use gradus::util::{Observer, check_cancelled};
+use gradus::util::{Observer, check_cancelled, random};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::cpu::search::ScoreSink;
 
@@ -80,7 +81,7 @@ pub fn kmeans(
     for round in 0..settings.rounds.max(1) {
         check_cancelled(observer, WHAT)?;
         observer.progress(WHAT, round as u64, 0);
-        let now = assign(cpu, &vectors, dim, &means);
+        let now = assign(cpu, &vectors, dim, &PackedVectors::new(&means, dim));
         let changed = now.iter().zip(&assigned).any(|(a, b)| a.0 != b.0) || assigned.is_empty();
         assigned = now;
         let sum: f64 = assigned.iter().map(|(_, cosine)| f64::from(*cosine)).sum();
@@ -98,13 +99,14 @@ pub fn kmeans(
             (of[*row], cosines[*row]) = (Some(*cluster), *cosine);
         }
     };
+    let packed = PackedVectors::new(&means, dim);
     if whole {
-        put(&live, &assign(cpu, &vectors, dim, &means));
+        put(&live, &assign(cpu, &vectors, dim, &packed));
     } else {
         drop(vectors);
         for rows in live.chunks(BLOCK) {
             check_cancelled(observer, WHAT)?;
-            put(rows, &assign(cpu, &matrix.gather(rows), dim, &means));
+            put(rows, &assign(cpu, &matrix.gather(rows), dim, &packed));
         }
     }
     observer.progress(WHAT, 1, 1);
@@ -119,8 +121,7 @@ pub(crate) fn evenly(rows: &[usize], most: usize) -> Vec<usize> {
 }
 
 /// Of each row the mean of highest cosine, the first of equal ones, and the cosine.
-fn assign(cpu: &Cpu, vectors: &[f32], dim: usize, means: &[f32]) -> Vec<(u32, f32)> {
-    let means = PackedVectors::new(means, dim);
+fn assign(cpu: &Cpu, vectors: &[f32], dim: usize, means: &PackedVectors) -> Vec<(u32, f32)> {
     let stretches = [means.stretch()];
     let mut all = vec![];
     for block in vectors.chunks(BLOCK * dim) {
@@ -162,13 +163,7 @@ fn means_of(vectors: &[f32], dim: usize, k: usize, assigned: &mut [(u32, f32)]) 
             *sum += f64::from(*x);
         }
     }
-    let mut means = vec![];
-    for sum in sums.chunks_exact(dim) {
-        let norm = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        means.extend(sum.iter().map(|x| (x * scale) as f32));
-    }
-    means
+    sums.chunks_exact(dim).flat_map(unit).collect()
 }
 
 /// Scores of the only query with all rows.
@@ -202,12 +197,8 @@ fn seeds(
     let some = evenly(&rows, settings.clusters * ROWS);
     let values = |row: usize| &vectors[row * dim..(row + 1) * dim];
     let few: Vec<f32> = some.iter().flat_map(|row| values(*row)).copied().collect();
-    let packed = PackedVectors::new(&few, dim);
-    let stretch = gradus_kernels::cpu::search::Stretch {
-        coarse: None,
-        ..packed.stretch()
-    };
-    let mut random = Random(settings.seed);
+    let packed = PackedVectors::plain(&few, dim);
+    let mut random = Random::new(settings.seed);
     let mut far = vec![4f64; some.len()];
     let mut means = vec![];
     for chosen in 0..settings.clusters {
@@ -231,7 +222,7 @@ fn seeds(
         let place = place.unwrap_or(chosen % some.len());
         let query = &few[place * dim..(place + 1) * dim];
         means.extend_from_slice(query);
-        let parts = cpu.score_panels((query, dim), stretch, || All(vec![]));
+        let parts = cpu.score_panels((query, dim), packed.stretch(), || All(vec![]));
         let scores = parts.iter().flat_map(|part| &part.0);
         for (far, score) in far.iter_mut().zip(scores) {
             // The squared distance of unit vectors.
@@ -243,16 +234,21 @@ fn seeds(
     Ok(means)
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-pub(crate) struct Random(pub u64);
+/// Random numbers one after another.
+pub(crate) struct Random {
+    seed: u64,
+    next: u64,
+}
 
 impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, next: 0 }
+    }
+
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
+        let number = random(self.seed, self.next);
+        self.next += 1;
+        number
     }
 
     /// From 0 to 1, without 1.

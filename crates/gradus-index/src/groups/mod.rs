@@ -7,6 +7,7 @@ mod communities;
 mod density;
 mod keywords;
 mod kmeans;
+mod means;
 #[cfg(test)]
 mod parity;
 mod plane;
@@ -18,4 +19,5 @@ pub use density::{Dense, Density, Select, density};
 pub use keywords::{Keyword, Keywords};
 pub use kmeans::{Clusters, KMeans, kmeans, members};
 pub(crate) use kmeans::{Random, evenly};
+pub(crate) use means::{cosines_with, mean_of};
 pub use plane::Plane;

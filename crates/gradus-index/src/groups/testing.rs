@@ -9,7 +9,7 @@ pub(crate) fn blobs(
     clusters: usize,
     spread: f64,
 ) -> (Vec<f32>, Vec<usize>) {
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let mut normal = || (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
     let mut unit = |around: Option<&[f64]>| {
         let mut values: Vec<f64> = (0..dim).map(|_| normal()).collect();

@@ -19,7 +19,9 @@ mod tests {
     #[test]
     fn all_cells_give_the_exact_neighbours_and_fewer_most_of_them() {
         let (dim, rows) = (20, 3000);
-        let (vectors, _) = blobs(rows, dim, 60, 0.8);
+        let (mut vectors, _) = blobs(rows, dim, 60, 0.8);
+        // Rows that are equal to others have equal scores.
+        vectors.copy_within(0..200 * dim, 1500 * dim);
         let packed = PackedVectors::new(&vectors, dim);
         let mut there = Rows::all(rows);
         (0..rows).step_by(9).for_each(|row| there.remove(row));
@@ -52,7 +54,7 @@ mod tests {
                 },
                 dim,
             };
-            assert!(laid.is_whole(rows) && !laid.is_whole(rows - 1) && laid.count() == 50);
+            assert!(laid.is_whole(rows) && !laid.is_whole(rows - 1) && laid.starts.len() == 51);
             let mut before = 0;
             for probes in [1, 5, 50, 99] {
                 let run = |threads, queries: &[f32]| {

@@ -55,7 +55,8 @@ impl ScoreSink for Best<'_> {
     fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
         self.begin(query);
         for (place, &score) in (first..).zip(scores) {
-            if score > self.floor && self.counts(query, place) {
+            // Rows come in no order: of equal scores a later one may be the lower row.
+            if score >= self.floor && self.counts(query, place) {
                 let row = self.rows[place] as usize;
                 self.hits.push(Hit { row, score });
             }
@@ -70,7 +71,7 @@ impl ScoreSink for Best<'_> {
     #[inline(always)]
     fn floor(&self, query: usize) -> f32 {
         match query == self.query {
-            true => self.floor,
+            true => self.floor.next_down(),
             false => f32::NEG_INFINITY,
         }
     }
@@ -86,11 +87,6 @@ impl ScoreSink for Best<'_> {
 }
 
 impl Cells<'_> {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.starts.len() - 1
-    }
-
     /// The `most` rows of highest score with each of `queries`, `[queries, dim]`, among
     /// those in the `probes` cells whose means are nearest to it, best first; of those
     /// that are allowed. The result does not depend on threads or on other queries.

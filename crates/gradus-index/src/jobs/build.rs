@@ -1,16 +1,20 @@
 //! From texts to an index, and more texts to one that is there.
 
 use super::model::Encoder;
-use crate::store::{Made, Record, Writer};
+use crate::store::{Made, Manifest, Record, Writer};
 use crate::{IndexError, Result};
 use gradus::data::{TextFile, TextRow};
 use gradus::format::PromptChoice;
 use gradus::jobs::{Environment, Model};
+use gradus::models::content_hash;
 use gradus::util::content_hash::sha256_of_file;
 use gradus::util::{Observer, check_cancelled};
 use std::path::Path;
 
 const WHAT: &str = "indexing texts";
+
+/// Rows between commits where nobody says.
+pub const COMMIT: usize = 65_536;
 
 /// Texts that are encoded together.
 const CHUNK: usize = 1024;
@@ -74,17 +78,23 @@ pub fn build(
     // What is wrong with the input shows before the model is loaded.
     let rows = settings.texts.rows()?;
     let prompt = settings.prompt.clone().unwrap_or(PromptChoice::Document);
-    let encoder = Encoder::load(model, prompt, environment, observer)?;
-    let writer = Writer::create(output, encoder.identity.clone())?;
-    let from = described(&settings.texts, settings.shard)?;
-    let manifest = writer.manifest();
-    if let Some(built) = manifest.built.as_ref().filter(|built| built.from == from) {
+    let from = described(&settings.texts, Some(&prompt), settings.shard)?;
+    // Where all is done nothing is loaded.
+    if let Ok(Manifest {
+        model: own, built, ..
+    }) = Manifest::read(output)
+        && let Some(built) = built.filter(|built| built.from == from)
+    {
+        own.check(&model.name, &content_hash(&model.folder)?)?;
         return Ok(Added {
             texts: 0,
             done_before: built.rows,
             truncated: 0,
         });
     }
+    let encoder = Encoder::load(model, prompt, environment, observer)?;
+    let writer = Writer::create(output, encoder.identity.clone())?;
+    let manifest = writer.manifest();
     let whole = manifest.unfinished.is_none() && manifest.rows() > 0;
     if whole || manifest.built.is_some() {
         return Err(IndexError::Exists {
@@ -131,7 +141,7 @@ pub fn add(
     let run = Run {
         encoder,
         writer,
-        from: described(&settings.texts, None)?,
+        from: described(&settings.texts, None, None)?,
         shard: None,
         commit: settings.commit,
         is_build: false,
@@ -140,11 +150,15 @@ pub fn add(
 }
 
 /// What a build reads and how: another one does not go on with its rows.
-pub(super) fn described(texts: &TextFile, shard: Option<Shard>) -> Result<String> {
+fn described(
+    texts: &TextFile,
+    prompt: Option<&PromptChoice>,
+    shard: Option<Shard>,
+) -> Result<String> {
     let part = shard.map_or(String::new(), |s| format!(", part {}/{}", s.number, s.of));
     let content = sha256_of_file(&texts.path).map_err(IndexError::io(&texts.path))?;
     Ok(format!(
-        "{} ({content:.16}, {:?}, header {:?}, text {:?}, id {:?}{part})",
+        "{} ({content:.16}, {:?}, header {:?}, text {:?}, id {:?}, prompt {prompt:?}{part})",
         texts.path.display(),
         texts.format,
         texts.header,

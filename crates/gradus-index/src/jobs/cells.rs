@@ -1,12 +1,11 @@
 //! An index laid out by cells, for approximate search.
 
 use crate::ivf::cells;
-use crate::neighbours::{Hit, Matrix};
+use crate::neighbours::Hit;
 use crate::store::{Index, Recall, Writer};
 use crate::{IndexError, Result};
 use gradus::jobs::Environment;
 use gradus::util::{Observer, check_cancelled};
-use gradus_kernels::cpu::Cpu;
 use std::path::Path;
 
 /// Texts whose neighbours are looked for to measure the recall.
@@ -47,27 +46,24 @@ pub fn lay_out(
     let mut writer = Writer::open(index)?;
     let open = Index::open(index)?;
     let cpu = environment.backend(gradus::Precision::F32, observer)?;
-    let matrix = open.matrix()?;
-    let texts = matrix.rows().count();
+    let texts = open.rows().count();
     if texts == 0 {
         let none = format!("{} has no texts", index.display());
         return Err(IndexError::Settings(none));
     }
     let count = wanted.unwrap_or_else(|| usual_cells(texts));
-    let made = cells(&cpu, &matrix, count, observer)?;
+    writer.lay_out(&cells(&cpu, &open.matrix()?, count, observer)?)?;
     // Measured on what was written, as searches read it.
-    writer.lay_out(&made, vec![])?;
-    drop(made);
     let laid = Index::open(index)?;
-    let mut recall = vec![];
+    let (matrix, rows) = (laid.matrix()?, laid.rows());
     let asked = crate::groups::evenly(&matrix.live(), ASKED);
     let queries = matrix.gather(&asked);
-    let exact = open.nearest(&cpu, &queries, NEAREST + 1, matrix.rows())?;
-    let mut probes = 1;
+    let exact = laid.nearest(&cpu, &queries, NEAREST + 1, rows)?;
+    let (mut recall, mut probes) = (vec![], 1);
     loop {
         check_cancelled(observer, WHAT)?;
         observer.progress(WHAT, recall.len() as u64, 0);
-        let found = found(&cpu, &laid, &matrix, &queries, probes)?;
+        let found = laid.approximate(&cpu, &queries, NEAREST + 1, probes, rows)?;
         let share = share(&asked, &exact, &found);
         recall.push(Recall {
             probes,
@@ -85,16 +81,6 @@ pub fn lay_out(
         cells: count,
         recall,
     })
-}
-
-fn found(
-    cpu: &Cpu,
-    index: &Index,
-    matrix: &Matrix<'_>,
-    queries: &[f32],
-    probes: usize,
-) -> Result<Vec<Vec<Hit>>> {
-    index.approximate(cpu, queries, NEAREST + 1, probes, matrix.rows())
 }
 
 /// The share of exact neighbours that were found, each text itself left out.

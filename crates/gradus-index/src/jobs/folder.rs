@@ -1,6 +1,7 @@
 //! Folders of results that may be made again.
 
 use crate::{IndexError, Result};
+use gradus::output::Unfinished;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -48,14 +49,14 @@ impl ResultFolder {
         write: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
     ) -> Result<PathBuf> {
         let path = self.path.join(name);
-        let passing = self.path.join(format!("{name}.new"));
-        let file = File::create(&passing).map_err(IndexError::io(&passing))?;
+        let passing = Unfinished::beside(&path);
+        let file = File::create(passing.path()).map_err(IndexError::io(&path))?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         write(&mut file)?;
         let file = file.into_inner().map_err(|e| e.into_error());
         let synced = file.and_then(|file| file.sync_all());
-        synced.map_err(IndexError::io(&passing))?;
-        fs::rename(&passing, &path).map_err(IndexError::io(&path))?;
+        let named = synced.and_then(|()| passing.commit(&path));
+        named.map_err(IndexError::io(&path))?;
         Ok(path)
     }
 

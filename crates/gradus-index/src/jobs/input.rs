@@ -1,18 +1,14 @@
 //! Texts that are compared with each other: those of an index, or of a file, which
 //! becomes one.
 
-use super::build::described;
-use super::{BuildSettings, build};
-use crate::store::{Index, Manifest};
+use super::{BuildSettings, COMMIT, build};
+use crate::store::Index;
 use crate::{IndexError, Result};
 use gradus::data::TextFile;
 use gradus::format::PromptChoice;
 use gradus::jobs::{Environment, Model};
 use gradus::util::Observer;
 use std::path::{Path, PathBuf};
-
-/// Rows between commits.
-const COMMIT: usize = 65_536;
 
 /// Where texts and their vectors come from.
 #[derive(Debug, Clone)]
@@ -55,17 +51,16 @@ impl Input {
             shard: None,
             commit: COMMIT,
         };
-        if let Ok(manifest) = Manifest::read(kept) {
-            let made = manifest.built.as_ref().or(manifest.unfinished.as_ref());
-            let from = described(texts, None)?;
-            if made.is_none_or(|made| made.from != from) && manifest.rows() > 0 {
-                return Err(IndexError::Settings(format!(
-                    "{} holds vectors of other texts: the file is another, or was changed, or is read otherwise; remove that folder, or choose another",
+        let added = build(model, &settings, kept, environment, observer);
+        let added = added.map_err(|error| match error {
+            IndexError::Exists { .. } | IndexError::OtherModel { .. } => {
+                IndexError::Settings(format!(
+                    "{} holds vectors of other texts or of another model: the file is another, or was changed, or is read otherwise; remove that folder, or choose another",
                     kept.display()
-                )));
+                ))
             }
-        }
-        let added = build(model, &settings, kept, environment, observer)?;
+            error => error,
+        })?;
         if added.truncated > 0 {
             observer.note(&format!(
                 "note: {} texts were cut to the model's length",

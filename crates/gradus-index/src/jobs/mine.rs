@@ -1,9 +1,9 @@
 //! Pairs of texts that mean about the same, exactly.
 
 use super::input::Input;
+use crate::Result;
 use crate::neighbours::{Hit, Matrix, above, nearest};
 use crate::store::{Index, Record};
-use crate::{IndexError, Result};
 use gradus::jobs::score::{PairScore, Scorer};
 use gradus::jobs::{Environment, Model};
 use gradus::models::content_hash;
@@ -141,7 +141,7 @@ impl Mined {
     /// longer where the index says.
     ///
     /// # Errors
-    /// Those of the input; [`IndexError::OtherModel`].
+    /// Those of the input; [`IndexError::OtherModel`](crate::IndexError::OtherModel).
     pub fn find(
         input: &Input,
         model: Option<&Model>,
@@ -227,15 +227,7 @@ fn scorer(
             return Ok(None);
         }
     };
-    let hash = content_hash(&model.folder)?;
-    if hash != own.hash {
-        return Err(IndexError::OtherModel {
-            own: own.name.clone(),
-            own_hash: own.hash.clone(),
-            other: model.name,
-            other_hash: hash,
-        });
-    }
+    own.check(&model.name, &content_hash(&model.folder)?)?;
     let scorer = Scorer::load(&model, None, environment, observer)?;
     let grades = scorer.calibration().is_some() || scorer.head().is_some();
     Ok(grades.then_some(scorer))

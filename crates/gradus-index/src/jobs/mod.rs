@@ -11,7 +11,7 @@ pub mod mine;
 mod model;
 mod search;
 
-pub use build::{AddSettings, Added, BuildSettings, Shard, add, build};
+pub use build::{AddSettings, Added, BuildSettings, COMMIT, Shard, add, build};
 pub use cells::{CellsMade, lay_out, usual_cells};
 pub use input::Input;
 pub use maintain::{Merged, Verified, merge, remove, verify};

@@ -91,14 +91,7 @@ impl Searcher {
         let prompt = settings.prompt.clone().unwrap_or(PromptChoice::Query);
         let encoder = Encoder::load(model, prompt, environment, observer)?;
         let other = &encoder.identity;
-        if (&own.hash, own.dimension) != (&other.hash, other.dimension) {
-            return Err(IndexError::OtherModel {
-                own: own.name.clone(),
-                own_hash: own.hash.clone(),
-                other: other.name.clone(),
-                other_hash: other.hash.clone(),
-            });
-        }
+        own.check(&other.name, &other.hash)?;
         if own.precision != other.precision {
             observer.note(&format!(
                 "note: texts were encoded in {} and queries are in {}; scores differ a little from those of --precision {}",

@@ -16,8 +16,16 @@ impl PackedVectors {
     /// Of `vectors`, `[rows, dim]`.
     pub fn new(vectors: &[f32], dim: usize) -> Self {
         Self {
-            panels: pack_rows(vectors, dim),
             coarse: CoarseRows::pack(vectors, dim),
+            ..Self::plain(vectors, dim)
+        }
+    }
+
+    /// Of the same without bytes, for those of which every score is wanted.
+    pub fn plain(vectors: &[f32], dim: usize) -> Self {
+        Self {
+            panels: pack_rows(vectors, dim),
+            coarse: None,
             rows: vectors.len().checked_div(dim).unwrap_or(0),
             dim,
         }

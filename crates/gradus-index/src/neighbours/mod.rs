@@ -8,4 +8,5 @@ mod top;
 
 pub use matrix::{Matrix, PackedVectors};
 pub use rows::Rows;
+pub(crate) use top::any_above;
 pub use top::{Hit, above, nearest};

@@ -37,15 +37,20 @@ struct Best<'a> {
     floors: Vec<f32>,
 }
 
+/// Whether a score is above a floor; without a branch, so that it takes few instructions.
+#[inline(always)]
+pub(crate) fn any_above(scores: &[f32], floor: f32) -> bool {
+    let mut any = false;
+    for &score in scores {
+        any |= score > floor;
+    }
+    any
+}
+
 impl ScoreSink for Best<'_> {
     #[inline(always)]
     fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
-        let floor = self.floors[query];
-        let mut any = false;
-        for &score in scores {
-            any |= score > floor;
-        }
-        if any {
+        if any_above(scores, self.floors[query]) {
             self.keep(query, first, scores);
         }
     }
@@ -140,11 +145,7 @@ struct Above<'a> {
 impl ScoreSink for Above<'_> {
     #[inline(always)]
     fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
-        let mut any = false;
-        for &score in scores {
-            any |= score >= self.threshold;
-        }
-        if any {
+        if any_above(scores, self.floor(query)) {
             self.keep(query, first, scores);
         }
     }

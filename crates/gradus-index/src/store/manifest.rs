@@ -107,6 +107,10 @@ pub struct Recall {
     pub recall: f64,
 }
 
+/// Tells a manifest from the one that replaces it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(u64, SystemTime);
+
 /// A list of rows that are removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
@@ -184,12 +188,16 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// When that of the index in `folder` was last replaced; nothing where that cannot be
-    /// told.
-    pub fn changed(folder: &Path) -> Option<SystemTime> {
-        fs::metadata(folder.join(NAME))
-            .and_then(|meta| meta.modified())
-            .ok()
+    /// Which file that of the index in `folder` is: another one after each commit. Nothing
+    /// where it cannot be looked at.
+    pub fn stamp(folder: &Path) -> Option<Stamp> {
+        let meta = fs::metadata(folder.join(NAME)).ok()?;
+        // Two commits may come within one tick of the clock.
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&meta);
+        #[cfg(not(unix))]
+        let number = meta.len();
+        Some(Stamp(number, meta.modified().ok()?))
     }
 
     /// Sizes that do not fit each other are found before anything is read by them.
@@ -289,6 +297,24 @@ impl CellFiles {
     pub fn probes(&self, recall: f64) -> usize {
         let enough = self.recall.iter().find(|at| at.recall >= recall);
         enough.map_or(self.cells, |at| at.probes)
+    }
+}
+
+impl ModelIdentity {
+    /// Whether a model is the one that made these vectors.
+    ///
+    /// # Errors
+    /// [`IndexError::OtherModel`].
+    pub fn check(&self, name: &str, hash: &str) -> Result<()> {
+        match self.hash == hash {
+            true => Ok(()),
+            false => Err(IndexError::OtherModel {
+                own: self.name.clone(),
+                own_hash: self.hash.clone(),
+                other: name.to_owned(),
+                other_hash: hash.to_owned(),
+            }),
+        }
     }
 }
 

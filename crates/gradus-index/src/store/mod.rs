@@ -22,7 +22,7 @@ mod map;
 mod reader;
 mod writer;
 
-pub use manifest::{CellFiles, Made, Manifest, ModelIdentity, Recall, Removed, Segment};
+pub use manifest::{CellFiles, Made, Manifest, ModelIdentity, Recall, Removed, Segment, Stamp};
 pub use reader::{Index, Record};
 pub use writer::Writer;
 pub(crate) use writer::check_model;

@@ -233,7 +233,7 @@ impl Writer {
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn lay_out(&mut self, made: &CellRows, recall: Vec<Recall>) -> Result<()> {
+    pub fn lay_out(&mut self, made: &CellRows) -> Result<()> {
         let mut manifest = self.manifest.clone();
         let name = format!("cells-{:06}", manifest.next);
         manifest.next += 1;
@@ -262,7 +262,7 @@ impl Writer {
             cells: made.starts.len() - 1,
             panels: made.rows.len() / PANEL,
             files,
-            recall,
+            recall: vec![],
         });
         self.commit(manifest)
     }
@@ -290,14 +290,7 @@ impl Writer {
 
 /// Whether vectors of a model are like an index's.
 pub(crate) fn check_model(folder: &Path, own: &ModelIdentity, other: &ModelIdentity) -> Result<()> {
-    if (&own.hash, own.dimension) != (&other.hash, other.dimension) {
-        return Err(IndexError::OtherModel {
-            own: own.name.clone(),
-            own_hash: own.hash.clone(),
-            other: other.name.clone(),
-            other_hash: other.hash.clone(),
-        });
-    }
+    own.check(&other.name, &other.hash)?;
     if own.prompt != other.prompt {
         return Err(IndexError::Exists {
             path: folder.to_path_buf(),

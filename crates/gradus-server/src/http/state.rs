@@ -17,7 +17,7 @@ pub(crate) struct At {
 /// What all routes see.
 pub(crate) struct State {
     pub models: Vec<At>,
-    pub indexes: Vec<ServedIndex>,
+    pub indexes: Vec<Arc<ServedIndex>>,
     /// What compares queries with the rows of indexes.
     pub comparer: Cpu,
     pub workshop: Workshop,

@@ -73,6 +73,9 @@ struct Found {
 /// More texts a query are not given.
 const MOST: usize = 10_000;
 
+/// More texts are not given in one answer.
+const MOST_IN_ALL: usize = 1_000_000;
+
 /// The texts of an index that are nearest to queries, as `gradus search` finds them.
 #[utoipa::path(post, path = "/search", request_body = SearchRequest, tag = "Gradus",
     responses((status = 200, description = "Texts for each query", body = SearchResponse),
@@ -87,7 +90,7 @@ pub(super) async fn search(
     };
     let mut reply = Reply::begin(batch);
     let served = index(&state, request.index.as_deref())?;
-    let now = served.now();
+    let now = current(served).await?;
     let (number, model) = model_of(&state, served, &now)?;
     let top = request.top.unwrap_or(10);
     let candidates = request
@@ -97,6 +100,14 @@ pub(super) async fn search(
     if top == 0 || top > MOST || candidates > MOST {
         let message = format!("top and candidates are at most {MOST}, and top at least 1");
         return Err(ApiError::new(Kind::Validation, message).of("top"));
+    }
+    let wide = top.max(candidates);
+    if queries.len().saturating_mul(wide) > MOST_IN_ALL {
+        let message = format!(
+            "{} queries with {wide} texts each are more than {MOST_IN_ALL} in all; send them in several requests",
+            queries.len()
+        );
+        return Err(ApiError::new(Kind::TooLarge, message));
     }
     let filter = request.filter.as_deref().map(Filter::parse).transpose();
     let filter = filter.map_err(|e| ApiError::new(Kind::Validation, e.to_string()).of("filter"))?;
@@ -120,7 +131,6 @@ pub(super) async fn search(
     let values = std::mem::take(&mut answered.values).concat();
     let vectors = Embeddings::new(now.dim(), values).normalized().into_vec();
     let searcher = Arc::clone(&state);
-    let wide = top.max(candidates);
     let look = move || -> Result<Vec<Vec<Found>>, gradus_index::IndexError> {
         let mut allowed = now.rows().clone();
         if let Some(filter) = &filter {
@@ -167,7 +177,14 @@ pub(super) async fn search(
     }))
 }
 
-fn index<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ServedIndex, ApiError> {
+/// An index as it is now.
+async fn current(served: &Arc<ServedIndex>) -> Result<Arc<Index>, ApiError> {
+    let served = Arc::clone(served);
+    let now = tokio::task::spawn_blocking(move || served.now()).await;
+    now.map_err(|e| ApiError::new(Kind::Internal, e.to_string()))
+}
+
+fn index<'a>(state: &'a State, name: Option<&str>) -> Result<&'a Arc<ServedIndex>, ApiError> {
     let found = match name {
         None => state.indexes.first(),
         Some(name) => state.indexes.iter().find(|index| index.name == name),
@@ -260,15 +277,16 @@ pub(super) struct IndexInfo {
     responses((status = 200, description = "Each index", body = Vec<IndexInfo>)))]
 pub(super) async fn indexes(
     extract::State(state): extract::State<Arc<State>>,
-) -> axum::Json<Vec<IndexInfo>> {
-    let describe = |served: &ServedIndex| {
-        let now = served.now();
-        IndexInfo {
+) -> Result<axum::Json<Vec<IndexInfo>>, ApiError> {
+    let mut all = vec![];
+    for served in &state.indexes {
+        let now = current(served).await?;
+        all.push(IndexInfo {
             name: served.name.clone(),
             texts: now.rows().count(),
             model: now.manifest().model.name.clone(),
             dimension: now.dim(),
-        }
-    };
-    axum::Json(state.indexes.iter().map(describe).collect())
+        });
+    }
+    Ok(axum::Json(all))
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Embedder;
 use super::embedder::embed_all;
 use crate::data::GradedPair;
+use crate::util::random;
 use crate::{Embeddings, Result};
 
 /// A mean cosine of different sentences above this is taken for a collapse.
@@ -196,14 +197,9 @@ fn uniformity(unit: &[&[f32]], seed: u64) -> (Option<f64>, usize) {
     (Some(mean.ln()), count)
 }
 
-/// A number below `n`: the `k`-th of the SplitMix64 sequence of `seed`
-/// (Steele, Lea & Flood, OOPSLA 2014).
+/// A number below `n`, the `k`-th of `seed`.
 fn draw(seed: u64, k: u64, n: usize) -> usize {
-    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(k.wrapping_add(1)));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    ((u128::from(z) * n as u128) >> 64) as usize
+    ((u128::from(random(seed, k)) * n as u128) >> 64) as usize
 }
 
 fn mean_cosine(unit: &[&[f32]], dim: usize) -> Option<f64> {

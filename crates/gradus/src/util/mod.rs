@@ -8,6 +8,7 @@ pub(crate) mod interned;
 pub mod machine;
 pub(crate) mod observer;
 pub(crate) mod origin;
+mod random;
 pub(crate) mod tensor_writer;
 pub mod tensorboard;
 pub(crate) mod text_table;
@@ -16,6 +17,7 @@ pub mod words;
 
 pub use atomic::{Unfinished, remove_unfinished};
 pub use observer::{Observer, Silent, Transfer, check_cancelled};
+pub use random::random;
 pub use token::Token;
 
 /// Variables of the environment that name the roots to trust, a PEM file, in the order

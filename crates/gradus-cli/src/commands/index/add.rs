@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::corpus_options::{InputOptions, ReportOptions, texts};
 use crate::exit::Failure;
 use crate::stop;
-use gradus_index::jobs::{AddSettings, add};
+use gradus_index::jobs::{AddSettings, COMMIT, add};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
     /// Rows between commits
-    #[arg(long, value_name = "N", default_value_t = 65_536)]
+    #[arg(long, value_name = "N", default_value_t = COMMIT as u32)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub commit: u32,
     /// Where texts, ids and other columns stand.

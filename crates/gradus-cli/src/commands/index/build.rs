@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::prompt_options::PromptOptions;
 use crate::stop;
 use gradus::util::Observer;
-use gradus_index::jobs::{BuildSettings, Shard, build};
+use gradus_index::jobs::{BuildSettings, COMMIT, Shard, build};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
     /// Rows between commits
-    #[arg(long, value_name = "N", default_value_t = 65_536)]
+    #[arg(long, value_name = "N", default_value_t = COMMIT as u32)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub commit: u32,
     /// Where texts, ids and other columns stand.

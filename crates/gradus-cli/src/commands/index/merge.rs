@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::corpus_options::{ReportOptions, texts};
 use crate::exit::Failure;
+use gradus_index::jobs::COMMIT;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -28,9 +29,6 @@ pub struct Args {
     #[command(flatten)]
     report: ReportOptions,
 }
-
-/// Rows between commits.
-const COMMIT: usize = 65_536;
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {

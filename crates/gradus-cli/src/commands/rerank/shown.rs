@@ -1,6 +1,7 @@
 //! The forms of a ranking.
 
 use super::Format;
+use crate::answer_format::on_one_line;
 use crate::exit::Failure;
 use crate::output::Output;
 use gradus::calibration::RawScore;
@@ -99,12 +100,6 @@ impl<'a> Shown<'a> {
     pub fn finish(self) -> Result<(), Failure> {
         self.output.finish()
     }
-}
-
-/// A text without tabs and line ends.
-fn on_one_line(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(plain).collect()
 }
 
 /// Refuses ids that a TREC run cannot hold.

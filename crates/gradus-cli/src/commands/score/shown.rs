@@ -1,7 +1,7 @@
 //! The three forms of a pair's score. One number comes first in each, the one to
 //! use; the others follow under their names.
 
-use super::Format;
+use crate::answer_format::AnswerFormat;
 use crate::exit::Failure;
 use crate::output::Output;
 use gradus::jobs::score::{PairScore, Recommended, Scorer};
@@ -27,17 +27,17 @@ struct Scored<'a> {
 pub fn write(
     (first, second): (&str, &str),
     score: &PairScore,
-    format: Format,
+    format: AnswerFormat,
     output: &mut Output,
 ) -> Result<(), Failure> {
     match format {
-        Format::Json => output.json_line(&Scored {
+        AnswerFormat::Json => output.json_line(&Scored {
             sentence1: first,
             sentence2: second,
             score,
         }),
-        Format::Tsv => output.line(&cells(score).join("\t")),
-        Format::Text => {
+        AnswerFormat::Tsv => output.line(&cells(score).join("\t")),
+        AnswerFormat::Text => {
             let others = others(score);
             let others = match others.is_empty() {
                 true => String::new(),

@@ -1,7 +1,7 @@
 //! The row of another component that is nearest by mutual reachability.
 
 use super::Edge;
-use crate::neighbours::{Matrix, Rows};
+use crate::neighbours::{Matrix, Rows, any_above};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::cpu::search::ScoreSink;
 
@@ -21,12 +21,7 @@ struct Outside<'a> {
 impl ScoreSink for Outside<'_> {
     #[inline(always)]
     fn take(&mut self, query: usize, first: usize, scores: &[f32]) {
-        let floor = self.best[query].0;
-        let mut any = false;
-        for &score in scores {
-            any |= score > floor;
-        }
-        if any {
+        if any_above(scores, self.best[query].0) {
             self.keep(query, first, scores);
         }
     }

@@ -90,15 +90,13 @@ pub(super) fn find(
     };
     let (of, count) = numbered(of);
     let members = groups::members(&of, count);
-    let means = means(&matrix, &members);
-    let mut cosines = vec![0.0; of.len()];
-    for (rows, mean) in members.iter().zip(means.chunks_exact(matrix.dim())) {
-        for some in rows.chunks(1024) {
-            let vectors = matrix.gather(some);
-            for (row, vector) in some.iter().zip(vectors.chunks_exact(matrix.dim())) {
-                cosines[*row] = gradus::cosine(mean, vector) as f32;
-            }
+    let (mut means, mut cosines) = (vec![], vec![0.0; of.len()]);
+    for rows in &members {
+        let mean = groups::mean_of(&matrix, rows);
+        for (row, cosine) in rows.iter().zip(groups::cosines_with(&matrix, rows, &mean)) {
+            cosines[*row] = cosine;
         }
+        means.extend(mean);
     }
     let plane = plane(&matrix, &means, &members);
     let clusters = described(index, &members, &of, &cosines, settings, observer)?;
@@ -131,30 +129,6 @@ fn numbered(of: Vec<Option<u32>>) -> (Vec<Option<u32>>, usize) {
         .into_iter()
         .map(|cluster| Some(numbers[cluster? as usize]));
     (of.collect(), order.len())
-}
-
-/// The unit means of clusters.
-fn means(matrix: &Matrix<'_>, members: &[Vec<usize>]) -> Vec<f32> {
-    let dim = matrix.dim();
-    let mut means = vec![];
-    for rows in members {
-        let mut sum = vec![0f64; dim];
-        for some in rows.chunks(1024) {
-            for vector in matrix.gather(some).chunks_exact(dim) {
-                sum.iter_mut()
-                    .zip(vector)
-                    .for_each(|(s, x)| *s += f64::from(*x));
-            }
-        }
-        let length = sum
-            .iter()
-            .map(|x| x * x)
-            .sum::<f64>()
-            .sqrt()
-            .max(f64::MIN_POSITIVE);
-        means.extend(sum.iter().map(|x| (x / length) as f32));
-    }
-    means
 }
 
 /// The map's directions: in which clusters differ, or else texts.

@@ -139,7 +139,7 @@ fn decide(
             groups::members(&found.of, clusters)
         }
     };
-    let order = order::by_preference(index, &matrix, &live, &clusters, settings.keep.clone())?;
+    let order = order::by_preference(index, &matrix, &live, &clusters, &settings.keep)?;
     let mut gone: Vec<Option<(By, Duplicate)>> = vec![None; rows];
     if let Some(words) = settings.words {
         let text = |row: usize| index.record(row).map(|record| record.text);

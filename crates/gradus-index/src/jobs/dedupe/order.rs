@@ -1,5 +1,6 @@
 //! Which of alike texts stays.
 
+use crate::groups;
 use crate::neighbours::Matrix;
 use crate::store::Index;
 use crate::{IndexError, Result};
@@ -32,11 +33,11 @@ pub(super) fn by_preference(
     matrix: &Matrix<'_>,
     live: &[usize],
     clusters: &[Vec<usize>],
-    keep: Keep,
+    keep: &Keep,
 ) -> Result<Vec<usize>> {
     let mut order = live.to_vec();
     let mut worth = vec![0f64; matrix.rows().len()];
-    match &keep {
+    match keep {
         Keep::First => return Ok(order),
         Keep::Last => {
             order.reverse();
@@ -50,8 +51,9 @@ pub(super) fn by_preference(
         }
         Keep::Central | Keep::Outlying => {
             for rows in clusters {
-                for (row, cosine) in rows.iter().zip(to_mean(matrix, rows)) {
-                    worth[*row] = cosine;
+                let mean = groups::mean_of(matrix, rows);
+                for (row, cosine) in rows.iter().zip(groups::cosines_with(matrix, rows, &mean)) {
+                    worth[*row] = f64::from(cosine);
                 }
             }
         }
@@ -97,24 +99,4 @@ fn number(value: Option<&Value>) -> Option<f64> {
         _ => None,
     };
     number.filter(|number| number.is_finite())
-}
-
-/// The cosine of each row with the mean of all.
-fn to_mean(matrix: &Matrix<'_>, rows: &[usize]) -> Vec<f64> {
-    let dim = matrix.dim();
-    let mut mean = vec![0f64; dim];
-    for some in rows.chunks(1024) {
-        for vector in matrix.gather(some).chunks_exact(dim) {
-            mean.iter_mut()
-                .zip(vector)
-                .for_each(|(m, x)| *m += f64::from(*x));
-        }
-    }
-    let mean: Vec<f32> = mean.iter().map(|x| *x as f32).collect();
-    let mut cosines = vec![];
-    for some in rows.chunks(1024) {
-        let vectors = matrix.gather(some);
-        cosines.extend(vectors.chunks_exact(dim).map(|v| gradus::cosine(&mean, v)));
-    }
-    cosines
 }

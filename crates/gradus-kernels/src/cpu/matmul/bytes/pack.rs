@@ -42,12 +42,23 @@ impl BytePanels {
 }
 
 /// Fills a panel whose columns are the rows `[columns, k]`.
-pub(in crate::cpu::matmul) fn fill((lines, scales, sums): BytePanel<'_>, rows: &[f32], k: usize) {
+pub(in crate::cpu::matmul) fn fill(panel: BytePanel<'_>, rows: &[f32], k: usize) {
+    fill_and(panel, rows, k, |_, _, _| {});
+}
+
+/// The same; `each` sees every row, its bytes and its scale.
+pub(super) fn fill_and(
+    (lines, scales, sums): BytePanel<'_>,
+    rows: &[f32],
+    k: usize,
+    mut each: impl FnMut(&[f32], &[i8], f32),
+) {
     lines.fill(ByteLine::ZERO);
     (*scales, *sums) = ([0.0; COLS], [0.0; COLS]);
     let mut bytes = vec![0i8; k];
     for (column, row) in rows.chunks_exact(k.max(1)).enumerate() {
         scales[column] = int8::quantize(row, &mut bytes);
+        each(row, &bytes, scales[column]);
         let sum: i32 = bytes.iter().map(|q| i32::from(*q)).sum();
         sums[column] = sum as f32 * scales[column];
         let (tile, place) = (column / 16, column % 16);

@@ -1,4 +1,4 @@
-//! Where a product of f32 may be large, told from bytes: a quarter of the memory, and
+//! Where a product of f32 may be large, by products of bytes: a quarter of the memory, and
 //! faster. Bounds hold for every value, so that what they leave out need not be computed.
 //!
 //! With `x = x' + e` and `r = r' + f`, where `x'` and `r'` are what bytes stand for,
@@ -7,14 +7,13 @@
 
 #![allow(unsafe_code)]
 
-use super::pack::{BytePanels, fill};
+use super::pack::{BytePanels, fill_and};
 use super::rows::{QuantizedRows, Scale};
 use super::{ByteKernel, Ready, TERMS};
 use crate::cpu::matmul::Row;
 use crate::cpu::matmul::line::{ByteLine, line_of};
 use crate::cpu::matmul::panels::COLS;
 use crate::cpu::matmul::sweep::{Met, STEP_LINES, sweep};
-use crate::int8;
 use std::ops::Range;
 
 /// What is said of a panel beside its bytes.
@@ -43,30 +42,32 @@ fn up(x: f64) -> f32 {
 
 /// `rows`, `[rows, dim]`, as bytes in panels.
 pub(in crate::cpu) fn pack(rows: &[f32], dim: usize) -> (Vec<ByteLine>, Vec<PanelBounds>) {
-    let count = rows.len() / dim / COLS + usize::from(!(rows.len() / dim).is_multiple_of(COLS));
+    let count = (rows.len() / dim).div_ceil(COLS);
     let mut panels = BytePanels::default();
     panels.resize(count, dim);
     let mut bounds = vec![];
-    let mut bytes = vec![0; dim];
     let some = rows.chunks(COLS * dim);
     for (rows, (lines, scales, sums)) in some.zip(panels.panels_mut(dim)) {
-        fill((lines, &mut *scales, &mut *sums), rows, dim);
         let (mut length, mut rest, mut rounding) = (0f64, 0f64, 0f64);
-        for row in rows.chunks_exact(dim) {
-            let scale = int8::quantize(row, &mut bytes);
-            let (mut own, mut near, mut lost) = (0f64, 0f64, 0f64);
-            for (&r, &q) in row.iter().zip(&bytes) {
-                let (r, q) = (f64::from(r), f64::from(scale) * f64::from(q));
-                own += r * r;
-                near += q * q;
-                lost += (r - q) * (r - q);
-            }
-            let summed = (dim + 2) as f64 * UNIT * own.sqrt() * 1.01;
-            length = length.max(near.sqrt());
-            rest = rest.max(lost.sqrt() + summed);
-            let largest = f64::from(scale) * 255.0 * 127.0 * dim as f64;
-            rounding = rounding.max(largest * 8.0 * UNIT);
-        }
+        fill_and(
+            (lines, &mut *scales, &mut *sums),
+            rows,
+            dim,
+            |row, bytes, scale| {
+                let (mut own, mut near, mut lost) = (0f64, 0f64, 0f64);
+                for (&r, &q) in row.iter().zip(bytes) {
+                    let (r, q) = (f64::from(r), f64::from(scale) * f64::from(q));
+                    own += r * r;
+                    near += q * q;
+                    lost += (r - q) * (r - q);
+                }
+                let summed = (dim + 2) as f64 * UNIT * own.sqrt() * 1.01;
+                length = length.max(near.sqrt());
+                rest = rest.max(lost.sqrt() + summed);
+                let largest = f64::from(scale) * 255.0 * 127.0 * dim as f64;
+                rounding = rounding.max(largest * 8.0 * UNIT);
+            },
+        );
         bounds.push(PanelBounds {
             scales: *scales,
             sums: *sums,
