@@ -156,15 +156,22 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
     let in_clusters: usize = clustering.clusters.iter().map(|c| c.size).sum();
     let mut lines = vec![format!(
-        "{} clusters of {}, {} in none",
-        clustering.clusters.len(),
+        "{} of {}, {} in none",
+        match clustering.clusters.len() {
+            1 => "1 cluster".into(),
+            count => format!("{count} clusters"),
+        },
         texts(in_clusters),
         texts(clustering.alone)
     )];
     for cluster in clustering.clusters.iter().take(LISTED) {
         let words = cluster.keywords.iter().take(6).map(String::as_str);
         let words: Vec<&str> = words.collect();
-        lines.push(format!("{:>7}  {}", cluster.size, words.join(", ")));
+        let words = match words.is_empty() {
+            true => "(no words)".into(),
+            false => words.join(", "),
+        };
+        lines.push(format!("{:>7}  {words}", cluster.size));
     }
     if clustering.clusters.len() > LISTED {
         let more = clustering.clusters.len() - LISTED;

@@ -18,6 +18,10 @@ const MARKER: &str = "gradus-results.txt";
 impl ResultFolder {
     /// Takes a folder that is new, empty, or of the same command.
     pub fn claim(path: &Path, command: &str) -> Result<Self> {
+        if path.exists() && !path.is_dir() {
+            let what = format!("{}: not a folder; choose another name", path.display());
+            return Err(IndexError::Settings(what));
+        }
         fs::create_dir_all(path).map_err(IndexError::io(path))?;
         let marker = path.join(MARKER);
         let own = format!("Results of `gradus {command}`.\n");

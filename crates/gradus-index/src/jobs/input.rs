@@ -2,7 +2,7 @@
 //! becomes one.
 
 use super::{BuildSettings, COMMIT, build};
-use crate::store::Index;
+use crate::store::{Index, Manifest};
 use crate::{IndexError, Result};
 use gradus::data::TextFile;
 use gradus::format::PromptChoice;
@@ -30,12 +30,38 @@ pub enum Input {
 }
 
 impl Input {
+    /// Finds out early, before anything is written, whether an index is there.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Index(folder) => Manifest::read(folder).map(drop),
+            Self::File { .. } => Ok(()),
+        }
+    }
+
     /// Opens the index, or makes one of the file first.
     ///
     /// # Errors
     /// Those of [`build`] and [`Index::open`]; [`IndexError::Settings`] where the index
-    /// that is kept is of other texts.
+    /// that is kept is of other texts, or there are no texts.
     pub fn open(&self, environment: &Environment, observer: &mut dyn Observer) -> Result<Index> {
+        let index = self.opened(environment, observer)?;
+        match index.rows().count() {
+            0 => {
+                let from = match self {
+                    Self::Index(folder) => folder,
+                    Self::File { texts, .. } => &texts.path,
+                };
+                let none = format!("{}: there are no texts", from.display());
+                Err(IndexError::Settings(none))
+            }
+            _ => Ok(index),
+        }
+    }
+
+    fn opened(&self, environment: &Environment, observer: &mut dyn Observer) -> Result<Index> {
         let Self::File {
             texts,
             model,

@@ -144,6 +144,38 @@ fn what_cannot_be_clustered_is_said() {
         command.current_dir(place.folder.path()).args(arguments);
         command.assert().code(code).stderr(contains(says));
     }
+    place.file("none.txt", "");
+    place.file("file", "");
+    for (arguments, says) in [
+        (
+            ["cluster", "none.txt", "--model", &small, "--output", "e"],
+            "none.txt: there are no texts",
+        ),
+        (
+            ["dedupe", "none.txt", "--model", &small, "--output", "f"],
+            "none.txt: there are no texts",
+        ),
+        (
+            [
+                "cluster",
+                "texts.txt",
+                "--model",
+                &small,
+                "--output",
+                "file",
+            ],
+            "file: not a folder",
+        ),
+        (
+            ["dedupe", ".", "--by", "words", "--output", "g"],
+            "no index.json",
+        ),
+    ] {
+        let mut command = gradus();
+        command.current_dir(place.folder.path()).args(arguments);
+        command.assert().code(2).stderr(contains(says));
+    }
+    assert!(!place.path("g").exists());
     // Vectors of a file that was changed are not taken for its own.
     let cluster = [
         "cluster",

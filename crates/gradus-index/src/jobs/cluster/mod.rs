@@ -9,8 +9,8 @@ pub use rows::RowsFormat;
 
 use super::folder::{ResultFolder, line};
 use super::input::Input;
+use crate::Result;
 use crate::groups::{Communities, Density, KMeans};
-use crate::{IndexError, Result};
 use gradus::jobs::Environment;
 use gradus::util::Observer;
 use std::path::{Path, PathBuf};
@@ -71,8 +71,8 @@ pub struct Clustered {
 /// and a page with a map (`map.html`).
 ///
 /// # Errors
-/// Those of the input; [`IndexError::Settings`] where settings do not go with the number
-/// of texts; [`IndexError::Foreign`] where the folder holds other things.
+/// Those of the input; [`IndexError::Settings`](crate::IndexError::Settings) where settings do not go with the number
+/// of texts; [`IndexError::Foreign`](crate::IndexError::Foreign) where the folder holds other things.
 pub fn cluster(
     input: &Input,
     settings: &ClusterSettings,
@@ -80,12 +80,9 @@ pub fn cluster(
     environment: &Environment,
     observer: &mut dyn Observer,
 ) -> Result<Clustered> {
+    input.check()?;
     let folder = ResultFolder::claim(output, "cluster")?;
     let index = input.open(environment, observer)?;
-    if index.rows().count() == 0 {
-        let none = format!("{} has no texts", index.folder().display());
-        return Err(IndexError::Settings(none));
-    }
     let cpu = environment.backend(gradus::Precision::F32, observer)?;
     let clustering = found::find(&cpu, &index, settings, observer)?;
     let mut files = vec![rows::write(&folder, &index, &clustering, settings.rows)?];

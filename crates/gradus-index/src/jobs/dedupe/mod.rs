@@ -68,6 +68,7 @@ pub fn dedupe(
     environment: &Environment,
     observer: &mut dyn Observer,
 ) -> Result<DedupeReport> {
+    input.check()?;
     let folder = ResultFolder::claim(output, "dedupe")?;
     let index = input.open(environment, observer)?;
     let cpu = environment.backend(gradus::Precision::F32, observer)?;
