@@ -1,4 +1,4 @@
-"""Recall and time of approximate search: cells of ours beside faiss, hnswlib and usearch.
+"""Recall and time of approximate search: the graph of an index beside faiss, hnswlib and usearch.
 
     python bench/ann.py MODEL TEXTS QUERIES [--threads 1] [--top 10] [--rows N]
 
@@ -22,7 +22,7 @@ from usearch.index import Index as Usearch
 
 from groups import BINARY, gradus, vectors_of
 
-EXAMPLE = BINARY.parent / "examples/cells_speed"
+EXAMPLE = BINARY.parent / "examples/graph_speed"
 
 
 def timed(search, queries):
@@ -68,7 +68,7 @@ def main():
         vectors, queries = vectors_of(work / "texts"), vectors_of(work / "queries")
         (work / "queries.f32").write_bytes(queries.tobytes())
         dim = vectors.shape[1]
-        took, _ = gradus("index", "cells", work / "texts")
+        took, _ = gradus("index", "graph", work / "texts")
         print(f"{len(vectors):,} vectors of {dim} values, {len(queries):,} queries one by one, {args.threads} threads\n")
         print("| system | setting | recall | ms |\n|---|--:|--:|--:|")
         exact = None
@@ -78,17 +78,18 @@ def main():
             curves.setdefault(system, []).append((share, seconds))
             print(f"| {system} | {setting} | {share:.3f} | {1e3 * seconds:.3f} |", flush=True)
 
-        probes = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+        probes = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+        widths = [10, 16, 24, 40, 64, 100, 160, 250, 400]
         ours = subprocess.run(
-            [EXAMPLE, work / "texts", work / "queries.f32", *map(str, [dim, args.top, args.threads, 1, *probes])],
+            [EXAMPLE, work / "texts", work / "queries.f32", *map(str, [dim, args.top, args.threads, 1, 0, *widths])],
             check=True, capture_output=True, text=True,
         )
         for line in map(json.loads, ours.stdout.splitlines()):
-            if line["probes"] == 0:
+            if line["width"] == 0:
                 exact = line["rows"]
                 print(f"| gradus, exact | | 1 | {1e3 * line['seconds']:.3f} |")
             else:
-                note("gradus", line["probes"], recall(line["rows"], exact), line["seconds"])
+                note("gradus", line["width"], recall(line["rows"], exact), line["seconds"])
 
         faiss.omp_set_num_threads(2)
         began = time.perf_counter()
@@ -97,12 +98,11 @@ def main():
         ivf.add(vectors)
         built["faiss IVF"] = time.perf_counter() - began
         faiss.omp_set_num_threads(args.threads)
-        for probe in probes[1:]:
+        for probe in probes:
             ivf.nprobe = probe
             seconds, found = timed(lambda q: ivf.search(q[None], args.top)[1][0], queries)
             note("faiss IVF", probe, recall(found, exact), seconds)
 
-        widths = [10, 16, 24, 40, 64, 100, 160, 250, 400]
         faiss.omp_set_num_threads(2)
         began = time.perf_counter()
         graph = faiss.index_factory(dim, "HNSW16", faiss.METRIC_INNER_PRODUCT)

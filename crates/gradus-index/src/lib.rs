@@ -8,7 +8,7 @@
 //!     |
 //!   duplicates   texts that say again what an earlier one said
 //!     |
-//!   ivf          rows by cells around means, for approximate search
+//!   graph        rows as a graph of neighbours, for approximate search
 //!     |
 //!   groups       texts around means, in neighbourhoods, by density; their words
 //!     |
@@ -20,8 +20,8 @@
 pub mod duplicates;
 mod error;
 pub mod filter;
+pub mod graph;
 pub mod groups;
-pub mod ivf;
 pub mod jobs;
 pub mod neighbours;
 pub mod store;

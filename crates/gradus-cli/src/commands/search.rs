@@ -66,24 +66,23 @@ pub struct Args {
     )]
     #[arg(requires = "rerank", value_parser = clap::value_parser!(u32).range(1..))]
     pub candidates: u32,
-    /// Look into some of the index's cells alone (`gradus index cells`): faster, and now
-    /// and then a near text is overlooked
+    /// Walk through the index's graph (`gradus index graph`) in place of comparing all
+    /// texts: faster, and now and then a near text is overlooked
     #[arg(long)]
     pub approximate: bool,
-    /// Look into as many cells as found this share of the ten nearest when they were
-    /// made
+    /// Search as widely as found this share of the ten nearest when the graph was made
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     #[arg(requires = "approximate", value_parser = crate::corpus_options::share)]
     pub recall: f32,
-    /// Look into so many cells
+    /// Keep so many candidates while walking
     #[arg(
         long,
         value_name = "N",
         requires = "approximate",
         conflicts_with = "recall"
     )]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub probes: Option<u32>,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub width: Option<u32>,
     /// The model, where it is no longer where it was; it must be the same
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
@@ -125,8 +124,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         model: args.model.as_ref().map(&mut find).transpose()?,
         prompt: args.prompt.choice(),
         rerank,
-        approximate: args.approximate.then_some(match args.probes {
-            Some(probes) => Approximate::Probes(probes as usize),
+        approximate: args.approximate.then_some(match args.width {
+            Some(width) => Approximate::Width(width as usize),
             None => Approximate::Recall(f64::from(args.recall)),
         }),
     };

@@ -1,10 +1,10 @@
 //! What commands do with an index: settings in, results out.
 
 mod build;
-mod cells;
 pub mod cluster;
 pub mod dedupe;
 mod folder;
+mod graph;
 mod input;
 mod maintain;
 pub mod mine;
@@ -12,7 +12,7 @@ mod model;
 mod search;
 
 pub use build::{AddSettings, Added, BuildSettings, COMMIT, Shard, add, build};
-pub use cells::{CellsMade, lay_out, usual_cells};
+pub use graph::{GraphMade, make_graph};
 pub use input::Input;
 pub use maintain::{Merged, Verified, merge, remove, verify};
 pub use search::{Approximate, Found, Rerank, SearchSettings, Searcher};

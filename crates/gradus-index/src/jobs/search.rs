@@ -19,17 +19,17 @@ pub struct SearchSettings {
     pub prompt: Option<PromptChoice>,
     /// A cross-encoder that ranks what was found again.
     pub rerank: Option<Rerank>,
-    /// Look into some cells alone, where all rows are in cells.
+    /// Walk through the graph of the index in place of comparing all.
     pub approximate: Option<Approximate>,
 }
 
-/// How much of an index is looked into.
+/// How much a search finds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Approximate {
-    /// As many cells as gave this recall when the cells were made.
+    /// As wide a search as gave this recall when the graph was made.
     Recall(f64),
-    /// So many.
-    Probes(usize),
+    /// So many candidates are kept.
+    Width(usize),
 }
 
 /// What ranks again.
@@ -54,7 +54,7 @@ pub struct Found {
     pub record: Record,
 }
 
-/// Of so many texts a filter must leave one for cells to be of use.
+/// Of so many texts a filter must leave one for the graph to be of use.
 const FEW: usize = 20;
 
 /// An index, and the model that its queries come from.
@@ -62,8 +62,24 @@ pub struct Searcher {
     index: Index,
     encoder: Encoder,
     rerank: Option<(CrossEncoder, usize)>,
-    /// Cells to look into.
-    probes: Option<usize>,
+    /// Candidates that searches of the graph keep.
+    width: Option<usize>,
+}
+
+impl Approximate {
+    /// The width of searches of an index.
+    fn width(self, index: &Index) -> Result<usize> {
+        match (self, &index.manifest().graph) {
+            (Self::Width(width), Some(_)) => Ok(width),
+            (Self::Recall(recall), Some(graph)) => Ok(graph.width(recall)),
+            (_, None) => {
+                let path = index.folder().display();
+                Err(IndexError::Settings(format!(
+                    "{path} has no graph to search approximately; `gradus index graph {path}` makes it"
+                )))
+            }
+        }
+    }
 }
 
 impl Searcher {
@@ -107,22 +123,15 @@ impl Searcher {
                 Some((cross, rerank.candidates))
             }
         };
-        let probes = match (settings.approximate, &index.manifest().cells) {
-            (None, _) => None,
-            (Some(Approximate::Probes(probes)), Some(_)) => Some(probes),
-            (Some(Approximate::Recall(recall)), Some(cells)) => Some(cells.probes(recall)),
-            (Some(_), None) => {
-                let path = index.folder().display();
-                return Err(IndexError::Settings(format!(
-                    "{path} has no cells to search approximately; `gradus index cells {path}` makes them"
-                )));
-            }
+        let width = match settings.approximate {
+            None => None,
+            Some(approximate) => Some(approximate.width(&index)?),
         };
         Ok(Self {
             index,
             encoder,
             rerank,
-            probes,
+            width,
         })
     }
 
@@ -149,12 +158,12 @@ impl Searcher {
         }
         let wide = self.rerank.as_ref().map_or(most, |(_, n)| most.max(*n));
         let cpu = self.encoder.encoder.backend();
-        // Where few are allowed, cells near a query may have none of them.
+        // Where few are allowed, a walk meets none of them.
         let few = allowed.count() < self.index.rows().count() / FEW;
-        let hits = match self.probes.filter(|_| !few) {
-            Some(probes) => {
+        let hits = match self.width.filter(|_| !few) {
+            Some(width) => {
                 let index = &self.index;
-                index.approximate(cpu, &vectors, wide, probes, &allowed)?
+                index.approximate(cpu, &vectors, wide, width, &allowed)?
             }
             None => self.index.nearest(cpu, &vectors, wide, &allowed)?,
         };

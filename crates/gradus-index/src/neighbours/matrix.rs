@@ -1,7 +1,7 @@
 //! Vectors as they are searched.
 
 use super::Rows;
-use gradus_kernels::cpu::search::{CoarseRows, PANEL, Stretch, pack_rows, unpack_rows};
+use gradus_kernels::cpu::search::{CoarseRows, PANEL, Stretch, copy_row, pack_rows, unpack_rows};
 use std::ops::Range;
 
 /// Unit vectors in memory, laid out to be searched.
@@ -137,6 +137,21 @@ impl<'a> Matrix<'a> {
         }
         all
     }
+}
+
+/// Writes the vector of a row of stretches one behind the other.
+///
+/// # Panics
+/// Where there is no such row, or `out` has not as many values as a vector.
+pub(crate) fn copy_vector(stretches: &[Stretch<'_>], row: usize, out: &mut [f32]) {
+    let mut place = row;
+    for stretch in stretches {
+        if place < stretch.rows {
+            return copy_row(stretch.panels, place, out);
+        }
+        place -= stretch.rows;
+    }
+    panic!("there is no row {row}");
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod matrix;
 mod rows;
 mod top;
 
+pub(crate) use matrix::copy_vector;
 pub use matrix::{Matrix, PackedVectors};
 pub use rows::Rows;
 pub(crate) use top::any_above;

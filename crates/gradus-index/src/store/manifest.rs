@@ -1,9 +1,10 @@
 //! What an index consists of, and what made it.
 
 use super::files::write_whole;
+use crate::graph;
 use crate::{IndexError, Result};
 use gradus::util::content_hash::sha256_of_file;
-use gradus_kernels::cpu::search::Coarse;
+use gradus_kernels::cpu::search::{ByteRowsView, Coarse};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ pub(super) const NAME: &str = "index.json";
 /// More values than any vector has.
 const WIDEST: usize = 1 << 20;
 
+/// The width of searches of which nothing was measured.
+const DEFAULT_WIDTH: usize = 64;
+
 /// What counts of an index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -28,9 +32,9 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
     /// Rows that are removed.
     pub removed: Vec<Removed>,
-    /// Rows by cells, for approximate search.
+    /// Rows as a graph, for approximate search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cells: Option<CellFiles>,
+    pub graph: Option<GraphFiles>,
     /// What a build that has not ended was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Made>,
@@ -71,7 +75,7 @@ pub struct Segment {
 }
 
 /// A file as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// Its bytes.
     pub bytes: u64,
@@ -79,30 +83,27 @@ pub struct Written {
     pub sha256: String,
 }
 
-/// Rows by cells.
+/// Rows as a graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CellFiles {
+pub struct GraphFiles {
     /// Their folder.
     pub name: String,
-    /// The rows that are in cells are those before this one.
+    /// The rows that are in the graph are those before this one.
     pub rows: usize,
-    /// How many cells there are.
-    pub cells: usize,
-    /// How many panels they have.
-    pub panels: usize,
-    /// `means.f32`, `starts.u64`, `rows.u64`, `vectors.f32`, and `coarse.i8` where there
-    /// is one.
-    pub files: Vec<Written>,
+    /// How many of them are its nodes: the others were removed before.
+    pub nodes: usize,
+    /// `rows.u64`, `bytes.i8`, `scales.f32` and `edges.u32`.
+    pub files: [Written; 4],
     /// What searches find.
     #[serde(default)]
     pub recall: Vec<Recall>,
 }
 
-/// How many of the nearest texts are found by looking into some cells.
+/// How many of the nearest texts are found by searches of some width.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
-    /// So many cells.
-    pub probes: usize,
+    /// Candidates that a search keeps.
+    pub width: usize,
     /// The share that is found of the ten nearest.
     pub recall: f64,
 }
@@ -137,8 +138,7 @@ pub(super) const FILES: [&str; 3] = ["vectors.f32", "records.jsonl", "places.u64
 
 pub(super) const COARSE: &str = "coarse.i8";
 
-pub(super) const CELL_FILES: [&str; 5] =
-    ["means.f32", "starts.u64", "rows.u64", "vectors.f32", COARSE];
+pub(super) const GRAPH_FILES: [&str; 4] = ["rows.u64", "bytes.i8", "scales.f32", "edges.u32"];
 
 impl Manifest {
     /// Of an index without rows.
@@ -148,7 +148,7 @@ impl Manifest {
             model,
             segments: vec![],
             removed: vec![],
-            cells: None,
+            graph: None,
             unfinished: None,
             built: None,
             next: 1,
@@ -225,15 +225,13 @@ impl Manifest {
                 return Err(format!("the segment {:?} does not fit", segment.name));
             }
         }
-        if let Some(cells) = &self.cells {
-            let sizes = cells.sizes(dimension);
-            let written = cells.files.iter().map(|file| Some(file.bytes));
-            let fits = sizes.len() == cells.files.len()
-                && written.eq(sizes)
-                && cells.cells > 0
-                && cells.rows <= self.rows();
-            if !fits || !plain(&cells.name) {
-                return Err(format!("the cells {:?} do not fit", cells.name));
+        if let Some(graph) = &self.graph {
+            let written = graph.files.iter().map(|file| Some(file.bytes));
+            let fits = graph.nodes <= graph.rows
+                && graph.rows <= self.rows()
+                && written.eq(graph.sizes(dimension));
+            if !fits || !plain(&graph.name) {
+                return Err(format!("the graph {:?} does not fit", graph.name));
             }
         }
         for removed in &self.removed {
@@ -266,37 +264,34 @@ impl Manifest {
         });
         let removed = self.removed.iter();
         let removed = removed.map(|removed| (folder.join(&removed.name), &removed.file));
-        let cells = self.cells.iter().flat_map(|cells| {
-            let of = |(name, written)| (folder.join(&cells.name).join(name), written);
-            CELL_FILES.iter().zip(&cells.files).map(of)
+        let graph = self.graph.iter().flat_map(|graph| {
+            let of = |(name, written)| (folder.join(&graph.name).join(name), written);
+            GRAPH_FILES.iter().zip(&graph.files).map(of)
         });
-        segments.chain(removed).chain(cells).collect()
+        segments.chain(removed).chain(graph).collect()
     }
 }
 
-impl CellFiles {
+impl GraphFiles {
     /// The bytes of its files; none where they are too many.
-    fn sizes(&self, dim: usize) -> Vec<Option<u64>> {
-        let bytes = |count: Option<usize>| count.map(|count| count as u64);
-        let places = self.panels.checked_mul(super::files::PANEL);
-        let of = |count: Option<usize>, size: usize| bytes(count.and_then(|c| c.checked_mul(size)));
-        let mut all = vec![
-            of(Some(self.cells), 4 * dim),
-            of(self.cells.checked_add(1), 8),
-            of(places, 8),
-            of(places, 4 * dim),
-        ];
-        let coarse = places.and_then(|places| Coarse::len_of(places, dim));
-        if self.files.len() == CELL_FILES.len() {
-            all.push(bytes(coarse));
-        }
-        all
+    fn sizes(&self, dim: usize) -> [Option<u64>; 4] {
+        let of = |count: Option<usize>, size: usize| {
+            let bytes = count.and_then(|count| count.checked_mul(size));
+            bytes.map(|bytes| bytes as u64)
+        };
+        [
+            of(Some(self.nodes), 8),
+            of(ByteRowsView::bytes_of(self.nodes, dim), 1),
+            of(Some(self.nodes), 4),
+            of(graph::edges_of(self.nodes), 4),
+        ]
     }
 
-    /// The fewest cells with at least some recall, or all.
-    pub fn probes(&self, recall: f64) -> usize {
+    /// The least width with at least some recall, or the largest that was measured.
+    pub fn width(&self, recall: f64) -> usize {
         let enough = self.recall.iter().find(|at| at.recall >= recall);
-        enough.map_or(self.cells, |at| at.probes)
+        let at = enough.or(self.recall.last());
+        at.map_or(DEFAULT_WIDTH, |at| at.width)
     }
 }
 

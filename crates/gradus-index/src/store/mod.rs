@@ -8,7 +8,7 @@
 //! s000001/places.u64    where each line begins, and where the last ends
 //! s000001/coarse.i8     the same vectors as bytes, which bound every score
 //! removed-000001.u64    rows that are removed
-//! cells-000001/         rows by cells, for approximate search
+//! graph-000001/         rows as a graph of neighbours, for approximate search
 //! ```
 //!
 //! What was written is never changed. A commit writes new files, brings them and their
@@ -17,12 +17,13 @@
 //! manifest names is swept away by the next writer.
 
 mod files;
+mod graph;
 mod manifest;
 mod map;
 mod reader;
 mod writer;
 
-pub use manifest::{CellFiles, Made, Manifest, ModelIdentity, Recall, Removed, Segment, Stamp};
+pub use manifest::{GraphFiles, Made, Manifest, ModelIdentity, Recall, Removed, Segment, Stamp};
 pub use reader::{Index, Record};
 pub use writer::Writer;
 pub(crate) use writer::check_model;

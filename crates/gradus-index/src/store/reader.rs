@@ -1,10 +1,11 @@
 //! An index that is read.
 
-use super::manifest::{CELL_FILES, COARSE, CellFiles, FILES, Manifest};
+use super::graph::OpenGraph;
+use super::manifest::{COARSE, FILES, Manifest};
 use super::map::Map;
 use crate::filter::Filter;
-use crate::ivf::Cells;
-use crate::neighbours::{Hit, Matrix, PackedVectors, Rows, nearest};
+use crate::graph::Walks;
+use crate::neighbours::{Hit, Matrix, Rows, copy_vector, nearest};
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::cpu::search::{Coarse, Stretch, unpack_rows};
@@ -30,17 +31,7 @@ pub struct Index {
     manifest: Manifest,
     segments: Vec<Open>,
     rows: Rows,
-    cells: Option<OpenCells>,
-}
-
-/// Rows by cells.
-struct OpenCells {
-    means: PackedVectors,
-    starts: Map,
-    rows: Map,
-    vectors: Map,
-    coarse: Option<Map>,
-    places: usize,
+    graph: Option<OpenGraph>,
 }
 
 struct Open {
@@ -92,22 +83,16 @@ impl Index {
                 }
             }
         }
-        let cells = manifest.cells.as_ref();
-        let cells = cells.map(|files| OpenCells::open(folder, files, manifest.model.dimension));
-        let cells = cells.transpose()?;
-        if let (Some(open), Some(files)) = (&cells, &manifest.cells) {
-            let whole = open.cells(manifest.model.dimension)?.is_whole(files.rows);
-            if !whole {
-                let what = "cells and rows do not fit each other";
-                return Err(IndexError::damaged(open.starts.path(), what));
-            }
-        }
+        let graph = manifest.graph.as_ref();
+        let graph = graph
+            .map(|files| OpenGraph::open(folder, files))
+            .transpose()?;
         Ok(Self {
             folder: folder.to_path_buf(),
             manifest,
             segments,
             rows,
-            cells,
+            graph,
         })
     }
 
@@ -149,8 +134,8 @@ impl Index {
         ))
     }
 
-    /// As [`Index::nearest`], but for rows in cells only those in the `probes` cells that
-    /// are nearest to a query; exact where there are no cells.
+    /// As [`Index::nearest`], but of the rows in the graph those that a search of some
+    /// `width` meets; exact where there is no graph.
     ///
     /// # Errors
     /// As [`Index::nearest`].
@@ -159,14 +144,20 @@ impl Index {
         cpu: &Cpu,
         queries: &[f32],
         most: usize,
-        probes: usize,
+        width: usize,
         allowed: &Rows,
     ) -> Result<Vec<Vec<Hit>>> {
-        let (Some(open), Some(files)) = (&self.cells, &self.manifest.cells) else {
+        let Some((open, files)) = self.graph.as_ref().zip(self.manifest.graph.as_ref()) else {
             return self.nearest(cpu, queries, most, allowed);
         };
-        let cells = open.cells(self.dim())?;
-        let mut found = cells.nearest(cpu, queries, most, probes, allowed);
+        let walks = Walks {
+            graph: open.view(self.dim())?,
+            allowed,
+            most,
+            width,
+            without: None,
+        };
+        let mut found = self.walk(cpu, &walks, queries)?;
         let mut from = 0;
         let mut after = self.stretches()?;
         after.retain(|stretch| {
@@ -190,6 +181,38 @@ impl Index {
             }
         }
         Ok(found)
+    }
+
+    /// As [`Index::approximate`] for some of its own rows, each of which is not there for
+    /// its own search: as a text is found that is not among them. Rows that are not in the
+    /// graph are left out; none is found where there is no graph.
+    ///
+    /// # Errors
+    /// As [`Index::nearest`].
+    pub fn approximate_others(
+        &self,
+        cpu: &Cpu,
+        (rows, vectors): (&[usize], &[f32]),
+        most: usize,
+        width: usize,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let Some(open) = &self.graph else {
+            return Ok(vec![vec![]; rows.len()]);
+        };
+        let walks = Walks {
+            graph: open.view(self.dim())?,
+            allowed: &self.rows,
+            most,
+            width,
+            without: Some(rows),
+        };
+        self.walk(cpu, &walks, vectors)
+    }
+
+    fn walk(&self, cpu: &Cpu, walks: &Walks<'_>, queries: &[f32]) -> Result<Vec<Vec<Hit>>> {
+        let stretches = self.stretches()?;
+        let vector = |row: usize, out: &mut [f32]| copy_vector(&stretches, row, out);
+        Ok(walks.nearest(cpu, (queries, self.dim()), vector))
     }
 
     /// Values of a vector.
@@ -277,43 +300,6 @@ impl Index {
         let all = self.segments.iter();
         let all = all.flat_map(|s| (0..s.rows).map(move |place| s.record(place)));
         (0..).zip(all).map(|(row, record)| Ok((row, record?)))
-    }
-}
-
-impl OpenCells {
-    fn open(folder: &Path, files: &CellFiles, dim: usize) -> Result<Self> {
-        let open = |file: usize| {
-            let path = folder.join(&files.name).join(CELL_FILES[file]);
-            Map::open(&path, files.files[file].bytes)
-        };
-        let means = open(0)?;
-        Ok(Self {
-            means: PackedVectors::new(means.values()?, dim),
-            starts: open(1)?,
-            rows: open(2)?,
-            vectors: open(3)?,
-            coarse: (files.files.len() > 4).then(|| open(4)).transpose()?,
-            places: files.panels * super::files::PANEL,
-        })
-    }
-
-    /// As they are searched.
-    fn cells(&self, dim: usize) -> Result<Cells<'_>> {
-        let coarse = self.coarse.as_ref().map(|map| {
-            let stored = Coarse::stored(map.bytes(), self.places, dim);
-            stored.ok_or_else(|| IndexError::damaged(map.path(), "its size is another"))
-        });
-        Ok(Cells {
-            means: &self.means,
-            starts: self.starts.values()?,
-            rows: self.rows.values()?,
-            stretch: Stretch {
-                panels: self.vectors.values()?,
-                rows: self.places,
-                coarse: coarse.transpose()?,
-            },
-            dim,
-        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! An index that is written.
 
-use super::files::{PANEL, sync_folder, write_new};
+use super::files::{sync_folder, write_new};
 use super::manifest::{
-    CELL_FILES, COARSE, CellFiles, FILES, Made, Manifest, ModelIdentity, NAME, Recall, Removed,
-    Segment, Written,
+    COARSE, FILES, GraphFiles, Made, Manifest, ModelIdentity, NAME, Recall, Removed, Segment,
+    Written,
 };
 use super::reader::{Index, Record};
-use crate::ivf::CellRows;
+use crate::graph::Graph;
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::search::{CoarseRows, pack_rows};
 use std::collections::HashSet;
@@ -140,7 +140,6 @@ impl Writer {
 
     fn segment(&self, name: String, records: &[Record], vectors: &[f32]) -> Result<Segment> {
         let folder = self.folder.join(&name);
-        fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
         let (mut lines, mut places) = (vec![], vec![0u64]);
         for record in records {
             let line = serde_json::to_vec(record);
@@ -155,12 +154,7 @@ impl Writer {
             &lines,
             bytemuck::cast_slice(&places),
         ];
-        let mut files = vec![];
-        for (name, bytes) in FILES.iter().zip(bytes) {
-            let path = folder.join(name);
-            write_new(&path, bytes)?;
-            files.push(Written::of(&path)?);
-        }
+        let files = write_files(&folder, FILES, bytes)?;
         let coarse = match CoarseRows::pack(vectors, dim) {
             None => None,
             Some(coarse) => {
@@ -171,9 +165,6 @@ impl Writer {
         };
         sync_folder(&folder)?;
         let rows = records.len();
-        let files = files.try_into();
-        let files =
-            files.map_err(|_| IndexError::damaged(&folder, "three files were to be written"))?;
         Ok(Segment {
             name,
             rows,
@@ -229,52 +220,27 @@ impl Writer {
         added
     }
 
-    /// Keeps the rows by cells, and commits.
+    /// Keeps the rows as a graph, and commits.
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn lay_out(&mut self, made: &CellRows) -> Result<()> {
+    pub fn keep_graph(&mut self, graph: &Graph) -> Result<()> {
         let mut manifest = self.manifest.clone();
-        let name = format!("cells-{:06}", manifest.next);
+        let name = format!("graph-{:06}", manifest.next);
         manifest.next += 1;
-        let folder = self.folder.join(&name);
-        fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
-        let coarse = made.coarse.as_ref().map(|coarse| coarse.parts().concat());
-        let parts: [&[u8]; 4] = [
-            bytemuck::cast_slice(&made.means),
-            bytemuck::cast_slice(&made.starts),
-            bytemuck::cast_slice(&made.rows),
-            bytemuck::cast_slice(&made.panels),
-        ];
-        let mut files = vec![];
-        for (name, bytes) in CELL_FILES
-            .iter()
-            .zip(parts.into_iter().chain(coarse.as_deref()))
-        {
-            let path = folder.join(name);
-            write_new(&path, bytes)?;
-            files.push(Written::of(&path)?);
-        }
-        sync_folder(&folder)?;
-        manifest.cells = Some(CellFiles {
-            name,
-            rows: manifest.rows(),
-            cells: made.starts.len() - 1,
-            panels: made.rows.len() / PANEL,
-            files,
-            recall: vec![],
-        });
+        let files = GraphFiles::write(&self.folder, name, graph, manifest.rows())?;
+        manifest.graph = Some(files);
         self.commit(manifest)
     }
 
-    /// Says what searches in cells find, and commits.
+    /// Says what searches of the graph find, and commits.
     ///
     /// # Errors
     /// Where the manifest cannot be written.
     pub fn measured(&mut self, recall: Vec<Recall>) -> Result<()> {
         let mut manifest = self.manifest.clone();
-        if let Some(cells) = &mut manifest.cells {
-            cells.recall = recall;
+        if let Some(graph) = &mut manifest.graph {
+            graph.recall = recall;
         }
         self.commit(manifest)
     }
@@ -286,6 +252,23 @@ impl Writer {
         self.manifest = manifest;
         Ok(())
     }
+}
+
+/// Writes files into a new folder, and brings them to the disk.
+pub(super) fn write_files<const N: usize>(
+    folder: &Path,
+    names: [&str; N],
+    parts: [&[u8]; N],
+) -> Result<[Written; N]> {
+    fs::create_dir(folder).map_err(IndexError::io(folder))?;
+    let mut all = names.map(|_| Written::default());
+    for ((name, bytes), written) in names.iter().zip(parts).zip(&mut all) {
+        let path = folder.join(name);
+        write_new(&path, bytes)?;
+        *written = Written::of(&path)?;
+    }
+    sync_folder(folder)?;
+    Ok(all)
 }
 
 /// Whether vectors of a model are like an index's.
@@ -321,16 +304,18 @@ fn is_own(name: &str) -> bool {
     let removed = name
         .strip_prefix("removed-")
         .and_then(|n| n.strip_suffix(".u64"));
-    let cells = name.strip_prefix("cells-").is_some_and(number);
-    segment || cells || removed.is_some_and(number) || [LOCK, "index.new"].contains(&name)
+    // Cells are those of earlier versions.
+    let mut others = ["graph-", "cells-"].into_iter();
+    let other = others.any(|prefix| name.strip_prefix(prefix).is_some_and(number));
+    segment || other || removed.is_some_and(number) || [LOCK, "index.new"].contains(&name)
 }
 
 /// Removes what writers that were killed left: files of their names that no manifest has.
 fn sweep(folder: &Path, manifest: &Manifest) -> Result<()> {
     let segments = manifest.segments.iter().map(|s| s.name.as_str());
     let removed = manifest.removed.iter().map(|r| r.name.as_str());
-    let cells = manifest.cells.iter().map(|c| c.name.as_str());
-    let kept: HashSet<&str> = segments.chain(removed).chain(cells).chain([LOCK]).collect();
+    let graph = manifest.graph.iter().map(|graph| graph.name.as_str());
+    let kept: HashSet<&str> = segments.chain(removed).chain(graph).chain([LOCK]).collect();
     for entry in fs::read_dir(folder).map_err(IndexError::io(folder))? {
         let entry = entry.map_err(IndexError::io(folder))?;
         let name = entry.file_name();

@@ -198,7 +198,7 @@ impl Cpu {
     }
 
     /// Calls `job` on every item, in parallel where there are threads.
-    fn each<I: Send>(&self, items: Vec<I>, job: impl Fn(I) + Sync) {
+    pub fn each<I: Send>(&self, items: Vec<I>, job: impl Fn(I) + Sync) {
         match &self.threads {
             Threads::One => items.into_iter().for_each(job),
             Threads::Team { .. } if items.len() < 2 => items.into_iter().for_each(job),
@@ -233,7 +233,7 @@ impl Cpu {
     }
 
     /// Cuts `0..rows` into parts for the threads, each of at least `grain` rows.
-    fn split(&self, rows: usize, grain: usize) -> Vec<Range<usize>> {
+    pub fn split(&self, rows: usize, grain: usize) -> Vec<Range<usize>> {
         shares::shares(rows, grain, self.threads())
     }
 

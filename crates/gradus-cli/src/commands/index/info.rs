@@ -42,12 +42,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         format!("segments   {}", manifest.segments.len()),
         format!("size       {:.1} MB", bytes as f64 / 1e6),
     ];
-    if let Some(cells) = &manifest.cells {
-        let later = manifest.rows() - cells.rows;
+    if let Some(graph) = &manifest.graph {
+        let later = texts(manifest.rows() - graph.rows);
+        let best = graph.recall.last().map_or(0.0, |at| at.recall);
         lines.push(format!(
-            "cells      {}, of all but {}",
-            cells.cells,
-            texts(later)
+            "graph      of all but {later}; recall up to {best:.3}"
         ));
     }
     if let Some(made) = &manifest.unfinished {
@@ -63,7 +62,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         "model": model,
         "segments": manifest.segments.len(),
         "bytes": bytes,
-        "cells": manifest.cells.as_ref().map(|cells| cells.cells),
+        "graph": manifest.graph.as_ref().map(|graph| json!({"texts": graph.nodes, "recall": graph.recall})),
         "unfinished": manifest.unfinished,
     });
     args.report.print(&lines.join("\n"), &json)

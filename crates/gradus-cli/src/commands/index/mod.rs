@@ -2,7 +2,7 @@
 
 mod add;
 mod build;
-mod cells;
+mod graph;
 mod info;
 mod merge;
 mod remove;
@@ -26,8 +26,8 @@ pub enum Command {
     Build(Box<build::Args>),
     /// Add the texts of a file to an index
     Add(Box<add::Args>),
-    /// Lay an index out by cells, for approximate search
-    Cells(cells::Args),
+    /// Make a graph of an index's texts, for approximate search
+    Graph(graph::Args),
     /// Remove texts by their ids
     Remove(remove::Args),
     /// Describe an index
@@ -44,7 +44,7 @@ impl Command {
         match self {
             Self::Build(_) => &["index", "build"],
             Self::Add(_) => &["index", "add"],
-            Self::Cells(_) => &["index", "cells"],
+            Self::Graph(_) => &["index", "graph"],
             Self::Remove(_) => &["index", "remove"],
             Self::Info(_) => &["index", "info"],
             Self::Verify(_) => &["index", "verify"],
@@ -58,7 +58,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         Command::Build(args) => build::run(*args, context),
         Command::Add(args) => add::run(*args, context),
-        Command::Cells(args) => cells::run(args, context),
+        Command::Graph(args) => graph::run(args, context),
         Command::Remove(args) => remove::run(args),
         Command::Info(args) => info::run(args),
         Command::Verify(args) => verify::run(args, context),

@@ -1,7 +1,7 @@
 //! `gradus index` and `gradus search`.
 
-mod cells;
 mod changes;
+mod graph;
 mod kills;
 mod refusals;
 mod searches;

@@ -5,7 +5,6 @@
 use super::{PANEL, Part, ROWS, ScoreSink, Scoring};
 use crate::cpu::matmul::screen::{Near, PanelBounds, Screen};
 use crate::cpu::matmul::{ByteKernel, ByteLine};
-use std::ops::Range;
 
 /// Panels that may be left before they are computed.
 const MOST_LEFT: usize = 1 << 21;
@@ -62,42 +61,6 @@ pub(super) fn best<S: ScoreSink>(
                 |late, query| late.floors[query - late.first],
                 |late, query, panel, near| late.keep(query, panel, near),
             );
-        },
-    );
-    late.compute();
-    late.own
-}
-
-/// The same of one query and some ranges of panels; `screen` has that query alone.
-pub(super) fn best_of_one<S: ScoreSink>(
-    scoring: &Scoring<'_>,
-    (screen, kernel): (&Screen, ByteKernel),
-    rows: (&[ByteLine], &[PanelBounds]),
-    (query, ranges): (usize, &[Range<usize>]),
-    own: S,
-) -> S {
-    let mut late = Late {
-        scoring,
-        most: own.most().unwrap_or(usize::MAX),
-        first: query,
-        lowest: vec![vec![]],
-        floors: vec![own.floor(query)],
-        own,
-        left: vec![],
-    };
-    scoring.cpu.simd(
-        #[inline(always)]
-        || {
-            for panels in ranges {
-                screen.sweep(
-                    kernel,
-                    rows,
-                    (0..1, panels.clone()),
-                    &mut late,
-                    |late, _| late.floors[0],
-                    |late, _, panel, near| late.keep(query, panel, near),
-                );
-            }
         },
     );
     late.compute();

@@ -8,11 +8,13 @@
 
 mod coarse;
 mod late;
-mod some;
+mod picked;
+mod row_product;
 #[cfg(test)]
 mod tests;
 
 pub use coarse::{Coarse, CoarseRows};
+pub use picked::{ByteQuery, ByteRows, ByteRowsView};
 
 use super::Cpu;
 use super::matmul::screen::{PanelBounds, Screen};
@@ -87,6 +89,19 @@ pub fn unpack_rows(panels: &[f32], dim: usize, rows: Range<usize>, out: &mut Vec
         let terms = panel.as_chunks::<PANEL>().0;
         out.extend(terms.iter().map(|term| term[row % PANEL]));
     }
+}
+
+/// Writes a row of panels to `out`.
+///
+/// # Panics
+/// Where there is no such row.
+pub fn copy_row(panels: &[f32], row: usize, out: &mut [f32]) {
+    let dim = out.len();
+    let panel = &panels[row / PANEL * PANEL * dim..][..PANEL * dim];
+    let terms = panel.as_chunks::<PANEL>().0;
+    out.iter_mut()
+        .zip(terms)
+        .for_each(|(out, term)| *out = term[row % PANEL]);
 }
 
 impl Cpu {

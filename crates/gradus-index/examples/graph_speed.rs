@@ -5,7 +5,7 @@ use gradus_kernels::cpu::Cpu;
 use std::error::Error;
 use std::time::Instant;
 
-/// INDEX QUERIES DIM TOP THREADS AT-A-TIME PROBES...
+/// INDEX QUERIES DIM TOP THREADS AT-A-TIME WIDTHS...
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |place: usize| arguments[place].parse::<usize>();
@@ -15,16 +15,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let queries: Vec<f32> = values.iter().map(|x| f32::from_le_bytes(*x)).collect();
     let (dim, top, at_a_time) = (number(3)?, number(4)?, number(6)?);
     let cpu = Cpu::new(number(5)?);
-    for probes in &arguments[7..] {
-        let probes: usize = probes.parse()?;
+    for width in &arguments[7..] {
+        let width: usize = width.parse()?;
         let mut found = vec![];
         let (began, mut repeats) = (Instant::now(), 0u32);
         while repeats == 0 || began.elapsed().as_secs_f64() < 1.0 {
             found.clear();
             for some in queries.chunks(at_a_time * dim) {
-                found.extend(match probes {
+                found.extend(match width {
                     0 => index.nearest(&cpu, some, top, index.rows())?,
-                    _ => index.approximate(&cpu, some, top, probes, index.rows())?,
+                    _ => index.approximate(&cpu, some, top, width, index.rows())?,
                 });
             }
             repeats += 1;
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .iter()
             .map(|hits| hits.iter().map(|hit| hit.row).collect());
         let rows: Vec<Vec<usize>> = rows.collect();
-        println!("{{\"probes\": {probes}, \"seconds\": {seconds}, \"rows\": {rows:?}}}");
+        println!("{{\"width\": {width}, \"seconds\": {seconds}, \"rows\": {rows:?}}}");
     }
     Ok(())
 }

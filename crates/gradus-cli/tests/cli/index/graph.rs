@@ -7,7 +7,7 @@ use predicates::str::contains;
 use serde_json::Value;
 
 #[test]
-fn cells_are_measured_and_searched_with_what_came_later() {
+fn a_graph_is_measured_and_searched_with_what_came_later() {
     let place = Place::new();
     place.build("a.index", 400, &[]);
     let search = [
@@ -28,27 +28,19 @@ fn cells_are_measured_and_searched_with_what_came_later() {
     command
         .assert()
         .code(2)
-        .stderr(contains("`gradus index cells a.index` makes them"));
-    let said = place.run(&[
-        "index", "cells", "a.index", "--cells", "12", "--format", "json",
-    ]);
+        .stderr(contains("`gradus index graph a.index` makes it"));
+    let said = place.run(&["index", "graph", "a.index", "--format", "json"]);
     let report: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(
-        (&report["texts"], &report["cells"]),
-        (&400.into(), &12.into())
-    );
+    assert_eq!(report["texts"], 400);
     let recall = report["recall"].as_array().unwrap();
     let shares: Vec<f64> = recall
         .iter()
         .map(|at| at["recall"].as_f64().unwrap())
         .collect();
-    assert!(
-        shares.is_sorted() && *shares.last().unwrap() > 0.99,
-        "{shares:?}"
-    );
+    assert!(*shares.last().unwrap() > 0.99, "{shares:?}");
     let exact = with(&[]);
-    assert_eq!(with(&["--approximate", "--probes", "12"]), exact);
-    assert_eq!(with(&["--approximate", "--probes", "2"]).len(), 9);
+    assert_eq!(with(&["--approximate", "--width", "400"]), exact);
+    assert_eq!(with(&["--approximate", "--width", "2"]).len(), 9);
     assert_eq!(
         with(&["--approximate", "--recall", "1", "--threads", "3"]),
         exact
@@ -56,7 +48,7 @@ fn cells_are_measured_and_searched_with_what_came_later() {
     // Few are left by a filter: all of those are looked at.
     let few = ["--filter", "year = 2003"];
     assert_eq!(
-        with(&[&few[..], &["--approximate", "--probes", "1"]].concat()),
+        with(&[&few[..], &["--approximate", "--width", "1"]].concat()),
         with(&few)
     );
     // What is added or removed later counts at once.
@@ -73,46 +65,49 @@ fn cells_are_measured_and_searched_with_what_came_later() {
     place.run(&["index", "remove", "a.index", &best]);
     let now = with(&[]);
     assert_ne!(now, exact);
-    assert_eq!(with(&["--approximate", "--probes", "12"]), now);
+    assert_eq!(with(&["--approximate", "--width", "400"]), now);
     place.run(&["index", "verify", "a.index"]);
     assert!(
         place
             .run(&["index", "info", "a.index"])
             .contains("of all but 20 texts")
     );
-    // Laid out again, the earlier cells are gone with the next writer.
-    place.run(&["index", "cells", "a.index"]);
+    // Made again, the earlier graph is gone with the next writer.
+    place.run(&["index", "graph", "a.index"]);
     place.run(&["index", "remove", "a.index", "t3"]);
     let folders = std::fs::read_dir(place.path("a.index")).unwrap();
-    let cells = folders.filter(|e| {
+    let graphs = folders.filter(|e| {
         e.as_ref()
             .unwrap()
             .file_name()
             .to_string_lossy()
-            .starts_with("cells-")
+            .starts_with("graph-")
     });
-    assert_eq!(cells.count(), 1);
+    assert_eq!(graphs.count(), 1);
     let open = Index::open(place.path("a.index")).unwrap();
-    assert_eq!(open.manifest().cells.as_ref().unwrap().rows, 420);
+    assert_eq!(open.manifest().graph.as_ref().unwrap().rows, 420);
 }
 
 #[test]
-fn damaged_cells_are_refused() {
+fn a_damaged_graph_is_found_and_ends_no_search() {
     let place = Place::new();
-    place.build("a.index", 100, &[]);
-    place.run(&["index", "cells", "a.index", "--cells", "4"]);
+    place.build("a.index", 200, &[]);
+    place.run(&["index", "graph", "a.index"]);
     let open = Index::open(place.path("a.index")).unwrap();
-    let name = &open.manifest().cells.as_ref().unwrap().name;
-    let rows = place.path("a.index").join(name).join("rows.u64");
-    let mut bytes = std::fs::read(&rows).unwrap();
-    bytes[7] = 1;
-    std::fs::write(&rows, bytes).unwrap();
+    let name = &open.manifest().graph.as_ref().unwrap().name;
+    let edges = place.path("a.index").join(name).join("edges.u32");
+    let whole = std::fs::read(&edges).unwrap();
+    let mut bytes = whole.clone();
+    bytes.iter_mut().step_by(7).for_each(|byte| *byte ^= 0xff);
+    std::fs::write(&edges, bytes).unwrap();
+    place.run(&["search", "a.index", "a", "--approximate"]);
+    std::fs::write(&edges, &whole[4..]).unwrap();
     for arguments in [
         &["index", "verify", "a.index"][..],
         &["search", "a.index", "a"],
     ] {
         let mut command = gradus();
         command.current_dir(place.folder.path()).args(arguments);
-        command.assert().failure().stderr(contains("rows"));
+        command.assert().failure().stderr(contains("edges.u32"));
     }
 }

@@ -1,11 +1,12 @@
-//! An index laid out by cells, for approximate search.
+//! The graph of an index, for approximate search.
 
-use crate::ivf::cells;
+use crate::graph::graph;
 use crate::neighbours::Hit;
 use crate::store::{Index, Recall, Writer};
 use crate::{IndexError, Result};
 use gradus::jobs::Environment;
 use gradus::util::{Observer, check_cancelled};
+use serde::Serialize;
 use std::path::Path;
 
 /// Texts whose neighbours are looked for to measure the recall.
@@ -14,34 +15,29 @@ const ASKED: usize = 500;
 /// Neighbours of each.
 const NEAREST: usize = 10;
 
-/// How an index was laid out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CellsMade {
+/// The widths that are measured: half as many more each time, up to this.
+const WIDEST: usize = 2000;
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GraphMade {
     /// Texts.
     pub texts: usize,
-    /// Cells.
-    pub cells: usize,
-    /// What was found of the ten nearest of some texts, for several numbers of cells.
+    /// What was found of the ten nearest of some texts, for several widths.
     pub recall: Vec<Recall>,
 }
 
-/// The number of cells where nobody says: four times the root of the number of texts.
-pub fn usual_cells(texts: usize) -> usize {
-    ((4.0 * (texts as f64).sqrt()).round() as usize).clamp(1, (texts / 8).max(1))
-}
-
-/// Lays the texts of an index out by cells, and measures on some of them how many cells a
-/// search must look into. Texts that are added later are searched beside the cells,
-/// exactly, until this is done again.
+/// Makes a graph of the texts of an index, and measures on some of them what searches of
+/// several widths find. Texts that are added later are searched beside it, exactly, until
+/// this is done again.
 ///
 /// # Errors
-/// [`IndexError::Settings`] for more cells than texts; [`IndexError::Locked`].
-pub fn lay_out(
+/// [`IndexError::Settings`] for an index without texts; [`IndexError::Locked`].
+pub fn make_graph(
     index: &Path,
-    wanted: Option<usize>,
     environment: &Environment,
     observer: &mut dyn Observer,
-) -> Result<CellsMade> {
+) -> Result<GraphMade> {
     const WHAT: &str = "measuring recall";
     let mut writer = Writer::open(index)?;
     let open = Index::open(index)?;
@@ -51,36 +47,30 @@ pub fn lay_out(
         let none = format!("{} has no texts", index.display());
         return Err(IndexError::Settings(none));
     }
-    let count = wanted.unwrap_or_else(|| usual_cells(texts));
-    writer.lay_out(&cells(&cpu, &open.matrix()?, count, observer)?)?;
+    writer.keep_graph(&graph(&cpu, &open.matrix()?, observer)?)?;
     // Measured on what was written, as searches read it.
-    let laid = Index::open(index)?;
-    let (matrix, rows) = (laid.matrix()?, laid.rows());
+    let made = Index::open(index)?;
+    let (matrix, rows) = (made.matrix()?, made.rows());
     let asked = crate::groups::evenly(&matrix.live(), ASKED);
     let queries = matrix.gather(&asked);
-    let exact = laid.nearest(&cpu, &queries, NEAREST + 1, rows)?;
-    let (mut recall, mut probes) = (vec![], 1);
+    let exact = made.nearest(&cpu, &queries, NEAREST + 1, rows)?;
+    let (mut recall, mut width) = (vec![], NEAREST);
     loop {
         check_cancelled(observer, WHAT)?;
         observer.progress(WHAT, recall.len() as u64, 0);
-        let found = laid.approximate(&cpu, &queries, NEAREST + 1, probes, rows)?;
+        let found = made.approximate_others(&cpu, (&asked, &queries), NEAREST, width)?;
         let share = share(&asked, &exact, &found);
         recall.push(Recall {
-            probes,
+            width,
             recall: share,
         });
-        if share > 0.999 || probes >= count {
+        if share > 0.9995 || width >= WIDEST {
             break;
         }
-        // Half as many more each time.
-        probes = (probes + probes.div_ceil(2)).min(count);
+        width += width.div_ceil(2);
     }
     writer.measured(recall.clone())?;
-    Ok(CellsMade {
-        texts,
-        cells: count,
-        recall,
-    })
+    Ok(GraphMade { texts, recall })
 }
 
 /// The share of exact neighbours that were found, each text itself left out.
