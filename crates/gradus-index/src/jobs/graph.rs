@@ -15,6 +15,9 @@ const ASKED: usize = 500;
 /// Neighbours of each.
 const NEAREST: usize = 10;
 
+/// Texts of a higher cosine are equal.
+const EQUAL: f32 = 0.9999;
+
 /// The widths that are measured: half as many more each time, up to this.
 const WIDEST: usize = 2000;
 
@@ -52,8 +55,9 @@ pub fn make_graph(
     let made = Index::open(index)?;
     let (matrix, rows) = (made.matrix()?, made.rows());
     let asked = crate::groups::evenly(&matrix.live(), ASKED);
+    let nearest = |asked: &[usize]| made.nearest(&cpu, &matrix.gather(asked), NEAREST + 1, rows);
+    let (asked, exact) = without_twins(asked, nearest)?;
     let queries = matrix.gather(&asked);
-    let exact = made.nearest(&cpu, &queries, NEAREST + 1, rows)?;
     let (mut recall, mut width) = (vec![], NEAREST);
     loop {
         check_cancelled(observer, WHAT)?;
@@ -71,6 +75,26 @@ pub fn make_graph(
     }
     writer.measured(recall.clone())?;
     Ok(GraphMade { texts, recall })
+}
+
+/// Rows and their neighbours; of those rows that no other one equals, where there are any.
+/// A graph may lead to equal ones through each other alone, which are not there when they
+/// are asked for.
+fn without_twins(
+    asked: Vec<usize>,
+    nearest: impl Fn(&[usize]) -> Result<Vec<Vec<Hit>>>,
+) -> Result<(Vec<usize>, Vec<Vec<Hit>>)> {
+    let exact = nearest(&asked)?;
+    let alone = |(row, hits): &(&usize, &Vec<Hit>)| {
+        let mut others = hits.iter().filter(|hit| hit.row != **row);
+        others.all(|hit| hit.score < EQUAL)
+    };
+    let pairs = asked.iter().zip(&exact).filter(alone);
+    let some: (Vec<usize>, Vec<Vec<Hit>>) = pairs.map(|(row, hits)| (*row, hits.clone())).unzip();
+    Ok(match some.0.is_empty() {
+        true => (asked, exact),
+        false => some,
+    })
 }
 
 /// The share of exact neighbours that were found, each text itself left out.

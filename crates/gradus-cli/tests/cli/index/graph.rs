@@ -1,15 +1,39 @@
 //! Approximate search.
 
-use super::{Place, corpus, found, ids};
-use crate::support::gradus;
+use super::{Place, found, ids};
+use crate::support::{gradus, model};
 use gradus_index::store::Index;
 use predicates::str::contains;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// Texts, none of which equals another.
+fn different(numbers: std::ops::Range<usize>) -> String {
+    let words = [
+        "dog", "park", "cat", "is", "in", "two", "birds", "man", "book", "the",
+    ];
+    let line = |i: usize| {
+        let digits = [i / 100, i / 10 % 10, i % 10];
+        let text = digits.map(|digit| words[digit]).join(" ");
+        json!({"id": format!("t{i}"), "text": text, "year": 2000 + i % 30}).to_string() + "\n"
+    };
+    numbers.map(line).collect()
+}
 
 #[test]
 fn a_graph_is_measured_and_searched_with_what_came_later() {
     let place = Place::new();
-    place.build("a.index", 400, &[]);
+    place.file("texts.jsonl", &different(0..400));
+    place.run(&[
+        "index",
+        "build",
+        "texts.jsonl",
+        "--model",
+        &model("bert-small"),
+        "--id",
+        "id",
+        "--output",
+        "a.index",
+    ]);
     let search = [
         "search",
         "a.index",
@@ -52,14 +76,7 @@ fn a_graph_is_measured_and_searched_with_what_came_later() {
         with(&few)
     );
     // What is added or removed later counts at once.
-    place.file(
-        "more.jsonl",
-        &corpus(420)
-            .lines()
-            .skip(400)
-            .map(|l| format!("{l}\n"))
-            .collect::<String>(),
-    );
+    place.file("more.jsonl", &different(400..420));
     place.run(&["index", "add", "a.index", "more.jsonl"]);
     let best = ids(&exact)[0].to_owned();
     place.run(&["index", "remove", "a.index", &best]);
