@@ -2,6 +2,7 @@
 
 use crate::settings::IndexSettings;
 use gradus_index::IndexError;
+use gradus_index::jobs::Opened;
 use gradus_index::store::{Index, Manifest, Stamp};
 use gradus_kernels::cpu::{Cpu, Isa, Precision};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,14 +11,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct ServedIndex {
     pub name: String,
     settings: IndexSettings,
-    open: RwLock<(Option<Stamp>, Arc<Index>)>,
+    open: RwLock<(Option<Stamp>, Arc<Opened>)>,
 }
 
 impl ServedIndex {
     /// Opens it.
     pub fn open(settings: &IndexSettings) -> Result<Self, IndexError> {
         let stamp = Manifest::stamp(&settings.folder);
-        let index = Arc::new(Index::open(&settings.folder)?);
+        let index = Arc::new(open_index(settings)?);
         Ok(Self {
             name: settings.name.clone(),
             settings: settings.clone(),
@@ -28,7 +29,7 @@ impl ServedIndex {
     /// The index as it is now: opened again where something was committed to it since.
     /// Where that cannot be read the one before is searched on. It may read files, and is
     /// not for threads that answer clients.
-    pub fn now(&self) -> Arc<Index> {
+    pub fn now(&self) -> Arc<Opened> {
         let stamp = Manifest::stamp(&self.settings.folder);
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let (then, index) = (open.0, Arc::clone(&open.1));
@@ -36,7 +37,7 @@ impl ServedIndex {
         if stamp == then {
             return index;
         }
-        match Index::open(&self.settings.folder) {
+        match open_index(&self.settings) {
             Ok(newer) => {
                 let newer = Arc::new(newer);
                 let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
@@ -48,6 +49,15 @@ impl ServedIndex {
                 index
             }
         }
+    }
+}
+
+/// With the words of its texts, where it keeps them.
+fn open_index(settings: &IndexSettings) -> Result<Opened, IndexError> {
+    let index = Index::open(&settings.folder)?;
+    match index.manifest().words {
+        true => Opened::with_words(index),
+        false => Ok(Opened::new(index)),
     }
 }
 

@@ -184,7 +184,7 @@ impl Server {
             }
             let own = |index: &Arc<ServedIndex>| {
                 let now = index.now();
-                let made = &now.manifest().model;
+                let made = &now.index().manifest().model;
                 let mut loaded = places.iter().filter_map(|place| place.get());
                 match loaded.any(|model| model.hash == made.hash) {
                     true => Ok(()),

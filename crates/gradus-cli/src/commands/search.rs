@@ -23,6 +23,10 @@ A filter holds for a text by its other columns: =, !=, <, <=, >, >=, in (...), \
 and, or, not. Texts stand in quotes, a column with other signs than letters, \
 digits, _, - and . in backquotes.
 
+With --hybrid the query's words are looked for too (BM25), and a text's ranks in both \
+lists are put together (reciprocal rank fusion); the score is then the sum of 1 / (60 + \
+rank). `gradus index words` prepares an index.
+
 tsv has the columns
   query  rank  score  id  text
 json is an object a query, with the columns of each text.
@@ -31,6 +35,7 @@ Examples:
   gradus search texts.index \"a quiet hotel\"
   gradus search corpus.index --input queries.txt --top 100 --format json > found.jsonl
   gradus search corpus.index \"heat pumps\" --filter 'lang = \"de\" and year > 2019'
+  gradus search corpus.index \"ISO 9001\" --hybrid
   gradus search corpus.index --input queries.txt --approximate --recall 0.99
   gradus search corpus.index \"heat pumps\" --rerank cross-encoder/ms-marco-MiniLM-L6-v2";
 
@@ -57,15 +62,14 @@ pub struct Args {
     /// A cross-encoder that ranks the nearest texts again
     #[arg(long, value_name = "MODEL")]
     pub rerank: Option<String>,
-    /// So many of the nearest texts it reads
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 100,
-        hide_default_value = false
-    )]
-    #[arg(requires = "rerank", value_parser = clap::value_parser!(u32).range(1..))]
-    pub candidates: u32,
+    /// Look for the query's words too (`gradus index words`)
+    #[arg(long)]
+    pub hybrid: bool,
+    /// So many of the nearest texts --rerank reads, and --hybrid puts together with as many
+    /// of the best by words; by default 100
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub candidates: Option<u32>,
     /// Walk through the index's graph (`gradus index graph`) in place of comparing all
     /// texts: faster, and now and then a near text is overlooked
     #[arg(long)]
@@ -111,18 +115,24 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let filter = args.filter.as_deref().map(Filter::parse).transpose();
     let filter = filter.map_err(|e| Failure::Usage(e.to_string()))?;
     let queries = queries(&args)?;
+    if args.candidates.is_some() && !args.hybrid && args.rerank.is_none() {
+        let why = "--candidates is of use with --rerank or --hybrid";
+        return Err(Failure::Usage(why.into()));
+    }
+    let candidates = args.candidates.unwrap_or(100) as usize;
     let environment = &context.environment;
     let mut find = |name: &String| environment.find(name, &mut console);
     let rerank = match &args.rerank {
         None => None,
         Some(name) => Some(Rerank {
             model: find(name)?,
-            candidates: args.candidates as usize,
+            candidates,
         }),
     };
     let settings = SearchSettings {
         model: args.model.as_ref().map(&mut find).transpose()?,
         prompt: args.prompt.choice(),
+        hybrid: args.hybrid.then_some(candidates),
         rerank,
         approximate: args.approximate.then_some(match args.width {
             Some(width) => Approximate::Width(width as usize),
@@ -164,7 +174,8 @@ fn queries(args: &Args) -> Result<Vec<String>, Failure> {
 
 /// The number that ranks.
 fn score(found: &Found) -> f64 {
-    found.score.unwrap_or(f64::from(found.cosine))
+    let best = found.score.or(found.fused);
+    best.unwrap_or(f64::from(found.cosine))
 }
 
 fn tsv(output: &mut Output, number: usize, found: &[Found]) -> Result<(), Failure> {
@@ -205,6 +216,8 @@ struct Row<'a> {
     id: &'a str,
     cosine: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fused: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
     text: &'a str,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -216,6 +229,7 @@ impl<'a> Answer<'a> {
         let row = |found: &'a Found| Row {
             id: &found.record.id,
             cosine: found.cosine,
+            fused: found.fused,
             score: found.score,
             text: &found.record.text,
             columns: &found.record.columns,

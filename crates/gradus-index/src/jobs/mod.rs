@@ -6,13 +6,17 @@ pub mod dedupe;
 mod folder;
 mod graph;
 mod input;
+mod lookup;
 mod maintain;
 pub mod mine;
 mod model;
 mod search;
+mod words;
 
 pub use build::{AddSettings, Added, BuildSettings, COMMIT, Shard, add, build};
 pub use graph::{GraphMade, make_graph};
 pub use input::Input;
+pub use lookup::{Approximate, Found, Lookup, Opened};
 pub use maintain::{Merged, Verified, merge, remove, verify};
-pub use search::{Approximate, Found, Rerank, SearchSettings, Searcher};
+pub use search::{Rerank, SearchSettings, Searcher};
+pub use words::keep_words;

@@ -1,9 +1,10 @@
 //! The texts of an index that are nearest to queries.
 
+use super::lookup::{Approximate, Found, Lookup, Opened};
 use super::model::Encoder;
+use crate::Result;
 use crate::filter::Filter;
-use crate::store::{Index, Record};
-use crate::{IndexError, Result};
+use crate::store::Index;
 use gradus::format::PromptChoice;
 use gradus::jobs::{Environment, Model};
 use gradus::models::CrossEncoder;
@@ -17,19 +18,13 @@ pub struct SearchSettings {
     pub model: Option<Model>,
     /// The prompt before queries; by default the model's for queries.
     pub prompt: Option<PromptChoice>,
+    /// Look for the query's words too, and put so many of the nearest and of the best by
+    /// words together by their ranks (reciprocal rank fusion).
+    pub hybrid: Option<usize>,
     /// A cross-encoder that ranks what was found again.
     pub rerank: Option<Rerank>,
     /// Walk through the graph of the index in place of comparing all.
     pub approximate: Option<Approximate>,
-}
-
-/// How much a search finds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Approximate {
-    /// As wide a search as gave this recall when the graph was made.
-    Recall(f64),
-    /// So many candidates are kept.
-    Width(usize),
 }
 
 /// What ranks again.
@@ -41,45 +36,15 @@ pub struct Rerank {
     pub candidates: usize,
 }
 
-/// A text that was found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// Its row.
-    pub row: usize,
-    /// Its cosine with the query.
-    pub cosine: f32,
-    /// Its score by the cross-encoder, where one ranks.
-    pub score: Option<f64>,
-    /// Itself.
-    pub record: Record,
-}
-
-/// Of so many texts a filter must leave one for the graph to be of use.
-const FEW: usize = 20;
-
 /// An index, and the model that its queries come from.
 pub struct Searcher {
-    index: Index,
+    index: Opened,
     encoder: Encoder,
     rerank: Option<(CrossEncoder, usize)>,
+    /// Texts that are put together of those by vectors and those by words.
+    hybrid: Option<usize>,
     /// Candidates that searches of the graph keep.
     width: Option<usize>,
-}
-
-impl Approximate {
-    /// The width of searches of an index.
-    fn width(self, index: &Index) -> Result<usize> {
-        match (self, &index.manifest().graph) {
-            (Self::Width(width), Some(_)) => Ok(width),
-            (Self::Recall(recall), Some(graph)) => Ok(graph.width(recall)),
-            (_, None) => {
-                let path = index.folder().display();
-                Err(IndexError::Settings(format!(
-                    "{path} has no graph to search approximately; `gradus index graph {path}` makes it"
-                )))
-            }
-        }
-    }
 }
 
 impl Searcher {
@@ -127,17 +92,22 @@ impl Searcher {
             None => None,
             Some(approximate) => Some(approximate.width(&index)?),
         };
+        let index = match settings.hybrid {
+            None => Opened::new(index),
+            Some(_) => Opened::with_words(index)?,
+        };
         Ok(Self {
             index,
             encoder,
             rerank,
+            hybrid: settings.hybrid,
             width,
         })
     }
 
     /// The index.
     pub fn index(&self) -> &Index {
-        &self.index
+        self.index.index()
     }
 
     /// The `most` texts nearest to each query, nearest first; of equal cosines the one
@@ -152,37 +122,19 @@ impl Searcher {
         filter: Option<&Filter>,
     ) -> Result<Vec<Vec<Found>>> {
         let vectors = self.encoder.unit_vectors(queries)?;
-        let mut allowed = self.index.rows().clone();
-        if let Some(filter) = filter {
-            self.index.keep(filter, &mut allowed)?;
-        }
-        let wide = self.rerank.as_ref().map_or(most, |(_, n)| most.max(*n));
-        let cpu = self.encoder.encoder.backend();
-        // Where few are allowed, a walk meets none of them.
-        let few = allowed.count() < self.index.rows().count() / FEW;
-        let hits = match self.width.filter(|_| !few) {
-            Some(width) => {
-                let index = &self.index;
-                index.approximate(cpu, &vectors, wide, width, &allowed)?
-            }
-            None => self.index.nearest(cpu, &vectors, wide, &allowed)?,
+        let lookup = Lookup {
+            most: self.rerank.as_ref().map_or(most, |(_, n)| most.max(*n)),
+            filter,
+            width: self.width,
+            hybrid: self.hybrid,
         };
-        let mut all = vec![];
-        for (query, hits) in queries.iter().zip(hits) {
-            let mut found = vec![];
-            for hit in hits {
-                found.push(Found {
-                    row: hit.row,
-                    cosine: hit.score,
-                    score: None,
-                    record: self.index.record(hit.row)?,
-                });
-            }
+        let cpu = self.encoder.encoder.backend();
+        let mut all = self.index.look_up(cpu, queries, &vectors, &lookup)?;
+        for (query, found) in queries.iter().zip(&mut all) {
             if let Some((cross, _)) = &self.rerank {
-                found = reranked(cross, query, found)?;
+                *found = reranked(cross, query, std::mem::take(found))?;
             }
             found.truncate(most);
-            all.push(found);
         }
         Ok(all)
     }

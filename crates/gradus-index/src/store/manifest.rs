@@ -21,6 +21,10 @@ const WIDEST: usize = 1 << 20;
 /// The width of searches of which nothing was measured.
 const DEFAULT_WIDTH: usize = 64;
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// What counts of an index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -32,6 +36,9 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
     /// Rows that are removed.
     pub removed: Vec<Removed>,
+    /// Whether the words of texts that are added are kept.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub words: bool,
     /// Rows as a graph, for approximate search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<GraphFiles>,
@@ -72,6 +79,18 @@ pub struct Segment {
     /// Those of `coarse.i8`, the rows as bytes; indexes of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coarse: Option<Written>,
+    /// The words of its texts, where they are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<NamedFile>,
+}
+
+/// A file in the folder of the index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// Its name.
+    pub name: String,
+    /// The file as it was written.
+    pub file: Written,
 }
 
 /// A file as it was written.
@@ -148,6 +167,7 @@ impl Manifest {
             model,
             segments: vec![],
             removed: vec![],
+            words: false,
             graph: None,
             unfinished: None,
             built: None,
@@ -221,7 +241,8 @@ impl Manifest {
                 let bytes = Coarse::len_of(segment.rows, dimension);
                 bytes.map(|b| b as u64) == Some(written.bytes)
             });
-            if !fits || !coarse || !plain(&segment.name) {
+            let mut names = segment.words.iter().map(|words| &words.name);
+            if !fits || !coarse || !plain(&segment.name) || !names.all(|name| plain(name)) {
                 return Err(format!("the segment {:?} does not fit", segment.name));
             }
         }
@@ -268,7 +289,12 @@ impl Manifest {
             let of = |(name, written)| (folder.join(&graph.name).join(name), written);
             GRAPH_FILES.iter().zip(&graph.files).map(of)
         });
-        segments.chain(removed).chain(graph).collect()
+        let words = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.words.as_ref());
+        let words = words.map(|words| (folder.join(&words.name), &words.file));
+        segments.chain(removed).chain(graph).chain(words).collect()
     }
 }
 

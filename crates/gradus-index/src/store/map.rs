@@ -7,6 +7,7 @@
 compile_error!("indexes are read and written on little-endian processors alone");
 
 use crate::{IndexError, Result};
+use gradus_words::Words;
 use memmap2::Mmap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,19 @@ impl Map {
 
     /// Its values.
     pub fn values<T: bytemuck::AnyBitPattern>(&self) -> Result<&[T]> {
+        // An empty file has no address.
+        if self.map.is_none() {
+            return Ok(&[]);
+        }
         // A map begins at a page.
         bytemuck::try_cast_slice(self.bytes())
             .map_err(|e| IndexError::damaged(&self.path, e.to_string()))
+    }
+
+    /// Opens it as words of texts.
+    pub fn into_words(self) -> std::result::Result<Words, String> {
+        let map = self.map.ok_or("it is empty")?;
+        Words::open(map).map_err(|e| e.to_string())
     }
 
     pub fn path(&self) -> &Path {

@@ -7,6 +7,7 @@
 //! s000001/records.jsonl id, text and columns of each, a line each
 //! s000001/places.u64    where each line begins, and where the last ends
 //! s000001/coarse.i8     the same vectors as bytes, which bound every score
+//! words-000001.bin      the words of a segment's texts, for search by words
 //! removed-000001.u64    rows that are removed
 //! graph-000001/         rows as a graph of neighbours, for approximate search
 //! ```
@@ -23,7 +24,9 @@ mod map;
 mod reader;
 mod writer;
 
-pub use manifest::{GraphFiles, Made, Manifest, ModelIdentity, Recall, Removed, Segment, Stamp};
+pub use manifest::{
+    GraphFiles, Made, Manifest, ModelIdentity, NamedFile, Recall, Removed, Segment, Stamp,
+};
 pub use reader::{Index, Record};
 pub use writer::Writer;
 pub(crate) use writer::check_model;

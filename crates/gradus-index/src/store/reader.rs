@@ -9,6 +9,7 @@ use crate::neighbours::{Hit, Matrix, Rows, copy_vector, nearest};
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::Cpu;
 use gradus_kernels::cpu::search::{Coarse, Stretch, unpack_rows};
+use gradus_words::Words;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Columns, Value};
 use std::path::{Path, PathBuf};
@@ -213,6 +214,57 @@ impl Index {
         let stretches = self.stretches()?;
         let vector = |row: usize, out: &mut [f32]| copy_vector(&stretches, row, out);
         Ok(walks.nearest(cpu, (queries, self.dim()), vector))
+    }
+
+    /// The scores of a query with some rows: its cosines, as [`Index::nearest`] has them.
+    ///
+    /// # Errors
+    /// As [`Index::nearest`].
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn scores(&self, cpu: &Cpu, query: &[f32], rows: &[usize]) -> Result<Vec<f32>> {
+        let stretches = self.stretches()?;
+        Ok(cpu.exact_scores(query, rows, |row, out| copy_vector(&stretches, row, out)))
+    }
+
+    /// The words of its texts, a stretch for each segment.
+    ///
+    /// # Errors
+    /// [`IndexError::Settings`] where they are not kept; [`IndexError::Damaged`].
+    pub fn words(&self) -> Result<Vec<Words>> {
+        let mut all = vec![];
+        for segment in &self.manifest.segments {
+            let Some(words) = &segment.words else {
+                let path = self.folder.display();
+                return Err(IndexError::Settings(format!(
+                    "{path} does not keep the words of its texts; `gradus index words {path}` makes it do so"
+                )));
+            };
+            let path = self.folder.join(&words.name);
+            let map = Map::open(&path, words.file.bytes)?;
+            let opened = map
+                .into_words()
+                .map_err(|e| IndexError::damaged(&path, e.to_string()))?;
+            if opened.texts() != segment.rows as u64 {
+                return Err(IndexError::damaged(
+                    &path,
+                    "it has the words of other texts",
+                ));
+            }
+            all.push(opened);
+        }
+        Ok(all)
+    }
+
+    /// The row with which each segment begins.
+    pub fn starts(&self) -> Vec<usize> {
+        let mut row = 0;
+        let mut start = |segment: &Open| {
+            row += segment.rows;
+            row - segment.rows
+        };
+        self.segments.iter().map(&mut start).collect()
     }
 
     /// Values of a vector.

@@ -2,13 +2,14 @@
 
 use super::files::{sync_folder, write_new};
 use super::manifest::{
-    COARSE, FILES, GraphFiles, Made, Manifest, ModelIdentity, NAME, Recall, Removed, Segment,
-    Written,
+    COARSE, FILES, GraphFiles, Made, Manifest, ModelIdentity, NAME, NamedFile, Recall, Removed,
+    Segment, Written,
 };
 use super::reader::{Index, Record};
 use crate::graph::Graph;
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::search::{CoarseRows, pack_rows};
+use gradus_words::Words;
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -130,7 +131,11 @@ impl Writer {
         if !records.is_empty() {
             let name = format!("s{:06}", manifest.next);
             manifest.next += 1;
-            let segment = self.segment(name, records, vectors)?;
+            let mut segment = self.segment(name, records, vectors)?;
+            if manifest.words {
+                let texts = records.iter().map(|record| record.text.as_str());
+                segment.words = Some(write_words(&self.folder, &mut manifest, texts)?);
+            }
             manifest.segments.push(segment);
         }
         self.commit(manifest)?;
@@ -170,6 +175,7 @@ impl Writer {
             rows,
             files,
             coarse,
+            words: None,
         })
     }
 
@@ -220,6 +226,36 @@ impl Writer {
         added
     }
 
+    /// Keeps the words of all texts, and of those that will be added, and commits. Returns
+    /// how many texts had none before.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or written.
+    pub fn keep_words(&mut self, mut step: impl FnMut(usize) -> Result<()>) -> Result<usize> {
+        let index = Index::open(&self.folder)?;
+        let mut manifest = self.manifest.clone();
+        manifest.words = true;
+        let (mut first, mut done) = (0, 0);
+        for number in 0..manifest.segments.len() {
+            let rows = first..first + manifest.segments[number].rows;
+            first = rows.end;
+            if manifest.segments[number].words.is_some() {
+                continue;
+            }
+            step(done)?;
+            done += rows.len();
+            let texts: Result<Vec<String>> = rows.map(|row| Ok(index.record(row)?.text)).collect();
+            let texts = texts?;
+            let texts = texts.iter().map(String::as_str);
+            let words = write_words(&self.folder, &mut manifest, texts)?;
+            manifest.segments[number].words = Some(words);
+            // What is done stays done.
+            self.commit(manifest.clone())?;
+        }
+        self.commit(manifest)?;
+        Ok(done)
+    }
+
     /// Keeps the rows as a graph, and commits.
     ///
     /// # Errors
@@ -252,6 +288,21 @@ impl Writer {
         self.manifest = manifest;
         Ok(())
     }
+}
+
+/// Writes the words of texts into a new file.
+fn write_words<'a>(
+    folder: &Path,
+    manifest: &mut Manifest,
+    texts: impl Iterator<Item = &'a str>,
+) -> Result<NamedFile> {
+    let name = format!("words-{:06}.bin", manifest.next);
+    manifest.next += 1;
+    let path = folder.join(&name);
+    let bytes = Words::pack(texts).map_err(|e| IndexError::damaged(&path, e.to_string()))?;
+    write_new(&path, &bytes)?;
+    let file = Written::of(&path)?;
+    Ok(NamedFile { name, file })
 }
 
 /// Writes files into a new folder, and brings them to the disk.
@@ -307,7 +358,14 @@ fn is_own(name: &str) -> bool {
     // Cells are those of earlier versions.
     let mut others = ["graph-", "cells-"].into_iter();
     let other = others.any(|prefix| name.strip_prefix(prefix).is_some_and(number));
-    segment || other || removed.is_some_and(number) || [LOCK, "index.new"].contains(&name)
+    let words = name
+        .strip_prefix("words-")
+        .and_then(|n| n.strip_suffix(".bin"));
+    segment
+        || other
+        || words.is_some_and(number)
+        || removed.is_some_and(number)
+        || [LOCK, "index.new"].contains(&name)
 }
 
 /// Removes what writers that were killed left: files of their names that no manifest has.
@@ -315,7 +373,14 @@ fn sweep(folder: &Path, manifest: &Manifest) -> Result<()> {
     let segments = manifest.segments.iter().map(|s| s.name.as_str());
     let removed = manifest.removed.iter().map(|r| r.name.as_str());
     let graph = manifest.graph.iter().map(|graph| graph.name.as_str());
-    let kept: HashSet<&str> = segments.chain(removed).chain(graph).chain([LOCK]).collect();
+    let words = manifest.segments.iter().filter_map(|s| s.words.as_ref());
+    let words = words.map(|words| words.name.as_str());
+    let kept: HashSet<&str> = segments
+        .chain(removed)
+        .chain(graph)
+        .chain(words)
+        .chain([LOCK])
+        .collect();
     for entry in fs::read_dir(folder).map_err(IndexError::io(folder))? {
         let entry = entry.map_err(IndexError::io(folder))?;
         let name = entry.file_name();

@@ -11,7 +11,8 @@ use axum::response::Response;
 use gradus::Embeddings;
 use gradus::format::PromptChoice;
 use gradus_index::filter::Filter;
-use gradus_index::store::{Index, Record};
+use gradus_index::jobs::{Approximate, Found as IndexFound, Lookup, Opened};
+use gradus_index::store::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -41,7 +42,14 @@ pub(super) struct SearchRequest {
     prompt_name: Option<String>,
     /// The name of a cross-encoder of this server, which ranks the nearest texts again.
     rerank: Option<String>,
-    /// So many of the nearest texts the cross-encoder reads; 100 by default.
+    /// Whether the query's words are looked for too, and a text's ranks in both lists put
+    /// together; the index must keep words (`gradus index words`).
+    hybrid: Option<bool>,
+    /// Walk through the graph of the index (`gradus index graph`) as widely as found this
+    /// share of the ten nearest, in place of comparing all.
+    recall: Option<f64>,
+    /// So many of the nearest texts the cross-encoder reads, and are put together with as
+    /// many of the best by words; 100 by default.
     candidates: Option<usize>,
     /// Whether texts that are too long are cut, or an error.
     truncate: Option<bool>,
@@ -62,6 +70,9 @@ struct Found {
     id: String,
     /// With the query.
     cosine: f32,
+    /// The ranks by vectors and by words together, where both were looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fused: Option<f64>,
     /// Of the cross-encoder, where one ranks.
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
@@ -84,19 +95,27 @@ pub(super) async fn search(
     extract::State(state): extract::State<Arc<State>>,
     Body(request): Body<SearchRequest>,
 ) -> Result<Response, ApiError> {
+    // All steps together have the time of a request; what waits leaves the queue.
+    let time = state.workshop.limits.request_time;
+    let answer = tokio::time::timeout(time, answer(&state, request)).await;
+    answer.unwrap_or_else(|_| Err(ApiError::late()))
+}
+
+async fn answer(state: &Arc<State>, request: SearchRequest) -> Result<Response, ApiError> {
     let (queries, batch) = match request.query {
         Queries::One(query) => (vec![query], false),
         Queries::Many(queries) => (queries, true),
     };
     let mut reply = Reply::begin(batch);
-    let served = index(&state, request.index.as_deref())?;
+    let served = index(state, request.index.as_deref())?;
     let now = current(served).await?;
-    let (number, model) = model_of(&state, served, &now)?;
+    let (number, model) = model_of(state, served, &now)?;
     let top = request.top.unwrap_or(10);
-    let candidates = request
-        .rerank
-        .as_ref()
-        .map_or(0, |_| request.candidates.unwrap_or(100));
+    let hybrid = request.hybrid == Some(true);
+    let candidates = match request.rerank.is_some() || hybrid {
+        true => request.candidates.unwrap_or(100),
+        false => 0,
+    };
     if top == 0 || top > MOST || candidates > MOST {
         let message = format!("top and candidates are at most {MOST}, and top at least 1");
         return Err(ApiError::new(Kind::Validation, message).of("top"));
@@ -109,6 +128,15 @@ pub(super) async fn search(
         );
         return Err(ApiError::new(Kind::TooLarge, message));
     }
+    if hybrid && !now.has_words() {
+        let message = format!(
+            "the index `{}` does not keep the words of its texts; `gradus index words` makes it do so",
+            served.name
+        );
+        return Err(ApiError::new(Kind::Validation, message).of("hybrid"));
+    }
+    let width = request.recall.map(|recall| width(served, &now, recall));
+    let width = width.transpose()?;
     let filter = request.filter.as_deref().map(Filter::parse).transpose();
     let filter = filter.map_err(|e| ApiError::new(Kind::Validation, e.to_string()).of("filter"))?;
     let reranker = match &request.rerank {
@@ -129,32 +157,28 @@ pub(super) async fn search(
         .vectors((number, model), inputs, reading)
         .await?;
     let values = std::mem::take(&mut answered.values).concat();
-    let vectors = Embeddings::new(now.dim(), values).normalized().into_vec();
-    let searcher = Arc::clone(&state);
-    let look = move || -> Result<Vec<Vec<Found>>, gradus_index::IndexError> {
-        let mut allowed = now.rows().clone();
-        if let Some(filter) = &filter {
-            now.keep(filter, &mut allowed)?;
-        }
-        let hits = now.nearest(&searcher.comparer, &vectors, wide, &allowed)?;
-        let found = |hit: gradus_index::neighbours::Hit| {
-            let Record { id, text, columns } = now.record(hit.row)?;
-            Ok(Found {
-                id,
-                cosine: hit.score,
-                score: None,
-                text,
-                columns,
-            })
+    let vectors = Embeddings::new(now.index().dim(), values)
+        .normalized()
+        .into_vec();
+    let searcher = Arc::clone(state);
+    let texts = queries.clone();
+    let most = match reranker {
+        Some(_) => wide,
+        None => top,
+    };
+    let look = move || {
+        let lookup = Lookup {
+            most,
+            filter: filter.as_ref(),
+            width,
+            hybrid: hybrid.then_some(candidates),
         };
-        let found = hits
-            .into_iter()
-            .map(|hits| hits.into_iter().map(found).collect());
-        found.collect()
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        now.look_up(&searcher.comparer, &texts, &vectors, &lookup)
     };
     let found = tokio::task::spawn_blocking(look).await;
     let found = found.map_err(|e| ApiError::new(Kind::Internal, e.to_string()))?;
-    let mut results = found.map_err(|error| {
+    let found = found.map_err(|error| {
         // It names files, which are no business of clients.
         tracing::error!(%error, "an index cannot be searched");
         ApiError::new(
@@ -162,9 +186,11 @@ pub(super) async fn search(
             "the index cannot be searched; the server's log says why",
         )
     })?;
+    let of = |found: Vec<IndexFound>| found.into_iter().map(Found::from).collect();
+    let mut results: Vec<Vec<Found>> = found.into_iter().map(of).collect();
     if let Some(at) = reranker {
         for (query, found) in queries.iter().zip(&mut results) {
-            rank_again(&state, at, query, found).await?;
+            rank_again(state, at, query, found).await?;
         }
     }
     results.iter_mut().for_each(|found| found.truncate(top));
@@ -177,8 +203,39 @@ pub(super) async fn search(
     }))
 }
 
+impl From<IndexFound> for Found {
+    fn from(found: IndexFound) -> Self {
+        let Record { id, text, columns } = found.record;
+        Self {
+            id,
+            cosine: found.cosine,
+            fused: found.fused,
+            score: found.score,
+            text,
+            columns,
+        }
+    }
+}
+
+/// How widely an index is searched for some recall.
+fn width(served: &ServedIndex, index: &Opened, recall: f64) -> Result<usize, ApiError> {
+    let refuse = |message: String| ApiError::new(Kind::Validation, message).of("recall");
+    if !(recall > 0.0 && recall <= 1.0) {
+        return Err(refuse(format!(
+            "recall is {recall}; give a share of at most 1"
+        )));
+    }
+    let width = Approximate::Recall(recall).width(index.index());
+    width.map_err(|_| {
+        refuse(format!(
+            "the index `{}` has no graph to search approximately; `gradus index graph` makes it",
+            served.name
+        ))
+    })
+}
+
 /// An index as it is now.
-async fn current(served: &Arc<ServedIndex>) -> Result<Arc<Index>, ApiError> {
+async fn current(served: &Arc<ServedIndex>) -> Result<Arc<Opened>, ApiError> {
     let served = Arc::clone(served);
     let now = tokio::task::spawn_blocking(move || served.now()).await;
     now.map_err(|e| ApiError::new(Kind::Internal, e.to_string()))
@@ -207,9 +264,9 @@ fn index<'a>(state: &'a State, name: Option<&str>) -> Result<&'a Arc<ServedIndex
 fn model_of<'a>(
     state: &'a State,
     served: &ServedIndex,
-    index: &Index,
+    index: &Opened,
 ) -> Result<(usize, &'a Arc<ServedModel>), ApiError> {
-    let own = &index.manifest().model;
+    let own = &index.index().manifest().model;
     let is_own = |model: &ServedModel| model.hash == own.hash;
     // Says which model is still being loaded, if one is.
     state
@@ -270,6 +327,10 @@ pub(super) struct IndexInfo {
     model: String,
     /// Values of a vector.
     dimension: usize,
+    /// Whether it can be searched by words.
+    words: bool,
+    /// Whether it can be searched approximately.
+    graph: bool,
 }
 
 /// The indexes of this server.
@@ -281,11 +342,14 @@ pub(super) async fn indexes(
     let mut all = vec![];
     for served in &state.indexes {
         let now = current(served).await?;
+        let now = now.index();
         all.push(IndexInfo {
             name: served.name.clone(),
             texts: now.rows().count(),
             model: now.manifest().model.name.clone(),
             dimension: now.dim(),
+            words: now.manifest().words,
+            graph: now.manifest().graph.is_some(),
         });
     }
     Ok(axum::Json(all))

@@ -49,6 +49,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
             "graph      of all but {later}; recall up to {best:.3}"
         ));
     }
+    if manifest.words {
+        lines.push("words      kept".into());
+    }
     if let Some(made) = &manifest.unfinished {
         lines.push(format!(
             "unfinished after row {} of {}; the same command goes on",
@@ -63,6 +66,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         "segments": manifest.segments.len(),
         "bytes": bytes,
         "graph": manifest.graph.as_ref().map(|graph| json!({"texts": graph.nodes, "recall": graph.recall})),
+        "words": manifest.words,
         "unfinished": manifest.unfinished,
     });
     args.report.print(&lines.join("\n"), &json)

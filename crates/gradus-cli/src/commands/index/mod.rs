@@ -7,6 +7,7 @@ mod info;
 mod merge;
 mod remove;
 mod verify;
+mod words;
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -28,6 +29,8 @@ pub enum Command {
     Add(Box<add::Args>),
     /// Make a graph of an index's texts, for approximate search
     Graph(graph::Args),
+    /// Keep the words of an index's texts, for search by words
+    Words(words::Args),
     /// Remove texts by their ids
     Remove(remove::Args),
     /// Describe an index
@@ -45,6 +48,7 @@ impl Command {
             Self::Build(_) => &["index", "build"],
             Self::Add(_) => &["index", "add"],
             Self::Graph(_) => &["index", "graph"],
+            Self::Words(_) => &["index", "words"],
             Self::Remove(_) => &["index", "remove"],
             Self::Info(_) => &["index", "info"],
             Self::Verify(_) => &["index", "verify"],
@@ -59,6 +63,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Build(args) => build::run(*args, context),
         Command::Add(args) => add::run(*args, context),
         Command::Graph(args) => graph::run(args, context),
+        Command::Words(args) => words::run(args, context),
         Command::Remove(args) => remove::run(args),
         Command::Info(args) => info::run(args),
         Command::Verify(args) => verify::run(args, context),

@@ -6,6 +6,7 @@ mod kills;
 mod refusals;
 mod searches;
 pub mod tour;
+mod words;
 
 use crate::support::{gradus, model, stdout};
 use gradus_index::store::Index;

@@ -46,6 +46,31 @@ fn what_is_found_is_what_the_command_finds() {
     let expected = ours(&["--rerank", &cross, "--candidates", "30"]);
     assert_eq!(again, json!([expected]));
 
+    // By words too, and through the graph, once the index has them.
+    let body = json!({"query": query, "top": 7, "hybrid": true, "candidates": 30});
+    server.post("/search", &body).refusal(422);
+    server
+        .post("/search", &json!({"query": query, "recall": 0.9}))
+        .refusal(422);
+    place.run(&["index", "words", "texts.index"]);
+    place.run(&["index", "graph", "texts.index"]);
+    let described = server.get("/indexes").json();
+    assert_eq!(
+        (&described[0]["words"], &described[0]["graph"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(
+        search(body),
+        json!([ours(&["--hybrid", "--candidates", "30"])])
+    );
+    assert_eq!(
+        search(json!({"query": query, "top": 7, "recall": 0.9})),
+        json!([ours(&["--approximate", "--recall", "0.9"])])
+    );
+    server
+        .post("/search", &json!({"query": query, "recall": 1.5}))
+        .refusal(422);
+
     // What is added and removed shows at the next request.
     let count = || server.get("/indexes").json()[0]["texts"].as_u64().unwrap();
     assert_eq!(count(), 300);
