@@ -68,7 +68,7 @@ pub fn make_graph(
             width,
             recall: share,
         });
-        if share > 0.9995 || width >= WIDEST {
+        if share > 0.9995 || width >= WIDEST.min(texts) {
             break;
         }
         width += width.div_ceil(2);

@@ -6,7 +6,8 @@ use crate::store::{Index, Record};
 use crate::{IndexError, Result};
 use gradus_kernels::cpu::Cpu;
 use gradus_words::Words;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How texts are looked up.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,12 @@ pub struct Opened {
     index: Index,
     /// Where words are looked for.
     words: Option<Vec<Words>>,
+    /// The rows of the last filters, for which all texts' columns were read.
+    filters: Mutex<VecDeque<(Filter, Arc<Rows>)>>,
 }
+
+/// Filters whose rows are kept.
+const FILTERS: usize = 32;
 
 /// Of so many texts a filter must leave one for the graph to be of use.
 const FEW: usize = 20;
@@ -81,7 +87,11 @@ impl Approximate {
 impl Opened {
     /// An index to be searched by vectors.
     pub fn new(index: Index) -> Self {
-        Self { index, words: None }
+        Self {
+            index,
+            words: None,
+            filters: Mutex::default(),
+        }
     }
 
     /// The same by words too.
@@ -90,7 +100,10 @@ impl Opened {
     /// As [`Index::words`].
     pub fn with_words(index: Index) -> Result<Self> {
         let words = Some(index.words()?);
-        Ok(Self { index, words })
+        Ok(Self {
+            words,
+            ..Self::new(index)
+        })
     }
 
     /// The index.
@@ -101,6 +114,20 @@ impl Opened {
     /// Whether words can be looked for.
     pub fn has_words(&self) -> bool {
         self.words.is_some()
+    }
+
+    /// The rows for which a filter holds.
+    fn filtered(&self, cpu: &Cpu, filter: &Filter) -> Result<Arc<Rows>> {
+        let filters = || self.filters.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = filters().iter().find(|(other, _)| other == filter).cloned();
+        if let Some((_, rows)) = known {
+            return Ok(rows);
+        }
+        let rows = Arc::new(self.index.filtered(cpu, filter)?);
+        let mut filters = filters();
+        filters.push_front((filter.clone(), Arc::clone(&rows)));
+        filters.truncate(FILTERS);
+        Ok(rows)
     }
 
     /// The texts for each query, best first, by their `vectors`, `[queries, dimension]`, of
@@ -116,25 +143,29 @@ impl Opened {
         lookup: &Lookup<'_>,
     ) -> Result<Vec<Vec<Found>>> {
         let index = &self.index;
-        let mut allowed = index.rows().clone();
-        if let Some(filter) = lookup.filter {
-            index.keep(filter, &mut allowed)?;
-        }
+        let kept;
+        let allowed = match lookup.filter {
+            None => index.rows(),
+            Some(filter) => {
+                kept = self.filtered(cpu, filter)?;
+                &*kept
+            }
+        };
         let near = lookup
             .hybrid
             .map_or(lookup.most, |wide| wide.max(lookup.most));
         // Where few are allowed, a walk meets none of them.
         let few = allowed.count() < index.rows().count() / FEW;
         let hits = match lookup.width.filter(|_| !few) {
-            Some(width) => index.approximate(cpu, vectors, near, width, &allowed)?,
-            None => index.nearest(cpu, vectors, near, &allowed)?,
+            Some(width) => index.approximate(cpu, vectors, near, width, allowed)?,
+            None => index.nearest(cpu, vectors, near, allowed)?,
         };
         let mut all = vec![];
         let pairs = queries.iter().zip(vectors.chunks(index.dim())).zip(hits);
         for ((query, vector), hits) in pairs {
             let fused = match &self.words {
                 Some(words) if lookup.hybrid.is_some() => {
-                    self.fused(cpu, (query, vector), words, hits, near, &allowed)?
+                    self.fused(cpu, (query, vector), words, hits, near, allowed)?
                 }
                 _ => hits.into_iter().map(|hit| (hit, None)).collect(),
             };

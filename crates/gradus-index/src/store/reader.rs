@@ -26,6 +26,9 @@ pub struct Record {
     pub columns: Columns<String, Value>,
 }
 
+/// Texts whose columns are worth a task of their own.
+const GRAIN: usize = 1024;
+
 /// An index as it was when it was opened, whatever is written to it since.
 pub struct Index {
     folder: PathBuf,
@@ -333,18 +336,32 @@ impl Index {
         Ok(vector)
     }
 
-    /// Leaves out of `rows` those for whose columns a filter does not hold.
+    /// The rows that are there and for whose columns a filter holds.
     ///
     /// # Errors
     /// [`IndexError::Damaged`].
-    pub fn keep(&self, filter: &Filter, rows: &mut Rows) -> Result<()> {
-        for record in self.records() {
-            let (row, record) = record?;
-            if !filter.holds(&record.columns) {
-                rows.remove(row);
-            }
+    pub fn filtered(&self, cpu: &Cpu, filter: &Filter) -> Result<Rows> {
+        let mut parts = vec![];
+        for (segment, start) in self.segments.iter().zip(self.starts()) {
+            let places = cpu.split(segment.rows, GRAIN).into_iter();
+            parts.extend(places.map(|places| (segment, start, places, Ok(vec![]))));
         }
-        Ok(())
+        cpu.each(
+            parts.iter_mut().collect(),
+            |(segment, start, places, found)| {
+                let there = places.clone().filter(|place| self.rows.has(*start + place));
+                let holds = |place: usize| match segment.columns(place) {
+                    Ok(columns) => filter.holds(&columns).then_some(Ok(*start + place)),
+                    Err(error) => Some(Err(error)),
+                };
+                *found = there.filter_map(holds).collect::<Result<Vec<usize>>>();
+            },
+        );
+        let mut rows = Rows::none(self.rows.len());
+        for (.., found) in parts {
+            found?.into_iter().for_each(|row| rows.insert(row));
+        }
+        Ok(rows)
     }
 
     /// All texts in order, removed ones included, with their rows.
@@ -369,6 +386,20 @@ impl Open {
     }
 
     fn record(&self, place: usize) -> Result<Record> {
+        self.parse(place)
+    }
+
+    fn columns(&self, place: usize) -> Result<Columns<String, Value>> {
+        /// The others are skipped.
+        #[derive(Deserialize)]
+        struct ColumnsAlone {
+            #[serde(default)]
+            columns: Columns<String, Value>,
+        }
+        Ok(self.parse::<ColumnsAlone>(place)?.columns)
+    }
+
+    fn parse<'a, T: Deserialize<'a>>(&'a self, place: usize) -> Result<T> {
         let bad = |what: String| IndexError::damaged(self.records.path(), what);
         let places = self.places.values::<u64>()?;
         let all = self.records.bytes();

@@ -168,3 +168,32 @@ fn an_index_of_this_version_is_read_by_later_ones() {
     let found = found(&place.run(&[&search[..], &["--model", &model("bert-small")]].concat()));
     assert_eq!(ids(&found), ["d"]);
 }
+
+#[test]
+fn bytes_words_and_graphs_of_this_version_are_read_by_later_ones() {
+    let stored = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/index-2");
+    let ids = all_ids(Path::new(stored));
+    assert!(ids.len() == 79 && !ids.contains(&"t7".to_owned()));
+    let place = Place::new();
+    let small = model("bert-small");
+    let run = |more: &[&str]| {
+        let search = [
+            "search",
+            stored,
+            "two birds",
+            "--format",
+            "json",
+            "--top",
+            "5",
+            "--model",
+            &small,
+        ];
+        found(&place.run(&[&search[..], more].concat()))
+    };
+    assert_eq!(run(&["--approximate", "--width", "80"]), run(&[]));
+    let hybrid = run(&["--hybrid"]);
+    assert_eq!(hybrid, run(&["--hybrid", "--approximate", "--width", "80"]));
+    // Both words in a text of three, which vectors alone put elsewhere.
+    let both = hybrid.iter().any(|hit| hit["text"] == "dog two birds");
+    assert!(both && hybrid != run(&[]), "{hybrid:?}");
+}
