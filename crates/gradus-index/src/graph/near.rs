@@ -54,7 +54,14 @@ pub(super) fn neighbours(
             }
         }
     } else {
-        by_cells(cpu, matrix, rows, &mut near, observer)?;
+        if rows.len() == matrix.rows().count() {
+            by_cells(cpu, matrix, rows, &mut near, observer)?;
+        } else {
+            // Those of a level above alone.
+            let own = PackedVectors::plain(&matrix.gather(rows), matrix.dim());
+            let places: Vec<usize> = (0..rows.len()).collect();
+            by_cells(cpu, &own.matrix(), &places, &mut near, observer)?;
+        }
         for _ in 0..ROUNDS {
             check_cancelled(observer, WHAT)?;
             near = through_neighbours(cpu, bytes, step, &near);
@@ -130,7 +137,8 @@ struct Cell {
     panels: Vec<f32>,
 }
 
-/// Compares the rows of each cell of k-means with those of the cells near to it.
+/// Compares the rows of each cell of k-means with those of the cells near to it; `rows` are
+/// all of the matrix that count.
 fn by_cells(
     cpu: &Cpu,
     matrix: &Matrix<'_>,

@@ -77,7 +77,13 @@ fn share(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
 #[test]
 fn wide_searches_are_exact_and_narrow_ones_nearly() {
     // No level above, one, and two; neighbours of all, and through cells.
-    for (rows, all) in [(1, 1 << 14), (40, 1 << 14), (1500, 1 << 14), (2500, 500)] {
+    for (rows, all) in [
+        (1, 1 << 14),
+        (40, 1 << 14),
+        (1500, 1 << 14),
+        (2500, 500),
+        (2500, 60),
+    ] {
         let place = Place::new(rows);
         if place.there.count() == 0 {
             continue;

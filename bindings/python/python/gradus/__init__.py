@@ -1,0 +1,34 @@
+"""How alike are two texts?
+
+>>> from gradus import SentenceEncoder
+>>> model = SentenceEncoder("all-MiniLM-L6-v2")
+>>> vectors = model.encode(["A plane is taking off.", "An air plane takes off."])
+>>> model.similarity(vectors, vectors)
+
+Names and defaults are those of sentence-transformers where it has them, so that a script
+runs with the import changed. `gradus.util` has `semantic_search`, `paraphrase_mining` and
+`community_detection`.
+"""
+
+from . import util
+from ._gradus import GradusError, __version__
+from .cross_encoder import CrossEncoder, Grader
+from .index import Index
+from .sentence_encoder import SentenceEncoder
+from .util import cos_sim, quantize_embeddings
+
+SentenceTransformer = SentenceEncoder
+"""The name that sentence-transformers has for it."""
+
+__all__ = [
+    "CrossEncoder",
+    "Grader",
+    "GradusError",
+    "Index",
+    "SentenceEncoder",
+    "SentenceTransformer",
+    "cos_sim",
+    "quantize_embeddings",
+    "util",
+    "__version__",
+]

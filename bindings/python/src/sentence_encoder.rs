@@ -1,0 +1,195 @@
+//! Models that make vectors.
+
+use crate::Answer;
+use crate::errors::raised;
+use crate::lazily::Lazily;
+use crate::options::Options;
+use crate::texts::texts;
+use gradus::format::PromptChoice;
+use gradus::models::EncodeOptions;
+use gradus::util::Silent;
+use gradus::{Embeddings, SentenceEncoder};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Texts between two looks at signals.
+const CHUNK: usize = 512;
+
+/// A model that makes vectors of texts.
+#[pyclass(module = "gradus._gradus", frozen)]
+pub struct Encoder {
+    model: Lazily<SentenceEncoder, String>,
+    folder: String,
+}
+
+#[pymethods]
+impl Encoder {
+    #[new]
+    #[pyo3(signature = (name, *, precision=None, device=None, threads=0, max_seq_length=None))]
+    fn new(
+        py: Python<'_>,
+        name: &str,
+        precision: Option<&str>,
+        device: Option<&str>,
+        threads: usize,
+        max_seq_length: Option<usize>,
+    ) -> Answer<Self> {
+        let options = Options::new(name, precision, device, threads)?;
+        let folder = options.model().folder.display().to_string();
+        let model = Lazily::new(move || {
+            let folder = &options.model().folder;
+            let mut model = options.environment().load(folder, None, &mut Silent);
+            if let (Ok(model), Some(most)) = (&mut model, max_seq_length) {
+                model
+                    .tokenizer_mut()
+                    .set_max_tokens(most)
+                    .map_err(|e| e.to_string())?;
+            }
+            model.map_err(|e| e.to_string())
+        });
+        py.detach(|| model.get()).map_err(raised)?;
+        Ok(Self { model, folder })
+    }
+
+    /// The folder of the model.
+    #[getter]
+    fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Values of a vector.
+    #[getter]
+    fn dimension(&self) -> Answer<usize> {
+        Ok(self.model.get().map_err(raised)?.dim())
+    }
+
+    /// The most tokens of a text; what is longer is cut.
+    #[getter]
+    fn max_seq_length(&self) -> Answer<usize> {
+        Ok(self.model.get().map_err(raised)?.tokenizer().max_tokens())
+    }
+
+    /// The prompts of the model by their names.
+    #[getter]
+    fn prompts<'py>(&self, py: Python<'py>) -> Answer<Bound<'py, PyDict>> {
+        let model = self.model.get().map_err(raised)?;
+        let all = PyDict::new(py);
+        for (name, text) in &model.folder().modules.prompts.named {
+            all.set_item(name, text)?;
+        }
+        Ok(all)
+    }
+
+    /// The name of the prompt that is used where none is chosen.
+    #[getter]
+    fn default_prompt_name(&self) -> Answer<Option<String>> {
+        let model = self.model.get().map_err(raised)?;
+        Ok(model.folder().modules.prompts.default.clone())
+    }
+
+    /// Vectors of texts, `[texts, dimension]`, and whether there was one text alone.
+    /// `prompt` is the text before each, `task` one of `query` and `document` to take the
+    /// model's own; `progress` is called with how many are done, and of how many.
+    #[pyo3(signature = (sentences, *, prompt=None, prompt_name=None, task=None, normalize=false, truncate_dim=None, batch_tokens=None, progress=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        sentences: &Bound<'py, PyAny>,
+        prompt: Option<String>,
+        prompt_name: Option<String>,
+        task: Option<&str>,
+        normalize: bool,
+        truncate_dim: Option<usize>,
+        batch_tokens: Option<usize>,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Answer<(Bound<'py, PyArray2<f32>>, bool)> {
+        let (texts, alone) = texts(sentences)?;
+        let model = py.detach(|| self.model.get()).map_err(raised)?;
+        let choice = choice(&model, prompt, prompt_name, task);
+        let prompted = model.prompted(&choice).map_err(raised)?;
+        let width = truncate_dim.unwrap_or(usize::MAX).min(model.dim());
+        let mut values = Vec::with_capacity(texts.len() * width);
+        let mut done = 0;
+        for some in texts.chunks(CHUNK) {
+            let vectors = py.detach(|| -> gradus::Result<Embeddings> {
+                let texts: Vec<&str> = some.iter().map(String::as_str).collect();
+                let tokens = prompted.tokenizer().encode(&texts)?;
+                let options = EncodeOptions { batch_tokens };
+                let vectors = model.encode_prompted(&tokens, prompted.unpooled(), options);
+                let vectors = vectors.truncated(width);
+                Ok(match normalize {
+                    true => vectors.normalized(),
+                    false => vectors,
+                })
+            });
+            values.extend(vectors.map_err(raised)?.into_vec());
+            done += some.len();
+            if let Some(progress) = &progress {
+                progress.call1((done, texts.len()))?;
+            }
+            py.check_signals()?;
+        }
+        let rows = texts.len();
+        Ok((values.into_pyarray(py).reshape([rows, width])?, alone))
+    }
+
+    /// The vectors of each text's tokens, `[tokens, width]` each.
+    #[pyo3(signature = (sentences, *, prompt=None, prompt_name=None, task=None))]
+    fn token_vectors<'py>(
+        &self,
+        py: Python<'py>,
+        sentences: &Bound<'py, PyAny>,
+        prompt: Option<String>,
+        prompt_name: Option<String>,
+        task: Option<&str>,
+    ) -> Answer<(Vec<Bound<'py, PyArray2<f32>>>, bool)> {
+        let (texts, alone) = texts(sentences)?;
+        let model = py.detach(|| self.model.get()).map_err(raised)?;
+        let choice = choice(&model, prompt, prompt_name, task);
+        let prompted = model.prompted(&choice).map_err(raised)?;
+        let mut all = vec![];
+        for some in texts.chunks(CHUNK) {
+            let vectors = py.detach(|| -> gradus::Result<Vec<Embeddings>> {
+                let texts: Vec<&str> = some.iter().map(String::as_str).collect();
+                let tokens = prompted.tokenizer().encode(&texts)?;
+                model.token_vectors(&tokens, EncodeOptions::default())
+            });
+            for vectors in vectors.map_err(raised)? {
+                let (rows, width) = (vectors.rows(), vectors.dim());
+                all.push(vectors.into_vec().into_pyarray(py).reshape([rows, width])?);
+            }
+            py.check_signals()?;
+        }
+        Ok((all, alone))
+    }
+
+    /// The ids of a text's tokens.
+    fn tokens<'py>(&self, py: Python<'py>, text: &str) -> Answer<Bound<'py, PyArray1<u32>>> {
+        let model = self.model.get().map_err(raised)?;
+        let tokens = model.tokenizer().encode(&[text]).map_err(raised)?;
+        let ids = tokens
+            .into_iter()
+            .flat_map(|tokens| tokens.ids)
+            .collect::<Vec<u32>>();
+        Ok(ids.into_pyarray(py))
+    }
+}
+
+/// A prompt by its text, else by its name, else the model's own for a task, else its
+/// default.
+fn choice(
+    model: &SentenceEncoder,
+    prompt: Option<String>,
+    name: Option<String>,
+    task: Option<&str>,
+) -> PromptChoice {
+    match (prompt, name, task) {
+        (Some(text), _, _) => PromptChoice::Text(text),
+        (None, Some(name), _) => PromptChoice::Named(name),
+        (None, None, Some("query")) => PromptChoice::Query,
+        (None, None, Some("document")) => PromptChoice::Document,
+        (None, None, _) => model.prompt().clone(),
+    }
+}
