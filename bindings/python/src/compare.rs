@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::errors::of_job;
+use crate::pool::compute;
 use crate::signals::Watched;
 use gradus::Embeddings;
 use gradus_index::groups::{Communities, communities as found_communities};
@@ -56,12 +57,14 @@ pub fn nearest<'py>(
         return Err(PyValueError::new_err(why));
     }
     let top = top.min(corpus.len() / dim);
-    let (packed, cpu) = py.detach(|| (PackedVectors::new(&corpus, dim), Cpu::new(threads)));
+    let (packed, cpu) = compute(py, || (PackedVectors::new(&corpus, dim), Cpu::new(threads)));
     drop(corpus);
     let (mut places, mut scores) = (vec![], vec![]);
     for some in queries.chunks(CHUNK * dim) {
         let stretches = [packed.stretch()];
-        for hits in py.detach(|| found_nearest(&cpu, (some, dim), &stretches, top, None)) {
+        for hits in compute(py, || {
+            found_nearest(&cpu, (some, dim), &stretches, top, None)
+        }) {
             // A row that is no number is nearest to nothing.
             let missing = top - hits.len();
             places.extend(hits.iter().map(|hit| hit.row as i64));
@@ -105,7 +108,7 @@ pub fn pairs<'py>(
         neighbours,
     };
     let mut watched = Watched::new(progress);
-    let found = py.detach(|| {
+    let found = compute(py, || {
         let packed = PackedVectors::new(&vectors, dim);
         mine(
             &Cpu::new(threads),
@@ -145,7 +148,7 @@ pub fn communities<'py>(
         smallest,
     };
     let mut watched = Watched::new(progress);
-    let found = py.detach(|| {
+    let found = compute(py, || {
         let packed = PackedVectors::new(&vectors, dim);
         found_communities(
             &Cpu::new(threads),

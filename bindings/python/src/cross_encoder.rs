@@ -4,6 +4,7 @@ use crate::Answer;
 use crate::errors::raised;
 use crate::lazily::Lazily;
 use crate::options::Options;
+use crate::pool::compute;
 use crate::texts::{pairs, texts};
 use gradus::jobs::PairModel;
 use gradus::jobs::score::Scorer as Scores;
@@ -39,7 +40,7 @@ impl Scorer {
             Scores::load(options.model(), None, options.environment(), &mut Silent)
                 .map_err(|e| e.to_string())
         });
-        py.detach(|| scores.get()).map_err(raised)?;
+        compute(py, || scores.get()).map_err(raised)?;
         Ok(Self { scores, folder })
     }
 
@@ -70,7 +71,7 @@ impl Scorer {
         progress: Option<Bound<'py, PyAny>>,
     ) -> Answer<(Bound<'py, PyArray2<f32>>, bool)> {
         let (pairs, alone) = pairs(of)?;
-        let scores = py.detach(|| self.scores.get()).map_err(raised)?;
+        let scores = compute(py, || self.scores.get()).map_err(raised)?;
         let PairModel::Cross(model) = scores.model() else {
             let why = format!("{} is no cross-encoder: it makes vectors", self.folder);
             return Err(raised(why));
@@ -78,7 +79,7 @@ impl Scorer {
         let mut values: Vec<f32> = vec![];
         let mut done = 0;
         for some in pairs.chunks(CHUNK) {
-            let found = py.detach(|| -> gradus::Result<Vec<f32>> {
+            let found = compute(py, || -> gradus::Result<Vec<f32>> {
                 if activation {
                     let scores = model.predict(some)?;
                     return Ok(scores.as_slice().iter().map(|x| *x as f32).collect());
@@ -107,7 +108,7 @@ impl Scorer {
         top: Option<usize>,
     ) -> Answer<Vec<(usize, f64)>> {
         let (documents, _) = texts(documents)?;
-        let scores = py.detach(|| self.scores.get()).map_err(raised)?;
+        let scores = compute(py, || self.scores.get()).map_err(raised)?;
         let PairModel::Cross(model) = scores.model() else {
             let why = format!("{} is no cross-encoder: it makes vectors", self.folder);
             return Err(raised(why));
@@ -131,11 +132,11 @@ impl Scorer {
         progress: Option<Bound<'py, PyAny>>,
     ) -> Answer<(Vec<Bound<'py, PyDict>>, bool)> {
         let (pairs, alone) = pairs(of)?;
-        let scores = py.detach(|| self.scores.get()).map_err(raised)?;
+        let scores = compute(py, || self.scores.get()).map_err(raised)?;
         let mut all = vec![];
         for some in pairs.chunks(CHUNK) {
             let some: Vec<(&str, &str)> = some.iter().map(|(a, b)| (&**a, &**b)).collect();
-            for score in py.detach(|| scores.score(&some)).map_err(raised)? {
+            for score in compute(py, || scores.score(&some)).map_err(raised)? {
                 let own = PyDict::new(py);
                 own.set_item("score", score.recommended)?;
                 own.set_item("is", format!("{:?}", score.recommended_is).to_lowercase())?;

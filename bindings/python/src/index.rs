@@ -4,6 +4,7 @@ use crate::Answer;
 use crate::errors::{of_job, raised};
 use crate::lazily::Lazily;
 use crate::options::environment;
+use crate::pool::compute;
 use crate::signals::Watched;
 use crate::texts::texts;
 use gradus::data::{Column, Format, IdColumn, TextFile};
@@ -62,7 +63,7 @@ impl Searcher {
             let folder = Path::new(&folder);
             Searches::begin(folder, &settings, &environment, &mut Silent).map_err(|e| e.to_string())
         });
-        py.detach(|| searches.get()).map_err(raised)?;
+        compute(py, || searches.get()).map_err(raised)?;
         Ok(Self { searches })
     }
 
@@ -85,11 +86,11 @@ impl Searcher {
     ) -> Answer<(Vec<Vec<Bound<'py, PyDict>>>, bool)> {
         let (queries, alone) = texts(queries)?;
         let filter = filter.map(Filter::parse).transpose().map_err(raised)?;
-        let searches = py.detach(|| self.searches.get()).map_err(raised)?;
+        let searches = compute(py, || self.searches.get()).map_err(raised)?;
         let mut all = vec![];
         for some in queries.chunks(256) {
             let some: Vec<&str> = some.iter().map(String::as_str).collect();
-            let found = py.detach(|| searches.search(&some, top, filter.as_ref()));
+            let found = compute(py, || searches.search(&some, top, filter.as_ref()));
             for found in found.map_err(raised)? {
                 let mut own = vec![];
                 for found in found {
@@ -131,7 +132,7 @@ fn job<T: Send>(
 ) -> Answer<T> {
     let environment = environment(None, None, threads)?;
     let mut watched = Watched::new(progress);
-    match py.detach(|| run(&environment, &mut watched)) {
+    match compute(py, || run(&environment, &mut watched)) {
         Ok(done) => Ok(done),
         Err(error) => Err(of_job(error, watched.raised())),
     }
@@ -193,7 +194,7 @@ pub fn index_add(
 /// Removes texts by their ids, all or none; returns how many.
 #[pyfunction]
 pub fn index_remove(py: Python<'_>, folder: &str, ids: Vec<String>) -> Answer<usize> {
-    py.detach(|| remove(folder.as_ref(), &ids)).map_err(raised)
+    compute(py, || remove(folder.as_ref(), &ids)).map_err(raised)
 }
 
 /// Makes the graph of an index; returns widths of searches and what they find.

@@ -11,6 +11,7 @@ mod errors;
 mod index;
 mod lazily;
 mod options;
+mod pool;
 mod sentence_encoder;
 mod signals;
 mod texts;

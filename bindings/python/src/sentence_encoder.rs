@@ -4,6 +4,7 @@ use crate::Answer;
 use crate::errors::raised;
 use crate::lazily::Lazily;
 use crate::options::Options;
+use crate::pool::compute;
 use crate::texts::texts;
 use gradus::format::PromptChoice;
 use gradus::models::EncodeOptions;
@@ -12,6 +13,8 @@ use gradus::{Embeddings, SentenceEncoder};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Texts between two looks at signals.
 const CHUNK: usize = 512;
@@ -21,6 +24,8 @@ const CHUNK: usize = 512;
 pub struct Encoder {
     model: Lazily<SentenceEncoder, String>,
     folder: String,
+    /// Nanoseconds of the last call that the library took.
+    computed: AtomicU64,
 }
 
 #[pymethods]
@@ -48,8 +53,12 @@ impl Encoder {
             }
             model.map_err(|e| e.to_string())
         });
-        py.detach(|| model.get()).map_err(raised)?;
-        Ok(Self { model, folder })
+        compute(py, || model.get()).map_err(raised)?;
+        Ok(Self {
+            model,
+            folder,
+            computed: AtomicU64::new(0),
+        })
     }
 
     /// The folder of the model.
@@ -68,6 +77,13 @@ impl Encoder {
     #[getter]
     fn max_seq_length(&self) -> Answer<usize> {
         Ok(self.model.get().map_err(raised)?.tokenizer().max_tokens())
+    }
+
+    /// Seconds that the library took of the last call of `encode`; the rest is the cost of
+    /// crossing from Python.
+    #[getter]
+    fn last_computed(&self) -> f64 {
+        self.computed.load(Ordering::Relaxed) as f64 / 1e9
     }
 
     /// The prompts of the model by their names.
@@ -106,14 +122,15 @@ impl Encoder {
         progress: Option<Bound<'py, PyAny>>,
     ) -> Answer<(Bound<'py, PyArray2<f32>>, bool)> {
         let (texts, alone) = texts(sentences)?;
-        let model = py.detach(|| self.model.get()).map_err(raised)?;
+        let model = compute(py, || self.model.get()).map_err(raised)?;
         let choice = choice(&model, prompt, prompt_name, task);
         let prompted = model.prompted(&choice).map_err(raised)?;
         let width = truncate_dim.unwrap_or(usize::MAX).min(model.dim());
         let mut values = Vec::with_capacity(texts.len() * width);
-        let mut done = 0;
+        let (mut done, mut computed) = (0, Duration::ZERO);
         for some in texts.chunks(CHUNK) {
-            let vectors = py.detach(|| -> gradus::Result<Embeddings> {
+            let began = Instant::now();
+            let vectors = compute(py, || -> gradus::Result<Embeddings> {
                 let texts: Vec<&str> = some.iter().map(String::as_str).collect();
                 let tokens = prompted.tokenizer().encode(&texts)?;
                 let options = EncodeOptions { batch_tokens };
@@ -124,6 +141,7 @@ impl Encoder {
                     false => vectors,
                 })
             });
+            computed += began.elapsed();
             values.extend(vectors.map_err(raised)?.into_vec());
             done += some.len();
             if let Some(progress) = &progress {
@@ -131,6 +149,8 @@ impl Encoder {
             }
             py.check_signals()?;
         }
+        self.computed
+            .store(computed.as_nanos() as u64, Ordering::Relaxed);
         let rows = texts.len();
         Ok((values.into_pyarray(py).reshape([rows, width])?, alone))
     }
@@ -146,12 +166,12 @@ impl Encoder {
         task: Option<&str>,
     ) -> Answer<(Vec<Bound<'py, PyArray2<f32>>>, bool)> {
         let (texts, alone) = texts(sentences)?;
-        let model = py.detach(|| self.model.get()).map_err(raised)?;
+        let model = compute(py, || self.model.get()).map_err(raised)?;
         let choice = choice(&model, prompt, prompt_name, task);
         let prompted = model.prompted(&choice).map_err(raised)?;
         let mut all = vec![];
         for some in texts.chunks(CHUNK) {
-            let vectors = py.detach(|| -> gradus::Result<Vec<Embeddings>> {
+            let vectors = compute(py, || -> gradus::Result<Vec<Embeddings>> {
                 let texts: Vec<&str> = some.iter().map(String::as_str).collect();
                 let tokens = prompted.tokenizer().encode(&texts)?;
                 model.token_vectors(&tokens, EncodeOptions::default())
