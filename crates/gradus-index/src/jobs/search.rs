@@ -51,7 +51,7 @@ impl Searcher {
     /// Opens an index and loads its model.
     ///
     /// # Errors
-    /// As [`Index::open`]; [`IndexError::OtherModel`] where the model is not the one that
+    /// As [`Index::open`]; [`OtherModel`](crate::IndexError::OtherModel) where the model is not the one that
     /// made the index.
     pub fn begin(
         index: &Path,

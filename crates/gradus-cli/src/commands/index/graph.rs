@@ -13,7 +13,7 @@ many candidates it must keep for some recall is measured here, with texts of the
 index as queries.
 
 Texts that are added later are searched beside the graph, exactly, until this is done \
-again. The graph takes a quarter of the room of the vectors, and 136 bytes a text.
+again. The graph takes a quarter of the room of the vectors, and some 144 bytes a text.
 
 Examples:
   gradus index graph corpus.index
