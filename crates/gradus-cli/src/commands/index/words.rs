@@ -12,8 +12,8 @@ const EXAMPLES: &str = "\
 This makes an index keep the words of its texts, those that are there and those that \
 will be added.
 
-Words are what stands between spaces and punctuation, in lower case; none is left out \
-and none is cut.
+Words are what stands between spaces and punctuation, in lower case, without stemming; \
+those of more than 40 bytes are left out.
 
 Examples:
   gradus index words corpus.index
