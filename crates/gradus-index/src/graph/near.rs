@@ -20,8 +20,8 @@ const CELL: usize = 256;
 const CELLS: usize = 32;
 
 /// How often, and of how many neighbours, how many neighbours are looked at besides.
-const ROUNDS: usize = 2;
-const VIA: usize = 16;
+const ROUNDS: usize = 4;
+const VIA: usize = 24;
 const THEIRS: usize = 32;
 
 /// Rows that are worth a task of their own.
