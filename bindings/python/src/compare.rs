@@ -1,9 +1,8 @@
 //! Vectors compared with each other.
 
 use crate::Answer;
-use crate::errors::of_job;
 use crate::pool::compute;
-use crate::signals::Watched;
+use crate::signals::watched;
 use gradus::Embeddings;
 use gradus_index::groups::{Communities, communities as found_communities};
 use gradus_index::jobs::mine::{MineSettings, mine};
@@ -107,20 +106,10 @@ pub fn pairs<'py>(
         most,
         neighbours,
     };
-    let mut watched = Watched::new(progress);
-    let found = compute(py, || {
+    let found = watched(py, progress, |watched| {
         let packed = PackedVectors::new(&vectors, dim);
-        mine(
-            &Cpu::new(threads),
-            &packed.matrix(),
-            &settings,
-            &mut watched,
-        )
-    });
-    let found = match found {
-        Ok(found) => found,
-        Err(error) => return Err(of_job(error, watched.raised())),
-    };
+        mine(&Cpu::new(threads), &packed.matrix(), &settings, watched)
+    })?;
     let first: Vec<i64> = found.iter().map(|pair| pair.first as i64).collect();
     let second: Vec<i64> = found.iter().map(|pair| pair.second as i64).collect();
     let cosines: Vec<f32> = found.iter().map(|pair| pair.cosine).collect();
@@ -147,20 +136,10 @@ pub fn communities<'py>(
         threshold,
         smallest,
     };
-    let mut watched = Watched::new(progress);
-    let found = compute(py, || {
+    let found = watched(py, progress, |watched| {
         let packed = PackedVectors::new(&vectors, dim);
-        found_communities(
-            &Cpu::new(threads),
-            &packed.matrix(),
-            &settings,
-            &mut watched,
-        )
-    });
-    let found = match found {
-        Ok(found) => found,
-        Err(error) => return Err(of_job(error, watched.raised())),
-    };
+        found_communities(&Cpu::new(threads), &packed.matrix(), &settings, watched)
+    })?;
     let rows = |rows: Vec<usize>| {
         let rows: Vec<i64> = rows.into_iter().map(|row| row as i64).collect();
         rows.into_pyarray(py)

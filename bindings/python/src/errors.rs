@@ -15,8 +15,3 @@ create_exception!(
 pub fn raised(error: impl std::fmt::Display) -> PyErr {
     GradusError::new_err(error.to_string())
 }
-
-/// Of a job that the observer may have ended.
-pub fn of_job(error: impl std::fmt::Display, interrupted: Option<PyErr>) -> PyErr {
-    interrupted.unwrap_or_else(|| raised(error))
-}

@@ -1,11 +1,11 @@
 //! Indexes: what `gradus index` and `gradus search` do.
 
 use crate::Answer;
-use crate::errors::{of_job, raised};
+use crate::errors::raised;
 use crate::lazily::Lazily;
 use crate::options::environment;
 use crate::pool::compute;
-use crate::signals::Watched;
+use crate::signals::{Watched, watched};
 use crate::texts::texts;
 use gradus::data::{Column, Format, IdColumn, TextFile};
 use gradus::jobs::Environment;
@@ -131,11 +131,7 @@ fn job<T: Send>(
     run: impl FnOnce(&Environment, &mut Watched) -> Result<T, IndexError> + Send,
 ) -> Answer<T> {
     let environment = environment(None, None, threads)?;
-    let mut watched = Watched::new(progress);
-    match compute(py, || run(&environment, &mut watched)) {
-        Ok(done) => Ok(done),
-        Err(error) => Err(of_job(error, watched.raised())),
-    }
+    watched(py, progress, |watched| run(&environment, watched))
 }
 
 /// Makes an index of the texts of a file; returns how many.

@@ -11,6 +11,7 @@ use gradus::models::EncodeOptions;
 use gradus::util::Silent;
 use gradus::{Embeddings, SentenceEncoder};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,17 +106,15 @@ impl Encoder {
     }
 
     /// Vectors of texts, `[texts, dimension]`, and whether there was one text alone.
-    /// `prompt` is the text before each, `task` one of `query` and `document` to take the
-    /// model's own; `progress` is called with how many are done, and of how many.
-    #[pyo3(signature = (sentences, *, prompt=None, prompt_name=None, task=None, normalize=false, truncate_dim=None, batch_tokens=None, progress=None))]
+    /// `prompt` is the text before each; `progress` is called with how many are done, and of
+    /// how many.
+    #[pyo3(signature = (sentences, *, prompt="", normalize=false, truncate_dim=None, batch_tokens=None, progress=None))]
     #[allow(clippy::too_many_arguments)]
     fn encode<'py>(
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
-        prompt: Option<String>,
-        prompt_name: Option<String>,
-        task: Option<&str>,
+        prompt: &str,
         normalize: bool,
         truncate_dim: Option<usize>,
         batch_tokens: Option<usize>,
@@ -123,8 +122,13 @@ impl Encoder {
     ) -> Answer<(Bound<'py, PyArray2<f32>>, bool)> {
         let (texts, alone) = texts(sentences)?;
         let model = compute(py, || self.model.get()).map_err(raised)?;
-        let choice = choice(&model, prompt, prompt_name, task);
-        let prompted = model.prompted(&choice).map_err(raised)?;
+        let prompt = PromptChoice::Text(prompt.to_owned());
+        let prompted = model.prompted(&prompt).map_err(raised)?;
+        if truncate_dim == Some(0) {
+            return Err(PyValueError::new_err(
+                "truncate_dim is 0; keep at least one value",
+            ));
+        }
         let width = truncate_dim.unwrap_or(usize::MAX).min(model.dim());
         let mut values = Vec::with_capacity(texts.len() * width);
         let (mut done, mut computed) = (0, Duration::ZERO);
@@ -156,19 +160,17 @@ impl Encoder {
     }
 
     /// The vectors of each text's tokens, `[tokens, width]` each.
-    #[pyo3(signature = (sentences, *, prompt=None, prompt_name=None, task=None))]
+    #[pyo3(signature = (sentences, *, prompt=""))]
     fn token_vectors<'py>(
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
-        prompt: Option<String>,
-        prompt_name: Option<String>,
-        task: Option<&str>,
+        prompt: &str,
     ) -> Answer<(Vec<Bound<'py, PyArray2<f32>>>, bool)> {
         let (texts, alone) = texts(sentences)?;
         let model = compute(py, || self.model.get()).map_err(raised)?;
-        let choice = choice(&model, prompt, prompt_name, task);
-        let prompted = model.prompted(&choice).map_err(raised)?;
+        let prompt = PromptChoice::Text(prompt.to_owned());
+        let prompted = model.prompted(&prompt).map_err(raised)?;
         let mut all = vec![];
         for some in texts.chunks(CHUNK) {
             let vectors = compute(py, || -> gradus::Result<Vec<Embeddings>> {
@@ -194,22 +196,5 @@ impl Encoder {
             .flat_map(|tokens| tokens.ids)
             .collect::<Vec<u32>>();
         Ok(ids.into_pyarray(py))
-    }
-}
-
-/// A prompt by its text, else by its name, else the model's own for a task, else its
-/// default.
-fn choice(
-    model: &SentenceEncoder,
-    prompt: Option<String>,
-    name: Option<String>,
-    task: Option<&str>,
-) -> PromptChoice {
-    match (prompt, name, task) {
-        (Some(text), _, _) => PromptChoice::Text(text),
-        (None, Some(name), _) => PromptChoice::Named(name),
-        (None, None, Some("query")) => PromptChoice::Query,
-        (None, None, Some("document")) => PromptChoice::Document,
-        (None, None, _) => model.prompt().clone(),
     }
 }

@@ -1,5 +1,7 @@
 //! Ctrl-C, and progress.
 
+use crate::errors::raised;
+use crate::pool::compute;
 use gradus::util::Observer;
 use pyo3::prelude::*;
 
@@ -11,18 +13,6 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub fn new(callback: Option<Py<PyAny>>) -> Self {
-        Self {
-            callback,
-            raised: None,
-        }
-    }
-
-    /// What ended the job.
-    pub fn raised(self) -> Option<PyErr> {
-        self.raised
-    }
-
     fn look(&mut self, with: impl FnOnce(Python<'_>, Option<&Py<PyAny>>) -> PyResult<()>) {
         if self.raised.is_none() {
             let callback = self.callback.as_ref();
@@ -30,6 +20,20 @@ impl Watched {
             self.raised = result.err();
         }
     }
+}
+
+/// Runs a job that a callable hears of, and that it or a signal may end.
+pub fn watched<T: Send, E: std::fmt::Display + Send>(
+    py: Python<'_>,
+    callback: Option<Py<PyAny>>,
+    job: impl FnOnce(&mut Watched) -> Result<T, E> + Send,
+) -> PyResult<T> {
+    let mut watched = Watched {
+        callback,
+        raised: None,
+    };
+    let done = compute(py, || job(&mut watched));
+    done.map_err(|error| watched.raised.unwrap_or_else(|| raised(error)))
 }
 
 impl Observer for Watched {

@@ -88,6 +88,8 @@ def test_options_of_encode(model, texts):
     tokens = model.encode(texts[:2], output_value="token_embeddings")
     assert [len(own) for own in tokens] == [len(model.tokenize(text)) for text in texts[:2]]
     assert model.encode(texts[:2], convert_to_numpy=True, batch_size=1).shape == vectors[:2].shape
+    with pytest.raises(ValueError, match="truncate_dim is 0"):
+        model.encode(texts[:2], truncate_dim=0)
     with pytest.raises(TypeError, match="no option 'normalise'"):
         model.encode(texts[:2], normalise=True)
 

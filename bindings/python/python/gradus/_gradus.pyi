@@ -35,9 +35,7 @@ class Encoder:
         self,
         sentences: Any,
         *,
-        prompt: Optional[str] = None,
-        prompt_name: Optional[str] = None,
-        task: Optional[str] = None,
+        prompt: str = "",
         normalize: bool = False,
         truncate_dim: Optional[int] = None,
         batch_tokens: Optional[int] = None,
@@ -47,9 +45,7 @@ class Encoder:
         self,
         sentences: Any,
         *,
-        prompt: Optional[str] = None,
-        prompt_name: Optional[str] = None,
-        task: Optional[str] = None,
+        prompt: str = "",
     ) -> Tuple[List[NDArray[np.float32]], bool]: ...
     def tokens(self, text: str) -> NDArray[np.uint32]: ...
 

@@ -3,7 +3,7 @@
 use super::choose::Chooser;
 use super::connect::connect;
 use super::near::{NEAREST, neighbours};
-use super::{DEGREE, Graph, Level, NONE, levels};
+use super::{DEGREE, Graph, Level, NONE, levels, lists};
 use crate::Result;
 use crate::neighbours::Matrix;
 use gradus::util::{Observer, check_cancelled};
@@ -15,9 +15,6 @@ const BLOCK: usize = 8192;
 
 /// Up to so many rows are compared all with all.
 const ALL: usize = 1 << 14;
-
-/// Nodes that are worth a task of their own.
-const GRAIN: usize = 64;
 
 const WHAT: &str = "choosing edges";
 
@@ -84,24 +81,15 @@ struct Building<'a> {
 }
 
 impl Building<'_> {
-    /// Chooses among the ends, best first, that `ends` returns for each place.
+    /// Chooses for each place among those that `others` returns.
     fn each(&self, others: impl Fn(u32) -> Vec<u32> + Sync) -> Vec<u32> {
-        let mut edges = vec![NONE; self.level.nodes * DEGREE];
-        let mut parts = vec![];
-        let mut rest = &mut edges[..];
-        for places in self.cpu.split(self.level.nodes, GRAIN) {
-            let (part, more) = rest.split_at_mut(places.len() * DEGREE);
-            parts.push((places, part));
-            rest = more;
-        }
-        self.cpu.each(parts, |(places, part)| {
+        lists(self.cpu, (self.level.nodes, DEGREE), |places, part| {
             let mut chooser = Chooser::new(self.cpu, self.bytes, self.level.step as u32);
             for (place, out) in (places.start as u32..).zip(part.chunks_mut(DEGREE)) {
                 let chosen = chooser.choose(place, &others(place));
                 out.iter_mut().zip(chosen).for_each(|(out, end)| *out = end);
             }
-        });
-        edges
+        })
     }
 
     /// Edges to neighbours.

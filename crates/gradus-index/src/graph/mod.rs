@@ -5,8 +5,9 @@
 //! another one than to the row (the rule of relative neighbourhood graphs, by which HNSW
 //! and NSG choose as well: Malkov and Yashunin, 2016; Fu and others, 2017). Every 32nd row
 //! is a node of a level above, and so on, until few are left: there a search begins.
-//! Neighbours are those of exact products, not of searches in what is there so far, so
-//! that a graph depends neither on threads nor on their timing.
+//! Neighbours are those of exact products, of many rows with those in near clusters, and
+//! not of searches in what is there so far, so that a graph depends neither on threads nor
+//! on their timing.
 
 mod build;
 mod choose;
@@ -19,7 +20,9 @@ mod tests;
 pub use build::graph;
 pub use search::Walks;
 
+use gradus_kernels::cpu::Cpu;
 use gradus_kernels::cpu::search::{ByteRows, ByteRowsView};
+use std::ops::Range;
 
 /// The most edges of a node, part of the format.
 pub const DEGREE: usize = 32;
@@ -88,6 +91,27 @@ pub fn edges_of(nodes: usize) -> Option<usize> {
         return None;
     }
     levels(nodes).last().map(|top| top.from)
+}
+
+/// Nodes that are worth a task of their own.
+const GRAIN: usize = 64;
+
+/// Fills a list of `width` places for each of `count`; `fill` gets some of them and their
+/// lists.
+fn lists(
+    cpu: &Cpu,
+    (count, width): (usize, usize),
+    fill: impl Fn(Range<usize>, &mut [u32]) + Sync,
+) -> Vec<u32> {
+    let mut all = vec![NONE; count * width];
+    let (mut parts, mut rest) = (vec![], &mut all[..]);
+    for places in cpu.split(count, GRAIN) {
+        let (part, more) = rest.split_at_mut(places.len() * width);
+        parts.push((places, part));
+        rest = more;
+    }
+    cpu.each(parts, |(places, part)| fill(places, part));
+    all
 }
 
 impl Graph {

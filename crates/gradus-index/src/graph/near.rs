@@ -1,6 +1,6 @@
 //! The nearest of each row, to choose edges from.
 
-use super::NONE;
+use super::{NONE, lists};
 use crate::Result;
 use crate::groups::{KMeans, kmeans, members};
 use crate::neighbours::{Hit, Matrix, PackedVectors, Rows, nearest};
@@ -23,9 +23,6 @@ const CELLS: usize = 32;
 const ROUNDS: usize = 4;
 const VIA: usize = 24;
 const THEIRS: usize = 32;
-
-/// Rows that are worth a task of their own.
-const GRAIN: usize = 64;
 
 const WHAT: &str = "finding neighbours";
 
@@ -86,16 +83,7 @@ fn through_neighbours(cpu: &Cpu, bytes: ByteRowsView<'_>, step: usize, near: &[u
         let own = near[place as usize * NEAREST..][..most].iter().copied();
         own.take_while(|other| *other != NONE)
     };
-    let mut better = vec![NONE; near.len()];
-    let ranges = cpu.split(rows, GRAIN);
-    let mut parts = vec![];
-    let mut rest = &mut better[..];
-    for places in ranges {
-        let (part, more) = rest.split_at_mut(places.len() * NEAREST);
-        parts.push((places, part));
-        rest = more;
-    }
-    cpu.each(parts, |(places, part)| {
+    lists(cpu, (rows, NEAREST), |places, part| {
         let (mut seen, mut scores) = (vec![0u64; rows.div_ceil(64)], vec![]);
         for (place, out) in (places.start as u32..).zip(part.chunks_mut(NEAREST)) {
             let mut met: Vec<u32> = vec![place];
@@ -127,8 +115,7 @@ fn through_neighbours(cpu: &Cpu, bytes: ByteRowsView<'_>, step: usize, near: &[u
                 .zip(all)
                 .for_each(|(out, hit)| *out = hit.row as u32);
         }
-    });
-    better
+    })
 }
 
 /// A cell of k-means.

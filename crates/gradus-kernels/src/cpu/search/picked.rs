@@ -178,7 +178,7 @@ impl Cpu {
     }
 
     /// The scores of a query with some rows, of the same bits as those of
-    /// [`Cpu::score_panels`]. `fill` writes the values of the row that it is told.
+    /// [`Cpu::score_panels`]. `fill` writes the values of a row.
     pub fn exact_scores(
         &self,
         query: &[f32],
