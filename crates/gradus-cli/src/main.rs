@@ -15,7 +15,6 @@ mod corpus_options;
 #[cfg(test)]
 mod documentation;
 mod exit;
-mod npy;
 mod output;
 mod pair_options;
 mod progress;

@@ -4,15 +4,18 @@ use crate::args::one_of;
 use crate::console::Console;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::npy;
 use crate::output::Output;
 use crate::pair_options::{FormOptions, TextOptions};
 use crate::prompt_options::PromptOptions;
+use crate::stop;
 use gradus::data::Format as DataFormat;
 use gradus::format::PromptChoice;
-use gradus::jobs::encode::{EncodeSettings, Encoded, TextReader, Vectors};
-use gradus::output::Inputs;
+use gradus::jobs::encode::{
+    COMMIT, EncodeSettings, Encoded, PartSettings, Shard, TextReader, Vectors, encode_part, merge,
+};
+use gradus::output::{Inputs, npy};
 use gradus::util::Observer;
+use gradus::util::words::thousands;
 use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -28,13 +31,21 @@ In JSON lines `truncated` says that the text was cut to the model's limit, \
 `unknown` that it is empty or mostly unknown to the model's vocabulary, so that \
 its vector means little.
 
+With --shard a part of the rows goes to a folder that several machines share: \
+part-I-of-N.npy, and beside it a manifest with its checksum. A part that was \
+killed goes on behind its last commit when its command is given again. --merge \
+checks the parts and puts them together in the order of the rows, to the same \
+bytes as of one machine.
+
 Examples:
   gradus encode all-MiniLM-L6-v2 \"A plane is taking off.\"
   gradus encode all-MiniLM-L6-v2 --input texts.txt --format npy --output texts.npy
   gradus encode ./matryoshka --input texts.txt --dim 64 --normalize > vectors.jsonl
   gradus encode ./model --input posts.jsonl --column body > vectors.jsonl
   gradus encode ./model --input reviews.csv --column review --format npy --output reviews.npy
-  zcat texts.gz | gradus encode all-MiniLM-L6-v2 | head -n 3";
+  zcat texts.gz | gradus encode all-MiniLM-L6-v2 | head -n 3
+  gradus encode ./model --input texts.jsonl --column text --shard 3/8 --output parts
+  gradus encode --merge parts --output texts.npy";
 
 const ROLES: &[(&str, Role)] = &[("query", Role::Query), ("document", Role::Document)];
 
@@ -64,7 +75,8 @@ pub enum Format {
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The model
-    pub model: String,
+    #[arg(required_unless_present = "merge")]
+    pub model: Option<String>,
     /// The texts
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
@@ -84,8 +96,9 @@ pub struct Args {
     /// jsonl: {"text": ..., "embedding": [...], "truncated": false, "unknown":
     /// false} a line; npy: a float32 array of
     /// shape (texts, width), which needs --output
-    #[arg(long, default_value = "jsonl", value_parser = one_of(FORMATS))]
-    pub format: Format,
+    /// [default: jsonl, and npy with --shard and --merge]
+    #[arg(long, value_parser = one_of(FORMATS))]
+    pub format: Option<Format>,
     /// Keep the first N values of each vector, as `truncate_dim` of
     /// sentence-transformers does; their length is then no longer 1 unless you
     /// add --normalize
@@ -102,12 +115,42 @@ pub struct Args {
     #[arg(long = "as", value_name = "ROLE", value_parser = one_of(ROLES))]
     #[arg(conflicts_with_all = ["prompt", "prompt_text"])]
     pub role: Option<Role>,
-    /// Write to FILE, which appears when all is done
+    /// Encode the I-th of N parts of the rows of --input into the folder --output
+    #[arg(long, value_name = "I/N", requires = "input", requires = "output")]
+    pub shard: Option<Shard>,
+    /// With --shard: rows between commits, behind which a killed part goes on
+    #[arg(long, value_name = "N", default_value_t = COMMIT, requires = "shard")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub commit: u64,
+    /// Put the parts in DIR together in the file --output
+    #[arg(long, value_name = "DIR", requires = "output", exclusive = false)]
+    #[arg(conflicts_with_all = ["model", "texts", "input", "jsonl", "dim", "normalize", "shard", "role"])]
+    pub merge: Option<PathBuf>,
+    /// Write to FILE, which appears when all is done; with --shard a folder
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace a file that exists
     #[arg(long, requires = "output")]
     pub overwrite: bool,
+}
+
+impl Args {
+    /// The model; without one there is --merge.
+    fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or_default()
+    }
+
+    fn settings(&self) -> EncodeSettings {
+        let prompt = self.role.map(|role| match role {
+            Role::Query => PromptChoice::Query,
+            Role::Document => PromptChoice::Document,
+        });
+        EncodeSettings {
+            prompt: prompt.or_else(|| self.prompt.choice()),
+            width: self.dim.map(|dim| dim as usize),
+            normalize: self.normalize,
+        }
+    }
 }
 
 /// A text with its vector.
@@ -123,7 +166,18 @@ struct Line<'a> {
 
 /// Runs the command.
 pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
-    if args.format == Format::Npy && args.output.is_none() {
+    if args.format == Some(Format::Jsonl) && (args.shard.is_some() || args.merge.is_some()) {
+        let message = "--shard and --merge write arrays of NumPy; leave --format out";
+        return Err(Failure::Usage(message.into()));
+    }
+    if let (Some(parts), Some(output)) = (&args.merge, &args.output) {
+        return merge_parts(parts, output, args.overwrite, context);
+    }
+    if let (Some(shard), Some(folder)) = (args.shard, args.output.clone()) {
+        return run_part(&args, shard, &folder, context);
+    }
+    let format = args.format.unwrap_or(Format::Jsonl);
+    if format == Format::Npy && args.output.is_none() {
         let message = "--format npy needs --output FILE: its header holds the number of rows, which is known last";
         return Err(Failure::Usage(message.into()));
     }
@@ -136,7 +190,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         Some(_) => context.console(),
         None => Console::beside_results(context.mode),
     };
-    let model = context.environment.find(&args.model, &mut console)?;
+    let model = context.environment.find(args.model(), &mut console)?;
     let mut inputs = Inputs::new().with("the model", &model.folder);
     if let Some(input) = &args.input {
         inputs.add("the input", input);
@@ -148,23 +202,75 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
         true => open(&args, &mut console)?,
         false => TextReader::of(texts)?,
     };
-    let prompt = args.role.map(|role| match role {
-        Role::Query => PromptChoice::Query,
-        Role::Document => PromptChoice::Document,
-    });
-    let settings = EncodeSettings {
-        prompt: prompt.or_else(|| args.prompt.choice()),
-        width: args.dim.map(|dim| dim as usize),
-        normalize: args.normalize,
-    };
+    let settings = args.settings();
     let environment = &context.environment;
     let mut vectors = Vectors::begin(&model, texts, &settings, environment, &mut console)?;
-    let mut writer = Writer::new(args.format, output, vectors.width())?;
+    let mut writer = Writer::new(format, output, vectors.width())?;
     while let Some(chunk) = vectors.next_chunk(&mut console)? {
         writer.write(&chunk)?;
     }
     writer.finish()?;
     vectors.notes().iter().for_each(|note| console.note(note));
+    Ok(())
+}
+
+/// Encodes a part of a file.
+fn run_part(args: &Args, shard: Shard, folder: &Path, context: &Context) -> Result<(), Failure> {
+    let mut console = context.console();
+    let input = args.input.as_deref().unwrap_or(Path::new(""));
+    let mut form = args.form.clone();
+    if args.jsonl {
+        form.pairs_format = Some(DataFormat::Jsonl);
+    }
+    let settings = PartSettings {
+        texts: args.column.file(input, &form)?,
+        shard,
+        encode: args.settings(),
+        commit: args.commit,
+        overwrite: args.overwrite,
+    };
+    let environment = &context.environment;
+    let model = environment.find(args.model(), &mut console)?;
+    let inputs = Inputs::new().with("the model", &model.folder);
+    inputs
+        .with("the input", input)
+        .check_folder(folder, "--output")?;
+    stop::goes_on_as_typed();
+    let done = encode_part(&model, &settings, folder, environment, &mut console)?;
+    done.notes.iter().for_each(|note| console.note(note));
+    if done.done_before > 0 {
+        let rows = thousands(done.done_before as usize);
+        console.note(&format!("{rows} rows were done before"));
+    }
+    let mut output = Output::open(None)?;
+    output.line(&done.path.display().to_string())?;
+    output.finish()
+}
+
+/// Puts parts together.
+fn merge_parts(
+    parts: &Path,
+    output: &Path,
+    overwrite: bool,
+    context: &Context,
+) -> Result<(), Failure> {
+    let mut console = context.console();
+    let inputs = Inputs::new().with("the parts", parts);
+    inputs.check_file(output, "--output", overwrite)?;
+    let merged = merge(parts, output, &mut console)?;
+    console.note(&format!(
+        "{} vectors of {} values from {} parts{}",
+        thousands(merged.rows as usize),
+        merged.width,
+        merged.parts,
+        match merged.truncated {
+            0 => String::new(),
+            cut => format!(
+                "; {} texts were cut to the model's length",
+                thousands(cut as usize)
+            ),
+        }
+    ));
     Ok(())
 }
 

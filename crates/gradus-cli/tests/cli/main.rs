@@ -10,6 +10,7 @@ mod data;
 mod difference;
 mod distill;
 mod encode;
+mod encode_parts;
 mod encodings;
 mod eval;
 mod failures;

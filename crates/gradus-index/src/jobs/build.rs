@@ -5,6 +5,7 @@ use crate::store::{Made, Manifest, Record, Writer};
 use crate::{IndexError, Result};
 use gradus::data::{TextFile, TextRow};
 use gradus::format::PromptChoice;
+use gradus::jobs::encode::Shard;
 use gradus::jobs::{Environment, Model};
 use gradus::models::content_hash;
 use gradus::util::content_hash::sha256_of_file;
@@ -18,16 +19,6 @@ pub const COMMIT: usize = 65_536;
 
 /// Texts that are encoded together.
 const CHUNK: usize = 1024;
-
-/// One of several parts of the rows: of `of` rows that follow each other the one in place
-/// `number`, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// Which.
-    pub number: u64,
-    /// Of how many.
-    pub of: u64,
-}
 
 /// How an index is built.
 #[derive(Debug, Clone)]
@@ -155,7 +146,7 @@ fn described(
     prompt: Option<&PromptChoice>,
     shard: Option<Shard>,
 ) -> Result<String> {
-    let part = shard.map_or(String::new(), |s| format!(", part {}/{}", s.number, s.of));
+    let part = shard.map_or(String::new(), |s| format!(", part {s}"));
     let content = sha256_of_file(&texts.path).map_err(IndexError::io(&texts.path))?;
     Ok(format!(
         "{} ({content:.16}, {:?}, header {:?}, text {:?}, id {:?}, prompt {prompt:?}{part})",
@@ -204,7 +195,7 @@ impl Run {
         for row in rows {
             let row = row?;
             read += 1;
-            let own = self.shard.is_none_or(|s| (read - 1) % s.of == s.number - 1);
+            let own = self.shard.is_none_or(|shard| shard.has(read - 1));
             if read <= done_before || !own {
                 continue;
             }

@@ -13,7 +13,7 @@ mod model;
 mod search;
 mod words;
 
-pub use build::{AddSettings, Added, BuildSettings, COMMIT, Shard, add, build};
+pub use build::{AddSettings, Added, BuildSettings, COMMIT, add, build};
 pub use graph::{GraphMade, make_graph};
 pub use input::Input;
 pub use lookup::{Approximate, Found, Lookup, Opened};

@@ -10,6 +10,7 @@ mod claim;
 mod error;
 mod inputs;
 mod marker;
+pub mod npy;
 mod owned;
 mod place;
 

@@ -5,8 +5,9 @@ use crate::corpus_options::{InputOptions, ReportOptions, texts};
 use crate::exit::Failure;
 use crate::prompt_options::PromptOptions;
 use crate::stop;
+use gradus::jobs::encode::Shard;
 use gradus::util::Observer;
-use gradus_index::jobs::{BuildSettings, COMMIT, Shard, build};
+use gradus_index::jobs::{BuildSettings, COMMIT, build};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -39,7 +40,7 @@ pub struct Args {
     #[arg(long, short, value_name = "INDEX")]
     pub output: PathBuf,
     /// Take the I-th of N parts of the rows
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
     /// Rows between commits
     #[arg(long, value_name = "N", default_value_t = COMMIT as u32)]
@@ -54,15 +55,6 @@ pub struct Args {
     /// The report.
     #[command(flatten)]
     report: ReportOptions,
-}
-
-fn shard(text: &str) -> Result<Shard, String> {
-    let parts = text.split_once('/');
-    let numbers = parts.and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
-    match numbers {
-        Some((number, of)) if (1..=of).contains(&number) => Ok(Shard { number, of }),
-        _ => Err("expected a part and their number, such as 1/4".into()),
-    }
 }
 
 /// Runs the command.

@@ -2,7 +2,7 @@
 
 /// Bytes of a header; room for any shape, and a multiple of 64 as the format
 /// asks.
-const HEADER: usize = 128;
+pub const HEADER: usize = 128;
 
 /// The header of a float32 array of `rows` rows in C order. It is as long
 /// whatever the shape, so that it can be written again once the number of rows

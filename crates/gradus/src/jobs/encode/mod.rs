@@ -1,4 +1,12 @@
-//! Texts to vectors.
+//! Texts to vectors, all at once or in parts on several machines.
+
+mod merge;
+mod part;
+mod shard;
+
+pub use merge::{Merged, merge};
+pub use part::{COMMIT, EncodedPart, PartSettings, encode_part};
+pub use shard::Shard;
 
 use super::chunks::Chunks;
 use super::observed::{finite_vectors, notes_on_texts};
@@ -10,6 +18,8 @@ use crate::text::Coverage;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const WHAT: &str = "encoding texts";
 
@@ -30,6 +40,8 @@ pub struct TextReader {
     has_header: bool,
     /// How many there are; 0 where that is not known.
     total: u64,
+    /// Of a part: rows of the file so far, those of other parts too.
+    rows: Arc<AtomicU64>,
 }
 
 impl TextReader {
@@ -44,6 +56,7 @@ impl TextReader {
             chunks,
             has_header: false,
             total,
+            rows: Arc::default(),
         })
     }
 
@@ -59,6 +72,30 @@ impl TextReader {
             chunks,
             has_header,
             total: 0,
+            rows: Arc::default(),
+        })
+    }
+
+    /// Opens a part of a file's rows, behind those of it that are done.
+    ///
+    /// # Errors
+    /// Those of [`TextFile::rows`].
+    fn open_part(file: &TextFile, shard: Shard, done: u64) -> Result<Self> {
+        let rows = file.rows().map_err(JobError::input)?;
+        let has_header = rows.has_header();
+        let count = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&count);
+        let own = rows.filter_map(move |row| {
+            let place = counted.fetch_add(1, Ordering::Relaxed);
+            let is_own = shard.has(place) && place / shard.of >= done;
+            // Each part says what is wrong with the file.
+            (is_own || row.is_err()).then(|| row.map(|row| row.text))
+        });
+        Ok(Self {
+            chunks: Chunks::read(move || Ok(own))?,
+            has_header,
+            total: 0,
+            rows: count,
         })
     }
 
@@ -77,6 +114,7 @@ impl TextReader {
             chunks,
             has_header: false,
             total: 0,
+            rows: Arc::default(),
         })
     }
 
@@ -97,25 +135,17 @@ pub struct Encoded {
     pub coverage: Vec<Coverage>,
 }
 
-/// The vectors of texts, in their order.
-pub struct Vectors {
+/// A model that is loaded to encode as some settings say.
+struct Loaded {
     name: String,
     encoder: SentenceEncoder,
-    texts: TextReader,
     width: usize,
     normalize: bool,
-    done: u64,
 }
 
-impl Vectors {
-    /// Loads the model. Nothing is encoded yet.
-    ///
-    /// # Errors
-    /// As [`SentenceEncoder::load`]; [`JobError::Width`]; [`JobError::NoVectors`] for a
-    /// model that was saved as a cross-encoder.
-    pub fn begin(
+impl Loaded {
+    fn load(
         model: &Model,
-        texts: TextReader,
         settings: &EncodeSettings,
         environment: &Environment,
         observer: &mut dyn Observer,
@@ -139,16 +169,43 @@ impl Vectors {
         Ok(Self {
             name: model.name.clone(),
             encoder,
-            texts,
             width,
             normalize: settings.normalize,
+        })
+    }
+}
+
+/// The vectors of texts, in their order.
+pub struct Vectors {
+    model: Loaded,
+    texts: TextReader,
+    done: u64,
+}
+
+impl Vectors {
+    /// Loads the model. Nothing is encoded yet.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::load`]; [`JobError::Width`]; [`JobError::NoVectors`] for a
+    /// model that was saved as a cross-encoder.
+    pub fn begin(
+        model: &Model,
+        texts: TextReader,
+        settings: &EncodeSettings,
+        environment: &Environment,
+        observer: &mut dyn Observer,
+    ) -> Result<Self> {
+        let model = Loaded::load(model, settings, environment, observer)?;
+        Ok(Self {
+            model,
+            texts,
             done: 0,
         })
     }
 
     /// How many values each vector has.
     pub fn width(&self) -> usize {
-        self.width
+        self.model.width
     }
 
     /// The texts that have arrived, never none, with their vectors; `None` at the
@@ -164,10 +221,11 @@ impl Vectors {
             return Ok(None);
         };
         let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let (tokens, vectors) = finite_vectors(&self.name, &self.encoder, &borrowed)?;
-        let vectors = match self.normalize {
-            false => vectors.truncated(self.width),
-            true => vectors.truncated(self.width).normalized(),
+        let (tokens, vectors) = finite_vectors(&self.model.name, &self.model.encoder, &borrowed)?;
+        let vectors = vectors.truncated(self.model.width);
+        let vectors = match self.model.normalize {
+            false => vectors,
+            true => vectors.normalized(),
         };
         self.done += texts.len() as u64;
         observer.progress(WHAT, self.done, self.texts.total);
@@ -181,7 +239,7 @@ impl Vectors {
     /// Sentences on texts so far that were truncated, or that the vocabulary
     /// hardly knows; none where there were none.
     pub fn notes(&self) -> Vec<String> {
-        notes_on_texts(&self.encoder)
+        notes_on_texts(&self.model.encoder)
     }
 }
 
