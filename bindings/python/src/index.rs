@@ -114,7 +114,7 @@ impl Searcher {
 }
 
 /// A file of lines of JSON with `id`, `text` and other columns.
-fn file(path: &str) -> TextFile {
+pub fn file(path: &str) -> TextFile {
     TextFile {
         column: Some(Column::Name("text".into())),
         id: IdColumn::Given(Column::Name("id".into())),

@@ -9,12 +9,15 @@ mod compare;
 mod cross_encoder;
 mod errors;
 mod index;
+mod jobs;
 mod lazily;
+mod objective;
 mod options;
 mod pool;
 mod sentence_encoder;
 mod signals;
 mod texts;
+mod training;
 
 use pyo3::prelude::*;
 
@@ -32,7 +35,11 @@ mod _gradus {
     #[pymodule_export]
     use crate::index::{Searcher, index_add, index_build, index_graph, index_remove, index_words};
     #[pymodule_export]
+    use crate::jobs::{calibrate, cluster, evaluate, mine};
+    #[pymodule_export]
     use crate::sentence_encoder::Encoder;
+    #[pymodule_export]
+    use crate::training::{plan, recipe_keys, resume, train};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,6 +1,7 @@
 """Adapters against the packages themselves, where they are installed."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -122,27 +123,106 @@ def test_ray_loses_nothing_with_an_actor_that_dies(small, texts, tmp_path):
     assert np.array_equal(np.stack([row["vector"] for row in found]), SentenceEncoder(small).encode(texts))
 
 
-def test_spark(small, texts, monkeypatch):
-    pytest.importorskip("pyspark")
+@pytest.mark.parametrize("killed", ["nothing", "a Python worker", "an executor"])
+def test_spark(small, texts, monkeypatch, tmp_path, killed):
+    """Two executors of a core each, in processes of their own."""
+    pyspark = pytest.importorskip("pyspark")
     import shutil
     import sys
 
     # Workers are of this environment.
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    monkeypatch.setenv("SPARK_HOME", os.path.dirname(pyspark.__file__))
 
     if shutil.which("java") is None:
         pytest.skip("no Java")
     from pyspark.sql import SparkSession
+    from pyspark.sql.functions import udf
 
     from gradus.spark import encoder
 
-    spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+    marker = str(tmp_path / "killed")
+
+    def passed_on(text):
+        if killed != "nothing" and text == texts[500]:
+            try:
+                os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return text
+            # A worker's parent is the daemon that makes workers, whose parent is the executor.
+            with open(f"/proc/{os.getppid()}/stat") as stat:
+                executor = int(stat.read().rsplit(")", 1)[1].split()[1])
+            os.kill(executor if killed == "an executor" else os.getpid(), signal.SIGKILL)
+        return text
+
+    spark = SparkSession.builder.master("local-cluster[2,1,1024]").config("spark.ui.enabled", "false")
+    spark = spark.config("spark.driver.host", "localhost").getOrCreate()
     try:
         rows = [(i, text) for i, text in enumerate(texts)] + [(len(texts), None)]
-        frame = spark.createDataFrame(rows, "place int, text string").repartition(4)
-        found = frame.withColumn("vector", encoder(small)("text")).orderBy("place").collect()
+        frame = spark.createDataFrame(rows, "place int, text string").repartition(8)
+        encoded = frame.withColumn("vector", encoder(small)(udf(passed_on, "string")("text")))
+        found = encoded.orderBy("place").collect()
     finally:
         spark.stop()
+    assert os.path.exists(marker) == (killed != "nothing")
     assert found[-1]["vector"] is None
     vectors = np.float32([row["vector"] for row in found[:-1]])
     assert np.array_equal(vectors, SentenceEncoder(small).encode(texts))
+
+
+def test_mteb(small, cross, texts, tmp_path):
+    mteb = pytest.importorskip("mteb")
+    from datasets import Dataset, DatasetDict
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+    from mteb.abstasks.sts import AbsTaskSTS
+    from mteb.abstasks.task_metadata import TaskMetadata
+
+    import gradus
+    from gradus.mteb import GradusCrossEncoder, GradusEncoder
+
+    def described(name, kind, score):
+        return TaskMetadata(
+            name=name, description="A test.", reference=None, type=kind, category="t2t", modalities=["text"],
+            eval_splits=["test"], eval_langs=["eng-Latn"], main_score=score, date=None, domains=None, license=None,
+            task_subtypes=None, annotations_creators=None, dialect=None, sample_creation=None, bibtex_citation="",
+            dataset={"path": "none", "revision": "1"},
+        )
+
+    pairs = [(texts[i], texts[i + 1], float(i % 5)) for i in range(60)]
+
+    class Graded(AbsTaskSTS):
+        metadata = described("Graded", "STS", "cosine_spearman")
+        min_score, max_score = 0, 4
+
+        def load_data(self, **_):
+            columns = dict(zip(("sentence1", "sentence2", "score"), map(list, zip(*pairs))))
+            self.dataset = DatasetDict({"test": Dataset.from_dict(columns)})
+            self.data_loaded = True
+
+    def score(model, task):
+        results = mteb.evaluate(model, [task], cache=None, overwrite_strategy="always", show_progress_bar=False)
+        return results[0].scores["test"][0]
+
+    found = score(GradusEncoder(small), Graded())
+    report = gradus.evaluate(small, tasks=(), pairs=pairs)
+    [own] = report["models"][0]["tasks"]
+    assert abs(found["cosine_spearman"] - own["all"]["spearman"]) < 1e-5
+    assert abs(found["cosine_pearson"] - own["all"]["pearson"]) < 1e-5
+
+    queries, documents = texts[:4], texts[10:30]
+    best = [CrossEncoder(cross).rank(query, documents, top_k=1)[0]["corpus_id"] for query in queries]
+
+    class Ranked(AbsTaskRetrieval):
+        metadata = described("Ranked", "Reranking", "ndcg_at_1")
+
+        def load_data(self, **_):
+            split = {
+                "corpus": Dataset.from_dict({"id": [f"d{i}" for i in range(20)], "text": documents, "title": [""] * 20}),
+                "queries": Dataset.from_dict({"id": [f"q{i}" for i in range(4)], "text": queries}),
+                "relevant_docs": {f"q{i}": {f"d{own}": 1} for i, own in enumerate(best)},
+                "top_ranked": {f"q{i}": [f"d{own}" for own in range(20)] for i in range(4)},
+            }
+            self.dataset = {"default": {"test": split}}
+            self.data_loaded = True
+
+    assert score(GradusCrossEncoder(cross), Ranked())["ndcg_at_1"] == 1

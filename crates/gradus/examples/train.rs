@@ -3,12 +3,11 @@
 //!     cargo run --release -p gradus --example train -- all-MiniLM-L6-v2 pairs.tsv dev.tsv runs/mine
 
 use gradus::data::Source;
-use gradus::jobs::{Environment, train};
+use gradus::jobs::{Environment, train::Run};
 use gradus::losses::CosentSettings;
 use gradus::recipe::{Recipe, Stage};
 use gradus::training::{Evaluation, Standing, TrainingObserver};
 use gradus::util::Observer;
-use std::path::Path;
 
 /// Prints the scores on the dev set.
 struct Scores;
@@ -31,8 +30,8 @@ fn main() -> gradus::Result<()> {
         .epochs(2.0)
         .batch(32);
     let recipe = Recipe::new(model).stage(stage).dev(Source::file(dev));
-    let (here, run) = (Path::new("."), Path::new(run));
-    let trained = train::train_recipe(recipe, here, run, &Environment::default(), &mut Scores)?;
+    let run = Run::new(recipe, ".", run);
+    let trained = run.train(&Environment::default(), &mut Scores)?;
     println!("{}", trained.summary.model.display());
     Ok(())
 }

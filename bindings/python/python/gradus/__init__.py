@@ -10,25 +10,42 @@ runs with the import changed. `gradus.util` has `semantic_search`, `paraphrase_m
 `community_detection`.
 """
 
-from . import util
+from . import objectives, util
 from ._gradus import GradusError, __version__
 from .cross_encoder import CrossEncoder, Grader
 from .index import Index
+from .jobs import Clusters, calibrate, cluster, evaluate, mine, save_pairs
+from .recipe import Recipe, Source, Stage
 from .sentence_encoder import SentenceEncoder
+from .training import Trained, plan, resume, train
 from .util import cos_sim, quantize_embeddings
 
 SentenceTransformer = SentenceEncoder
 """The name that sentence-transformers has for it."""
 
 __all__ = [
+    "Clusters",
     "CrossEncoder",
     "Grader",
     "GradusError",
     "Index",
+    "Recipe",
     "SentenceEncoder",
     "SentenceTransformer",
+    "Source",
+    "Stage",
+    "Trained",
+    "calibrate",
+    "cluster",
     "cos_sim",
+    "evaluate",
+    "mine",
+    "objectives",
+    "plan",
     "quantize_embeddings",
+    "resume",
+    "save_pairs",
+    "train",
     "util",
     "__version__",
 ]

@@ -1,6 +1,6 @@
 """The extension behind the package; `tests/test_stubs.py` compares this with it."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,3 +150,96 @@ def index_graph(
     progress: Optional[Callable[..., None]] = None,
 ) -> List[Tuple[int, float]]: ...
 def index_words(folder: str, *, progress: Optional[Callable[..., None]] = None) -> int: ...
+def train(
+    recipe: str,
+    *,
+    text: Optional[str] = None,
+    set: Sequence[str] = [],
+    output: Optional[str] = None,
+    overwrite: bool = False,
+    objectives: Optional[Dict[str, Any]] = None,
+    precision: Optional[str] = None,
+    device: Optional[str] = None,
+    threads: int = 0,
+    callback: Optional[Callable[[Dict[str, Any]], Any]] = None,
+) -> str: ...
+def plan(
+    recipe: str,
+    *,
+    text: Optional[str] = None,
+    set: Sequence[str] = [],
+    timed: bool = True,
+    objectives: Optional[Dict[str, Any]] = None,
+    precision: Optional[str] = None,
+    device: Optional[str] = None,
+    threads: int = 0,
+    callback: Optional[Callable[[Dict[str, Any]], Any]] = None,
+) -> str: ...
+def resume(
+    folder: str,
+    *,
+    objectives: Optional[Dict[str, Any]] = None,
+    precision: Optional[str] = None,
+    device: Optional[str] = None,
+    threads: int = 0,
+    callback: Optional[Callable[[Dict[str, Any]], Any]] = None,
+) -> str: ...
+def recipe_keys() -> Dict[str, List[str]]: ...
+def evaluate(
+    models: List[str],
+    *,
+    tasks: List[str],
+    pairs: str,
+    text: str = "original",
+    precision: Optional[str] = None,
+    device: Optional[str] = None,
+    threads: int = 0,
+    progress: Optional[Callable[..., None]] = None,
+) -> str: ...
+def calibrate(
+    model: str,
+    pairs: str,
+    *,
+    scale: Optional[Tuple[float, float]] = None,
+    score: Optional[str] = None,
+    coverage: float = 0.8,
+    output: Optional[str] = None,
+    overwrite: bool = False,
+    precision: Optional[str] = None,
+    device: Optional[str] = None,
+    threads: int = 0,
+    progress: Optional[Callable[..., None]] = None,
+) -> Tuple[str, str]: ...
+def mine(
+    texts: str,
+    *,
+    model: Optional[str] = None,
+    kept: Optional[str] = None,
+    threshold: float = 0.8,
+    top: int = 500000,
+    neighbours: Optional[int] = None,
+    precision: Optional[str] = None,
+    device: Optional[str] = None,
+    threads: int = 0,
+    progress: Optional[Callable[..., None]] = None,
+) -> List[str]: ...
+def cluster(
+    texts: str,
+    output: str,
+    *,
+    model: Optional[str] = None,
+    kept: Optional[str] = None,
+    method: str = "k-means",
+    clusters: int = 0,
+    seed: int = 42,
+    min_size: int = 10,
+    neighbours: Optional[int] = None,
+    select: str = "stable",
+    threshold: float = 0.75,
+    keywords: int = 10,
+    examples: int = 3,
+    precision: Optional[str] = None,
+    device: Optional[str] = None,
+    threads: int = 0,
+    progress: Optional[Callable[..., None]] = None,
+) -> Tuple[NDArray[np.int64], NDArray[np.float32], List[str], List[str]]: ...

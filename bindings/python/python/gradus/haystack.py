@@ -24,14 +24,17 @@ class GradusTextEmbedder:
 
     def warm_up(self) -> None:
         """Loads the model."""
+        self._loaded()
+
+    def _loaded(self) -> SentenceEncoder:
         if self._encoder is None:
             self._encoder = SentenceEncoder(self.model, threads=self.threads)
+        return self._encoder
 
     @component.output_types(embedding=List[float])
     def run(self, text: str) -> Dict[str, Any]:
         """Encodes a query."""
-        self.warm_up()
-        return {"embedding": self._encoder.encode_query(text, normalize_embeddings=True).tolist()}
+        return {"embedding": self._loaded().encode_query(text, normalize_embeddings=True).tolist()}
 
     def to_dict(self) -> Dict[str, Any]:
         """What it is made from."""
@@ -62,18 +65,21 @@ class GradusDocumentEmbedder:
 
     def warm_up(self) -> None:
         """Loads the model."""
+        self._loaded()
+
+    def _loaded(self) -> SentenceEncoder:
         if self._encoder is None:
             self._encoder = SentenceEncoder(self.model, threads=self.threads)
+        return self._encoder
 
     @component.output_types(documents=List[Document])
     def run(self, documents: List[Document]) -> Dict[str, Any]:
         """Encodes documents."""
-        self.warm_up()
         texts = []
         for own in documents:
             fields = [str(own.meta[name]) for name in self.meta_fields_to_embed if own.meta.get(name) is not None]
             texts.append(self.embedding_separator.join([*fields, own.content or ""]))
-        vectors = self._encoder.encode_document(texts, normalize_embeddings=True).tolist()
+        vectors = self._loaded().encode_document(texts, normalize_embeddings=True).tolist()
         return {"documents": [replace(own, embedding=vector) for own, vector in zip(documents, vectors)]}
 
     def to_dict(self) -> Dict[str, Any]:
@@ -102,17 +108,20 @@ class GradusRanker:
 
     def warm_up(self) -> None:
         """Loads the model."""
+        self._loaded()
+
+    def _loaded(self) -> CrossEncoder:
         if self._cross is None:
             self._cross = CrossEncoder(self.model, threads=self.threads)
+        return self._cross
 
     @component.output_types(documents=List[Document])
     def run(self, query: str, documents: List[Document], top_k: Optional[int] = None) -> Dict[str, Any]:
         """Ranks documents."""
-        self.warm_up()
         if not documents:
             return {"documents": []}
         texts = [own.content or "" for own in documents]
-        ranked = self._cross.rank(query, texts, top_k=top_k or self.top_k)
+        ranked = self._loaded().rank(query, texts, top_k=top_k or self.top_k)
         return {"documents": [replace(documents[own["corpus_id"]], score=own["score"]) for own in ranked]}
 
     def to_dict(self) -> Dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 from . import _gradus
+from ._files import texts_file
 from ._progress import bar
 
 
@@ -68,7 +67,7 @@ class Index:
     ) -> "Index":
         """Makes an index of texts in a new folder and opens it. Without ids texts are called
         by their number, from 0; `columns` has what filters see of each text."""
-        with _lines(texts, ids, columns, 0) as lines:
+        with texts_file(texts, ids, columns, 0) as lines:
             _gradus.index_build(lines, str(model), str(path), progress=bar(show_progress_bar, "Texts"))
         return cls(path, model=model, **options)
 
@@ -81,7 +80,7 @@ class Index:
         show_progress_bar: Optional[bool] = None,
     ) -> int:
         """Adds texts; returns how many."""
-        with _lines(texts, ids, columns, len(self)) as lines:
+        with texts_file(texts, ids, columns, len(self)) as lines:
             added = _gradus.index_add(
                 str(self.path), lines, model=self._options["model"], progress=bar(show_progress_bar, "Texts")
             )
@@ -118,43 +117,6 @@ class Index:
 
     def __len__(self) -> int:
         return self._searcher.texts
-
-
-class _lines:
-    """Texts in a passing file of lines of JSON."""
-
-    def __init__(
-        self,
-        texts: Iterable[str],
-        ids: Optional[Sequence[str]],
-        columns: Optional[Sequence[Mapping[str, Any]]],
-        first: int,
-    ) -> None:
-        self._rows: List[Dict[str, Any]] = []
-        texts = list(texts)
-        for name, other in (("ids", ids), ("columns", columns)):
-            if other is not None and len(other) != len(texts):
-                raise ValueError(f"{len(texts)} texts have {len(other)} {name}")
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {place} is a {type(text).__qualname__}, not a str")
-            own = dict(columns[place]) if columns is not None else {}
-            for name in ("id", "text"):
-                if name in own:
-                    raise ValueError(f"columns of text {place} have {name!r}, which is no column")
-            name = str(first + place) if ids is None else str(ids[place])
-            self._rows.append({"id": name, "text": text, **own})
-
-    def __enter__(self) -> str:
-        self._folder = tempfile.TemporaryDirectory()
-        path = Path(self._folder.name) / "texts.jsonl"
-        with path.open("w", encoding="utf-8") as file:
-            for row in self._rows:
-                file.write(json.dumps(row) + "\n")
-        return str(path)
-
-    def __exit__(self, *_: Any) -> None:
-        self._folder.cleanup()
 
 
 __all__ = ["Index"]

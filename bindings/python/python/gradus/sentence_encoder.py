@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Literal, Optional, Union
+from typing import Any, Dict, Iterable, List, Literal, Optional, Set, Union
 
 import numpy as np
 
@@ -96,12 +96,12 @@ class SentenceEncoder:
         _refuse(unused, {"device", "pool", "chunk_size"})
         prompt = self._prompt(prompt, prompt_name, task)
         if output_value == "token_embeddings":
-            vectors, alone = self._model.token_vectors(sentences, prompt=prompt)
-            vectors = [_tensor(own) for own in vectors] if convert_to_tensor else vectors
-            return vectors[0] if alone else vectors
+            tokens, alone = self._model.token_vectors(sentences, prompt=prompt)
+            of_all = [_tensor(own) for own in tokens] if convert_to_tensor else tokens
+            return of_all[0] if alone else of_all
         if output_value != "sentence_embedding":
             raise ValueError(f"output_value {output_value!r}: expected 'sentence_embedding' or 'token_embeddings'")
-        vectors, alone = self._model.encode(
+        made, alone = self._model.encode(
             sentences,
             prompt=prompt,
             normalize=normalize_embeddings,
@@ -109,8 +109,7 @@ class SentenceEncoder:
             batch_tokens=batch_tokens,
             progress=bar(show_progress_bar, "Texts"),
         )
-        if precision != "float32":
-            vectors = quantize_embeddings(vectors, precision)
+        vectors: Any = made if precision == "float32" else quantize_embeddings(made, precision)
         if convert_to_tensor:
             vectors = _tensor(vectors)
         elif not convert_to_numpy:
@@ -181,7 +180,7 @@ class SentenceEncoder:
     save = save_pretrained
 
 
-def _refuse(options: Dict[str, Any], without_effect: set) -> None:
+def _refuse(options: Dict[str, Any], without_effect: Set[str]) -> None:
     for name in options:
         if name not in without_effect:
             raise TypeError(f"there is no option {name!r}")

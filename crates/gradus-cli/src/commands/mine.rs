@@ -8,11 +8,9 @@ use crate::corpus_options::CorpusOptions;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::stop;
-use gradus::jobs::score::PairScore;
 use gradus::output::Inputs;
 use gradus::util::Observer;
 use gradus_index::jobs::mine::{MineSettings, Mined, Paraphrase};
-use serde::Serialize;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -102,26 +100,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     output.finish()
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
-    id1: &'a str,
-    id2: &'a str,
-    sentence1: &'a str,
-    sentence2: &'a str,
-    #[serde(flatten)]
-    score: &'a PairScore,
-}
-
 fn write(output: &mut Output, pair: &Paraphrase, format: AnswerFormat) -> Result<(), Failure> {
     let score = &pair.score;
     match format {
-        AnswerFormat::Json => output.json_line(&Row {
-            id1: &pair.first.id,
-            id2: &pair.second.id,
-            sentence1: &pair.first.text,
-            sentence2: &pair.second.text,
-            score,
-        }),
+        AnswerFormat::Json => output.json_line(&pair.line()),
         AnswerFormat::Tsv => {
             let cell = |number: Option<f64>| number.map_or(String::new(), |n| n.to_string());
             let cells = [

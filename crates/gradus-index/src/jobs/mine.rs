@@ -9,6 +9,7 @@ use gradus::jobs::{Environment, Model};
 use gradus::models::content_hash;
 use gradus::util::{Observer, check_cancelled};
 use gradus_kernels::cpu::Cpu;
+use serde::Serialize;
 
 const WHAT: &str = "comparing texts";
 
@@ -127,6 +128,30 @@ pub struct Paraphrase {
     pub first: Record,
     /// The other.
     pub second: Record,
+}
+
+/// A pair as an object, which scoring and recipes read as a pair.
+#[derive(Debug, Serialize)]
+pub struct ParaphraseLine<'a> {
+    id1: &'a str,
+    id2: &'a str,
+    sentence1: &'a str,
+    sentence2: &'a str,
+    #[serde(flatten)]
+    score: &'a PairScore,
+}
+
+impl Paraphrase {
+    /// Its ids, texts and score as an object.
+    pub fn line(&self) -> ParaphraseLine<'_> {
+        ParaphraseLine {
+            id1: &self.first.id,
+            id2: &self.second.id,
+            sentence1: &self.first.text,
+            sentence2: &self.second.text,
+            score: &self.score,
+        }
+    }
 }
 
 /// An input's pairs, and what grades them.

@@ -1,6 +1,7 @@
 //! Recipe files, and their tasks on this machine.
 
 use super::environment::JobBackend;
+use super::train::Objectives;
 use super::{Environment, JobError};
 use crate::recipe::{AnyRecipe, Recipe};
 use crate::tasks::cross_encoder::CrossEncoding;
@@ -53,6 +54,20 @@ impl AnyTask {
             Self::Similarity(task) if task.encodes_many() => task.estimate_encoding(),
             _ => Ok(()),
         }
+    }
+
+    /// Puts the caller's own objectives in the place of the recipe's.
+    pub fn replace_objectives(&mut self, objectives: Objectives) -> Result<()> {
+        for (stage, objective) in objectives {
+            match self {
+                Self::Similarity(task) => task.replace_objective(&stage, objective)?,
+                Self::CrossEncoding(_) => {
+                    let why = "an objective of vectors is for recipes of sentence encoders, and this one trains a cross-encoder; leave it out";
+                    return Err(JobError::Settings(format!("stage `{stage}`: {why}")).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     pub fn execute(

@@ -4,12 +4,17 @@ use super::Environment;
 use super::recipes::{AnyTask, base_of, check_precision, prepare_any, read};
 use super::run_folders::{existing, inputs_of, take};
 use crate::Result;
+use crate::losses::Objective;
 use crate::output::{Claim, Inputs, RunKind};
 use crate::recipe::{AnyRecipe, SelectionMetric};
 use crate::tasks::similarity::TrainingPlan;
 use crate::training::{RunFolder, Summary, TrainingObserver};
 use crate::util::Observer;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Objectives of the caller's own, by the names of the stages that they are for.
+pub type Objectives = BTreeMap<String, Box<dyn Objective>>;
 
 /// What is trained.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,97 +68,154 @@ impl TrainSettings {
     }
 }
 
-/// What a run would do; how long it takes where `timed`, for which a few batches
-/// are tried. Nothing is written.
+/// A run that is to begin: a recipe, where it goes, and what a recipe cannot hold.
+///
+/// ```no_run
+/// use gradus::data::Source;
+/// use gradus::jobs::{Environment, train::Run};
+/// use gradus::losses::CosentSettings;
+/// use gradus::recipe::{Recipe, Stage};
+/// use gradus::training::Silent;
+///
+/// # fn main() -> gradus::Result<()> {
+/// let stage = Stage::new("tune", CosentSettings::default(), [Source::file("pairs.tsv")]);
+/// let recipe = Recipe::new("all-MiniLM-L6-v2").stage(stage.epochs(2.0));
+/// let run = Run::new(recipe, ".", "runs/mine");
+/// let trained = run.train(&Environment::default(), &mut Silent)?;
+/// println!("{}", trained.summary.model.display());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Run {
+    recipe: AnyRecipe,
+    base: PathBuf,
+    root: PathBuf,
+    inputs: Inputs,
+    overwrite: bool,
+    objectives: Objectives,
+}
+
+impl Run {
+    /// A recipe made in code, whose relative paths start in `base`; the run goes to the
+    /// folder `root`.
+    pub fn new(
+        recipe: impl Into<AnyRecipe>,
+        base: impl Into<PathBuf>,
+        root: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            recipe: recipe.into(),
+            base: base.into(),
+            root: root.into(),
+            inputs: Inputs::new(),
+            overwrite: false,
+            objectives: Objectives::new(),
+        }
+    }
+
+    /// The recipe of a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn of_file(settings: &TrainSettings) -> Result<Self> {
+        let recipe = settings.read()?;
+        let root = settings.root(&recipe);
+        Ok(Self {
+            inputs: Inputs::new().with("the recipe", &settings.recipe),
+            overwrite: settings.overwrite,
+            ..Self::new(recipe, base_of(&settings.recipe), root)
+        })
+    }
+
+    /// Sets whether a run that is in the folder is begun anew: what it wrote is removed.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// Puts objectives of the caller's own in the place of those that the recipe has for
+    /// their stages; see
+    /// [`Similarity::replace_objective`](crate::tasks::similarity::Similarity::replace_objective).
+    pub fn objectives(mut self, objectives: Objectives) -> Self {
+        self.objectives = objectives;
+        self
+    }
+
+    /// The run's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What it would do; how long it takes where `timed`, for which a few batches are
+    /// tried. Nothing is written.
+    ///
+    /// # Errors
+    /// Anything wrong with the recipe, its data or its model.
+    pub fn plan(
+        self,
+        timed: bool,
+        environment: &Environment,
+        observer: &mut dyn Observer,
+    ) -> Result<TrainingPlan> {
+        let (mut task, _) = prepare_any(self.recipe, &self.base, environment, observer)?;
+        task.replace_objectives(self.objectives)?;
+        if timed {
+            observer.note("timing a few batches");
+            task.estimate()?;
+        }
+        Ok(task.plan().clone())
+    }
+
+    /// Trains.
+    ///
+    /// # Errors
+    /// Anything wrong with the recipe, its data or its model, and where something else
+    /// is in the run's folder: before any work. Then as
+    /// [`train`](crate::training::train).
+    pub fn train(
+        mut self,
+        environment: &Environment,
+        observer: &mut dyn TrainingObserver,
+    ) -> Result<Trained> {
+        let (base, root) = (&*self.base, &*self.root);
+        self.inputs
+            .extend(inputs_of(&self.recipe, base, environment));
+        // Before the long work of preparing.
+        let existing = existing(self.overwrite);
+        let claim = Claim::check(root, RunKind::Train, existing, &self.inputs)?;
+        let (mut task, recipe) = prepare_any(self.recipe, base, environment, observer)?;
+        task.replace_objectives(self.objectives)?;
+        let held = take(claim, environment, observer)?;
+        let folder = recipe.begin_in(RunFolder::new(held), base)?;
+        observer.resumable(root);
+        task.estimate_encoding()?;
+        execute(&mut task, &folder, observer)
+    }
+}
+
+/// What a run by a recipe's file would do; as [`Run::plan`].
 ///
 /// # Errors
-/// Anything wrong with the recipe, its data or its model.
+/// As [`Run::plan`].
 pub fn plan(
     settings: &TrainSettings,
     timed: bool,
     environment: &Environment,
     observer: &mut dyn Observer,
 ) -> Result<TrainingPlan> {
-    let (recipe, base) = (settings.read()?, base_of(&settings.recipe));
-    let (mut task, _) = prepare_any(recipe, base, environment, observer)?;
-    if timed {
-        observer.note("timing a few batches");
-        task.estimate()?;
-    }
-    Ok(task.plan().clone())
+    Run::of_file(settings)?.plan(timed, environment, observer)
 }
 
-/// Trains.
+/// Trains by a recipe's file; as [`Run::train`].
 ///
 /// # Errors
-/// Anything wrong with the recipe, its data or its model, and where something else
-/// is in the run's folder: before any work. Then as [`train`](crate::training::train).
+/// As [`Run::train`].
 pub fn train(
     settings: &TrainSettings,
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<Trained> {
-    let (recipe, path) = (settings.read()?, &settings.recipe);
-    let (base, root) = (base_of(path), settings.root(&recipe));
-    let mut inputs = Inputs::new().with("the recipe", path);
-    inputs.extend(inputs_of(&recipe, base, environment));
-    let claim = (inputs, settings.overwrite);
-    train_claimed(recipe, base, &root, claim, environment, observer)
-}
-
-/// The same by a recipe made in code, in the folder `root`. The recipe's relative
-/// paths start in `base`.
-///
-/// ```no_run
-/// use gradus::data::Source;
-/// use gradus::jobs::{Environment, train};
-/// use gradus::losses::CosentSettings;
-/// use gradus::recipe::{Recipe, Stage};
-/// use gradus::training::Silent;
-/// use std::path::Path;
-///
-/// # fn main() -> gradus::Result<()> {
-/// let stage = Stage::new("tune", CosentSettings::default(), [Source::file("pairs.tsv")]);
-/// let recipe = Recipe::new("all-MiniLM-L6-v2").stage(stage.epochs(2.0));
-/// let (here, run) = (Path::new("."), Path::new("runs/mine"));
-/// let environment = Environment::default();
-/// let trained = train::train_recipe(recipe, here, run, &environment, &mut Silent)?;
-/// println!("{}", trained.summary.model.display());
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// As [`train`].
-pub fn train_recipe(
-    recipe: impl Into<AnyRecipe>,
-    base: &Path,
-    root: &Path,
-    environment: &Environment,
-    observer: &mut dyn TrainingObserver,
-) -> Result<Trained> {
-    let recipe = recipe.into();
-    let inputs = inputs_of(&recipe, base, environment);
-    train_claimed(recipe, base, root, (inputs, false), environment, observer)
-}
-
-/// Trains in a folder that is none of the `inputs`.
-fn train_claimed(
-    recipe: AnyRecipe,
-    base: &Path,
-    root: &Path,
-    (inputs, overwrite): (Inputs, bool),
-    environment: &Environment,
-    observer: &mut dyn TrainingObserver,
-) -> Result<Trained> {
-    // Before the long work of preparing.
-    let claim = Claim::check(root, RunKind::Train, existing(overwrite), &inputs)?;
-    let (mut task, recipe) = prepare_any(recipe, base, environment, observer)?;
-    let held = take(claim, environment, observer)?;
-    let folder = recipe.begin_in(RunFolder::new(held), base)?;
-    observer.resumable(root);
-    task.estimate_encoding()?;
-    execute(&mut task, &folder, observer)
+    Run::of_file(settings)?.train(environment, observer)
 }
 
 /// Goes on with the run in `root`, to the bits of one that was never stopped.
@@ -166,12 +228,26 @@ pub fn resume(
     environment: &Environment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<Trained> {
+    resume_with(root, Objectives::new(), environment, observer)
+}
+
+/// The same with objectives of the caller's own: those that the run began with.
+///
+/// # Errors
+/// As [`resume`], and as [`Run::objectives`].
+pub fn resume_with(
+    root: &Path,
+    objectives: Objectives,
+    environment: &Environment,
+    observer: &mut dyn TrainingObserver,
+) -> Result<Trained> {
     let (folder, recipe) = AnyRecipe::open_run(root)?;
     observer.resumable(root);
     let environment = environment.continuing(folder.marker());
     let base = folder.base_dir()?;
     check_precision("a run", recipe.precision(), &environment)?;
     let (mut task, _) = prepare_any(recipe, &base, &environment, observer)?;
+    task.replace_objectives(objectives)?;
     execute(&mut task, &folder, observer)
 }
 

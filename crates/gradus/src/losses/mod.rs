@@ -44,6 +44,7 @@ mod gradient_check;
 #[cfg(test)]
 mod memory_gradients;
 
+pub(crate) use config::fields;
 pub use config::{LossName, LossSettings, ObjectiveConfig, TrainingSet};
 pub use contrastive::{InfoNce, InfoNceSettings};
 pub(crate) use directions::{Cosines, Directions};

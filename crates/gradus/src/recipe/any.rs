@@ -7,6 +7,7 @@ use crate::Precision;
 use crate::data::Source;
 use crate::training::TrainError;
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -69,6 +70,19 @@ impl AnyRecipe {
         }
     }
 
+    /// Parses a recipe that another language made, as JSON; a key that is null is taken for
+    /// one that is not there. Errors call it `name`, and show its lines as TOML.
+    ///
+    /// # Errors
+    /// As [`parse_recipe`].
+    pub fn parse_json(name: &Path, json: &str, overrides: &[String]) -> Result<Self, TrainError> {
+        let fail = |e: &dyn std::fmt::Display| refused(name, e.to_string());
+        let mut value: Json = serde_json::from_str(json).map_err(|e| fail(&e))?;
+        drop_nulls(&mut value);
+        let text = toml::to_string(&value).map_err(|e| fail(&e))?;
+        Self::parse(name, &text, overrides)
+    }
+
     /// The folder that it names for the run.
     pub fn output(&self) -> Option<&str> {
         either!(self, recipe => recipe.output.as_deref())
@@ -119,6 +133,18 @@ impl AnyRecipe {
     /// The recipe as a file has it.
     pub(super) fn text(&self) -> Result<String, toml::ser::Error> {
         either!(self, recipe => toml::to_string(recipe))
+    }
+}
+
+/// Takes keys that are null out of tables.
+fn drop_nulls(value: &mut Json) {
+    match value {
+        Json::Object(table) => {
+            table.retain(|_, value| !value.is_null());
+            table.values_mut().for_each(drop_nulls);
+        }
+        Json::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::LossSettings;
 use crate::losses::LossName;
+use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 use std::fmt;
@@ -69,26 +70,47 @@ impl Keys {
 /// The keys that every objective has.
 pub(crate) const COMMON: [&str; 3] = ["loss", "weight", "widths"];
 
+impl LossName {
+    /// The keys that an objective of this loss can have, in either form.
+    pub fn keys(self) -> Vec<&'static str> {
+        let mut all = COMMON.to_vec();
+        for form in ["head", "cosine"] {
+            let mut keys = Keys::default();
+            keys.insert("form".into(), form.into());
+            // What matters is what it asked for.
+            let _ = LossSettings::read(self, &mut keys);
+            add_new(&mut all, keys.taken());
+        }
+        all
+    }
+}
+
 /// The keys of all losses.
 pub(crate) fn all() -> &'static [&'static str] {
     static ALL: OnceLock<Vec<&'static str>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let mut all = COMMON.to_vec();
+        let mut all = vec![];
         for loss in LossName::ALL {
-            for form in ["head", "cosine"] {
-                let mut keys = Keys::default();
-                keys.insert("form".into(), form.into());
-                // What matters is what it asked for.
-                let _ = LossSettings::read(*loss, &mut keys);
-                for key in keys.taken {
-                    if !all.contains(&key) {
-                        all.push(key);
-                    }
-                }
-            }
+            add_new(&mut all, &loss.keys());
         }
         all
     })
+}
+
+/// The name of a variant without fields, as recipes write it.
+pub(crate) fn named(variant: &impl Serialize) -> String {
+    let name = Value::try_from(variant).ok();
+    name.and_then(|name| Some(name.as_str()?.to_owned()))
+        .unwrap_or_default()
+}
+
+/// Adds the keys that are not there yet.
+pub(crate) fn add_new(all: &mut Vec<&'static str>, keys: &[&'static str]) {
+    for key in keys {
+        if !all.contains(key) {
+            all.push(key);
+        }
+    }
 }
 
 /// The names of the fields of a struct that derives `Deserialize`.

@@ -1,7 +1,7 @@
 //! The losses: their names in recipes, and the settings of each.
 
 use super::TrainingSet;
-use super::keys::Keys;
+use super::keys::{Keys, named};
 use super::read::Read;
 use crate::losses::{
     AngleSettings, ConsistencySettings, CosentSettings, CrossEntropySettings, EmbeddingMseSettings,
@@ -117,8 +117,12 @@ losses! {
 impl LossName {
     /// Its name in a recipe's words: `loss = "mse"`.
     pub(super) fn in_recipe(self) -> String {
-        let name = toml::Value::try_from(self).map(|name| name.to_string());
-        format!("loss = {}", name.unwrap_or_default())
+        format!("loss = \"{}\"", self.name_in_recipes())
+    }
+
+    /// Its name in a recipe.
+    pub fn name_in_recipes(self) -> String {
+        named(&self)
     }
 
     /// Whether it is a loss of one prediction against one grade, or class.

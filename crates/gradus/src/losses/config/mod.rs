@@ -7,7 +7,7 @@ mod read;
 mod tests;
 mod training_set;
 
-pub(crate) use keys::Keys;
+pub(crate) use keys::{Keys, add_new, fields, named};
 pub use losses::{LossName, LossSettings};
 pub(crate) use read::Read;
 pub use training_set::TrainingSet;

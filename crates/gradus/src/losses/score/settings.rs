@@ -5,7 +5,7 @@ use super::{
     ScoreCrossEntropySettings, ScoreListMleSettings, ScoreListNetSettings, ScoreLoss,
     ScoreRegressionSettings, ScoreTrainingSet, ScoreUnit,
 };
-use crate::losses::config::{Keys, Read};
+use crate::losses::config::{Keys, Read, add_new, named};
 use crate::losses::{
     L1Settings, MseSettings, ObjectiveError, PointLossSettings, SmoothK2Settings,
     TranslatedReluSettings,
@@ -135,8 +135,12 @@ losses! {
 impl ScoreLossName {
     /// Its name in a recipe's words: `loss = "mse"`.
     pub fn in_recipe(self) -> String {
-        let name = toml::Value::try_from(self).map(|name| name.to_string());
-        format!("loss = {}", name.unwrap_or_default())
+        format!("loss = \"{}\"", self.name_in_recipes())
+    }
+
+    /// Its name in a recipe.
+    pub fn name_in_recipes(self) -> String {
+        named(&self)
     }
 }
 
@@ -212,20 +216,24 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
     }
 }
 
+impl ScoreLossName {
+    /// The keys that an objective of this loss can have.
+    pub fn keys(self) -> Vec<&'static str> {
+        let (mut all, mut keys) = (vec!["loss"], Keys::default());
+        // What matters is what it asked for.
+        let _ = ScoreLossSettings::read(self, &mut keys);
+        add_new(&mut all, keys.taken());
+        all
+    }
+}
+
 /// The keys of all losses.
 fn all_keys() -> &'static [&'static str] {
     static ALL: OnceLock<Vec<&'static str>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let mut all = vec!["loss"];
-        for &loss in ScoreLossName::ALL {
-            let mut keys = Keys::default();
-            // What matters is what it asked for.
-            let _ = ScoreLossSettings::read(loss, &mut keys);
-            for key in keys.taken() {
-                if !all.contains(key) {
-                    all.push(key);
-                }
-            }
+        let mut all = vec![];
+        for loss in ScoreLossName::ALL {
+            add_new(&mut all, &loss.keys());
         }
         all
     })
