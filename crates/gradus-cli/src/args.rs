@@ -67,11 +67,14 @@ pub struct Global {
     )]
     #[arg(value_parser = one_of(PRECISIONS))]
     pub precision: Option<Precision>,
-    /// Run models on this device: auto, cpu, cuda or cuda:N. This build has the
-    /// processor alone
+    /// Run models on this device: auto, cpu, cuda or cuda:N; by default
+    /// $GRADUS_DEVICE, else auto. This build has the processor alone; see `gradus
+    /// info --devices`
     #[arg(
         long,
         global = true,
+        env = "GRADUS_DEVICE",
+        hide_env = true,
         value_name = "DEVICE",
         default_value = "auto",
         hide_default_value = true,

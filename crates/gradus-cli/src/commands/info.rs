@@ -1,4 +1,6 @@
-//! `gradus info`: what a model is.
+//! `gradus info`: what a model is, and what models can run on.
+
+mod devices;
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -17,16 +19,24 @@ use std::path::Path;
 const EXAMPLES: &str = "\
 Configuration, tokenizer and regression head are read, the weights are not.
 
+--devices lists the processor, the cards that NVIDIA's driver sees, and where its \
+libraries are (also those of folders in GRADUS_CUDA_LIBS), or says what is missing.
+
 Examples:
   gradus info all-MiniLM-L6-v2
-  gradus info ./model --json | jq .parameters";
+  gradus info ./model --json | jq .parameters
+  gradus info --devices";
 
 /// Which model, and how it is shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The model
-    pub model: String,
+    #[arg(required_unless_present = "devices")]
+    pub model: Option<String>,
+    /// What models can run on: processor, cards, driver, libraries
+    #[arg(long, conflicts_with = "model")]
+    pub devices: bool,
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -106,8 +116,11 @@ struct FileInfo {
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let root = context.find(&args.model)?;
-    let info = Info::read(args.model, &root).map_err(Failure::Model)?;
+    let Some(model) = args.model else {
+        return devices::run(args.json, context);
+    };
+    let root = context.find(&model)?;
+    let info = Info::read(model, &root).map_err(Failure::Model)?;
     let mut output = Output::open(None)?;
     if args.json {
         let json = serde_json::to_string_pretty(&info);

@@ -7,6 +7,7 @@ mod chat_server;
 mod contrastive;
 mod cross_encoders;
 mod data;
+mod devices;
 mod difference;
 mod distill;
 mod encode;

@@ -71,12 +71,12 @@ fn what_cannot_be_had_is_refused() {
 fn a_device_is_the_processor_or_refused() {
     let auto = stdout(&mut encode(&[], None));
     assert_eq!(stdout(&mut encode(&["--device", "cpu"], None)), auto);
-    let only = contains("this build of gradus runs on the processor only");
-    for (device, named) in [("cuda", "not on cuda:0"), ("cuda:1", "not on cuda:1")] {
-        encode(&["--device", device], None)
-            .assert()
-            .code(2)
-            .stderr(only.clone().and(contains(named)));
+    // Whatever of NVIDIA's this machine has: `devices.rs` has each answer.
+    for device in ["cuda", "cuda:1"] {
+        let refused = encode(&["--device", device], None).assert().code(2);
+        refused
+            .stdout("")
+            .stderr(contains("cuda").or(contains("NVIDIA")));
     }
     encode(&["--device", "gpu"], None)
         .assert()
