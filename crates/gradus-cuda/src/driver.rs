@@ -26,6 +26,12 @@ pub(crate) struct Driver {
     path: PathBuf,
 }
 
+/// The loader's own words, where there are some.
+fn words(error: &libloading::Error) -> String {
+    let own = std::error::Error::source(error);
+    own.map_or_else(|| error.to_string(), |own| own.to_string())
+}
+
 /// Calls a function of the driver's by its name and type.
 macro_rules! call {
     ($driver:expr, $name:literal, fn($($type:ty),*), $($argument:expr),*) => {{
@@ -63,7 +69,7 @@ impl Driver {
                     call!(&driver, "cuInit", fn(c_uint), 0)?;
                     return Ok(driver);
                 }
-                Err(error) => first = first.or(Some(error.to_string())),
+                Err(error) => first = first.or_else(|| Some(words(&error))),
             }
         }
         Err(CudaError::NoDriver(first.unwrap_or_default()))

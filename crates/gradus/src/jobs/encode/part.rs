@@ -224,7 +224,13 @@ pub fn encode_part(
         texts: TextReader::open_part(&settings.texts, shard, done_before)?,
         done: done_before,
     };
-    while let Some(chunk) = vectors.next_chunk(observer)? {
+    loop {
+        let chunk = match vectors.next_chunk(observer) {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            // At a stop nothing that was encoded is lost.
+            Err(error) => return part.keep().and(Err(error)),
+        };
         let truncated = chunk.coverage.iter().filter(|c| c.truncated).count();
         part.add(chunk.vectors.as_slice(), chunk.texts.len(), truncated)?;
     }
