@@ -16,13 +16,13 @@ use pyo3::types::{PyDict, PyString};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Tells a callable what a run does.
-struct Told {
+/// Passes what a run does to a callable.
+struct Events {
     callback: Option<Py<PyAny>>,
     interrupt: Interrupt,
 }
 
-impl Told {
+impl Events {
     /// Calls it with a dictionary; the fields of `event` and its name.
     fn tell(&mut self, name: &str, event: impl FnOnce() -> Value) {
         let callback = self.callback.as_ref();
@@ -38,7 +38,7 @@ impl Told {
     }
 }
 
-impl Observer for Told {
+impl Observer for Events {
     fn note(&mut self, message: &str) {
         self.tell("note", || json!({ "message": message }));
     }
@@ -59,7 +59,7 @@ impl Observer for Told {
     }
 }
 
-impl TrainingObserver for Told {
+impl TrainingObserver for Events {
     fn stage(&mut self, stage: StageStart<'_>) {
         self.tell("stage", || {
             json!({
@@ -133,20 +133,20 @@ fn run(
 }
 
 /// Runs something of trainings; what callables raised comes before other errors.
-fn told<T: Send>(
+fn with_events<T: Send>(
     py: Python<'_>,
     callback: Option<Py<PyAny>>,
     failure: &Failure,
-    job: impl FnOnce(&mut Told) -> gradus::Result<T> + Send,
+    job: impl FnOnce(&mut Events) -> gradus::Result<T> + Send,
 ) -> Answer<T> {
-    let mut told = Told {
+    let mut events = Events {
         callback,
         interrupt: Interrupt::default(),
     };
-    let done = compute(py, || job(&mut told));
+    let done = compute(py, || job(&mut events));
     match failure.take() {
         Some(error) => Err(error),
-        None => done.map_err(|error| told.interrupt.or(error)),
+        None => done.map_err(|error| events.interrupt.or(error)),
     }
 }
 
@@ -187,8 +187,8 @@ pub fn train(
     let failure = Failure::default();
     let own = self::objectives(objectives, &failure)?;
     let run = run(recipe, text, set, output, overwrite).map_err(raised)?;
-    let trained = told(py, callback, &failure, |told| {
-        run.objectives(own).train(&environment, told)
+    let trained = with_events(py, callback, &failure, |events| {
+        run.objectives(own).train(&environment, events)
     })?;
     Ok(ended(&trained))
 }
@@ -213,8 +213,8 @@ pub fn plan(
     let failure = Failure::default();
     let own = self::objectives(objectives, &failure)?;
     let run = run(recipe, text, set, None, false).map_err(raised)?;
-    let plan = told(py, callback, &failure, |told| {
-        run.objectives(own).plan(timed, &environment, told)
+    let plan = with_events(py, callback, &failure, |events| {
+        run.objectives(own).plan(timed, &environment, events)
     })?;
     serde_json::to_string(&plan).map_err(raised)
 }
@@ -234,8 +234,8 @@ pub fn resume(
     let environment: Environment = environment(precision, device, threads)?;
     let failure = Failure::default();
     let own = self::objectives(objectives, &failure)?;
-    let trained = told(py, callback, &failure, |told| {
-        resume_with(Path::new(folder), own, &environment, told)
+    let trained = with_events(py, callback, &failure, |events| {
+        resume_with(Path::new(folder), own, &environment, events)
     })?;
     Ok(ended(&trained))
 }
