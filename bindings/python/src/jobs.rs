@@ -3,7 +3,7 @@
 use crate::Answer;
 use crate::errors::raised;
 use crate::index::file;
-use crate::options::environment;
+use crate::options::{environment, one_of};
 use crate::signals::watched;
 use gradus::calibration::RawScore;
 use gradus::data::{Known, Source, TextVariant};
@@ -11,7 +11,7 @@ use gradus::eval::Report;
 use gradus::jobs::calibrate::{CalibrateSettings, calibrate as calibrated};
 use gradus::jobs::eval::{EvalSettings, ModelEvaluation};
 use gradus::jobs::{Environment, Model};
-use gradus::util::{Observer, Silent};
+use gradus::util::Silent;
 use gradus_index::groups::{Communities, Density, KMeans, Select};
 use gradus_index::jobs::Input;
 use gradus_index::jobs::cluster::{
@@ -40,14 +40,10 @@ pub fn evaluate(
     progress: Option<Py<PyAny>>,
 ) -> Answer<String> {
     let environment = environment(precision, device, threads)?;
-    let text = match text {
-        "original" => TextVariant::Original,
-        "senteval" => TextVariant::SentEval,
-        other => {
-            let why = format!("text {other:?}: expected 'original' or 'senteval'");
-            return Err(PyValueError::new_err(why));
-        }
-    };
+    let texts = [
+        ("original", TextVariant::Original),
+        ("senteval", TextVariant::SentEval),
+    ];
     let tasks = tasks.iter().map(|name| {
         let known = Known::parse(name).ok();
         known.filter(|k| Known::SUITE.contains(k)).ok_or_else(|| {
@@ -56,7 +52,7 @@ pub fn evaluate(
         })
     });
     let settings = EvalSettings {
-        text,
+        text: one_of("text", text, texts)?,
         tasks: tasks.collect::<Result<_, _>>()?,
         pairs: serde_json::from_str(pairs).map_err(|e| source_error("pairs", e))?,
         ..EvalSettings::new(models)
@@ -93,19 +89,15 @@ pub fn calibrate(
 ) -> Answer<(String, String)> {
     let environment = environment(precision, device, threads)?;
     let pairs: Source = serde_json::from_str(pairs).map_err(|e| source_error("pairs", e))?;
-    let score = match score {
-        None => None,
-        Some("cosine") => Some(RawScore::Cosine),
-        Some("grade") => Some(RawScore::Grade),
-        Some("score") => Some(RawScore::Score),
-        Some(other) => {
-            let why = format!("score {other:?}: expected 'cosine', 'grade' or 'score'");
-            return Err(PyValueError::new_err(why));
-        }
-    };
+    let scores = [
+        ("cosine", RawScore::Cosine),
+        ("grade", RawScore::Grade),
+        ("score", RawScore::Score),
+    ];
+    let score = score.map(|name| one_of("score", name, scores));
     let settings = CalibrateSettings {
         scale,
-        score,
+        score: score.transpose()?,
         coverage,
         output: output.map(Into::into),
         overwrite,
@@ -119,24 +111,20 @@ pub fn calibrate(
 }
 
 /// An index, or a file of lines of JSON whose vectors are kept in `kept`.
-fn input(of: &str, model: Option<&Model>, kept: Option<&str>) -> Answer<Input> {
+fn input(of: &str, model: Option<&Model>, kept: Option<&str>) -> Input {
     match (model, kept) {
-        (Some(model), Some(kept)) => Ok(Input::File {
+        (Some(model), Some(kept)) => Input::File {
             texts: Box::new(file(of)),
             model: model.clone(),
             prompt: None,
             kept: kept.into(),
-        }),
-        _ => Ok(Input::Index(of.into())),
+        },
+        _ => Input::Index(of.into()),
     }
 }
 
-fn found(
-    environment: &Environment,
-    model: Option<&str>,
-    observer: &mut dyn Observer,
-) -> Answer<Option<Model>> {
-    let found = model.map(|name| environment.find(name, observer));
+fn found(environment: &Environment, model: Option<&str>) -> Answer<Option<Model>> {
+    let found = model.map(|name| environment.find(name, &mut Silent));
     found.transpose().map_err(raised)
 }
 
@@ -159,8 +147,8 @@ pub fn mine(
     progress: Option<Py<PyAny>>,
 ) -> Answer<Vec<String>> {
     let environment = environment(precision, device, threads)?;
-    let model = found(&environment, model, &mut Silent)?;
-    let input = input(texts, model.as_ref(), kept)?;
+    let model = found(&environment, model)?;
+    let input = input(texts, model.as_ref(), kept);
     let settings = MineSettings {
         threshold,
         most: top,
@@ -214,42 +202,35 @@ pub fn cluster<'py>(
     progress: Option<Py<PyAny>>,
 ) -> Answer<Found<'py>> {
     let environment = environment(precision, device, threads)?;
-    let select = match select {
-        "stable" => Select::Stable,
-        "finest" => Select::Finest,
-        other => {
-            let why = format!("select {other:?}: expected 'stable' or 'finest'");
-            return Err(PyValueError::new_err(why));
-        }
+    let selects = [("stable", Select::Stable), ("finest", Select::Finest)];
+    let select = one_of("select", select, selects)?;
+    let kmeans = KMeans {
+        seed,
+        ..KMeans::new(clusters)
     };
-    let method = match method {
-        "k-means" => Method::KMeans(KMeans {
-            seed,
-            ..KMeans::new(clusters)
-        }),
-        "communities" => Method::Communities(Communities {
-            threshold,
-            smallest: min_size,
-        }),
-        "density" => Method::Density(Density {
-            smallest: min_size,
-            neighbours: neighbours.unwrap_or(min_size),
-            select,
-        }),
-        other => {
-            let why = format!("method {other:?}: expected 'k-means', 'density' or 'communities'");
-            return Err(PyValueError::new_err(why));
-        }
+    let communities = Communities {
+        threshold,
+        smallest: min_size,
     };
+    let density = Density {
+        smallest: min_size,
+        neighbours: neighbours.unwrap_or(min_size),
+        select,
+    };
+    let methods = [
+        ("k-means", Method::KMeans(kmeans)),
+        ("density", Method::Density(density)),
+        ("communities", Method::Communities(communities)),
+    ];
     let settings = ClusterSettings {
-        method,
+        method: one_of("method", method, methods)?,
         keywords,
         examples,
         drawn: 20_000,
         rows: RowsFormat::Jsonl,
     };
-    let model = found(&environment, model, &mut Silent)?;
-    let input = input(texts, model.as_ref(), kept)?;
+    let model = found(&environment, model)?;
+    let input = input(texts, model.as_ref(), kept);
     let Clustered { clustering, files } = watched(py, progress, |watched| {
         clustered(&input, &settings, Path::new(output), &environment, watched)
     })?;

@@ -22,7 +22,7 @@ impl Failure {
     }
 }
 
-/// A callable as the package wraps it (`gradus.objectives._Called`), which checks what it
+/// A callable as the package wraps it (`gradus.objectives.Custom`), which checks what it
 /// returns: a loss and gradients of the right shapes.
 pub struct Called {
     called: Py<PyAny>,
@@ -77,7 +77,7 @@ impl Called {
         })
     }
 
-    /// Calls a method of the callable, where nothing was raised yet.
+    /// Calls a method of the callable; what it raises is kept.
     fn ask<T: Default>(&self, ask: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> T {
         Python::attach(|py| ask(self.called.bind(py))).unwrap_or_else(|error| {
             self.failure.keep(error);

@@ -43,22 +43,28 @@ pub fn environment(
     device: Option<&str>,
     threads: usize,
 ) -> PyResult<Environment> {
-    let precision = match precision {
-        None => None,
-        Some("auto") => Some(Precision::Auto),
-        Some("f32") => Some(Precision::F32),
-        Some("bf16") => Some(Precision::Bf16),
-        Some("int8") => Some(Precision::Int8),
-        Some(other) => {
-            let why = format!("compute {other:?}: expected auto, f32, bf16 or int8");
-            return Err(PyValueError::new_err(why));
-        }
-    };
+    let precisions = [
+        ("auto", Precision::Auto),
+        ("f32", Precision::F32),
+        ("bf16", Precision::Bf16),
+        ("int8", Precision::Int8),
+    ];
+    let precision = precision.map(|name| one_of("compute", name, precisions));
     let device: Option<Device> = device.map(str::parse).transpose().map_err(raised)?;
     let mut environment = Environment::default();
-    environment.precision = precision;
+    environment.precision = precision.transpose()?;
     environment.device = device.unwrap_or(Device::Auto);
     environment.threads = threads;
     environment.hub = Some(HubConfig::from_env().map_err(raised)?);
     Ok(environment)
+}
+
+/// The value of a name.
+pub fn one_of<T, const N: usize>(what: &str, given: &str, all: [(&str, T); N]) -> PyResult<T> {
+    let names = all.each_ref().map(|(name, _)| *name);
+    let (last, others) = names.split_last().unwrap_or((&"", &[]));
+    let names = format!("{} or {last}", others.join(", "));
+    let found = all.into_iter().find(|(name, _)| *name == given);
+    let unknown = || PyValueError::new_err(format!("{what} {given:?}: expected {names}"));
+    found.map(|(_, value)| value).ok_or_else(unknown)
 }

@@ -43,7 +43,7 @@ def test_a_calibrated_model_gives_grades(small, graded, tmp_path):
     file = gradus.save_pairs(tmp_path / "pairs.jsonl", graded)
     shown = command("calibrate", small, file, "--output", tmp_path / "model", "--scale", "0,4", "--json")
     assert json.loads(shown) == made
-    with pytest.raises(ValueError, match="expected 'cosine'"):
+    with pytest.raises(ValueError, match="expected cosine, grade or score"):
         calibrate(small, graded, score="best", output=tmp_path / "other")
 
 

@@ -69,9 +69,4 @@ pub enum CudaError {
         /// Major and minor.
         capability: (i32, i32),
     },
-    /// A library that products need is missing.
-    #[error(
-        "{0} is not there; pip install nvidia-cublas, install NVIDIA's toolkit, or name the library's folder with GRADUS_CUDA_LIBS"
-    )]
-    NoLibrary(&'static str),
 }

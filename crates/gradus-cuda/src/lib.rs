@@ -10,5 +10,5 @@ mod libraries;
 mod machine;
 
 pub use error::CudaError;
-pub use libraries::{Library, NEEDED};
+pub use libraries::Library;
 pub use machine::{Card, Machine};

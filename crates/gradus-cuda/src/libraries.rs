@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Those that are used: each by the start of its file's name, and what for.
-pub const NEEDED: [(&str, &str); 2] = [
+const NEEDED: [(&str, &str); 2] = [
     ("libcublasLt.so", "products"),
     ("libnvrtc.so", "compiling kernels at run time"),
 ];

@@ -123,7 +123,7 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub commit: u64,
     /// Put the parts in DIR together in the file --output
-    #[arg(long, value_name = "DIR", requires = "output", exclusive = false)]
+    #[arg(long, value_name = "DIR", requires = "output")]
     #[arg(conflicts_with_all = ["model", "texts", "input", "jsonl", "dim", "normalize", "shard", "role"])]
     pub merge: Option<PathBuf>,
     /// Write to FILE, which appears when all is done; with --shard a folder
