@@ -1,6 +1,7 @@
 //! The driver's functions that are needed to see cards, bound by name.
 
 use crate::CudaError;
+use crate::functions::Functions;
 use libloading::Library;
 use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::path::{Path, PathBuf};
@@ -78,6 +79,24 @@ impl Driver {
     /// Where it was found.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The functions by which kernels run.
+    pub fn functions(&self) -> Result<Functions, CudaError> {
+        Functions::of(&self.library, &self.path)
+    }
+
+    /// The driver's words for a status.
+    #[allow(unsafe_code, reason = "a foreign function")]
+    pub fn words(functions: &Functions, status: Status) -> String {
+        let mut text: *const c_char = ptr::null();
+        // SAFETY: the driver writes the address of a text that it keeps.
+        unsafe {
+            match (functions.error_string)(status, &mut text) {
+                0 if !text.is_null() => CStr::from_ptr(text).to_string_lossy().into_owned(),
+                _ => format!("error {status}"),
+            }
+        }
     }
 
     /// The version of CUDA that it has: 12040 for 12.4.

@@ -1,0 +1,143 @@
+//! AdamW, and norms of gradients, which stay on the card.
+
+use crate::context::lock;
+use crate::cuda::{Cuda, Ranges};
+use crate::lane::launch;
+use crate::memory::Buffer;
+use crate::modules::Module;
+use crate::tensor::Arena;
+use gradus_kernels::{AdamWSegment, AdamWStep};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The norm of gradients, an f64 on the card.
+pub struct GradientNorm(pub(crate) Buffer);
+
+/// As optimizer.cu takes it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Segment {
+    from: u64,
+    to: u64,
+    rate: f32,
+    keep: f32,
+}
+
+/// As optimizer.cu takes it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Step {
+    take1: f32,
+    keep2: f32,
+    take2: f32,
+    root2: f32,
+    eps: f32,
+    most: f32,
+    rate1: f32,
+}
+
+/// Values of a block of AdamW, and of the sum of squares.
+const STEP: usize = 2048;
+const SQUARES: usize = 16384;
+
+impl Cuda {
+    /// Which block has which range: made once, and the same every step.
+    fn ranges(&self, ranges: Vec<Range<usize>>, block: usize) -> Ranges {
+        /// Of the encoder and of a few other sets of parameters.
+        const MOST: usize = 16;
+        let mut known = lock(&self.shared.steps);
+        if let Some(at) = known.iter().position(|own| own.block == block && own.ranges == ranges) {
+            return known[at].clone();
+        }
+        let (mut of, mut begins) = (vec![], vec![]);
+        for (i, range) in ranges.iter().enumerate() {
+            begins.push(of.len() as u32);
+            of.extend(std::iter::repeat_n(i as u32, range.len().div_ceil(block)));
+        }
+        let own = Ranges {
+            blocks: of.len(),
+            of: Arc::new(self.lane.put(&of)),
+            begins: Arc::new(self.lane.put(&begins)),
+            ranges,
+            block,
+        };
+        if known.len() == MOST {
+            known.remove(0);
+        }
+        known.push(own.clone());
+        own
+    }
+
+    pub(crate) fn norm_of_gradients(&self, grads: &Arena, ranges: &[Range<usize>], rest: f64) -> GradientNorm {
+        let norm = self.lane.room::<f64>(1);
+        let own = self.ranges(ranges.to_vec(), SQUARES);
+        let segments: Vec<Segment> = ranges
+            .iter()
+            .map(|r| Segment {
+                from: r.start as u64,
+                to: r.end as u64,
+                rate: 0.0,
+                keep: 0.0,
+            })
+            .collect();
+        let segments = self.lane.put(&segments);
+        let partial = self.lane.room::<f64>(own.blocks);
+        launch!(self.lane, (Module::Optimizer, "squares"), [own.blocks, 1], 256;
+            grads.at(0), segments.address(), own.begins.address(), own.of.address(), partial.address());
+        let blocks = own.blocks as u32;
+        launch!(self.lane, (Module::Optimizer, "root"), [1, 1], 256;
+            partial.address(), blocks, rest, norm.address());
+        GradientNorm(norm)
+    }
+
+    pub(crate) fn joint(&self, a: &GradientNorm, b: &GradientNorm) -> GradientNorm {
+        let norm = self.lane.room::<f64>(1);
+        launch!(self.lane, (Module::Optimizer, "joint_root"), [1, 1], 32;
+            a.0.address(), b.0.address(), norm.address());
+        GradientNorm(norm)
+    }
+
+    pub(crate) fn step(
+        &self,
+        [params, grads, first, second]: [&Arena; 4],
+        segments: &[AdamWSegment],
+        step: &AdamWStep,
+        norm: &GradientNorm,
+        most: Option<f64>,
+    ) {
+        let own = self.ranges(segments.iter().map(|s| s.range.clone()).collect(), STEP);
+        let segment = |s: &AdamWSegment| Segment {
+            from: s.range.start as u64,
+            to: s.range.end as u64,
+            rate: s.learning_rate,
+            keep: 1.0 - s.learning_rate * s.weight_decay,
+        };
+        let segments: Vec<Segment> = segments.iter().map(segment).collect();
+        let segments = self.lane.put(&segments);
+        let left = |beta: f64| 1.0 - beta.powf(step.step as f64);
+        let argument = Step {
+            take1: (1.0 - step.beta1) as f32,
+            keep2: step.beta2 as f32,
+            take2: (1.0 - step.beta2) as f32,
+            root2: left(step.beta2).sqrt() as f32,
+            eps: step.eps as f32,
+            most: most.map_or(f32::INFINITY, |m| m as f32),
+            rate1: (1.0 / left(step.beta1)) as f32,
+        };
+        let half = params.half_if_made();
+        launch!(self.lane, (Module::Optimizer, "adamw"), [own.blocks, 1], 256;
+            params.at(0), grads.at(0), first.at(0), second.at(0), half, segments.address(),
+            own.begins.address(), own.of.address(), argument, norm.0.address());
+        if half == 0 {
+            params.changed();
+        }
+    }
+
+    /// Moves the first values of `average` a share of the way.
+    pub(crate) fn move_towards(&self, average: &Arena, params: &Arena, len: usize, share: f32) {
+        let n = len as u64;
+        launch!(self.lane, (Module::Elementwise(false), "approach"), Self::each(len), 256;
+            average.at(0), params.at(0), share, n);
+        average.changed();
+    }
+}

@@ -1,0 +1,271 @@
+//! What lies on a card: matrices, parameters, batches.
+
+use crate::context::lock;
+use crate::functions::Address;
+use crate::lane::{Lane, launch};
+use crate::memory::Buffer;
+use crate::modules::Module;
+use gradus_kernels::Packed;
+use std::sync::{Arc, Mutex};
+
+/// A matrix of activations, in bf16 or f32.
+pub struct Tensor {
+    pub(crate) buffer: Buffer,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) half: bool,
+    /// Sums of its columns, where whoever made it had them at hand: a bias's gradient.
+    pub(crate) sums: Option<Sums>,
+}
+
+/// Sums over pieces of rows, `[pieces][3][cols]`, of which the third kind are the columns'.
+#[derive(Clone)]
+pub(crate) struct Sums {
+    pub partial: Arc<Buffer>,
+    pub pieces: usize,
+}
+
+impl Tensor {
+    pub(crate) fn address(&self) -> Address {
+        self.buffer.address()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.rows * self.cols
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.count() * if self.half { 2 } else { 4 }
+    }
+}
+
+/// A flat arena of f32 values.
+pub struct Arena {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) values: Buffer,
+    pub(crate) len: usize,
+    /// The values in bf16, made when a product first asks for them.
+    shadow: Mutex<Shadow>,
+}
+
+#[derive(Default)]
+struct Shadow {
+    buffer: Option<Buffer>,
+    stale: bool,
+}
+
+impl Arena {
+    pub(crate) fn new(lane: &Arc<Lane>, len: usize) -> Self {
+        Self {
+            lane: Arc::clone(lane),
+            values: lane.room::<f32>(len),
+            len,
+            shadow: Mutex::default(),
+        }
+    }
+
+    /// Where the value of this index is.
+    pub(crate) fn at(&self, index: usize) -> Address {
+        self.values.address() + 4 * index as Address
+    }
+
+    /// Where its copy in bf16 is, as it is now.
+    pub(crate) fn half(&self, index: usize) -> Address {
+        let mut shadow = lock(&self.shadow);
+        if shadow.buffer.is_none() || shadow.stale {
+            let lane = &self.lane;
+            let buffer = shadow.buffer.take().unwrap_or_else(|| lane.room::<u16>(self.len));
+            let (from, to, n) = (self.at(0), buffer.address(), self.len as u64);
+            let blocks = self.len.div_ceil(4 * 256);
+            launch!(lane, (Module::Elementwise(false), "narrow"), [blocks, 1], 256; from, to, n);
+            // Other lanes read it as well.
+            lane.wait();
+            shadow.buffer = Some(buffer);
+            shadow.stale = false;
+        }
+        shadow.buffer.as_ref().map_or(0, Buffer::address) + 2 * index as Address
+    }
+
+    /// Where a step that changes values writes them in bf16 too, if anywhere.
+    pub(crate) fn half_if_made(&self) -> Address {
+        let shadow = lock(&self.shadow);
+        let made = shadow.buffer.as_ref().filter(|_| !shadow.stale);
+        made.map_or(0, Buffer::address)
+    }
+
+    /// Values changed, and their copy did not.
+    pub(crate) fn changed(&self) {
+        lock(&self.shadow).stale = true;
+    }
+}
+
+/// A batch, with what kernels look up.
+pub struct Batch {
+    pub(crate) packed: Packed,
+    pub(crate) data: Buffer,
+    pub(crate) at: Places,
+    /// Tiles of attention on tensor cores.
+    pub(crate) tiles: usize,
+}
+
+/// Where each array begins in a batch's buffer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Places {
+    /// u64: a token's and a sequence's dropout stream.
+    pub token_streams: Address,
+    pub streams: Address,
+    /// u32, each of tokens.
+    pub ids: Address,
+    pub positions: Address,
+    pub segments: Address,
+    pub sequences: Address,
+    pub places: Address,
+    /// u32, of sequences.
+    pub offsets: Address,
+    pub marks: Address,
+    /// Of tiles.
+    pub slots: Address,
+}
+
+/// Rows of a tile, and of its slots.
+const TILE: usize = 64;
+const SLOT: usize = 16;
+
+/// Slots of tiles, four a tile, five numbers a slot: see attention_mma.cu.
+///
+/// Short sequences share tiles: each goes where the least room is left that it fits in.
+fn slots(packed: &Packed) -> Vec<u32> {
+    let mut tiles: Vec<[[u32; 5]; 4]> = vec![];
+    // Tiles with one, two and three free slots.
+    let mut open: [Vec<usize>; 4] = Default::default();
+    for (s, bounds) in packed.offsets().windows(2).enumerate() {
+        let (start, len) = (bounds[0], bounds[1] - bounds[0]);
+        let slot = |row: usize, first: usize| [row, start, len, first, s].map(|x| x as u32);
+        if len > TILE {
+            for tile in (0..len).step_by(TILE) {
+                let rows = std::array::from_fn(|i| tile + i * SLOT);
+                tiles.push(rows.map(|i| if i < len { slot(start + i, 0) } else { [0; 5] }));
+            }
+            continue;
+        }
+        let need = len.div_ceil(SLOT);
+        if need == 0 {
+            continue;
+        }
+        let room = (need..4).find(|&room| !open[room].is_empty());
+        let (tile, room) = match room.and_then(|room| Some((open[room].pop()?, room))) {
+            Some(found) => found,
+            None => {
+                tiles.push([[0; 5]; 4]);
+                (tiles.len() - 1, 4)
+            }
+        };
+        let first = 4 - room;
+        for i in 0..need {
+            tiles[tile][first + i] = slot(start + i * SLOT, first);
+        }
+        if room > need {
+            open[room - need].push(tile);
+        }
+    }
+    tiles.into_iter().flatten().flatten().collect()
+}
+
+impl Batch {
+    /// Moves it: one copy.
+    pub(crate) fn new(lane: &Lane, packed: Packed) -> Self {
+        let (tokens, sequences) = (packed.tokens(), packed.sequences());
+        let slots = slots(&packed);
+        let mut longs: Vec<u64> = Vec::with_capacity(tokens + sequences);
+        let mut of_token = Vec::with_capacity(tokens);
+        let mut places = Vec::with_capacity(tokens);
+        for (s, bounds) in packed.offsets().windows(2).enumerate() {
+            let len = bounds[1] - bounds[0];
+            longs.extend(std::iter::repeat_n(packed.streams()[s], len));
+            of_token.extend(std::iter::repeat_n(s as u32, len));
+            places.extend(0..len as u32);
+        }
+        longs.extend(packed.streams());
+        // Pairs of u32 in the order of memory.
+        let mut words: Vec<u32> = longs
+            .iter()
+            .flat_map(|&long| [long as u32, (long >> 32) as u32])
+            .collect();
+        let mut at = [0; 10];
+        at[1] = 8 * tokens as Address;
+        let offsets: Vec<u32> = packed.offsets().iter().map(|&x| x as u32).collect();
+        let marks: Vec<u32> = packed.marks().iter().map(|&x| x as u32).collect();
+        let arrays: [&[u32]; 8] = [
+            packed.ids(),
+            packed.positions(),
+            packed.segments(),
+            &of_token,
+            &places,
+            &offsets,
+            &marks,
+            &slots,
+        ];
+        for (at, array) in at[2..].iter_mut().zip(arrays) {
+            *at = 4 * words.len() as Address;
+            words.extend(array);
+        }
+        let data = lane.put(&words);
+        let [token_streams, streams, ids, positions, segments, of, places, offsets, marks, tiles] =
+            at.map(|x| data.address() + x);
+        Self {
+            packed,
+            at: Places {
+                token_streams,
+                streams,
+                ids,
+                positions,
+                segments,
+                sequences: of,
+                places,
+                offsets,
+                marks,
+                slots: tiles,
+            },
+            data,
+            tiles: slots.len() / 20,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gradus_kernels::Sequence;
+
+    #[test]
+    fn every_token_has_one_row_of_a_tile() {
+        let lengths = [3, 70, 0, 64, 16, 17, 33, 1, 1, 1, 200, 48, 65, 20, 12];
+        let ids = vec![0; 200];
+        let sequence = |&len: &usize| Sequence {
+            ids: &ids[..len],
+            segments: &[],
+            stream: 0,
+        };
+        let packed = Packed::new(lengths.iter().map(sequence), 0);
+        let mut seen = vec![0; packed.tokens()];
+        let all = slots(&packed);
+        for tile in all.chunks(20) {
+            let long = tile[2] > 64;
+            for (i, slot) in tile.chunks(5).enumerate() {
+                let &[row, start, len, first, s] = slot else { unreachable!() };
+                if len == 0 {
+                    continue;
+                }
+                let bounds = &packed.offsets()[s as usize..s as usize + 2];
+                assert_eq!((start as usize, (start + len) as usize), (bounds[0], bounds[1]));
+                assert_eq!(len > 64, long);
+                // A short one lies in its tile from its first slot on.
+                assert!(long || row - start == 16 * (i as u32 - first));
+                (row..(row + 16).min(start + len)).for_each(|row| seen[row as usize] += 1);
+            }
+        }
+        assert!(seen.iter().all(|&n| n == 1));
+        // Little room is left: 3 + 64 + ... in no more tiles than needed.
+        assert!(all.len() / 20 <= 2 + 4 + 2 + 6);
+    }
+}
