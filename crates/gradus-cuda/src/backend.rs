@@ -255,7 +255,7 @@ impl Backend for Cuda {
         &self,
         params: &Arena,
         norm: &NormSpec,
-        saved: &LayerNormSaved<Tensor>,
+        saved: LayerNormSaved<&Tensor>,
         dy: &Tensor,
         dropout: Option<RowDropout<'_, Self>>,
         grads: &mut Arena,
@@ -278,7 +278,7 @@ impl Backend for Cuda {
         params: &Arena,
         norms: &QueryKeyNorms,
         spec: &AttentionSpec,
-        saved: &LayerNormSaved<Tensor>,
+        saved: LayerNormSaved<&Tensor>,
         dy: Tensor,
         grads: &mut Arena,
     ) -> Tensor {

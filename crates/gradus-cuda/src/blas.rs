@@ -7,7 +7,6 @@ use crate::memory::Buffer;
 use crate::Machine;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
-use std::path::PathBuf;
 use std::ptr;
 
 type Status = c_int;
@@ -113,8 +112,6 @@ pub(crate) struct Blas {
     handle: Shared,
     /// As it numbers its versions: 130100 is 13.1.
     pub version: usize,
-    /// Where it was found.
-    pub path: PathBuf,
     /// The card's generation, 9 for Hopper.
     generation: i32,
     /// What the functions belong to.
@@ -181,7 +178,6 @@ impl Blas {
             functions,
             handle: Shared(handle),
             version,
-            path,
             generation: context.card.capability.0,
             _library: library,
         })

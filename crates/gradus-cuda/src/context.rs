@@ -34,8 +34,6 @@ unsafe impl Sync for Shared {}
 pub(crate) struct Context {
     pub functions: Functions,
     pub card: Card,
-    /// The driver's version of CUDA.
-    pub version: i32,
     handle: Shared,
     modules: Mutex<HashMap<Module, Shared>>,
     kernels: RwLock<HashMap<(Module, &'static str), Shared>>,
@@ -72,7 +70,6 @@ impl Context {
         Ok(Self {
             functions,
             card,
-            version: machine.driver,
             handle: Shared(handle),
             modules: Mutex::default(),
             kernels: RwLock::default(),
@@ -92,6 +89,19 @@ impl Context {
             if self.went_well("using the card", status) {
                 CURRENT.set(own);
             }
+        }
+    }
+
+    /// Bytes of the card's memory that nobody has taken.
+    #[allow(unsafe_code, reason = "a foreign function")]
+    pub fn memory_left(&self) -> usize {
+        self.enter();
+        let (mut left, mut all) = (0, 0);
+        // SAFETY: the driver writes both.
+        let status = unsafe { (self.functions.memory_left)(&mut left, &mut all) };
+        match self.went_well("asking for the memory left", status) {
+            true => left,
+            false => 0,
         }
     }
 

@@ -20,7 +20,8 @@ pub enum Precision {
     Bf16,
 }
 
-/// A card of NVIDIA's as a [`Backend`](gradus_kernels::Backend).
+/// A card of NVIDIA's as a [`Backend`](gradus_kernels::Backend). A clone works on the same lane.
+#[derive(Clone)]
 pub struct Cuda {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lane: Arc<Lane>,
@@ -130,6 +131,16 @@ impl Cuda {
     /// The card.
     pub fn card(&self) -> &Card {
         &self.shared.context.card
+    }
+
+    /// What products are made in.
+    pub fn precision(&self) -> Precision {
+        self.shared.precision
+    }
+
+    /// Bytes of the card's memory that nobody has taken.
+    pub fn memory_left(&self) -> usize {
+        self.shared.context.memory_left()
     }
 
     /// What is amiss though the card can be used, for people.

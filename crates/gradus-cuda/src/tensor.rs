@@ -102,7 +102,8 @@ impl Arena {
 /// A batch, with what kernels look up.
 pub struct Batch {
     pub(crate) packed: Packed,
-    pub(crate) data: Buffer,
+    /// What the arrays lie in.
+    _data: Buffer,
     pub(crate) at: Places,
     /// Tiles of attention on tensor cores.
     pub(crate) tiles: usize,
@@ -226,7 +227,7 @@ impl Batch {
                 marks,
                 slots: tiles,
             },
-            data,
+            _data: data,
             tiles: slots.len() / 20,
         }
     }

@@ -318,7 +318,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
         &self,
         params: &Self::Arena,
         norm: &NormSpec,
-        saved: &LayerNormSaved<Self::Tensor>,
+        saved: LayerNormSaved<&Self::Tensor>,
         dy: &Self::Tensor,
         dropout: Option<RowDropout<'_, Self>>,
         grads: &mut Self::Arena,
@@ -340,7 +340,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
         params: &Self::Arena,
         norms: &QueryKeyNorms,
         spec: &AttentionSpec,
-        saved: &LayerNormSaved<Self::Tensor>,
+        saved: LayerNormSaved<&Self::Tensor>,
         dy: Self::Tensor,
         grads: &mut Self::Arena,
     ) -> Self::Tensor;

@@ -207,13 +207,23 @@ pub struct EmbeddingTables {
 }
 
 /// What the backward of a norm needs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct LayerNormSaved<T> {
     /// The normalised input before scale and shift, `[rows, width]`.
     pub normalized: T,
     /// `1 / sqrt(variance + eps)`, or of the mean square, of each run of each
     /// row, `[rows, runs]`.
     pub inverse_deviation: T,
+}
+
+impl<T> LayerNormSaved<T> {
+    /// The same by reference, as backward takes it.
+    pub fn as_ref(&self) -> LayerNormSaved<&T> {
+        LayerNormSaved {
+            normalized: &self.normalized,
+            inverse_deviation: &self.inverse_deviation,
+        }
+    }
 }
 
 /// A norm's output and what its backward needs.

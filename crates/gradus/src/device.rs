@@ -1,8 +1,8 @@
 //! What a model runs on: chosen here and nowhere else.
 
-use crate::Precision;
-use gradus_cuda::{CudaError, Machine};
-use gradus_kernels::cpu::{Cpu, Unavailable};
+use crate::{Compute, Precision};
+use gradus_cuda::{Cuda, CudaError, Machine};
+use gradus_kernels::cpu::Unavailable;
 
 /// What a model runs on, as the user names it: `auto`, `cpu`, `cuda` or
 /// `cuda:N`.
@@ -26,16 +26,9 @@ pub enum DeviceError {
     /// No device has this name.
     #[error("no such device: {0:?}; there are auto, cpu, cuda and cuda:N, with N counted from 0")]
     Name(String),
-    /// This build has no backend for it.
-    #[error(
-        "this build of gradus runs on the processor only, not on {device} ({name}); give cpu or auto"
-    )]
-    NotBuilt {
-        /// The device.
-        device: Device,
-        /// What it is.
-        name: String,
-    },
+    /// A card does not compute in bytes.
+    #[error("{0} does not compute in int8; give --precision bf16 or f32, or --device cpu")]
+    NoInt8(Device),
     /// Something of NVIDIA's is missing, or too old.
     #[error(transparent)]
     Cuda(#[from] CudaError),
@@ -77,23 +70,63 @@ impl std::str::FromStr for Device {
 
 impl Device {
     /// The device's backend in a precision, on `threads` threads of the processor
-    /// (0: one per core); and why it is this precision where that was left
-    /// open.
+    /// (0: one per core); and why it is this device and this precision where that was
+    /// left open.
     ///
     /// # Errors
-    /// Where this build or this machine does not have the device.
+    /// Where this machine does not have the device.
     pub fn backend(
         self,
         precision: Precision,
         threads: usize,
-    ) -> Result<(Cpu, Option<String>), DeviceError> {
+    ) -> Result<(Compute, Option<String>), DeviceError> {
         match self {
-            Self::Auto | Self::Cpu => Ok(precision.backend(threads)?),
-            Self::Cuda { index } => {
-                let name = Machine::find()?.card(index)?.name.clone();
-                Err(DeviceError::NotBuilt { device: self, name })
+            Self::Cpu => {
+                let (cpu, why) = precision.backend(threads)?;
+                Ok((cpu.into(), why))
             }
+            Self::Cuda { index } => Self::card(index, precision),
+            Self::Auto => Self::fastest(precision, threads),
         }
+    }
+
+    /// A card, if there is one that can be used, else the processor.
+    fn fastest(precision: Precision, threads: usize) -> Result<(Compute, Option<String>), DeviceError> {
+        let found = match precision {
+            Precision::Int8 => None,
+            _ => Machine::find().ok(),
+        };
+        let usable = found.filter(|machine| machine.card(0).is_ok());
+        match usable.map(|_| Self::card(0, precision)) {
+            Some(Ok((compute, why))) => {
+                let device = "cuda:0, the first card; --device cpu leaves it alone";
+                let why = why.map_or(device.to_owned(), |why| format!("{device}; {why}"));
+                Ok((compute, Some(why)))
+            }
+            Some(Err(missing)) => {
+                let (compute, why) = Self::Cpu.backend(precision, threads)?;
+                let device = format!("the processor, as cuda:0 cannot be used: {missing}");
+                let why = why.map_or(device.clone(), |why| format!("{why}; {device}"));
+                Ok((compute, Some(why)))
+            }
+            None => Self::Cpu.backend(precision, threads),
+        }
+    }
+
+    fn card(index: usize, precision: Precision) -> Result<(Compute, Option<String>), DeviceError> {
+        let (own, why) = match precision {
+            Precision::F32 => (gradus_cuda::Precision::F32, None),
+            Precision::Bf16 => (gradus_cuda::Precision::Bf16, None),
+            Precision::Auto => (
+                gradus_cuda::Precision::Bf16,
+                Some("bf16, which the card multiplies fastest; --precision f32 is the reference"),
+            ),
+            Precision::Int8 => return Err(DeviceError::NoInt8(Self::Cuda { index })),
+        };
+        let card = Cuda::new(index, own)?;
+        let notes: Vec<&str> = why.into_iter().chain(card.note()).collect();
+        let why = (!notes.is_empty()).then(|| notes.join("; "));
+        Ok((card.into(), why))
     }
 }
 

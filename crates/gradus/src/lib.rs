@@ -34,6 +34,7 @@
 pub mod calibration;
 pub mod chat;
 pub mod data;
+mod compute;
 mod device;
 mod embeddings;
 mod error;
@@ -54,6 +55,7 @@ pub mod text;
 pub mod training;
 pub mod util;
 
+pub use compute::Compute;
 pub use device::{Device, DeviceError};
 pub use embeddings::{Embeddings, cosine};
 pub use error::{Error, Result};

@@ -224,7 +224,7 @@ impl Backend for Plain {
         &self,
         params: &PlainArena,
         norm: &NormSpec,
-        saved: &LayerNormSaved<Matrix>,
+        saved: LayerNormSaved<&Matrix>,
         dy: &Matrix,
         dropout: Option<RowDropout<'_, Self>>,
         grads: &mut PlainArena,
@@ -249,7 +249,7 @@ impl Backend for Plain {
         params: &PlainArena,
         norms: &QueryKeyNorms,
         spec: &AttentionSpec,
-        saved: &LayerNormSaved<Matrix>,
+        saved: LayerNormSaved<&Matrix>,
         dy: Matrix,
         grads: &mut PlainArena,
     ) -> Matrix {

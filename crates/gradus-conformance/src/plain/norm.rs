@@ -112,7 +112,7 @@ pub(super) fn forward(
 pub(super) fn backward(
     params: &PlainArena,
     spec: &NormSpec,
-    saved: &LayerNormSaved<Matrix>,
+    saved: LayerNormSaved<&Matrix>,
     dy: &Matrix,
     dropout: Option<RowDropout<'_, Plain>>,
     grads: &mut PlainArena,
@@ -170,7 +170,7 @@ pub(super) fn queries_and_keys_backward(
     params: &PlainArena,
     norms: &QueryKeyNorms,
     spec: &AttentionSpec,
-    saved: &LayerNormSaved<Matrix>,
+    saved: LayerNormSaved<&Matrix>,
     mut dy: Matrix,
     grads: &mut PlainArena,
 ) -> Matrix {

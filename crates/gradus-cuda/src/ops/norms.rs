@@ -139,12 +139,12 @@ impl Cuda {
         &self,
         params: &Arena,
         norm: &NormSpec,
-        saved: &LayerNormSaved<Tensor>,
+        saved: LayerNormSaved<&Tensor>,
         dy: &Tensor,
         dropped: Dropped<'_>,
         grads: &Arena,
     ) -> (Tensor, Option<Tensor>) {
-        let xhat = &saved.normalized;
+        let xhat = saved.normalized;
         let (cols, half) = (xhat.cols, xhat.half);
         let runs = norm.runs(cols);
         let mut place = None;
@@ -254,11 +254,11 @@ impl Cuda {
         params: &Arena,
         norms: &QueryKeyNorms,
         spec: &AttentionSpec,
-        saved: &LayerNormSaved<Tensor>,
+        saved: LayerNormSaved<&Tensor>,
         dy: Tensor,
         grads: &Arena,
     ) -> Tensor {
-        let xhat = &saved.normalized;
+        let xhat = saved.normalized;
         let mut dy = self.into_type(dy, xhat.half);
         dy.sums = None;
         if dy.rows == 0 {

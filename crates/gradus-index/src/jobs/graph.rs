@@ -44,7 +44,7 @@ pub fn make_graph(
     const WHAT: &str = "measuring recall";
     let mut writer = Writer::open(index)?;
     let open = Index::open(index)?;
-    let cpu = environment.backend(gradus::Precision::F32, observer)?;
+    let cpu = environment.comparer()?;
     let texts = open.rows().count();
     if texts == 0 {
         let none = format!("{} has no texts", index.display());

@@ -176,7 +176,7 @@ impl Mined {
     ) -> Result<Self> {
         let index = input.open(environment, observer)?;
         let scorer = scorer(&index, model, environment, observer)?;
-        let cpu = environment.backend(gradus::Precision::F32, observer)?;
+        let cpu = environment.comparer()?;
         let pairs = mine(&cpu, &index.matrix()?, settings, observer)?;
         Ok(Self {
             index,

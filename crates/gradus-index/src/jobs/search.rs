@@ -9,6 +9,7 @@ use gradus::format::PromptChoice;
 use gradus::jobs::{Environment, Model};
 use gradus::models::CrossEncoder;
 use gradus::util::Observer;
+use gradus_kernels::cpu::Cpu;
 use std::path::Path;
 
 /// How an index is searched.
@@ -45,6 +46,8 @@ pub struct Searcher {
     hybrid: Option<usize>,
     /// Candidates that searches of the graph keep.
     width: Option<usize>,
+    /// What vectors are compared on, where the model is not on the processor.
+    comparer: Option<Cpu>,
 }
 
 impl Searcher {
@@ -88,6 +91,10 @@ impl Searcher {
                 Some((cross, rerank.candidates))
             }
         };
+        let comparer = match encoder.encoder.backend().as_cpu() {
+            Some(_) => None,
+            None => Some(environment.comparer()?),
+        };
         let width = match settings.approximate {
             None => None,
             Some(approximate) => Some(approximate.width(&index)?),
@@ -102,6 +109,7 @@ impl Searcher {
             rerank,
             hybrid: settings.hybrid,
             width,
+            comparer,
         })
     }
 
@@ -128,7 +136,10 @@ impl Searcher {
             width: self.width,
             hybrid: self.hybrid,
         };
-        let cpu = self.encoder.encoder.backend();
+        let compute = self.encoder.encoder.backend();
+        let Some(cpu) = compute.as_cpu().or(self.comparer.as_ref()) else {
+            unreachable!("made where the model is on a card")
+        };
         let mut all = self.index.look_up(cpu, queries, &vectors, &lookup)?;
         for (query, found) in queries.iter().zip(&mut all) {
             if let Some((cross, _)) = &self.rerank {

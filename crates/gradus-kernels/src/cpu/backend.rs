@@ -15,7 +15,6 @@ use crate::{
     Linear, NormSpec, Packed, Pooling, QueryKeyNorms, Rotary, RowDropout, ScoredRow, View,
 };
 use std::ops::Range;
-use std::sync::Mutex;
 
 /// What vectors kept from another build are known by: to be changed with every change
 /// after which a model's vectors come out in other bits.
@@ -62,24 +61,10 @@ impl Backend for Cpu {
         jobs: Vec<I>,
         job: impl Fn(&Self, I) -> R + Send + Sync,
     ) -> Vec<R> {
-        match &self.threads {
-            // Too few to go round: each job has all threads in turn.
-            _ if jobs.len() < self.threads() => jobs.into_iter().map(|i| job(self, i)).collect(),
-            Threads::One => jobs.into_iter().map(|i| job(self, i)).collect(),
-            Threads::Team { team, lanes } => {
-                let jobs: Vec<_> = jobs.into_iter().map(|i| Mutex::new(Some(i))).collect();
-                let results: Vec<_> = jobs.iter().map(|_| Mutex::new(None)).collect();
-                team.run(jobs.len(), &|i, who| {
-                    let own = jobs[i].lock().unwrap_or_else(|e| e.into_inner()).take();
-                    let result = own.map(|own| job(&lanes[who], own));
-                    *results[i].lock().unwrap_or_else(|e| e.into_inner()) = result;
-                });
-                let results = results.into_iter();
-                results
-                    .filter_map(|r| r.into_inner().unwrap_or_else(|e| e.into_inner()))
-                    .collect()
-            }
-        }
+        self.share_out(jobs, |who, own| match (who, &self.threads) {
+            (Some(who), Threads::Team { lanes, .. }) => job(&lanes[who], own),
+            _ => job(self, own),
+        })
     }
 
     fn batch(&self, packed: Packed) -> Packed {
@@ -260,7 +245,7 @@ impl Backend for Cpu {
         &self,
         params: &Arena,
         norm: &NormSpec,
-        saved: &LayerNormSaved<Tensor>,
+        saved: LayerNormSaved<&Tensor>,
         dy: &Tensor,
         dropout: Option<RowDropout<'_, Self>>,
         grads: &mut Arena,
@@ -283,7 +268,7 @@ impl Backend for Cpu {
         params: &Arena,
         norms: &QueryKeyNorms,
         spec: &AttentionSpec,
-        saved: &LayerNormSaved<Tensor>,
+        saved: LayerNormSaved<&Tensor>,
         dy: Tensor,
         grads: &mut Arena,
     ) -> Tensor {

@@ -212,6 +212,38 @@ impl Cpu {
         }
     }
 
+    /// Does independent jobs, as many at a time as there are threads, each with the number of the
+    /// thread that does it alone; of fewer jobs each has all threads in turn, and no number. Results
+    /// come in the jobs' order.
+    pub fn share_out<I: Send, R: Send>(
+        &self,
+        jobs: Vec<I>,
+        job: impl Fn(Option<usize>, I) -> R + Send + Sync,
+    ) -> Vec<R> {
+        let Threads::Team { team, .. } = &self.threads else {
+            return jobs.into_iter().map(|own| job(None, own)).collect();
+        };
+        if jobs.len() < self.threads() {
+            return jobs.into_iter().map(|own| job(None, own)).collect();
+        }
+        let jobs: Vec<_> = jobs.into_iter().map(|own| Mutex::new(Some(own))).collect();
+        let results: Vec<_> = jobs.iter().map(|_| Mutex::new(None)).collect();
+        team.run(jobs.len(), &|i, who| {
+            let own = jobs[i].lock().unwrap_or_else(|e| e.into_inner()).take();
+            let result = own.map(|own| job(Some(who), own));
+            *results[i].lock().unwrap_or_else(|e| e.into_inner()) = result;
+        });
+        let results = results.into_iter();
+        results
+            .filter_map(|r| r.into_inner().unwrap_or_else(|e| e.into_inner()))
+            .collect()
+    }
+
+    /// A backend of one thread, else the same.
+    pub fn of_one_thread(&self) -> Self {
+        Self::build(1, self.isa, self.half, self.bytes)
+    }
+
     /// Calls `job`, which is to be marked `#[inline(always)]`, on some rows of
     /// `matrix` at a time and their numbers, with every instruction the
     /// processor has. A task has at least `grain` rows if there are as many.

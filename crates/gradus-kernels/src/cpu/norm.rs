@@ -318,14 +318,14 @@ pub(super) fn backward(
     cpu: &Cpu,
     params: &Arena,
     spec: &NormSpec,
-    saved: &LayerNormSaved<Tensor>,
+    saved: LayerNormSaved<&Tensor>,
     dy: &Tensor,
     dropout: Option<RowDropout<'_, Cpu>>,
     grads: &mut Arena,
 ) -> (Tensor, Option<Tensor>) {
     let (rows, width) = (dy.rows(), dy.cols());
     let norm = Norm::new(params, spec);
-    let xhat = &saved.normalized;
+    let xhat = saved.normalized;
     add_parameter_gradients(cpu, spec, (dy, xhat), (0, width), grads);
 
     let mut dz = dy.like();

@@ -79,11 +79,11 @@ pub(super) fn backward(
     params: &Arena,
     norms: &QueryKeyNorms,
     spec: &AttentionSpec,
-    saved: &LayerNormSaved<Tensor>,
+    saved: LayerNormSaved<&Tensor>,
     mut dy: Tensor,
     grads: &mut Arena,
 ) -> Tensor {
-    let (xhat, inverses) = (&saved.normalized, &saved.inverse_deviation);
+    let (xhat, inverses) = (saved.normalized, &saved.inverse_deviation);
     for (norm, columns) in both(norms, spec) {
         let place = (columns.start, columns.len());
         add_parameter_gradients(cpu, norm, (&dy, xhat), place, grads);

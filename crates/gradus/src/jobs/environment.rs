@@ -8,14 +8,14 @@ use crate::hub::{HubConfig, Progress, resolve_model};
 use crate::models::{CrossEncoder, ModelFolder, SentenceEncoder};
 use crate::output::Marker;
 use crate::util::{Observer, Transfer};
-use crate::{Device, Precision, Result};
+use crate::{Compute, Device, DeviceError, Precision, Result};
 use gradus_kernels::cpu::Cpu;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the models of all jobs run on in this build.
-pub(super) type JobBackend = Cpu;
+pub(super) type JobBackend = Compute;
 
 /// What the jobs of one program share. The default is what the environment says:
 /// the data sets of `GRADUS_DATA`, the hub of `HF_ENDPOINT`, the fastest device on
@@ -120,6 +120,16 @@ impl Environment {
             self.note_once(&format!("precision  {why}"), observer);
         }
         Ok(backend)
+    }
+
+    /// What vectors are compared on: the processor, in f32 unless another precision was set.
+    ///
+    /// # Errors
+    /// Where this machine does not have the instructions.
+    pub fn comparer(&self) -> Result<Cpu> {
+        let precision = self.precision.unwrap_or(Precision::F32);
+        let (cpu, _) = precision.backend(self.threads).map_err(DeviceError::from)?;
+        Ok(cpu)
     }
 
     /// What the model in `folder` runs on where no precision was set: in int8 where its

@@ -201,7 +201,7 @@ impl<B: Backend> MaskedLm<B> {
         let (scored, d) = b.cross_entropy(output.scores, &batch.targets, scale);
         let normed = &output.normed;
         let d = b.linear_backward(p, &head.decoder, &normed.out, &d, None, grads);
-        let (d, _) = b.add_norm_backward(p, &head.norm, &normed.saved, &d, None, grads);
+        let (d, _) = b.add_norm_backward(p, &head.norm, normed.saved.as_ref(), &d, None, grads);
         let d = b.activation_backward(head.activation, &output.pre, d);
         let d = b.linear_backward(p, &head.dense, &output.x, &d, None, grads);
         let d = b.gather_backward(&d, &batch.rows, batch.texts.tokens());

@@ -146,6 +146,7 @@ impl<B: Backend> SentenceEncoder<B> {
 mod tests {
     use super::*;
     use crate::models::EncodeOptions;
+    use crate::Compute;
     use gradus_kernels::cpu::Cpu;
     use std::fs;
     use std::path::Path;
@@ -168,7 +169,7 @@ mod tests {
         fs::write(place.join("1_Pooling/config.json"), pooling).unwrap();
         let prompts = r#"{"prompts": {"query": "the dog is ", "document": ""}}"#;
         fs::write(place.join("config_sentence_transformers.json"), prompts).unwrap();
-        SentenceEncoder::load(place, Cpu::new(1)).unwrap()
+        SentenceEncoder::load(place, Compute::from(Cpu::new(1))).unwrap()
     }
 
     #[test]

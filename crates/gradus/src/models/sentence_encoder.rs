@@ -9,8 +9,7 @@ use crate::nn::layout::{DenseViews, Layout};
 use crate::nn::mlm_head::is_known;
 use crate::nn::{Dense, PoolingMode, RegressionHead};
 use crate::text::{Tokenizer, Tokens};
-use crate::{Embeddings, Result};
-use gradus_kernels::cpu::Cpu;
+use crate::{Compute, Embeddings, Result};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Backend, Packed, Sequence};
 use std::collections::BTreeSet;
@@ -19,7 +18,7 @@ use std::sync::Arc;
 
 /// Text in, one vector per text out: tokenizer, transformer, pooling, Dense
 /// and Normalize modules.
-pub struct SentenceEncoder<B: Backend = Cpu> {
+pub struct SentenceEncoder<B: Backend = Compute> {
     pub(crate) backend: Arc<B>,
     pub(crate) folder: ModelFolder,
     pub(crate) tokenizer: Tokenizer,

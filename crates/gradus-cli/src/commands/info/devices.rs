@@ -17,6 +17,8 @@ struct Devices {
     processor: Processor,
     cuda: Cuda,
     libraries: Vec<OneLibrary>,
+    /// What `--device auto` takes.
+    auto: String,
 }
 
 #[derive(Serialize)]
@@ -130,7 +132,7 @@ impl Devices {
             let path = path.as_deref().unwrap_or("not found");
             writeln!(text, "{name:<17} {path} ({purpose})")?;
         }
-        text += "This build runs models on the processor alone.\n";
+        writeln!(text, "{:<17} {}", "auto", self.auto)?;
         Ok(text)
     }
 }
@@ -141,7 +143,10 @@ pub fn run(as_json: bool, context: &Context) -> Result<(), Failure> {
     let precision = environment.precision.unwrap_or_default();
     let backend = Device::Cpu.backend(precision, environment.threads);
     let (backend, _) = backend.map_err(gradus::Error::from)?;
+    let auto = Device::Auto.backend(precision, environment.threads);
+    let (auto, _) = auto.map_err(gradus::Error::from)?;
     let devices = Devices {
+        auto: gradus_kernels::Backend::describe(&auto),
         processor: Processor {
             name: processor(),
             backend: gradus_kernels::Backend::describe(&backend),

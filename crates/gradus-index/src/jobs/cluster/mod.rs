@@ -83,7 +83,7 @@ pub fn cluster(
     input.check()?;
     let folder = ResultFolder::claim(output, "cluster")?;
     let index = input.open(environment, observer)?;
-    let cpu = environment.backend(gradus::Precision::F32, observer)?;
+    let cpu = environment.comparer()?;
     let clustering = found::find(&cpu, &index, settings, observer)?;
     let mut files = vec![rows::write(&folder, &index, &clustering, settings.rows)?];
     files.push(folder.file("clusters.jsonl", |file| {

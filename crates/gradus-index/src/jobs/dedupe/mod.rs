@@ -71,7 +71,7 @@ pub fn dedupe(
     input.check()?;
     let folder = ResultFolder::claim(output, "dedupe")?;
     let index = input.open(environment, observer)?;
-    let cpu = environment.backend(gradus::Precision::F32, observer)?;
+    let cpu = environment.comparer()?;
     let decided = decide(&cpu, &index, settings, observer)?;
     let report = report::make(&index, &decided, settings)?;
     #[derive(Serialize)]

@@ -15,7 +15,7 @@ pub use predict::{RankedDocument, Scores};
 
 use super::ModelFolder;
 use super::weights;
-use crate::Result;
+use crate::{Compute, Result};
 use crate::format::ModelError;
 use crate::format::files::read_json;
 use crate::nn::encoder::Encoder;
@@ -25,14 +25,13 @@ use crate::nn::sequence_head::{self, SequenceHead};
 use crate::text::Tokenizer;
 use description::HeadDescription;
 use gradus_kernels::Backend;
-use gradus_kernels::cpu::Cpu;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A cross-encoder: reads two texts as one input and scores the pair, as
 /// sentence-transformers' `CrossEncoder` over transformers' models for sequence
 /// classification.
-pub struct CrossEncoder<B: Backend = Cpu> {
+pub struct CrossEncoder<B: Backend = Compute> {
     backend: Arc<B>,
     folder: ModelFolder,
     tokenizer: Tokenizer,

@@ -135,7 +135,7 @@ impl<B: Backend> Layer<'_, B> {
                 let dy = self.feed_forward_backward(feed_forward, &middle.out, up, sink);
                 let again = views.second_attention_norm.zip(second);
                 let again = again.map(|(norm, saved)| {
-                    b.add_norm_backward(p, &norm, &saved, &dy, None, sink.grads)
+                    b.add_norm_backward(p, &norm, saved.as_ref(), &dy, None, sink.grads)
                         .0
                 });
                 let (norm, dy) = (&views.attention_norm, again.as_ref().unwrap_or(&dy));
@@ -158,13 +158,13 @@ impl<B: Backend> Layer<'_, B> {
                 let up = Upstream::Alone(branch.as_ref().unwrap_or(&dy));
                 let d = self.feed_forward_backward(feed_forward, &second.out, up, sink);
                 let (norm, saved) = (&views.out_norm, &second.saved);
-                let d = b.add_norm_backward(p, norm, saved, &d, None, sink.grads).0;
+                let d = b.add_norm_backward(p, norm, saved.as_ref(), &d, None, sink.grads).0;
                 let dsum = b.add(dy, &d);
                 let branch = self.branch(&dsum, self.attention_out_dropout());
                 let up = Upstream::Alone(branch.as_ref().unwrap_or(&dsum));
                 let d = self.attention_backward(attention, &first.out, up, sink);
                 let (norm, saved) = (&views.attention_norm, &first.saved);
-                let d = b.add_norm_backward(p, norm, saved, &d, None, sink.grads).0;
+                let d = b.add_norm_backward(p, norm, saved.as_ref(), &d, None, sink.grads).0;
                 b.add(dsum, &d)
             }
         }
@@ -202,7 +202,7 @@ impl<B: Backend> Layer<'_, B> {
         sink: &mut GradientSink<'_, B>,
     ) -> Upstream<'static, B::Tensor> {
         let (b, p) = (self.pass.backend, self.pass.params);
-        let back = b.add_norm_backward(p, norm, saved, dy, dropout, sink.grads);
+        let back = b.add_norm_backward(p, norm, saved.as_ref(), dy, dropout, sink.grads);
         let (residual, branch) = back;
         Upstream::WithResidual { branch, residual }
     }

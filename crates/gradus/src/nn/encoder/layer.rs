@@ -184,7 +184,7 @@ impl<'a, B: Backend> Layer<'a, B> {
             d = b.rotary_backward(rotary, spec, self.pass.batch, d);
         }
         if let Some((norms, saved)) = views.query_key_norms.zip(query_key) {
-            d = b.query_key_norm_backward(p, &norms, spec, &saved, d, sink.grads);
+            d = b.query_key_norm_backward(p, &norms, spec, saved.as_ref(), d, sink.grads);
         }
         b.linear_backward(p, &views.qkv, x, &d, upstream.onto(), sink.grads)
     }

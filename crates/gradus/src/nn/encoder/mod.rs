@@ -254,7 +254,7 @@ impl Encoder {
         if let (Block::PreNorm { final_norm }, Some(last)) = (&self.block, last) {
             let (params, saved) = (pass.params, &last.saved);
             dy = backend
-                .add_norm_backward(params, final_norm, saved, &dy, None, grads)
+                .add_norm_backward(params, final_norm, saved.as_ref(), &dy, None, grads)
                 .0;
         }
         let learned = matches!(self.distance_bias, Some(DistanceBias::Learned { .. }));
@@ -289,7 +289,7 @@ impl Encoder {
             dy = backend.dropout(dy, dropout);
         }
         let (norm, saved) = (&self.embedding_norm, &saved.norm);
-        let (dsum, _) = backend.add_norm_backward(params, norm, saved, &dy, None, grads);
+        let (dsum, _) = backend.add_norm_backward(params, norm, saved.as_ref(), &dy, None, grads);
         backend.embed_backward(&self.embeddings, pass.batch, &dsum, grads);
     }
 }
