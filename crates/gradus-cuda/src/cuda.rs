@@ -138,6 +138,16 @@ impl Cuda {
         self.shared.precision
     }
 
+    /// Waits until all is done that was queued.
+    pub fn finish(&self) {
+        self.lane.wait();
+    }
+
+    /// The values in bf16.
+    pub fn to_half(&self, x: Tensor) -> Tensor {
+        self.into_type(x, true)
+    }
+
     /// Bytes of the card's memory that nobody has taken.
     pub fn memory_left(&self) -> usize {
         self.shared.context.memory_left()

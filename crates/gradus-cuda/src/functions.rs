@@ -59,6 +59,7 @@ functions! {
     record_event = "cuEventRecord"(Handle, Handle);
     query_event = "cuEventQuery"(Handle);
     synchronize_event = "cuEventSynchronize"(Handle);
+    elapsed = "cuEventElapsedTime"(*mut f32, Handle, Handle);
     load_module = "cuModuleLoadData"(*mut Handle, *const c_void);
     function_of = "cuModuleGetFunction"(*mut Handle, Handle, *const c_char);
     launch = "cuLaunchKernel"(

@@ -4,6 +4,7 @@ use crate::context::{Context, Shared};
 use crate::functions::Address;
 use crate::memory::{Buffer, Pool, Staging};
 use crate::modules::Module;
+use crate::profile::Profile;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub(crate) struct Lane {
     pub stream: Shared,
     pub pool: Arc<Pool>,
     staging: Staging,
+    /// Where the time goes, if that is asked.
+    pub profile: Option<Profile>,
 }
 
 impl Lane {
@@ -32,6 +35,7 @@ impl Lane {
             stream: Shared(stream),
             pool: Pool::new(Arc::clone(context)),
             staging: Staging::new(Arc::clone(context)),
+            profile: Profile::wanted(context),
         })
     }
 
@@ -120,7 +124,7 @@ impl Lane {
         let [x, y] = grid.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         // SAFETY: callers give as many values as the kernel has parameters, each of its type and alive over the
         // call; addresses are of buffers of the sizes that the kernel is told.
-        let status = unsafe {
+        let mut queue = || unsafe {
             (self.context.functions.launch)(
                 kernel,
                 x,
@@ -135,6 +139,10 @@ impl Lane {
                 ptr::null_mut(),
             )
         };
+        let status = match &self.profile {
+            Some(profile) => profile.span(self.stream.0, name, queue),
+            None => queue(),
+        };
         self.context.went_well(name, status);
     }
 }
@@ -143,6 +151,7 @@ impl Drop for Lane {
     #[allow(unsafe_code, reason = "a foreign function")]
     fn drop(&mut self) {
         self.wait();
+        self.profile = None;
         // SAFETY: nothing is queued, and nobody has the stream.
         unsafe { (self.context.functions.destroy_stream)(self.stream.0) };
     }

@@ -21,6 +21,7 @@ mod machine;
 mod memory;
 mod modules;
 mod ops;
+mod profile;
 mod tensor;
 
 pub use cuda::{Cuda, Precision};

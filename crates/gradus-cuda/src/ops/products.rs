@@ -68,7 +68,19 @@ impl Cuda {
             if self.shared.context.has_failed() {
                 return;
             }
-            if blas.multiply(&self.lane, &mut lock(&self.plans), &product).is_none() {
+            let queue = || blas.multiply(&self.lane, &mut lock(&self.plans), &product);
+            let done = match &self.lane.profile {
+                Some(profile) => {
+                    let (rows, cols) = match r.kind {
+                        Kind::Weight => (m, n),
+                        _ => (k, n),
+                    };
+                    let name = format!("{:?} {rows} to {cols}", r.kind);
+                    profile.span(self.lane.stream.0, name, queue)
+                }
+                None => queue(),
+            };
+            if done.is_none() {
                 let sizes = format!("cuBLASLt does not do {:?} of {m} x {n} x {k}", r.kind);
                 self.shared.context.fail("a product", sizes);
             }
