@@ -1,5 +1,6 @@
 // Runs CUDA kernels on the processor, so that their arithmetic can be tested where there is no card: a thread
-// of a block is a stack of its own, and warps and blocks meet at barriers. Blocks run one after the other.
+// of a block is a stack of its own, and warps and blocks meet at barriers. Blocks run one after the other, on the
+// thread that launches them.
 //
 // Not shown by it: races between threads that no barrier separates, speed.
 #pragma once
@@ -23,7 +24,7 @@
 #define __restrict__
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
-#define __shared__ static
+#define __shared__ static thread_local
 #define UNROLL
 #define UNROLL_8
 #define INFINITE INFINITY
@@ -110,31 +111,34 @@ struct Fiber {
     std::vector<char> stack;
     Dim thread;
     bool done = false;
+    // It goes on when this is another number.
+    const unsigned* waits_for = nullptr;
+    unsigned until = 0;
 };
-static std::vector<Fiber> fibers;
-static std::vector<Warp> warps;
-static Fiber* current;
-static Dim thread, block, grid, size;
-static void* home;
-static int waiting, living;
-static unsigned turn;
-static std::function<void()> body;
+static thread_local std::vector<Fiber> fibers;
+static thread_local std::vector<Warp> warps;
+static thread_local Fiber* current;
+static thread_local Dim thread, block, grid, size;
+static thread_local void* home;
+static thread_local int waiting, living;
+static thread_local unsigned turn;
+static thread_local std::function<void()> body;
 
 static void leave() { emulation_switch(&current->at, home); }
+static void wait(const unsigned& number) {
+    current->waits_for = &number;
+    current->until = number;
+    leave();
+}
 static void barrier() {
-    unsigned mine = turn;
-    if (++waiting == living) {
-        waiting = 0;
-        turn++;
-        return;
-    }
-    while (turn == mine) leave();
+    if (++waiting < living) return wait(turn);
+    waiting = 0;
+    turn++;
 }
 // All 32 threads of a warp come with what they have; the last one does the work of all.
 template <class Own, class Work> static void together(Own& own, Work work) {
     Warp& warp = warps[thread.x / 32];
     warp.of[thread.x % 32] = &own;
-    unsigned mine = warp.turn;
     if (++warp.arrived == 32) {
         Own* all[32];
         for (int i = 0; i < 32; i++) all[i] = (Own*)warp.of[i];
@@ -143,7 +147,7 @@ template <class Own, class Work> static void together(Own& own, Work work) {
         warp.turn++;
         return;
     }
-    while (warp.turn == mine) leave();
+    wait(warp.turn);
 }
 static void enter() {
     body();
@@ -165,6 +169,7 @@ static void fibers_of_block(unsigned threads) {
         if (f.stack.empty()) f.stack.resize(1 << 16);
         f.thread = {i, 0, 0};
         f.done = false;
+        f.waits_for = nullptr;
         // As if `enter` had been left at its start.
         void** top = (void**)(((uintptr_t)(f.stack.data() + f.stack.size()) & ~(uintptr_t)15)) - STACK_TOP;
         memset(top, 0, STACK_TOP * sizeof(void*));
@@ -176,7 +181,7 @@ static void fibers_of_block(unsigned threads) {
         unsigned progress = turn;
         for (auto& w : warps) progress += w.turn;
         for (unsigned i = 0; i < threads; i++)
-            if (!fibers[i].done) {
+            if (!fibers[i].done && !(fibers[i].waits_for && *fibers[i].waits_for == fibers[i].until)) {
                 current = &fibers[i];
                 thread = current->thread;
                 emulation_switch(&home, current->at);

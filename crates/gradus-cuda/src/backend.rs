@@ -149,7 +149,10 @@ impl Backend for Cuda {
     }
 
     fn write_arena(&self, arena: &mut Arena, offset: usize, values: &[f32]) {
-        assert!(offset + values.len() <= arena.len, "values beyond the arena");
+        assert!(
+            offset + values.len() <= arena.len,
+            "values beyond the arena"
+        );
         self.lane.write(arena.at(offset), values);
         arena.changed();
     }
@@ -163,7 +166,13 @@ impl Backend for Cuda {
         self.look_up(params, tables, batch)
     }
 
-    fn embed_backward(&self, tables: &EmbeddingTables, batch: &Batch, dy: &Tensor, grads: &mut Arena) {
+    fn embed_backward(
+        &self,
+        tables: &EmbeddingTables,
+        batch: &Batch,
+        dy: &Tensor,
+        grads: &mut Arena,
+    ) {
         self.look_up_backward(tables, batch, dy, grads);
     }
 
@@ -181,7 +190,13 @@ impl Backend for Cuda {
         self.forward_activated(params, layer, activation, x)
     }
 
-    fn activated(&self, params: &Arena, layer: &Linear, activation: Activation, x: &Tensor) -> Tensor {
+    fn activated(
+        &self,
+        params: &Arena,
+        layer: &Linear,
+        activation: Activation,
+        x: &Tensor,
+    ) -> Tensor {
         let mut y = self.forward(params, layer, x);
         self.activation_in_place(activation, &mut y);
         y
@@ -203,7 +218,12 @@ impl Backend for Cuda {
         self.both(params, layers, x, false).0
     }
 
-    fn feed_forward_kept(&self, params: &Arena, layers: &FeedForwardLayers, x: &Tensor) -> (Tensor, Tensor) {
+    fn feed_forward_kept(
+        &self,
+        params: &Arena,
+        layers: &FeedForwardLayers,
+        x: &Tensor,
+    ) -> (Tensor, Tensor) {
         let (y, pre) = self.both(params, layers, x, true);
         (y, pre.unwrap_or_else(|| unreachable!("what was asked for")))
     }
@@ -228,7 +248,13 @@ impl Backend for Cuda {
         self.gate(activation, order, pre)
     }
 
-    fn gated_backward(&self, activation: Activation, order: GateOrder, pre: Tensor, dy: &Tensor) -> Tensor {
+    fn gated_backward(
+        &self,
+        activation: Activation,
+        order: GateOrder,
+        pre: Tensor,
+        dy: &Tensor,
+    ) -> Tensor {
         self.gate_backward(activation, order, pre, dy)
     }
 
@@ -247,7 +273,13 @@ impl Backend for Cuda {
         self.norm_kept(params, norm, &x, residual, batch_and_dropout(dropout))
     }
 
-    fn norm_inferred(&self, params: &Arena, norm: &NormSpec, x: Tensor, residual: Option<&Tensor>) -> Tensor {
+    fn norm_inferred(
+        &self,
+        params: &Arena,
+        norm: &NormSpec,
+        x: Tensor,
+        residual: Option<&Tensor>,
+    ) -> Tensor {
         self.norm_sum(params, norm, &x, residual, None, false).0
     }
 
@@ -289,15 +321,33 @@ impl Backend for Cuda {
         self.turn(rotary, spec, batch, qkv, 1.0)
     }
 
-    fn rotary_backward(&self, rotary: &Rotary, spec: &AttentionSpec, batch: &Batch, dy: Tensor) -> Tensor {
+    fn rotary_backward(
+        &self,
+        rotary: &Rotary,
+        spec: &AttentionSpec,
+        batch: &Batch,
+        dy: Tensor,
+    ) -> Tensor {
         self.turn(rotary, spec, batch, dy, -1.0)
     }
 
-    fn distance_bias(&self, params: &Arena, bias: &DistanceBias, batch: &Batch, heads: usize) -> Tensor {
+    fn distance_bias(
+        &self,
+        params: &Arena,
+        bias: &DistanceBias,
+        batch: &Batch,
+        heads: usize,
+    ) -> Tensor {
         self.bias_of(params, bias, batch, heads)
     }
 
-    fn distance_bias_backward(&self, bias: &DistanceBias, batch: &Batch, dy: &Tensor, grads: &mut Arena) {
+    fn distance_bias_backward(
+        &self,
+        bias: &DistanceBias,
+        batch: &Batch,
+        dy: &Tensor,
+        grads: &mut Arena,
+    ) {
         self.bias_backward(bias, batch, dy, grads);
     }
 
@@ -305,9 +355,16 @@ impl Backend for Cuda {
         self.attend(spec, input, false).0
     }
 
-    fn attention_kept(&self, spec: &AttentionSpec, input: AttentionInput<'_, Self>) -> (Tensor, Attended) {
+    fn attention_kept(
+        &self,
+        spec: &AttentionSpec,
+        input: AttentionInput<'_, Self>,
+    ) -> (Tensor, Attended) {
         let (out, kept) = self.attend(spec, input, true);
-        (out, kept.unwrap_or_else(|| unreachable!("what was asked for")))
+        (
+            out,
+            kept.unwrap_or_else(|| unreachable!("what was asked for")),
+        )
     }
 
     fn attention_backward(
@@ -401,7 +458,12 @@ impl Backend for Cuda {
         step: &AdamWStep,
         clip: Clip<'_, Self>,
     ) {
-        let all = [&*arenas.params, arenas.grads, &*arenas.first, &*arenas.second];
+        let all = [
+            &*arenas.params,
+            arenas.grads,
+            &*arenas.first,
+            &*arenas.second,
+        ];
         self.step(all, segments, step, clip.norm, clip.most);
     }
 

@@ -1,10 +1,10 @@
 //! NVIDIA's library for products, cuBLASLt, where there is one: what is chosen for a shape, and remembered.
 
+use crate::Machine;
 use crate::context::{Context, Shared};
 use crate::functions::{Address, Handle};
 use crate::lane::Lane;
 use crate::memory::Buffer;
-use crate::Machine;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -206,7 +206,13 @@ impl Blas {
         let workspace = plans.workspace.as_ref()?.address();
         // A row's sum does not depend on the algorithm on Hopper, as long as it is in one part; on other
         // cards that was not seen, and one algorithm serves all numbers of rows.
-        let rows = |n: usize| if self.generation == 9 { bucket(n) } else { 4096 };
+        let rows = |n: usize| {
+            if self.generation == 9 {
+                bucket(n)
+            } else {
+                4096
+            }
+        };
         let sizes = match p.kind {
             Kind::Weight => [p.m, p.n, bucket(p.k)],
             _ => [rows(p.m), p.n, p.k],
@@ -358,7 +364,16 @@ impl Blas {
                 set(attribute, (&raw const alignment).cast(), 4);
             }
             (self.functions.choose)(
-                self.handle.0, description, b, a, c, c, wish, 1, &mut choice, &mut found,
+                self.handle.0,
+                description,
+                b,
+                a,
+                c,
+                c,
+                wish,
+                1,
+                &mut choice,
+                &mut found,
             );
             (self.functions.forget_wish)(wish);
         }
@@ -375,4 +390,3 @@ pub(crate) fn without(why: Option<String>) -> String {
         None => format!("no cuBLASLt; {hint}"),
     }
 }
-

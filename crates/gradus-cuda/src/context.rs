@@ -115,7 +115,10 @@ impl Context {
     pub fn went_well(&self, operation: &'static str, status: Status) -> bool {
         if status != 0 {
             let words = Driver::words(&self.functions, status);
-            self.fail(operation, format!("{} (error {status} of the driver)", words));
+            self.fail(
+                operation,
+                format!("{} (error {status} of the driver)", words),
+            );
         }
         status == 0
     }

@@ -223,7 +223,12 @@ impl Cuda {
     }
 
     /// `x` in a type: itself, or a copy that is kept in `place`.
-    pub(crate) fn as_type<'a>(&self, x: &'a Tensor, half: bool, place: &'a mut Option<Tensor>) -> &'a Tensor {
+    pub(crate) fn as_type<'a>(
+        &self,
+        x: &'a Tensor,
+        half: bool,
+        place: &'a mut Option<Tensor>,
+    ) -> &'a Tensor {
         match x.half == half {
             true => x,
             false => place.insert(self.converted(x)),

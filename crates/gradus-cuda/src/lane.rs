@@ -91,7 +91,8 @@ impl Lane {
         }
         self.context.enter();
         // SAFETY: both places have as many bytes, and do not overlap.
-        let status = unsafe { (self.context.functions.copy_within)(to, from, bytes, self.stream.0) };
+        let status =
+            unsafe { (self.context.functions.copy_within)(to, from, bytes, self.stream.0) };
         self.context.went_well("copying on the card", status);
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Those that are used: each by the start of its file's name, and what for.
 const NEEDED: [(&str, &str); 2] = [
@@ -56,8 +57,13 @@ pub(crate) fn named() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where the Python of this environment imports from.
-fn python_packages() -> Vec<PathBuf> {
+/// Where the Python of this environment imports from: asked once.
+fn python_packages() -> &'static [PathBuf] {
+    static FOUND: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(ask_python)
+}
+
+fn ask_python() -> Vec<PathBuf> {
     let code = "import site,sys;print('\\n'.join(sys.path+[site.getusersitepackages()]))";
     let answer = Command::new("python3").args(["-c", code]).output();
     let text = answer.map(|answer| answer.stdout).unwrap_or_default();

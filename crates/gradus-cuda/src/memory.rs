@@ -153,7 +153,9 @@ impl Staging {
         let functions = &self.context.functions;
         let mut blocks = lock(&self.blocks);
         // SAFETY: events are alive as long as their blocks.
-        let free = |block: &Block| block.size == size && unsafe { (functions.query_event)(block.event.0) == 0 };
+        let free = |block: &Block| {
+            block.size == size && unsafe { (functions.query_event)(block.event.0) == 0 }
+        };
         if let Some(at) = blocks.iter().position(free) {
             return Some(blocks.swap_remove(at));
         }
@@ -173,7 +175,9 @@ impl Staging {
             size,
             event: Shared(event),
         };
-        self.context.went_well("making an event", status).then_some(block)
+        self.context
+            .went_well("making an event", status)
+            .then_some(block)
     }
 
     /// Copies bytes to the card; returns as soon as they can be overwritten.

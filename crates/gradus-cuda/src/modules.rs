@@ -128,7 +128,10 @@ mod sources {
         #[allow(unsafe_code, reason = "a foreign library")]
         fn find() -> Option<Self> {
             let libraries = crate::Machine::libraries();
-            let path = libraries.into_iter().find(|own| own.name == "libnvrtc.so")?.path?;
+            let path = libraries
+                .into_iter()
+                .find(|own| own.name == "libnvrtc.so")?
+                .path?;
             // Python's package does not say where its other half is.
             let beside = std::fs::read_dir(path.parent()?).ok()?.flatten();
             let builtins = beside.map(|entry| entry.path()).find(|path| {
@@ -148,13 +151,21 @@ mod sources {
         #[allow(unsafe_code, reason = "a foreign library")]
         fn compile(&self, source: &str, name: &str, options: &[String]) -> (String, String) {
             type Create = unsafe extern "C" fn(
-                *mut *mut c_void, *const c_char, *const c_char, c_int, *const c_void, *const c_void,
+                *mut *mut c_void,
+                *const c_char,
+                *const c_char,
+                c_int,
+                *const c_void,
+                *const c_void,
             ) -> c_int;
             type Compile = unsafe extern "C" fn(*mut c_void, c_int, *const *const c_char) -> c_int;
             type Size = unsafe extern "C" fn(*mut c_void, *mut usize) -> c_int;
             type Text = unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int;
             let (source, name) = (CString::new(source).unwrap(), CString::new(name).unwrap());
-            let options: Vec<CString> = options.iter().map(|o| CString::new(o.as_str()).unwrap()).collect();
+            let options: Vec<CString> = options
+                .iter()
+                .map(|o| CString::new(o.as_str()).unwrap())
+                .collect();
             let pointers: Vec<_> = options.iter().map(|o| o.as_ptr()).collect();
             // SAFETY: types are those of nvrtc.h; all pointers live over their call; buffers are as long as
             // the library said.
@@ -164,7 +175,10 @@ mod sources {
                     self.library.get::<Size>(size).unwrap()(program, &mut n);
                     let mut buffer = vec![0u8; n.max(1)];
                     self.library.get::<Text>(text).unwrap()(program, buffer.as_mut_ptr().cast());
-                    CStr::from_bytes_until_nul(&buffer).unwrap().to_string_lossy().into_owned()
+                    CStr::from_bytes_until_nul(&buffer)
+                        .unwrap()
+                        .to_string_lossy()
+                        .into_owned()
                 };
                 let mut program = std::ptr::null_mut();
                 let none = std::ptr::null();
@@ -186,9 +200,16 @@ mod sources {
     /// What is kept: a line with the form's name, and no comments, which name the compiler.
     fn tidy(ptx: &str, name: &str) -> String {
         let mut out = format!("// gradus {name}\n");
-        for line in ptx.lines().filter(|line| !line.starts_with("//") && !line.trim().is_empty()) {
+        for line in ptx
+            .lines()
+            .filter(|line| !line.starts_with("//") && !line.trim().is_empty())
+        {
             let version = line.starts_with(".version ");
-            out += &if version { format!(".version {VERSION}") } else { line.to_owned() };
+            out += &if version {
+                format!(".version {VERSION}")
+            } else {
+                line.to_owned()
+            };
             out.push('\n');
         }
         out
@@ -203,7 +224,13 @@ mod sources {
         let read = |name: &str| std::fs::read_to_string(folder("kernels").join(name)).unwrap();
         let common = read("common.cuh");
         let write = std::env::var_os("GRADUS_PTX").is_some();
-        for Form { module, name, file, define } in forms() {
+        for Form {
+            module,
+            name,
+            file,
+            define,
+        } in forms()
+        {
             let source = format!("{common}\n{}", read(&format!("{file}.cu")));
             let options = |architecture: &str| {
                 let mut all = vec![
@@ -224,14 +251,21 @@ mod sources {
                 continue;
             }
             let kept = module.ptx().trim_end_matches('\0');
-            assert!(kept == ptx, "{name}: the kept PTX is of other sources, or of another compiler than 13.0; \
-                GRADUS_PTX=write cargo test -p gradus-cuda ptx");
+            assert!(
+                kept == ptx,
+                "{name}: the kept PTX is of other sources, or of another compiler than 13.0; \
+                GRADUS_PTX=write cargo test -p gradus-cuda ptx"
+            );
             // Machine code of both generations: nothing spills, and the compiler has no remark.
             for architecture in ["sm_80", "sm_90a"] {
                 let (_, log) = compiler.compile(&source, file, &options(architecture));
                 for line in log.lines() {
-                    let spills = line.contains("spill stores") && !line.contains(" 0 bytes spill stores");
-                    assert!(!spills && !line.contains("warning"), "{name} {architecture}: {log}");
+                    let spills =
+                        line.contains("spill stores") && !line.contains(" 0 bytes spill stores");
+                    assert!(
+                        !spills && !line.contains("warning"),
+                        "{name} {architecture}: {log}"
+                    );
                 }
             }
         }

@@ -69,7 +69,10 @@ impl Drop for Profile {
         let mut text = format!("card: {total:.1} ms\n");
         for (name, (count, sum)) in rows {
             let (share, each) = (100.0 * sum / total, 1000.0 * sum / count as f64);
-            let _ = writeln!(text, "{share:5.1} % {sum:9.2} ms {count:7} x {each:9.1} us  {name}");
+            let _ = writeln!(
+                text,
+                "{share:5.1} % {sum:9.2} ms {count:7} x {each:9.1} us  {name}"
+            );
         }
         eprint!("{text}");
     }

@@ -74,7 +74,10 @@ impl Arena {
         let mut shadow = lock(&self.shadow);
         if shadow.buffer.is_none() || shadow.stale {
             let lane = &self.lane;
-            let buffer = shadow.buffer.take().unwrap_or_else(|| lane.room::<u16>(self.len));
+            let buffer = shadow
+                .buffer
+                .take()
+                .unwrap_or_else(|| lane.room::<u16>(self.len));
             let (from, to, n) = (self.at(0), buffer.address(), self.len as u64);
             let blocks = self.len.div_ceil(4 * 256);
             launch!(lane, (Module::Elementwise(false), "narrow"), [blocks, 1], 256; from, to, n);
@@ -211,8 +214,18 @@ impl Batch {
             words.extend(array);
         }
         let data = lane.put(&words);
-        let [token_streams, streams, ids, positions, segments, of, places, offsets, marks, tiles] =
-            at.map(|x| data.address() + x);
+        let [
+            token_streams,
+            streams,
+            ids,
+            positions,
+            segments,
+            of,
+            places,
+            offsets,
+            marks,
+            tiles,
+        ] = at.map(|x| data.address() + x);
         Self {
             packed,
             at: Places {
@@ -253,12 +266,17 @@ mod tests {
         for tile in all.chunks(20) {
             let long = tile[2] > 64;
             for (i, slot) in tile.chunks(5).enumerate() {
-                let &[row, start, len, first, s] = slot else { unreachable!() };
+                let &[row, start, len, first, s] = slot else {
+                    unreachable!()
+                };
                 if len == 0 {
                     continue;
                 }
                 let bounds = &packed.offsets()[s as usize..s as usize + 2];
-                assert_eq!((start as usize, (start + len) as usize), (bounds[0], bounds[1]));
+                assert_eq!(
+                    (start as usize, (start + len) as usize),
+                    (bounds[0], bounds[1])
+                );
                 assert_eq!(len > 64, long);
                 // A short one lies in its tile from its first slot on.
                 assert!(long || row - start == 16 * (i as u32 - first));

@@ -13,7 +13,17 @@ fn emulator() -> Option<PathBuf> {
     std::fs::create_dir_all(&folder).ok()?;
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
     let built = Command::new(compiler)
-        .args(["-O2", "-w", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-o"])
+        .args(cfg!(target_arch = "x86_64").then_some("-mtls-dialect=gnu2"))
+        .args([
+            "-O3",
+            "-march=native",
+            "-w",
+            "-std=c++17",
+            "-shared",
+            "-fPIC",
+            "-ffp-contract=off",
+            "-o",
+        ])
         .arg(folder.join("libcuda.so.1"))
         .arg(source)
         .status();
@@ -26,27 +36,52 @@ fn make(precision: Precision, half: bool) -> impl Fn(usize) -> Cuda + Clone + Se
 
 /// Values that are moved come back rounded where they become bf16.
 fn rounded(check: &Check) -> bool {
-    ["what_is_moved_comes_back", "rows_are_gathered", "rows_are_replaced", "rows_are_subtracted", "cosines_of",
-     "every_backend_drops", "backward_onto"].iter().any(|name| check.name().starts_with(name))
+    [
+        "what_is_moved_comes_back",
+        "rows_are_gathered",
+        "rows_are_replaced",
+        "rows_are_subtracted",
+        "cosines_of",
+        "every_backend_drops",
+        "backward_onto",
+    ]
+    .iter()
+    .any(|name| check.name().starts_with(name))
 }
 
-#[allow(unsafe_code, reason = "the environment of a program that has one thread yet")]
+#[allow(
+    unsafe_code,
+    reason = "the environment of a program that has one thread yet"
+)]
 fn main() -> ExitCode {
     let real = std::env::var_os("GRADUS_TEST_CUDA").is_some();
-    let available = real || emulator().is_some_and(|folder| {
-        // SAFETY: nothing else runs yet.
-        unsafe { std::env::set_var("GRADUS_CUDA_LIBS", folder) };
-        true
-    });
+    let available = real
+        || emulator().is_some_and(|folder| {
+            // SAFETY: nothing else runs yet.
+            unsafe { std::env::set_var("GRADUS_CUDA_LIBS", folder) };
+            true
+        });
     let which = if real { "card" } else { "emulated" };
     if real {
         println!("{:?}", Machine::find());
     }
     let halves = conformance_in_bf16(make(Precision::Bf16, true));
     let suites = vec![
-        Suite::new(format!("{which} f32"), available, conformance(make(Precision::F32, false))),
-        Suite::new(format!("{which} bf16"), available, conformance_in_bf16(make(Precision::Bf16, false))),
-        Suite::new(format!("{which} bf16 throughout"), available, halves.into_iter().filter(|c| !rounded(c)).collect()),
+        Suite::new(
+            format!("{which} f32"),
+            available,
+            conformance(make(Precision::F32, false)),
+        ),
+        Suite::new(
+            format!("{which} bf16"),
+            available,
+            conformance_in_bf16(make(Precision::Bf16, false)),
+        ),
+        Suite::new(
+            format!("{which} bf16 throughout"),
+            available,
+            halves.into_iter().filter(|c| !rounded(c)).collect(),
+        ),
     ];
     run("cards", suites)
 }

@@ -42,7 +42,6 @@ macro_rules! side {
             use super::{Backend, Compute, On, mixed, $device};
             use gradus_kernels::{AttentionInput, LayerNormOutput, LayerNormSaved, RowDropout};
 
-
             pub trait Own {
                 type Own;
                 fn own(self) -> Self::Own;
@@ -207,7 +206,8 @@ impl Backend for Compute {
     type Tensor = On<<Cpu as Backend>::Tensor, <Cuda as Backend>::Tensor>;
     type Arena = On<<Cpu as Backend>::Arena, <Cuda as Backend>::Arena>;
     type Batch = On<<Cpu as Backend>::Batch, <Cuda as Backend>::Batch>;
-    type FeedForwardSaved = On<<Cpu as Backend>::FeedForwardSaved, <Cuda as Backend>::FeedForwardSaved>;
+    type FeedForwardSaved =
+        On<<Cpu as Backend>::FeedForwardSaved, <Cuda as Backend>::FeedForwardSaved>;
     type Attended = On<<Cpu as Backend>::Attended, <Cuda as Backend>::Attended>;
     type Scored = On<<Cpu as Backend>::Scored, <Cuda as Backend>::Scored>;
     type GradientNorm = On<<Cpu as Backend>::GradientNorm, <Cuda as Backend>::GradientNorm>;

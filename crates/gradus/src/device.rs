@@ -91,7 +91,10 @@ impl Device {
     }
 
     /// A card, if there is one that can be used, else the processor.
-    fn fastest(precision: Precision, threads: usize) -> Result<(Compute, Option<String>), DeviceError> {
+    fn fastest(
+        precision: Precision,
+        threads: usize,
+    ) -> Result<(Compute, Option<String>), DeviceError> {
         let found = match precision {
             Precision::Int8 => None,
             _ => Machine::find().ok(),

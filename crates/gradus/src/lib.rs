@@ -33,8 +33,8 @@
 
 pub mod calibration;
 pub mod chat;
-pub mod data;
 mod compute;
+pub mod data;
 mod device;
 mod embeddings;
 mod error;

@@ -236,7 +236,11 @@ fn pair_scores(
     let environment = &context.environment;
     let backend = environment.backend(Precision::Auto, &mut context.console())?;
     // Nothing depends on the number of threads.
-    let mut numbers = format!("{:?} {}", backend.precision(), backend.as_cpu().unwrap().isa());
+    let mut numbers = format!(
+        "{:?} {}",
+        backend.precision(),
+        backend.as_cpu().unwrap().isa()
+    );
     // One folder may be scored by its vectors and by its head.
     if let AnyRecipe::CrossEncoder(_) = &run.recipe {
         numbers += " pairs";

@@ -70,7 +70,14 @@ fn layer<B: Backend>(
     let pooled = backend.pool(&modes, &batch, &normed.out);
 
     let dy = backend.pool_backward(&modes, &batch, &normed.out, &pooled);
-    let back = backend.add_norm_backward(&params, &norm, normed.saved.as_ref(), &dy, dropout, &mut grads);
+    let back = backend.add_norm_backward(
+        &params,
+        &norm,
+        normed.saved.as_ref(),
+        &dy,
+        dropout,
+        &mut grads,
+    );
     let (residual, branch) = back;
     let (saved, dy) = ((&context, inner), branch.as_ref().unwrap());
     let d = backend.feed_forward_backward(&params, &layers, saved, dy, None, &mut grads);
@@ -184,7 +191,8 @@ fn modern_layer<B: Backend>(
     }
     let d = backend.query_key_norm_backward(&params, &norms, &spec, saved.as_ref(), d, &mut grads);
     let d = backend.linear_backward(&params, &qkv, &before.out, &d, None, &mut grads);
-    let (d, _) = backend.add_norm_backward(&params, &first, before.saved.as_ref(), &d, None, &mut grads);
+    let (d, _) =
+        backend.add_norm_backward(&params, &first, before.saved.as_ref(), &d, None, &mut grads);
     let d = backend.add(residual, &d);
     backend.embed_backward(&tables, &batch, &d, &mut grads);
     (

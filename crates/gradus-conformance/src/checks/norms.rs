@@ -79,7 +79,8 @@ fn one_norm<B: Backend>(
     assert_eq!(runs, (rows, cols / width));
     let mut grads = backend.arena(vec![0.0; p.len()]);
     let tdy = backend.tensor(rows, cols, &dy);
-    let (dr, dx) = backend.add_norm_backward(&arena, &norm, saved.as_ref(), &tdy, dropout, &mut grads);
+    let (dr, dx) =
+        backend.add_norm_backward(&arena, &norm, saved.as_ref(), &tdy, dropout, &mut grads);
     assert_eq!(dx.is_some(), drop);
     if residual {
         let of_residual = slope(|r| inner(&y(&p, &wx, r), &dy), &wr);
@@ -151,7 +152,8 @@ pub fn norms_of_queries_and_keys<B: Backend>(backend: &B) {
         close(&backend.read(&out), &y(&p, &wide), 1e-5);
         let mut grads = backend.arena(vec![0.0; p.len()]);
         let tdy = tensor(&dy);
-        let dx = backend.query_key_norm_backward(&arena, &norms, &spec, saved.as_ref(), tdy, &mut grads);
+        let dx =
+            backend.query_key_norm_backward(&arena, &norms, &spec, saved.as_ref(), tdy, &mut grads);
         let expected = slope(|x| inner(&y(&p, x), &dy), &wide);
         close(&backend.read(&dx), &expected, 1e-4);
         let expected = slope(|p| inner(&y(p, &wide), &dy), &p);

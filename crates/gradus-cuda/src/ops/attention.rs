@@ -5,9 +5,7 @@ use crate::lane::launch;
 use crate::memory::Buffer;
 use crate::modules::{HEADS, Module};
 use crate::tensor::{Arena, Batch, Tensor};
-use gradus_kernels::{
-    AttentionInput, AttentionMask, AttentionSpec, DistanceBias, alibi_slopes,
-};
+use gradus_kernels::{AttentionInput, AttentionMask, AttentionSpec, DistanceBias, alibi_slopes};
 
 /// What attention's backward needs: the logarithm, of base 2, of each softmax's sum, `[tokens, heads]`.
 pub struct Attended(pub(crate) Buffer);
@@ -56,7 +54,8 @@ fn reach(mask: AttentionMask) -> [u32; 2] {
     .map(|n| n as u32)
 }
 
-fn plain(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>) -> Plain {
+/// `bias`: in f32, 0 for none.
+fn plain(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>, bias: u64) -> Plain {
     let ([before, after], at) = (reach(spec.mask), input.batch.at);
     Plain {
         offsets: at.offsets,
@@ -70,11 +69,11 @@ fn plain(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>) -> Plain {
         after,
         scale: spec.scale,
         gap: 0,
-        bias: input.bias.map_or(0, Tensor::address),
+        bias,
     }
 }
 
-fn tiled(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>) -> Tiled {
+fn tiled(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>, bias: u64) -> Tiled {
     let ([before, after], at) = (reach(spec.mask), input.batch.at);
     Tiled {
         slots: at.slots,
@@ -85,7 +84,7 @@ fn tiled(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>) -> Tiled {
         before,
         after,
         scale: spec.scale,
-        bias: input.bias.map_or(0, Tensor::address),
+        bias,
     }
 }
 
@@ -108,12 +107,15 @@ impl Cuda {
         let lse = keep.then(|| self.lane.room::<f32>(qkv.rows * spec.q_heads));
         let to = lse.as_ref().map_or(0, Buffer::address);
         let drop = DropoutArgument::from(input.dropout);
+        let mut place = None;
+        let bias = input.bias.map(|b| self.as_type(b, false, &mut place));
+        let bias = bias.map_or(0, Tensor::address);
         if by_tiles(spec, qkv) {
-            let (own, grid) = (tiled(spec, &input), [input.batch.tiles, spec.q_heads]);
+            let (own, grid) = (tiled(spec, &input, bias), [input.batch.tiles, spec.q_heads]);
             launch!(self.lane, (Module::AttentionMma(spec.head_dim), "attention_forward"), grid, 128;
                 qkv.address(), out.address(), to, own, drop);
         } else {
-            let (own, n) = (plain(spec, &input), qkv.rows as u32);
+            let (own, n) = (plain(spec, &input, bias), qkv.rows as u32);
             let grid = [(qkv.rows * spec.q_heads).div_ceil(4), 1];
             launch!(self.lane, (Module::Attention(qkv.half), "attention_forward"), grid, 128;
                 qkv.address(), out.address(), to, own, drop, n);
@@ -135,10 +137,17 @@ impl Cuda {
         let dy = self.as_type(dy, qkv.half, &mut two);
         let dqkv = self.fresh(qkv.rows, qkv.cols, qkv.half);
         let delta = self.lane.room::<f32>(qkv.rows * spec.q_heads);
-        let (lse, to, drop) = (lse.address(), delta.address(), DropoutArgument::from(input.dropout));
-        let (other, n) = (plain(spec, &input), qkv.rows as u32);
+        let (lse, to, drop) = (
+            lse.address(),
+            delta.address(),
+            DropoutArgument::from(input.dropout),
+        );
+        let mut place = None;
+        let bias = input.bias.map(|b| self.as_type(b, false, &mut place));
+        let bias = bias.map_or(0, Tensor::address);
+        let (other, n) = (plain(spec, &input, bias), qkv.rows as u32);
         if by_tiles(spec, qkv) {
-            let own = tiled(spec, &input);
+            let own = tiled(spec, &input, bias);
             let module = Module::AttentionMma(spec.head_dim);
             let grid = [input.batch.tiles, spec.q_heads];
             launch!(self.lane, (module, "attention_backward_q"), grid, 128;
@@ -158,9 +167,13 @@ impl Cuda {
                 qkv.address(), dy.address(), lse, to, dqkv.address(), other, drop, n);
         }
         if let Some(dbias) = dbias.filter(|d| d.count() > 0) {
-            let grid = [dbias.cols, spec.q_heads];
+            let (grid, mut place) = ([dbias.cols, spec.q_heads], None);
+            let sums = self.as_type(dbias, false, &mut place);
             launch!(self.lane, (Module::Attention(qkv.half), "attention_backward_bias"), grid, 128;
-                qkv.address(), dy.address(), lse, to, dbias.address(), other, drop, n);
+                qkv.address(), dy.address(), lse, to, sums.address(), other, drop, n);
+            if let Some(sums) = place {
+                *dbias = self.into_type(sums, true);
+            }
         }
         dqkv
     }
@@ -196,7 +209,13 @@ impl Cuda {
         out
     }
 
-    pub(crate) fn bias_backward(&self, bias: &DistanceBias, batch: &Batch, dy: &Tensor, grads: &Arena) {
+    pub(crate) fn bias_backward(
+        &self,
+        bias: &DistanceBias,
+        batch: &Batch,
+        dy: &Tensor,
+        grads: &Arena,
+    ) {
         let DistanceBias::Learned {
             table,
             max_distance,
@@ -204,7 +223,9 @@ impl Cuda {
         else {
             return;
         };
-        let buckets = self.lane.put(&buckets(batch.packed.longest(), table.rows, max_distance));
+        let buckets = self
+            .lane
+            .put(&buckets(batch.packed.longest(), table.rows, max_distance));
         let (count, heads, columns) = (table.rows as i32, dy.rows as i32, dy.cols as i32);
         launch!(self.lane, (Module::Elementwise(false), "pick_bias_backward"), Self::each(table.len()), 256;
             dy.address(), buckets.address(), grads.at(table.offset), count, heads, columns);

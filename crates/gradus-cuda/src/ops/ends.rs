@@ -38,15 +38,29 @@ fn number(mode: Pooling) -> i32 {
 /// Each index is one of a table's rows.
 fn check(table: View, indices: &[u32]) {
     let most = indices.iter().max();
-    assert!(most.is_none_or(|&i| (i as usize) < table.rows), "an index beyond its table");
+    assert!(
+        most.is_none_or(|&i| (i as usize) < table.rows),
+        "an index beyond its table"
+    );
 }
 
 impl Cuda {
     /// Sums of the tables' rows, in the type of activations.
-    pub(crate) fn look_up(&self, params: &Arena, tables: &EmbeddingTables, batch: &Batch) -> Tensor {
+    pub(crate) fn look_up(
+        &self,
+        params: &Arena,
+        tables: &EmbeddingTables,
+        batch: &Batch,
+    ) -> Tensor {
         check(tables.words, batch.packed.ids());
-        tables.positions.iter().for_each(|&t| check(t, batch.packed.positions()));
-        tables.segments.iter().for_each(|&t| check(t, batch.packed.segments()));
+        tables
+            .positions
+            .iter()
+            .for_each(|&t| check(t, batch.packed.positions()));
+        tables
+            .segments
+            .iter()
+            .for_each(|&t| check(t, batch.packed.segments()));
         let width = tables.words.cols;
         let out = self.fresh(batch.packed.tokens(), width, self.reduced());
         let place = |table: Option<View>| table.map_or(0, |t| params.at(t.offset));
@@ -58,7 +72,13 @@ impl Cuda {
         out
     }
 
-    pub(crate) fn look_up_backward(&self, tables: &EmbeddingTables, batch: &Batch, dy: &Tensor, grads: &Arena) {
+    pub(crate) fn look_up_backward(
+        &self,
+        tables: &EmbeddingTables,
+        batch: &Batch,
+        dy: &Tensor,
+        grads: &Arena,
+    ) {
         let packed = &batch.packed;
         self.add_rows(dy, packed.ids(), grads.at(tables.words.offset));
         if let Some(table) = tables.positions {
@@ -82,7 +102,13 @@ impl Cuda {
         out
     }
 
-    pub(crate) fn pooled_backward(&self, modes: &[Pooling], batch: &Batch, x: &Tensor, dy: &Tensor) -> Tensor {
+    pub(crate) fn pooled_backward(
+        &self,
+        modes: &[Pooling],
+        batch: &Batch,
+        x: &Tensor,
+        dy: &Tensor,
+    ) -> Tensor {
         let mut place = None;
         let dy = self.as_type(dy, false, &mut place);
         if modes.is_empty() {
@@ -121,24 +147,49 @@ impl Cuda {
     /// In f32, whatever the precision.
     pub(crate) fn all_cosines(&self, a: &Tensor, b: &Tensor) -> Tensor {
         let (mut one, mut two) = (None, None);
-        let (a, b) = (self.as_type(a, false, &mut one), self.as_type(b, false, &mut two));
+        let (a, b) = (
+            self.as_type(a, false, &mut one),
+            self.as_type(b, false, &mut two),
+        );
         self.all_pairs(&self.directions(a), &self.directions(b))
     }
 
-    pub(crate) fn all_cosines_backward(&self, a: &Tensor, b: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
+    pub(crate) fn all_cosines_backward(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        dy: &Tensor,
+    ) -> (Tensor, Tensor) {
         let (mut one, mut two, mut three) = (None, None, None);
-        let (a, b) = (self.as_type(a, false, &mut one), self.as_type(b, false, &mut two));
+        let (a, b) = (
+            self.as_type(a, false, &mut one),
+            self.as_type(b, false, &mut two),
+        );
         let dy = self.as_type(dy, false, &mut three);
         let (unit_a, unit_b) = (self.directions(a), self.directions(b));
-        let (da, db) = (self.fresh(a.rows, a.cols, false), self.fresh(b.rows, b.cols, false));
+        let (da, db) = (
+            self.fresh(a.rows, a.cols, false),
+            self.fresh(b.rows, b.cols, false),
+        );
         self.in_full(Kind::Input, [a.rows, a.cols, b.rows], [dy, &unit_b], &da);
         self.in_full(Kind::Weight, [b.rows, b.cols, a.rows], [dy, &unit_a], &db);
-        (self.directions_backward(a, &da), self.directions_backward(b, &db))
+        (
+            self.directions_backward(a, &da),
+            self.directions_backward(b, &db),
+        )
     }
 
-    pub(crate) fn score(&self, mut scores: Tensor, targets: &[u32], scale: f32) -> (Scored, Tensor) {
+    pub(crate) fn score(
+        &self,
+        mut scores: Tensor,
+        targets: &[u32],
+        scale: f32,
+    ) -> (Scored, Tensor) {
         assert_eq!(scores.rows, targets.len(), "one target for each row");
-        assert!(targets.iter().all(|&t| (t as usize) < scores.cols), "a target beyond the classes");
+        assert!(
+            targets.iter().all(|&t| (t as usize) < scores.cols),
+            "a target beyond the classes"
+        );
         scores.sums = None;
         let buffer = self.lane.room::<Row>(scores.rows);
         let index = self.lane.put(targets);

@@ -71,7 +71,10 @@ type Dropped<'a> = Option<(&'a Batch, Dropout)>;
 
 fn split(dropped: Dropped<'_>) -> (RowsArgument, DropoutArgument) {
     let rows = dropped.map_or_else(RowsArgument::default, |(batch, _)| batch.rows());
-    (rows, DropoutArgument::from(dropped.map(|(_, dropout)| dropout)))
+    (
+        rows,
+        DropoutArgument::from(dropped.map(|(_, dropout)| dropout)),
+    )
 }
 
 impl Cuda {
@@ -208,7 +211,10 @@ impl Cuda {
     }
 
     /// The norms of queries and keys with where each lies within qkv and within what is saved.
-    fn query_key_places(norms: &QueryKeyNorms, spec: &AttentionSpec) -> [(NormSpec, usize, Places); 2] {
+    fn query_key_places(
+        norms: &QueryKeyNorms,
+        spec: &AttentionSpec,
+    ) -> [(NormSpec, usize, Places); 2] {
         let (queries, keys) = (spec.q_width(), spec.kv_width());
         let runs = [norms.queries.runs(queries), norms.keys.runs(keys)];
         let places = |first: usize, first_run: usize| Places {
@@ -237,7 +243,10 @@ impl Cuda {
             normalized: self.fresh(qkv.rows, spec.q_width() + spec.kv_width(), qkv.half),
             inverse_deviation: self.fresh(qkv.rows, runs, false),
         };
-        let (xhat, inverse) = (saved.normalized.address(), saved.inverse_deviation.address());
+        let (xhat, inverse) = (
+            saved.normalized.address(),
+            saved.inverse_deviation.address(),
+        );
         let ((rows, drop), nothing, n) = (split(None), 0u64, qkv.rows as u32);
         for (norm, runs, at) in all {
             let own = argument(params, &norm, runs);

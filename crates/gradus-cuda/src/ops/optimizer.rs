@@ -46,7 +46,10 @@ impl Cuda {
         /// Of the encoder and of a few other sets of parameters.
         const MOST: usize = 16;
         let mut known = lock(&self.shared.steps);
-        if let Some(at) = known.iter().position(|own| own.block == block && own.ranges == ranges) {
+        if let Some(at) = known
+            .iter()
+            .position(|own| own.block == block && own.ranges == ranges)
+        {
             return known[at].clone();
         }
         let (mut of, mut begins) = (vec![], vec![]);
@@ -68,7 +71,12 @@ impl Cuda {
         own
     }
 
-    pub(crate) fn norm_of_gradients(&self, grads: &Arena, ranges: &[Range<usize>], rest: f64) -> GradientNorm {
+    pub(crate) fn norm_of_gradients(
+        &self,
+        grads: &Arena,
+        ranges: &[Range<usize>],
+        rest: f64,
+    ) -> GradientNorm {
         let norm = self.lane.room::<f64>(1);
         let own = self.ranges(ranges.to_vec(), SQUARES);
         let segments: Vec<Segment> = ranges

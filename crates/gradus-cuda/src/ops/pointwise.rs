@@ -33,7 +33,11 @@ fn halves(order: GateOrder, inner: usize) -> [u32; 2] {
 impl Cuda {
     /// Blocks for kernels that take eight values of bf16 a thread.
     fn eights(x: &Tensor) -> [usize; 2] {
-        Self::each(if x.half { x.count().div_ceil(8) } else { x.count() })
+        Self::each(if x.half {
+            x.count().div_ceil(8)
+        } else {
+            x.count()
+        })
     }
 
     pub(crate) fn activation(&self, activation: Activation, x: &Tensor) -> Tensor {
@@ -53,7 +57,12 @@ impl Cuda {
             x.address(), y.address(), kind, n);
     }
 
-    pub(crate) fn activation_slope(&self, activation: Activation, pre: &Tensor, dy: Tensor) -> Tensor {
+    pub(crate) fn activation_slope(
+        &self,
+        activation: Activation,
+        pre: &Tensor,
+        dy: Tensor,
+    ) -> Tensor {
         let mut dy = self.into_type(dy, pre.half);
         dy.sums = None;
         let (kind, n) = (number(activation), pre.count() as u64);
@@ -63,7 +72,12 @@ impl Cuda {
     }
 
     /// `dy` becomes the gradient before the activation, and `pre` what came behind it.
-    pub(crate) fn activation_again(&self, activation: Activation, pre: Tensor, dy: &mut Tensor) -> Tensor {
+    pub(crate) fn activation_again(
+        &self,
+        activation: Activation,
+        pre: Tensor,
+        dy: &mut Tensor,
+    ) -> Tensor {
         dy.sums = None;
         let (kind, n) = (number(activation), pre.count() as u64);
         launch!(self.lane, (Module::Elementwise(pre.half), "activation_again"), Self::eights(&pre), 256;
@@ -143,7 +157,12 @@ impl Cuda {
 
     /// Cosines and sines, `[positions, pairs]`, of at least the positions of a batch.
     fn turns(&self, rotary: &Rotary, pairs: usize, batch: &Batch) -> Arc<Buffer> {
-        let most = batch.packed.positions().iter().max().map_or(1, |&p| p as usize + 1);
+        let most = batch
+            .packed
+            .positions()
+            .iter()
+            .max()
+            .map_or(1, |&p| p as usize + 1);
         let mut known = lock(&self.shared.turns);
         let key = (rotary.base.to_bits(), pairs);
         if let Some((positions, turns)) = known.get(&key).filter(|(n, _)| *n >= most) {

@@ -129,7 +129,13 @@ impl Cuda {
         let (mut place, out) = (None, layer.weight.rows);
         let y = self.fresh(x.rows, out, x.half);
         let x = self.as_type(x, self.reduced(), &mut place);
-        let halves = |offset| if self.reduced() { params.half(offset) } else { 0 };
+        let halves = |offset| {
+            if self.reduced() {
+                params.half(offset)
+            } else {
+                0
+            }
+        };
         self.multiply(&Request {
             kind: Kind::Forward,
             sizes: [x.rows, out, x.cols],
@@ -200,7 +206,11 @@ impl Cuda {
         }
         let pieces = dy.rows.div_ceil(PIECE);
         let partial = self.lane.room::<f32>(pieces * dy.cols);
-        let columns = if dy.half { dy.cols.div_ceil(2) } else { dy.cols };
+        let columns = if dy.half {
+            dy.cols.div_ceil(2)
+        } else {
+            dy.cols
+        };
         let grid = [pieces, columns.div_ceil(128)];
         let (cols, rows) = (dy.cols as u32, dy.rows as u32);
         launch!(self.lane, (Module::Norm(dy.half), "column_sums"), grid, 128;

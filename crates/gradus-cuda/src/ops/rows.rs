@@ -109,7 +109,15 @@ impl Cuda {
             _ => Some(self.lane.room::<f32>(pieces * x.cols)),
         };
         let partial = partial.as_ref().map_or(0, |p| p.address());
-        let (own, width, columns) = (Pieces { order, first, place }, x.cols as u32, x.cols.div_ceil(128));
+        let (own, width, columns) = (
+            Pieces {
+                order,
+                first,
+                place,
+            },
+            x.cols as u32,
+            x.cols.div_ceil(128),
+        );
         launch!(self.lane, (Module::Rows(x.half), "sum_rows"), [pieces, columns], 128;
             x.address(), own, to, partial, width);
         launch!(self.lane, (Module::Rows(false), "sum_pieces"), [several, columns], 128;
@@ -147,7 +155,14 @@ impl Cuda {
 
     /// A matrix of `total` rows: row `r` is row `r` of `dy` if `r` is below `first`, and `sign` times the sum
     /// of the rows that go there.
-    pub(crate) fn spread(&self, dy: &Tensor, places: &[u32], first: usize, sign: f32, total: usize) -> Tensor {
+    pub(crate) fn spread(
+        &self,
+        dy: &Tensor,
+        places: &[u32],
+        first: usize,
+        sign: f32,
+        total: usize,
+    ) -> Tensor {
         let dx = self.fresh(total, dy.cols, dy.half);
         let (order, start) = lists(places, total);
         let data = self.lane.put(&[order.as_slice(), &start].concat());
@@ -165,7 +180,9 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_by_place_and_cut_to_pieces() {
-        let places: Vec<u32> = (0..1000).map(|i| if i % 3 == 0 { 7 } else { i % 50 }).collect();
+        let places: Vec<u32> = (0..1000)
+            .map(|i| if i % 3 == 0 { 7 } else { i % 50 })
+            .collect();
         let sorted = Sorted::new(&places);
         let mut seen: Vec<u32> = vec![];
         for (piece, &place) in sorted.place.iter().enumerate() {
@@ -188,7 +205,9 @@ mod tests {
         let (order, start) = lists(&places, 50);
         for place in 0..50 {
             let rows = &order[start[place] as usize..start[place + 1] as usize];
-            assert!(rows.iter().all(|&row| places[row as usize] == place as u32) && rows.is_sorted());
+            assert!(
+                rows.iter().all(|&row| places[row as usize] == place as u32) && rows.is_sorted()
+            );
         }
     }
 }

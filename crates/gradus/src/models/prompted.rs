@@ -145,8 +145,8 @@ impl<B: Backend> SentenceEncoder<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::EncodeOptions;
     use crate::Compute;
+    use crate::models::EncodeOptions;
     use gradus_kernels::cpu::Cpu;
     use std::fs;
     use std::path::Path;

@@ -90,7 +90,14 @@ fn norm_backward(shape: &Shape) -> Case {
         let dy = matrix(cpu, tokens, width, 4);
         Box::new(move || {
             let dropout = row_dropout(&shape);
-            black_box(cpu.add_norm_backward(&params, &norm, saved.as_ref(), &dy, dropout, &mut grads));
+            black_box(cpu.add_norm_backward(
+                &params,
+                &norm,
+                saved.as_ref(),
+                &dy,
+                dropout,
+                &mut grads,
+            ));
         })
     })
 }

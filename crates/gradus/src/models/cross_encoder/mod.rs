@@ -15,7 +15,6 @@ pub use predict::{RankedDocument, Scores};
 
 use super::ModelFolder;
 use super::weights;
-use crate::{Compute, Result};
 use crate::format::ModelError;
 use crate::format::files::read_json;
 use crate::nn::encoder::Encoder;
@@ -23,6 +22,7 @@ use crate::nn::initial::initial_values;
 use crate::nn::layout::Layout;
 use crate::nn::sequence_head::{self, SequenceHead};
 use crate::text::Tokenizer;
+use crate::{Compute, Result};
 use description::HeadDescription;
 use gradus_kernels::Backend;
 use std::path::Path;

@@ -158,13 +158,17 @@ impl<B: Backend> Layer<'_, B> {
                 let up = Upstream::Alone(branch.as_ref().unwrap_or(&dy));
                 let d = self.feed_forward_backward(feed_forward, &second.out, up, sink);
                 let (norm, saved) = (&views.out_norm, &second.saved);
-                let d = b.add_norm_backward(p, norm, saved.as_ref(), &d, None, sink.grads).0;
+                let d = b
+                    .add_norm_backward(p, norm, saved.as_ref(), &d, None, sink.grads)
+                    .0;
                 let dsum = b.add(dy, &d);
                 let branch = self.branch(&dsum, self.attention_out_dropout());
                 let up = Upstream::Alone(branch.as_ref().unwrap_or(&dsum));
                 let d = self.attention_backward(attention, &first.out, up, sink);
                 let (norm, saved) = (&views.attention_norm, &first.saved);
-                let d = b.add_norm_backward(p, norm, saved.as_ref(), &d, None, sink.grads).0;
+                let d = b
+                    .add_norm_backward(p, norm, saved.as_ref(), &d, None, sink.grads)
+                    .0;
                 b.add(dsum, &d)
             }
         }
