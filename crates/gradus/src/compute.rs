@@ -1,5 +1,6 @@
 //! The backend of a program that chooses when it runs: the processor or a card.
 
+use crate::Device;
 use gradus_cuda::Cuda;
 use gradus_kernels::cpu::{Cpu, Precision};
 use gradus_kernels::{
@@ -189,6 +190,16 @@ impl Compute {
             Self::Cuda(cuda) => match cuda.precision() {
                 gradus_cuda::Precision::F32 => Precision::F32,
                 gradus_cuda::Precision::Bf16 => Precision::Bf16,
+            },
+        }
+    }
+
+    /// The device.
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Cpu(..) => Device::Cpu,
+            Self::Cuda(cuda) => Device::Cuda {
+                index: cuda.card().index,
             },
         }
     }

@@ -3,10 +3,12 @@
 use crate::{Compute, Precision};
 use gradus_cuda::{Cuda, CudaError, Machine};
 use gradus_kernels::cpu::Unavailable;
+use serde::{Deserialize, Serialize};
 
 /// What a model runs on, as the user names it: `auto`, `cpu`, `cuda` or
-/// `cuda:N`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// `cuda:N`; in files too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Device {
     /// The fastest that this build knows and this machine has.
     #[default]
@@ -44,6 +46,20 @@ impl std::fmt::Display for Device {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda { index } => write!(f, "cuda:{index}"),
         }
+    }
+}
+
+impl From<Device> for String {
+    fn from(device: Device) -> Self {
+        device.to_string()
+    }
+}
+
+impl TryFrom<String> for Device {
+    type Error = DeviceError;
+
+    fn try_from(name: String) -> Result<Self, DeviceError> {
+        name.parse()
     }
 }
 

@@ -146,19 +146,32 @@ impl Environment {
         self.backend(own, observer)
     }
 
-    /// The same for training, which int8 is not for.
+    /// The same for training, which int8 is not for: in the precision and on the device of a
+    /// recipe, which get what was chosen.
     ///
     /// # Errors
     /// As [`Environment::backend`]; [`JobError::Int8Training`].
     pub(super) fn training_backend(
         &self,
-        recipe: Precision,
+        (precision, device): (&mut Precision, &mut Device),
         observer: &mut dyn Observer,
     ) -> Result<JobBackend> {
-        match self.precision.unwrap_or(recipe) {
-            Precision::Int8 => Err(JobError::Int8Training.into()),
-            _ => self.backend(recipe, observer),
+        if self.precision.unwrap_or(*precision) == Precision::Int8 {
+            return Err(JobError::Int8Training.into());
         }
+        let backend = self.on(*device).backend(*precision, observer)?;
+        (*precision, *device) = (backend.precision().into(), backend.device());
+        Ok(backend)
+    }
+
+    /// The same on a device, unless one was named.
+    #[must_use]
+    pub(super) fn on(&self, device: Device) -> Self {
+        let mut same = self.clone();
+        if same.device == Device::Auto {
+            same.device = device;
+        }
+        same
     }
 
     fn backend_and_why(&self, recipe: Precision) -> Result<(JobBackend, Option<String>)> {

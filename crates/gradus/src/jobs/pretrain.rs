@@ -1,7 +1,7 @@
 //! Making a small BERT from plain text, or adapting a model to texts.
 
 use super::environment::JobBackend;
-use super::recipes::check_precision;
+use super::recipes::check_compute;
 use super::run_folders::{add_model, existing, take};
 use super::{Environment, JobError};
 use crate::Result;
@@ -106,7 +106,12 @@ pub fn resume(
     observer.resumable(root);
     let environment = &environment.continuing(folder.marker());
     let base = folder.base_dir()?;
-    check_precision("a run", settings.precision, environment)?;
+    check_compute(
+        "a run",
+        (settings.precision, settings.device),
+        environment,
+        observer,
+    )?;
     let texts = read(&settings, &base, observer)?;
     let model = match &settings.from {
         Some(from) => environment.find_from(&base, from, observer)?,
@@ -157,7 +162,7 @@ fn prepare(
     environment: &Environment,
     observer: &mut dyn Observer,
 ) -> Result<Pretraining<JobBackend>> {
-    let backend = environment.training_backend(settings.precision, observer)?;
-    settings.precision = backend.precision().into();
+    let backend =
+        environment.training_backend((&mut settings.precision, &mut settings.device), observer)?;
     Pretraining::prepare(settings, texts, model, backend, observer)
 }

@@ -8,7 +8,7 @@ use crate::tasks::cross_encoder::CrossEncoding;
 use crate::tasks::similarity::{RunOptions, Similarity, TrainingPlan};
 use crate::training::{RunFolder, Summary, TrainingObserver};
 use crate::util::Observer;
-use crate::{Error, Result};
+use crate::{Device, Error, Precision, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -101,8 +101,8 @@ pub(super) fn prepare_any(
                 data_root: environment.data.clone(),
                 teachers: BTreeMap::new(),
             };
-            let backend = environment.training_backend(recipe.precision, observer)?;
-            recipe.precision = backend.precision().into();
+            let backend = environment
+                .training_backend((&mut recipe.precision, &mut recipe.device), observer)?;
             let task =
                 CrossEncoding::prepare((*recipe).clone(), &model, backend, &options, observer)?;
             let task = AnyTask::CrossEncoding(Box::new(task));
@@ -141,20 +141,28 @@ pub(super) fn prepare_on(
         data_root: environment.data.clone(),
         teachers,
     };
-    let backend = environment.training_backend(recipe.precision, observer)?;
-    recipe.precision = backend.precision().into();
+    let backend =
+        environment.training_backend((&mut recipe.precision, &mut recipe.device), observer)?;
     let task = Similarity::prepare(recipe.clone(), model, backend, &options, observer)?;
     Ok((task, recipe))
 }
 
-/// Refuses to go on with a run in another precision than it began in.
-pub(super) fn check_precision(
+/// Refuses to go on with a run in another precision than it began in; notes where it goes
+/// on on another device.
+pub(super) fn check_compute(
     what: &'static str,
-    began_in: crate::Precision,
+    (precision, device): (Precision, Device),
     environment: &Environment,
+    observer: &mut dyn Observer,
 ) -> Result<()> {
-    match environment.precision {
-        Some(other) if other != began_in => Err(JobError::OtherPrecision(what).into()),
-        _ => Ok(()),
+    if environment.precision.is_some_and(|own| own != precision) {
+        return Err(JobError::OtherPrecision(what).into());
     }
+    let own = environment.device;
+    if own != Device::Auto && device != Device::Auto && own != device {
+        observer.note(&format!(
+            "note: this began on {device} and goes on on {own}; from here on its bits are those of {own}"
+        ));
+    }
+    Ok(())
 }

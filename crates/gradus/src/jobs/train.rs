@@ -1,7 +1,7 @@
 //! Training a model by a recipe.
 
 use super::Environment;
-use super::recipes::{AnyTask, base_of, check_precision, prepare_any, read};
+use super::recipes::{AnyTask, base_of, check_compute, prepare_any, read};
 use super::run_folders::{existing, inputs_of, take};
 use crate::Result;
 use crate::losses::Objective;
@@ -245,7 +245,12 @@ pub fn resume_with(
     observer.resumable(root);
     let environment = environment.continuing(folder.marker());
     let base = folder.base_dir()?;
-    check_precision("a run", recipe.precision(), &environment)?;
+    check_compute(
+        "a run",
+        (recipe.precision(), recipe.device()),
+        &environment,
+        observer,
+    )?;
     let (mut task, _) = prepare_any(recipe, &base, &environment, observer)?;
     task.replace_objectives(objectives)?;
     execute(&mut task, &folder, observer)

@@ -3,9 +3,9 @@
 use super::overrides::parse;
 use super::stages::refused;
 use super::{CrossEncoderRecipe, Recipe, parse_recipe};
-use crate::Precision;
 use crate::data::Source;
 use crate::training::TrainError;
+use crate::{Device, Precision};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::path::Path;
@@ -93,9 +93,18 @@ impl AnyRecipe {
         either!(self, recipe => recipe.precision)
     }
 
-    /// The same with the model multiplied in another precision.
-    pub fn with_precision(mut self, precision: Precision) -> Self {
-        either!(&mut self, recipe => recipe.precision = precision);
+    /// What the model runs on.
+    pub fn device(&self) -> Device {
+        either!(self, recipe => recipe.device)
+    }
+
+    /// The same with the precision and the device of another.
+    pub fn computed_as(mut self, other: &Self) -> Self {
+        let (precision, device) = (other.precision(), other.device());
+        either!(&mut self, recipe => {
+            recipe.precision = precision;
+            recipe.device = device;
+        });
         self
     }
 

@@ -33,9 +33,9 @@ pub use selection::SelectionMetric;
 pub use self_distillation::SelfDistillationSettings;
 pub use stage::{Freeze, NextFrom, Stage, Teacher};
 
-use crate::Precision;
 use crate::data::Source;
 use crate::nn::PoolingMode;
+use crate::{Device, Precision};
 use serde::{Deserialize, Serialize};
 
 /// A whole run: model, stages, evaluation.
@@ -125,6 +125,10 @@ pub struct Recipe {
     /// `auto` chose, so that it resumes to the same bits.
     #[serde(default)]
     pub precision: Precision,
+    /// What the model runs on; `--device` overrides it. A run's own copy of its recipe has what
+    /// `auto` chose.
+    #[serde(default)]
+    pub device: Device,
     /// Write a step to `metrics.jsonl` every so often.
     #[serde(default = "defaults::log_every")]
     pub log_every: u64,
@@ -163,6 +167,7 @@ impl Recipe {
             template: None,
             denoise: None,
             precision: Precision::default(),
+            device: Device::default(),
             log_every: defaults::log_every(),
             checkpoint_seconds: defaults::checkpoint_seconds(),
             checkpoint_steps: None,

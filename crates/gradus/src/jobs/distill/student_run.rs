@@ -3,7 +3,7 @@
 use super::{DistillSettings, Distillation};
 use crate::Result;
 use crate::jobs::environment::JobBackend;
-use crate::jobs::recipes::{check_precision, prepare};
+use crate::jobs::recipes::{check_compute, prepare};
 use crate::jobs::run_folders::take;
 use crate::models::{StudentShape, write_student};
 use crate::output::{Claim, Held, RunKind};
@@ -39,7 +39,12 @@ impl Distillation {
 
     fn reopen(&self, root: &Path, observer: &mut dyn Observer) -> Result<Prepared> {
         let (folder, recipe) = Recipe::open_run(root)?;
-        check_precision("a student", recipe.precision, &self.environment)?;
+        check_compute(
+            "a student",
+            (recipe.precision, recipe.device),
+            &self.environment,
+            observer,
+        )?;
         let (task, _) = prepare(recipe, root, &self.environment, observer)?;
         Ok((task, folder))
     }

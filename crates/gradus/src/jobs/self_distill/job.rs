@@ -3,7 +3,7 @@
 use super::folder::base_of_run;
 use super::pairs::transductive;
 use super::{Form, SelfDistillSettings, SelfDistillTable};
-use crate::jobs::recipes::{base_of, check_precision, read};
+use crate::jobs::recipes::{base_of, check_compute, read};
 use crate::jobs::tables::publish;
 use crate::jobs::{Environment, JobError, TestSets};
 use crate::output::{Held, RunKind};
@@ -47,8 +47,8 @@ impl SelfDistillation {
         let own = root.or_else(|| settings.output.as_ref().map(PathBuf::from));
         let root = own.unwrap_or_else(|| Path::new("runs").join(stem()));
         let base = std::path::absolute(base_of(recipe)).map_err(Error::io(recipe))?;
-        let backend = environment.training_backend(settings.precision, observer)?;
-        settings.precision = backend.precision().into();
+        environment.training_backend((&mut settings.precision, &mut settings.device), observer)?;
+        let environment = &environment.on(settings.device);
         Self {
             recipe: Some(recipe.to_path_buf()),
             ..Self::ready(settings, base, root, tests, environment.clone(), observer)?
@@ -70,7 +70,13 @@ impl SelfDistillation {
         observer.resumable(root);
         let settings = SelfDistillSettings::read(root)?;
         let environment = environment.continuing(held.marker());
-        check_precision("a self distillation", settings.precision, &environment)?;
+        let environment = environment.on(settings.device);
+        check_compute(
+            "a self distillation",
+            (settings.precision, settings.device),
+            &environment,
+            observer,
+        )?;
         let base = base_of_run(root)?;
         let root = root.to_path_buf();
         Ok(Self {

@@ -10,7 +10,7 @@ use crate::recipe::{
 };
 use crate::training::{ScheduleKind, TrainError};
 use crate::util::atomic::write_bytes;
-use crate::{Error, Precision, Result};
+use crate::{Device, Error, Precision, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,9 @@ pub struct SelfDistillSettings {
     /// What models are multiplied in.
     #[serde(default)]
     pub precision: Precision,
+    /// What models run on; `--device` overrides it.
+    #[serde(default)]
+    pub device: Device,
     /// Seconds between checkpoints.
     #[serde(default = "checkpoint_seconds")]
     pub checkpoint_seconds: u64,
@@ -266,6 +269,7 @@ impl SelfDistillSettings {
             seed: self.seed,
             max_tokens: Some(form.max_tokens),
             precision: self.precision,
+            device: self.device,
             checkpoint_seconds: self.checkpoint_seconds,
             checkpoint_steps: self.checkpoint_steps,
             evaluation: self.evaluation.clone(),
@@ -303,6 +307,7 @@ impl SelfDistillSettings {
             seed: self.seed,
             max_tokens: Some(form.max_tokens),
             precision: self.precision,
+            device: self.device,
             checkpoint_seconds: self.checkpoint_seconds,
             checkpoint_steps: self.checkpoint_steps,
             evaluation: self.evaluation.clone(),

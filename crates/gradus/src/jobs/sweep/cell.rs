@@ -89,7 +89,7 @@ impl Sweep {
         let path = root.join("recipe.toml");
         let text = crate::jobs::recipes::read(&path)?;
         let there = AnyRecipe::parse(&path, &text, &[])?;
-        if there.with_precision(recipe.precision()) == *recipe {
+        if there.computed_as(recipe) == *recipe {
             return Ok(());
         }
         Err(OutputError::Occupied {

@@ -1,9 +1,9 @@
 use super::CrossEncoderStage;
-use crate::Precision;
 use crate::data::Source;
 use crate::recipe::stages::{own_name, some_stages};
 use crate::recipe::{EvaluationSettings, defaults};
 use crate::training::TrainError;
+use crate::{Device, Precision};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -66,6 +66,10 @@ pub struct CrossEncoderRecipe {
     /// `auto` chose, so that it resumes to the same bits.
     #[serde(default)]
     pub precision: Precision,
+    /// What the model runs on; `--device` overrides it. A run's own copy of its recipe has what
+    /// `auto` chose.
+    #[serde(default)]
+    pub device: Device,
     /// Write a step to `metrics.jsonl` every so often.
     #[serde(default = "defaults::log_every")]
     pub log_every: u64,
@@ -100,6 +104,7 @@ impl CrossEncoderRecipe {
             output: None,
             max_tokens: None,
             precision: Precision::default(),
+            device: Device::default(),
             log_every: defaults::log_every(),
             checkpoint_seconds: defaults::checkpoint_seconds(),
             checkpoint_steps: None,

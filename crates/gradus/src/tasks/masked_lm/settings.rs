@@ -1,8 +1,8 @@
-use crate::Precision;
 use crate::data::Source;
 use crate::models::FreshModel;
 use crate::output::RunKind;
 use crate::training::{AdamW, RunFolder, ScheduleKind, TrainError};
+use crate::{Device, Precision};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,9 @@ pub struct PretrainingSettings {
     pub seed: u64,
     /// What the model is multiplied in.
     pub precision: Precision,
+    /// What it runs on.
+    #[serde(default)]
+    pub device: Device,
     /// Steps between lines in `metrics.jsonl`.
     pub log_every: u64,
     /// Steps between evaluations; by default a tenth of the run.
@@ -94,6 +97,7 @@ impl Default for PretrainingSettings {
             max_tokens: 64,
             seed: 777,
             precision: Precision::Auto,
+            device: Device::Auto,
             log_every: 10,
             evaluate_every: None,
             checkpoint_seconds: 120,
