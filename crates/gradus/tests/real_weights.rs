@@ -6,6 +6,7 @@ use gradus::data::{DataRoot, TextVariant};
 use gradus::eval::{Aggregation, Metric, Suite};
 use gradus::hub::{HubConfig, NoProgress, resolve_model};
 use gradus::models::{EncodeOptions, SentenceEncoder};
+use gradus::text::Tokenizer;
 use gradus_kernels::cpu::Cpu;
 use std::path::{Path, PathBuf};
 
@@ -103,4 +104,44 @@ fn real_vectors_do_not_depend_on_the_batch() {
         let alone = one.encode(&[text]).unwrap();
         assert!(alone.row(0) == together.row(i), "{text}");
     }
+}
+
+/// Plain texts go a shorter way to their tokens than the library's, to the same tokens: all lines
+/// of the data sets, as they are and in pieces.
+#[test]
+fn texts_have_the_tokens_that_the_library_gives() {
+    let (Some(folder), Some(root)) = (minilm(), data()) else {
+        return;
+    };
+    let tokenizer = Tokenizer::load(&folder, 128, 30_522, 2).unwrap();
+    let apart = tokenizer.without_short_way();
+    assert!(tokenizer.has_short_way());
+    let mut lines = 0;
+    for file in [
+        "wiki/sentences.txt",
+        "nli/nli_all.tsv",
+        "nli/nli_triplets.tsv",
+    ] {
+        let Ok(text) = std::fs::read_to_string(root.path().join(file)) else {
+            continue;
+        };
+        let upper = text.to_uppercase();
+        let texts: Vec<&str> = text
+            .lines()
+            .flat_map(|line| line.split('\t').chain([line]))
+            .chain(upper.lines())
+            .chain(text.lines().filter_map(|line| line.get(line.len() / 2..)))
+            .collect();
+        for texts in texts.chunks(10_000) {
+            let (short, long) = (
+                tokenizer.encode(texts).unwrap(),
+                apart.encode(texts).unwrap(),
+            );
+            for ((short, long), text) in short.iter().zip(&long).zip(texts) {
+                assert_eq!(short, long, "{text:?}");
+            }
+            lines += texts.len();
+        }
+    }
+    println!("{lines} texts");
 }

@@ -209,8 +209,13 @@ impl KnownTokens {
 
     /// How much of a text these tokens cover.
     pub fn coverage(&self, text: &Encoding) -> Coverage {
+        self.coverage_of(text.get_ids())
+    }
+
+    /// The same of ids.
+    pub fn coverage_of(&self, ids: &[u32]) -> Coverage {
         let mut coverage = Coverage::default();
-        for &id in text.get_ids() {
+        for &id in ids {
             let kind = self.0.get(id as usize).copied().unwrap_or(Kind::Known);
             coverage.tokens += usize::from(kind != Kind::Blank);
             coverage.unknown += usize::from(kind == Kind::Unknown);

@@ -1,6 +1,7 @@
 use super::building::build;
 use super::coverage::{Counters, Coverage, KnownTokens, TextCounts};
 use super::guard::guarded;
+use super::plain_words::PlainWords;
 use super::settings::TokenizerOverrides;
 use super::{Frame, Template, Vocabulary};
 use crate::Result;
@@ -12,6 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, truncate_encodings};
 use tokenizers::{EncodeInput, Encoding, PostProcessor, PostProcessorWrapper};
+
+/// Plain words, and the special tokens around a text.
+#[derive(Debug)]
+struct ShortWay {
+    words: PlainWords,
+    before: Vec<u32>,
+    after: Vec<u32>,
+}
 
 /// One input's token ids and segments, special tokens included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +61,8 @@ pub struct Tokenizer {
     /// What every text is put into.
     pub(super) template: Option<Template>,
     known: KnownTokens,
+    /// Where texts may go a shorter way.
+    short: Option<Arc<ShortWay>>,
     /// What was seen of inputs so far.
     counters: Arc<Counters>,
     notes: Vec<String>,
@@ -89,6 +100,7 @@ impl Tokenizer {
         let built = build(folder, overrides)?;
         let mut tokenizer = Self {
             known: guarded(|| Ok(KnownTokens::new(&built.inner))).unwrap_or_default(),
+            short: None,
             inner: Arc::new(built.inner),
             processor: built.processor,
             path: built.path,
@@ -110,6 +122,7 @@ impl Tokenizer {
         };
         // What every text gets is wrong here or never.
         tokenizer.run(vec![("".into(), None)])?;
+        tokenizer.short = tokenizer.short_way().map(Arc::new);
         tokenizer.counters = Arc::default();
         Ok(tokenizer)
     }
@@ -260,6 +273,10 @@ impl Tokenizer {
 
     fn run(&self, inputs: Vec<(Cow<'_, str>, Option<Cow<'_, str>>)>) -> Result<Vec<Tokens>> {
         self.each(inputs, |(first, second)| {
+            let short = self.short.as_ref().filter(|_| second.is_none());
+            if let Some(tokens) = short.and_then(|way| self.shortly(way, &first)) {
+                return Ok(tokens);
+            }
             let first = self.bare(first)?;
             let second = second.map(|text| self.bare(text)).transpose()?;
             let single = second.is_none();
@@ -268,6 +285,49 @@ impl Tokenizer {
                 self.clear_single_segments(&mut tokens);
             }
             Ok(tokens)
+        })
+    }
+
+    /// The short way, where it gives a text what the library gives it.
+    fn short_way(&self) -> Option<ShortWay> {
+        let words = PlainWords::of(&self.inner)?;
+        // What stands around a text, and that it has no segments.
+        const SAMPLE: &str = "a";
+        let whole = self.run(vec![(SAMPLE.into(), None)]).ok()?.pop()?;
+        let own = words.ids(self.inner.get_model(), SAMPLE)?;
+        let at = whole.ids.windows(own.len()).position(|ids| ids == own)?;
+        let (before, rest) = whole.ids.split_at(at);
+        whole.segments.is_empty().then(|| ShortWay {
+            before: before.to_vec(),
+            after: rest[own.len()..].to_vec(),
+            words,
+        })
+    }
+
+    /// A text's tokens the short way; `None` where it is for the library.
+    fn shortly(&self, way: &ShortWay, text: &str) -> Option<Tokens> {
+        let mut ids = way.words.ids(self.inner.get_model(), text)?;
+        let room = self
+            .max_tokens
+            .checked_sub(way.before.len() + way.after.len())?;
+        // What is wrong with these is said there.
+        self.check_ids(&ids).ok()?;
+        let truncated = ids.len() > room;
+        if truncated {
+            match self.direction {
+                TruncationDirection::Right => ids.truncate(room),
+                TruncationDirection::Left => drop(ids.drain(..ids.len() - room)),
+            }
+        }
+        let whole = self.known.coverage_of(&ids).without(self.prompt_coverage);
+        let coverage = Coverage { truncated, ..whole };
+        self.counters.add(&coverage);
+        ids.splice(0..0, way.before.iter().copied());
+        ids.extend(&way.after);
+        Some(Tokens {
+            ids,
+            coverage,
+            ..Tokens::default()
         })
     }
 
@@ -406,5 +466,20 @@ impl Tokenizer {
             segments,
             ..Tokens::default()
         })
+    }
+
+    /// The same tokenizer, all of whose texts go through the library.
+    #[doc(hidden)]
+    pub fn without_short_way(&self) -> Self {
+        Self {
+            short: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether plain texts go a shorter way.
+    #[doc(hidden)]
+    pub fn has_short_way(&self) -> bool {
+        self.short.is_some()
     }
 }
