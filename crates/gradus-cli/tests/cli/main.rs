@@ -3,6 +3,7 @@
 mod bench;
 mod buffer;
 mod calibrate;
+mod cards;
 mod chat_server;
 mod contrastive;
 mod cross_encoders;
