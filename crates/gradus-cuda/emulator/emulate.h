@@ -26,6 +26,7 @@
 #define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static thread_local
 #define UNROLL
+#define UNROLL_4
 #define UNROLL_8
 #define INFINITE INFINITY
 

@@ -90,31 +90,34 @@ KERNEL activation_backward(const T* __restrict__ x, T* __restrict__ dy, int kind
 }
 // For backward of a feed-forward part: dy *= slope(x), and x becomes f(x), which it was in forward.
 KERNEL activation_again(T* __restrict__ x, T* __restrict__ dy, int kind, u64 n) {
-#if HALF
-    u64 i = 8 * index();
-    if (i + 7 < n) {
-        uint4 v = *(const uint4*)(x + i), d = *(const uint4*)(dy + i);
-        u32 *w = (u32*)&v, *e = (u32*)&d;
-        UNROLL
-        for (int j = 0; j < 4; j++) {
-            e[j] = pack(low(e[j]) * slope(kind, low(w[j])), high(e[j]) * slope(kind, high(w[j])));
-            w[j] = pack(activate(kind, low(w[j])), activate(kind, high(w[j])));
-        }
-        *(uint4*)(dy + i) = d;
-        *(uint4*)(x + i) = v;
-        return;
-    }
-    for (; i < n; i++) {
-        store(dy, i, load(dy, i) * slope(kind, load(x, i)));
-        store(x, i, activate(kind, load(x, i)));
-    }
-#else
     u64 i = index();
     if (i >= n) return;
-    dy[i] *= slope(kind, x[i]);
-    x[i] = activate(kind, x[i]);
-#endif
+    float v = load(x, i);
+    store(dy, i, load(dy, i) * slope(kind, v));
+    store(x, i, activate(kind, v));
 }
+#if HALF
+// The same, with the sums of dy's columns over pieces of 64 rows. A thread has two columns, of an even number.
+KERNEL activation_again_summed(u32* __restrict__ x, u32* __restrict__ dy, int kind, float* __restrict__ partial, u32 cols,
+                               u32 n) {
+    u32 c = 2 * (blockIdx.y * blockDim.x + threadIdx.x);
+    if (c >= cols) return;
+    u32 from = blockIdx.x * 64, to = min(from + 64, n);
+    float s = 0.f, t = 0.f;
+    UNROLL_4
+    for (u32 row = from; row < to; row++) {
+        u64 at = ((u64)row * cols + c) / 2;
+        u32 v = x[at], d = dy[at];
+        d = pack(low(d) * slope(kind, low(v)), high(d) * slope(kind, high(v)));
+        s += low(d);
+        t += high(d);
+        dy[at] = d;
+        x[at] = pack(activate(kind, low(v)), activate(kind, high(v)));
+    }
+    partial[(u64)blockIdx.x * cols + c] = s;
+    partial[(u64)blockIdx.x * cols + c + 1] = t;
+}
+#endif
 // f(gate) * up of [rows, 2 * inner]; `gate` and `up` are the columns where they begin.
 KERNEL gated(const T* __restrict__ pre, T* __restrict__ y, int kind, u32 inner, u32 gate, u32 up, u64 n) {
     u64 i = index();

@@ -22,7 +22,7 @@ use crate::context::lock;
 /// Batches that are encoded at a time: while one is copied, the next is computed.
 const LANES: usize = 2;
 /// Tokens in a batch of inference.
-const TOKENS: usize = 16384;
+const TOKENS: usize = 32_768;
 
 fn batch_and_dropout<'a>(drop: Option<RowDropout<'a, Cuda>>) -> Option<(&'a Batch, Dropout)> {
     drop.map(|d| (d.batch, d.dropout))
@@ -110,7 +110,7 @@ impl Backend for Cuda {
         assert_eq!(values.len(), rows * cols, "values of a matrix");
         let tensor = self.fresh(rows, cols, false);
         self.lane.write(tensor.address(), values);
-        self.into_type(tensor, self.shared.uploads_half)
+        self.typed(tensor, self.shared.uploads_half)
     }
 
     fn zeros(&self, rows: usize, cols: usize) -> Tensor {

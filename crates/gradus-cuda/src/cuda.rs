@@ -28,6 +28,12 @@ pub struct Cuda {
     pub(crate) plans: Arc<Mutex<Plans>>,
 }
 
+/// A lane with its plans, that nobody works on.
+type Spare = (Arc<Lane>, Arc<Mutex<Plans>>);
+
+/// So many positions' cosines and sines.
+pub(crate) type Turns = (usize, Arc<Buffer>);
+
 /// What the lanes of a backend share.
 pub(crate) struct Shared {
     pub context: Arc<Context>,
@@ -38,8 +44,10 @@ pub(crate) struct Shared {
     /// Why there is none.
     pub without: Option<String>,
     /// Lanes that nobody works on.
-    pub lanes: Mutex<Vec<(Arc<Lane>, Arc<Mutex<Plans>>)>>,
-    pub turns: Mutex<HashMap<(u32, usize), (usize, Arc<Buffer>)>>,
+    pub lanes: Mutex<Vec<Spare>>,
+    /// Cosines and sines by a base's bits and pairs of a head, of so many positions.
+    pub turns: Mutex<HashMap<(u32, usize), Turns>>,
+    /// Blocks over ranges of parameters.
     pub steps: Mutex<Vec<Ranges>>,
 }
 
@@ -145,7 +153,7 @@ impl Cuda {
 
     /// The values in bf16.
     pub fn to_half(&self, x: Tensor) -> Tensor {
-        self.into_type(x, true)
+        self.typed(x, true)
     }
 
     /// Bytes of the card's memory that nobody has taken.
@@ -236,7 +244,7 @@ impl Cuda {
     }
 
     /// `x` in a type.
-    pub(crate) fn into_type(&self, x: Tensor, half: bool) -> Tensor {
+    pub(crate) fn typed(&self, x: Tensor, half: bool) -> Tensor {
         match x.half == half {
             true => x,
             false => self.converted(&x),

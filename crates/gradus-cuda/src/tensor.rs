@@ -18,11 +18,12 @@ pub struct Tensor {
     pub(crate) sums: Option<Sums>,
 }
 
-/// Sums over pieces of rows, `[pieces][3][cols]`, of which the third kind are the columns'.
+/// Sums over pieces of rows, `[pieces][kinds][cols]`, of which the last kind are the columns'.
 #[derive(Clone)]
 pub(crate) struct Sums {
     pub partial: Arc<Buffer>,
     pub pieces: usize,
+    pub kinds: usize,
 }
 
 impl Tensor {

@@ -172,7 +172,7 @@ impl Cuda {
             launch!(self.lane, (Module::Attention(qkv.half), "attention_backward_bias"), grid, 128;
                 qkv.address(), dy.address(), lse, to, sums.address(), other, drop, n);
             if let Some(sums) = place {
-                *dbias = self.into_type(sums, true);
+                *dbias = self.typed(sums, true);
             }
         }
         dqkv

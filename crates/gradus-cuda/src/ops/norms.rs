@@ -80,7 +80,8 @@ fn split(dropped: Dropped<'_>) -> (RowsArgument, DropoutArgument) {
 impl Cuda {
     /// Whether there are kernels for whole rows of this width.
     fn is_wide(norm: &NormSpec, cols: usize, half: bool) -> bool {
-        let even = norm.gamma.offset % 2 == 0 && norm.beta.is_none_or(|b| b.offset % 2 == 0);
+        let even = norm.gamma.offset.is_multiple_of(2)
+            && norm.beta.is_none_or(|b| b.offset.is_multiple_of(2));
         half && norm.width() == cols && WIDE.contains(&cols) && even
     }
 
@@ -173,6 +174,7 @@ impl Cuda {
             let sums = Some(Sums {
                 partial: Arc::new(partial),
                 pieces,
+                kinds: 3,
             });
             dx.as_mut().unwrap_or(&mut dsum).sums = sums;
             return (dsum, dx);
@@ -268,7 +270,7 @@ impl Cuda {
         grads: &Arena,
     ) -> Tensor {
         let xhat = saved.normalized;
-        let mut dy = self.into_type(dy, xhat.half);
+        let mut dy = self.typed(dy, xhat.half);
         dy.sums = None;
         if dy.rows == 0 {
             return dy;

@@ -5,7 +5,8 @@ use crate::cuda::{Cuda, DropoutArgument, RowsArgument};
 use crate::lane::launch;
 use crate::memory::Buffer;
 use crate::modules::Module;
-use crate::tensor::{Batch, Tensor};
+use crate::ops::products::PIECE;
+use crate::tensor::{Batch, Sums, Tensor};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Activation, AttentionSpec, GateOrder, Rotary};
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl Cuda {
         pre: &Tensor,
         dy: Tensor,
     ) -> Tensor {
-        let mut dy = self.into_type(dy, pre.half);
+        let mut dy = self.typed(dy, pre.half);
         dy.sums = None;
         let (kind, n) = (number(activation), pre.count() as u64);
         launch!(self.lane, (Module::Elementwise(pre.half), "activation_backward"), Self::eights(pre), 256;
@@ -79,8 +80,23 @@ impl Cuda {
         dy: &mut Tensor,
     ) -> Tensor {
         dy.sums = None;
-        let (kind, n) = (number(activation), pre.count() as u64);
-        launch!(self.lane, (Module::Elementwise(pre.half), "activation_again"), Self::eights(&pre), 256;
+        let kind = number(activation);
+        if pre.half && pre.cols.is_multiple_of(2) && pre.rows > 0 {
+            let pieces = pre.rows.div_ceil(PIECE);
+            let partial = self.lane.room::<f32>(pieces * pre.cols);
+            let grid = [pieces, pre.cols.div_ceil(512)];
+            let (cols, rows) = (pre.cols as u32, pre.rows as u32);
+            launch!(self.lane, (Module::Elementwise(true), "activation_again_summed"), grid, 256;
+                pre.address(), dy.address(), kind, partial.address(), cols, rows);
+            dy.sums = Some(Sums {
+                partial: Arc::new(partial),
+                pieces,
+                kinds: 1,
+            });
+            return pre;
+        }
+        let n = pre.count() as u64;
+        launch!(self.lane, (Module::Elementwise(pre.half), "activation_again"), Self::each(pre.count()), 256;
             pre.address(), dy.address(), kind, n);
         pre
     }

@@ -201,8 +201,10 @@ impl Cuda {
             return;
         }
         if let Some(sums) = &dy.sums {
+            let mut places = [0; 3];
+            places[sums.kinds - 1] = to;
             let of = sums.partial.address();
-            return self.add_pieces(of, [0, 0, to], dy.cols, 3, sums.pieces);
+            return self.add_pieces(of, places, dy.cols, sums.kinds, sums.pieces);
         }
         let pieces = dy.rows.div_ceil(PIECE);
         let partial = self.lane.room::<f32>(pieces * dy.cols);
@@ -276,7 +278,7 @@ impl Cuda {
         grads: &Arena,
     ) -> Tensor {
         let d = self.input(params, &layers.down, dy, None);
-        let mut d = self.into_type(d, pre.half);
+        let mut d = self.typed(d, pre.half);
         let post = self.activation_again(layers.activation, pre, &mut d);
         self.weights(&layers.down, &post, dy, grads);
         drop(post);
