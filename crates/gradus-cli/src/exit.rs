@@ -177,6 +177,7 @@ fn train_code(e: &TrainError) -> u8 {
         TrainError::Recipe { .. }
         | TrainError::Override { .. }
         | TrainError::Grid { .. }
+        | TrainError::DeviceMemory { .. }
         | TrainError::Stage { .. }
         | TrainError::Objective { .. }
         | TrainError::Dev { .. } => USAGE,

@@ -57,6 +57,18 @@ impl Backend for Cuda {
         TOKENS
     }
 
+    fn own_memory(&self) -> Option<u64> {
+        Some((self.memory_left() + self.memory_held()) as u64)
+    }
+
+    fn training_bytes(&self, parameters: usize, activations: usize) -> u64 {
+        // Parameters have a copy in bf16, which activations are in as well.
+        match self.reduced() {
+            true => (18 * parameters + 2 * activations) as u64,
+            false => 4 * (4 * parameters + activations) as u64,
+        }
+    }
+
     fn failure(&self) -> Option<BackendFailure> {
         self.shared.context.failure()
     }

@@ -121,6 +121,18 @@ pub trait Backend: Sized + Send + Sync + 'static {
         512
     }
 
+    /// Bytes of the device's own memory that are free or held for this; none where it works in
+    /// the host's.
+    fn own_memory(&self) -> Option<u64> {
+        None
+    }
+
+    /// About how many bytes training takes of so many parameters, with gradients and moments,
+    /// and of so many values of activations.
+    fn training_bytes(&self, parameters: usize, activations: usize) -> u64 {
+        4 * (4 * parameters + activations) as u64
+    }
+
     /// The first thing that went wrong on the device, if anything did.
     fn failure(&self) -> Option<BackendFailure> {
         None

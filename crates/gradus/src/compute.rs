@@ -231,6 +231,14 @@ impl Backend for Compute {
         on!(self, b => b.arithmetic())
     }
 
+    fn own_memory(&self) -> Option<u64> {
+        on!(self, b => b.own_memory())
+    }
+
+    fn training_bytes(&self, parameters: usize, activations: usize) -> u64 {
+        on!(self, b => b.training_bytes(parameters, activations))
+    }
+
     fn failure(&self) -> Option<BackendFailure> {
         on!(self, b => b.failure())
     }

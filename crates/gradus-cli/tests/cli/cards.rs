@@ -2,6 +2,7 @@
 
 use crate::support::{cross_encoder, environment, gradus, model, stdout};
 use assert_cmd::Command;
+use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 use std::fs;
@@ -460,4 +461,26 @@ fn a_card_whose_memory_is_used_up_is_named() {
         .assert()
         .failure();
     full.stderr(contains("the card's memory is used up"));
+}
+
+#[test]
+fn a_stage_that_a_card_has_no_memory_for_does_not_begin() {
+    if emulator().is_none() {
+        return;
+    }
+    let place = workplace();
+    let recipe = format!(
+        "model = '{}'\n[[stage]]\nname = 'tune'\nobjective = {{ loss = 'info_nce' }}\nbatch = 64\n\
+         train = [{{ path = 'texts.txt' }}]\nsteps = 5\n",
+        model("bert-small")
+    );
+    fs::write(place.path().join("recipe.toml"), recipe).unwrap();
+    let mut command = at(place.path());
+    command.args(["train", "recipe.toml", "--device", "cuda"]);
+    let short = command
+        .env("GRADUS_EMULATED_MEMORY", "1000000")
+        .assert()
+        .failure();
+    short.stderr(contains("stage `tune` needs about").and(contains("chunk_tokens")));
+    assert!(!place.path().join("runs/recipe/metrics.jsonl").exists());
 }

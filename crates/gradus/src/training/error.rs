@@ -20,6 +20,14 @@ pub enum TrainError {
         /// What is wrong.
         message: String,
     },
+    /// A stage that a device has not the memory for.
+    #[error("{device}: {shortage}, or train with --device cpu")]
+    DeviceMemory {
+        /// The device.
+        device: String,
+        /// What is short, and what to do.
+        shortage: String,
+    },
     /// A sweep over settings or seeds that make no sense.
     #[error("{option}: {message}")]
     Grid {

@@ -8,11 +8,10 @@ use crate::format::Provenance;
 use crate::losses::{ScoreLoss, ScoreUnit};
 use crate::models::{CrossEncoder, ScoreActivation};
 use crate::recipe::{CrossEncoderRecipe, NextFrom, SelectionMetric};
-use crate::tasks::similarity::{RunOptions, TrainingPlan, Watch, shortages};
+use crate::tasks::similarity::{RunOptions, TrainingPlan, Watch, check_memory};
 use crate::training::{RunInputs, StageOutline, TrainError};
 use crate::util::Observer;
 use crate::util::content_hash::hex;
-use crate::util::machine::free_memory;
 use gradus_kernels::Backend;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -115,11 +114,7 @@ impl<B: Backend> CrossEncoding<B> {
             overlap,
             stages: stages.iter().map(|s| s.plan.clone()).collect(),
         };
-        if let Some(free) = free_memory() {
-            for shortage in shortages(&plan.stages, free) {
-                observer.warn(&shortage);
-            }
-        }
+        check_memory(model.backend(), &plan.stages, observer)?;
         Ok(Self {
             outlines: stages.iter().map(|s| outline(s, dev.as_ref())).collect(),
             earlier: Provenance::load(model_folder)?,

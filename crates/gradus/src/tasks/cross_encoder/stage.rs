@@ -173,5 +173,6 @@ impl Prepared {
 fn memory<B: Backend>(model: &CrossEncoder<B>, tokens: usize) -> u64 {
     let config = &model.folder().config;
     let per_token = config.layers * (8 * config.hidden_size + 2 * config.intermediate_size);
-    4 * (4 * model.layout().len() + tokens * per_token) as u64
+    let parameters = model.layout().len();
+    model.backend().training_bytes(parameters, tokens * per_token)
 }

@@ -30,7 +30,7 @@ pub(crate) use evaluation::check_dev;
 pub use evaluation::{DevEvaluation, DevSet};
 pub use overlap::RunOverlap;
 pub(crate) use overlap::Watch;
-pub(crate) use plan::shortages;
+pub(crate) use plan::check_memory;
 pub use plan::{StagePlan, TrainingPlan};
 pub use prepare::RunOptions;
 pub(crate) use provenance::keep_overlap;

@@ -1,7 +1,11 @@
 use super::{EncodingPlan, RunOverlap};
+use crate::Result;
 use crate::recipe::SelectionMetric;
 use crate::text::TextCounts;
-use crate::training::StageRecord;
+use crate::training::{StageRecord, TrainError};
+use crate::util::Observer;
+use crate::util::machine::free_memory;
+use gradus_kernels::Backend;
 use serde::Serialize;
 
 /// What a run will do, worked out before it begins.
@@ -102,8 +106,35 @@ impl StagePlan {
     }
 }
 
+/// Warns of stages that need more of the machine's memory than is free.
+///
+/// # Errors
+/// [`TrainError::DeviceMemory`] where a device has not as much of its own.
+pub(crate) fn check_memory<B: Backend>(
+    backend: &B,
+    stages: &[StagePlan],
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    if let Some(own) = backend.own_memory() {
+        return match shortages(stages, own).pop() {
+            Some(shortage) => Err(TrainError::DeviceMemory {
+                device: backend.describe(),
+                shortage,
+            }
+            .into()),
+            None => Ok(()),
+        };
+    }
+    if let Some(free) = free_memory() {
+        for shortage in shortages(stages, free) {
+            observer.warn(&shortage);
+        }
+    }
+    Ok(())
+}
+
 /// The stages that need more than `free` bytes of memory, a sentence each.
-pub(crate) fn shortages(stages: &[StagePlan], free: u64) -> Vec<String> {
+fn shortages(stages: &[StagePlan], free: u64) -> Vec<String> {
     let gigabytes = |bytes: u64| bytes as f64 / 1e9;
     let short = stages.iter().filter(|s| s.memory_bytes > free);
     short

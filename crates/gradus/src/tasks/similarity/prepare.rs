@@ -2,7 +2,7 @@
 
 use super::evaluation::{DevSet, check_dev};
 use super::overlap::Watch;
-use super::plan::shortages;
+use super::plan::check_memory;
 use super::prompting::{set_prompt, set_template};
 use super::stage::{Prepared, StageContext};
 use super::{Similarity, TrainingPlan};
@@ -15,7 +15,6 @@ use crate::recipe::{Freeze, NextFrom, Recipe, SelectionMetric, Stage};
 use crate::training::{RunInputs, StageOutline, TrainError};
 use crate::util::Observer;
 use crate::util::content_hash::hex;
-use crate::util::machine::free_memory;
 use gradus_kernels::Backend;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -168,11 +167,7 @@ impl<B: Backend> Similarity<B> {
             let buffer = task.buffer_bytes(s)?;
             task.plan.stages[s].memory_bytes += buffer;
         }
-        if let Some(free) = free_memory() {
-            for shortage in shortages(&task.plan.stages, free) {
-                observer.warn(&shortage);
-            }
-        }
+        check_memory(task.model.backend(), &task.plan.stages, observer)?;
         Ok(task)
     }
 }

@@ -275,10 +275,12 @@ fn repetition<B: Backend>(
 /// batch of `tokens` keeps for its backward pass.
 fn memory<B: Backend>(model: &SentenceEncoder<B>, frozen: bool, tokens: usize) -> u64 {
     let config = model.config();
-    let arenas = if frozen { 1 } else { 4 };
     // Per layer: qkv, context, and twice a norm's output and normalised input;
     // the feed-forward's two sides.
     let per_token = config.layers * (8 * config.hidden_size + 2 * config.intermediate_size);
-    let activations = if frozen { 0 } else { tokens * per_token };
-    4 * (arenas * model.layout().len() + activations) as u64
+    let parameters = model.layout().len();
+    match frozen {
+        true => 4 * parameters as u64,
+        false => model.backend().training_bytes(parameters, tokens * per_token),
+    }
 }
