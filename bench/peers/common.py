@@ -186,6 +186,8 @@ class Gradus:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)}\n{done.stderr}")
+        if os.environ.get("GRADUS_CUDA_PROFILE"):
+            note(done.stderr)
         return done.stdout
 
     def info(self, model):

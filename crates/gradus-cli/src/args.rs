@@ -68,8 +68,8 @@ pub struct Global {
     #[arg(value_parser = one_of(PRECISIONS))]
     pub precision: Option<Precision>,
     /// Run models on this device: auto, cpu, cuda or cuda:N; by default
-    /// $GRADUS_DEVICE, else auto. This build has the processor alone; see `gradus
-    /// info --devices`
+    /// $GRADUS_DEVICE, else auto, the first card if there is one that can be used; see
+    /// `gradus info --devices`
     #[arg(
         long,
         global = true,

@@ -145,6 +145,7 @@ class Recipe:
     template: Optional[str] = None
     denoise: Optional[bool] = None
     precision: Optional[str] = None
+    device: Optional[str] = None
     log_every: Optional[int] = None
     checkpoint_seconds: Optional[int] = None
     checkpoint_steps: Optional[int] = None
