@@ -198,6 +198,7 @@ impl Blas {
     #[allow(unsafe_code, reason = "foreign functions")]
     pub fn multiply(&self, lane: &Lane, plans: &mut Plans, p: &Product) -> Option<()> {
         lane.context.enter();
+        self.forget_many(plans);
         let description = self.description(plans, p)?;
         let layouts = self.layouts(plans, p, p.m, p.k)?;
         if plans.workspace.is_none() {
@@ -266,6 +267,20 @@ impl Blas {
         done.then_some(())
     }
 
+    /// Forgets layouts where there are many: numbers of rows change with every batch. Before a
+    /// product, which has layouts in hand.
+    #[allow(unsafe_code, reason = "a foreign function")]
+    fn forget_many(&self, plans: &mut Plans) {
+        const MOST: usize = 4096;
+        if plans.layouts.len() < MOST {
+            return;
+        }
+        for (_, old) in plans.layouts.drain() {
+            // SAFETY: nobody has it: layouts are read when a product is queued.
+            unsafe { (self.functions.forget_layout)(old.0) };
+        }
+    }
+
     /// The library thinks in columns, so it is given everything transposed: `c^T = b^T a^T`.
     #[allow(unsafe_code, reason = "foreign functions")]
     fn description(&self, plans: &mut Plans, p: &Product) -> Option<Handle> {
@@ -321,16 +336,8 @@ impl Blas {
 
     #[allow(unsafe_code, reason = "foreign functions")]
     fn matrix(&self, plans: &mut Plans, kind: c_int, [rows, cols]: [usize; 2]) -> Option<Handle> {
-        /// Numbers of rows change with every batch.
-        const MOST: usize = 4096;
         if let Some(own) = plans.layouts.get(&(kind, rows, cols)) {
             return Some(own.0);
-        }
-        if plans.layouts.len() >= MOST {
-            for (_, old) in plans.layouts.drain() {
-                // SAFETY: nobody has it: layouts are read when a product is queued.
-                unsafe { (self.functions.forget_layout)(old.0) };
-            }
         }
         let mut handle = ptr::null_mut();
         let (r, c, line) = (rows as u64, cols as u64, rows as i64);

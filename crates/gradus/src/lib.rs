@@ -33,7 +33,6 @@
 
 pub mod calibration;
 pub mod chat;
-mod compute;
 pub mod data;
 mod device;
 mod embeddings;
@@ -55,8 +54,7 @@ pub mod text;
 pub mod training;
 pub mod util;
 
-pub use compute::Compute;
-pub use device::{Device, DeviceError};
+pub use device::{Compute, Device, DeviceError};
 pub use embeddings::{Embeddings, cosine};
 pub use error::{Error, Result};
 pub use models::{CrossEncoder, SentenceEncoder};

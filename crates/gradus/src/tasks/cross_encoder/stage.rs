@@ -174,5 +174,7 @@ fn memory<B: Backend>(model: &CrossEncoder<B>, tokens: usize) -> u64 {
     let config = &model.folder().config;
     let per_token = config.layers * (8 * config.hidden_size + 2 * config.intermediate_size);
     let parameters = model.layout().len();
-    model.backend().training_bytes(parameters, tokens * per_token)
+    model
+        .backend()
+        .training_bytes(parameters, tokens * per_token)
 }

@@ -281,6 +281,8 @@ fn memory<B: Backend>(model: &SentenceEncoder<B>, frozen: bool, tokens: usize) -
     let parameters = model.layout().len();
     match frozen {
         true => 4 * parameters as u64,
-        false => model.backend().training_bytes(parameters, tokens * per_token),
+        false => model
+            .backend()
+            .training_bytes(parameters, tokens * per_token),
     }
 }

@@ -1,6 +1,12 @@
 //! What a model runs on: chosen here and nowhere else.
 
-use crate::{Compute, Precision};
+mod backend;
+mod compute;
+mod sides;
+
+pub use compute::Compute;
+
+use crate::Precision;
 use gradus_cuda::{Cuda, CudaError, Machine};
 use gradus_kernels::cpu::Unavailable;
 use serde::{Deserialize, Serialize};
