@@ -33,11 +33,12 @@ const ROOMS: [&str; 23] = [
 
 /// What stands at the top of the crate and every room may use: `error` gathers the
 /// errors of all rooms.
-const ROOT: [&str; 8] = [
+const ROOT: [&str; 9] = [
     "Error",
     "Result",
     "Embeddings",
     "Precision",
+    "Compute",
     "Device",
     "DeviceError",
     "SentenceEncoder",

@@ -470,7 +470,7 @@ fn a_stage_that_a_card_has_no_memory_for_does_not_begin() {
     }
     let place = workplace();
     let recipe = format!(
-        "model = '{}'\n[[stage]]\nname = 'tune'\nobjective = {{ loss = 'info_nce' }}\nbatch = 64\n\
+        "model = '{}'\n[[stage]]\nname = 'tune'\nobjective = {{ loss = 'info_nce' }}\nbatch = 64\nlearning_rate = 1e-3\n\
          train = [{{ path = 'texts.txt' }}]\nsteps = 5\n",
         model("bert-small")
     );
