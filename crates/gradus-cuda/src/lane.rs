@@ -124,7 +124,7 @@ impl Lane {
         };
         let [x, y] = grid.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         // SAFETY: callers give as many values as the kernel has parameters, each of its type and alive over the
-        // call; addresses are of buffers of the sizes that the kernel is told.
+        // call; addresses are of buffers of the sizes that the kernel gets.
         let mut queue = || unsafe {
             (self.context.functions.launch)(
                 kernel,
