@@ -5,7 +5,6 @@ typedef u16 T;
 typedef float T;
 #endif
 
-// Four neighbouring values, if the array is aligned for it and has so many.
 DEVICE u64 index() { return (u64)blockIdx.x * blockDim.x + threadIdx.x; }
 
 #if HALF

@@ -56,8 +56,7 @@ KERNEL norm_forward(const T* x, Lanes x_at, const T* __restrict__ residual, Norm
 
 // Rows that a block sums for the gradients of scale and shift, whatever the machine.
 #define PIECE 64
-// dsum = the gradient of the sum, dx = that of x before dropout (may be null). Sums of a piece go to
-// partial[piece][2][width]. dy may be dsum.
+// dsum = the gradient of the sum, dx = that of x before dropout (may be null). dy may be dsum.
 KERNEL norm_backward(const T* dy, Lanes dy_at, const T* __restrict__ xhat, Lanes xhat_at,
                      const float* __restrict__ inverse, Lanes inverse_at, Norm norm, Rows rows, Dropout drop,
                      T* dsum, Lanes dsum_at, T* __restrict__ dx, u32 n) {
@@ -86,7 +85,8 @@ KERNEL norm_backward(const T* dy, Lanes dy_at, const T* __restrict__ xhat, Lanes
         }
     }
 }
-// Before it, as dsum may take dy's place: sums over pieces of 64 rows. A thread has a column.
+// Before it, as dsum may take dy's place: sums over pieces of 64 rows, partial[piece][2][width], for scale and
+// shift. A thread has a column.
 KERNEL norm_sums(const T* __restrict__ dy, Lanes dy_at, const T* __restrict__ xhat, Lanes xhat_at, u32 width, u32 runs,
                  float* __restrict__ partial, u32 n) {
     u32 c = blockIdx.y * blockDim.x + threadIdx.x;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 /// Those that are used: each by the start of its file's name, and what for.
 const NEEDED: [(&str, &str); 2] = [
     ("libcublasLt.so", "products"),
-    ("libnvrtc.so", "compiling kernels at run time"),
+    ("libnvrtc.so", "tests of kernels, nothing else"),
 ];
 
 /// A library that was found.

@@ -63,7 +63,11 @@ impl Drop for Profile {
             own.0 += 1;
             own.1 += f64::from(milliseconds);
         }
-        let total: f64 = sums.values().map(|own| own.1).sum();
+        let total: f64 = sums
+            .values()
+            .map(|own| own.1)
+            .sum::<f64>()
+            .max(f64::MIN_POSITIVE);
         let mut rows: Vec<_> = sums.into_iter().collect();
         rows.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
         let mut text = format!("card: {total:.1} ms\n");
