@@ -93,10 +93,9 @@ pub struct Args {
     /// Memory for answers that were given before, in MB; 0 for none
     #[arg(long, value_name = "MB", default_value_t = 0)]
     pub cache: u32,
-    /// Seconds that a request may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub timeout: u32,
+    /// Seconds that a request may take, such as 60 or 0.5
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
+    pub timeout: Duration,
     /// Seconds that a client may take to send a request
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -127,6 +126,15 @@ pub struct Args {
 
 /// How often it is asked whether somebody wants an end.
 const BEAT: Duration = Duration::from_millis(20);
+
+/// A time that is more than nothing.
+fn some_seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|time| !time.is_zero() && time.as_secs() <= u32::MAX.into())
+        .ok_or("not a number of seconds above 0, such as 60 or 0.5")
+}
 
 /// Runs the command.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
@@ -229,7 +237,7 @@ fn settings(
             items: args.item_limit as usize,
             queued_tokens: args.queue_tokens as usize,
             connections: args.connections as usize,
-            request_time: seconds(args.timeout),
+            request_time: args.timeout,
             receive_time: seconds(args.receive_timeout),
             drain_time: seconds(args.drain_timeout),
         },

@@ -1,6 +1,7 @@
 //! `gradus train` with a buffer of negatives, and with repetition.
 
-use crate::support::{gradus, kill_until_done, model};
+use crate::kills::{kill_until_done, two_threads};
+use crate::support::{gradus, model};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -117,8 +118,14 @@ fn a_killed_run_goes_on_with_its_buffer() {
         let resume = ["train", "--resume", "killed"].map(str::to_owned);
         let begun = run.join("recipe.toml");
         let attempt = attempt as u64;
-        let kills = kill_until_done(place.path(), &arguments, &resume, &begun, attempt);
-        assert!(kills > 0, "{attempt}: never killed");
+        kill_until_done(
+            place.path(),
+            &arguments,
+            &resume,
+            &begun,
+            attempt,
+            two_threads,
+        );
         assert!(bits(&run) == expected, "{attempt} differs");
     }
 }

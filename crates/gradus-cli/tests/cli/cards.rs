@@ -1,6 +1,7 @@
 //! Commands on a card whose kernels run by emulation: what they give is what the processor gives.
 
-use crate::support::{cross_encoder, environment, gradus, model, stdout};
+use crate::kills::{command, kill_until_done};
+use crate::support::{cross_encoder, gradus, model, stdout};
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -9,7 +10,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 /// The folder with the library that stands in for the driver; none where there is no compiler.
 fn emulator() -> Option<&'static Path> {
@@ -344,60 +344,25 @@ fn a_killed_run_goes_on_to_the_same_bits_on_a_card() {
         model("bert-small")
     );
     fs::write(place.path().join("recipe.toml"), recipe).unwrap();
-    let run = |arguments: &[&str]| {
-        let mut command = process::Command::new(assert_cmd::cargo::cargo_bin!("gradus"));
-        command
-            .envs(environment())
-            .env_remove("GRADUS_DATA")
-            .current_dir(place.path());
-        command
-            .env("GRADUS_CUDA_LIBS", emulator().unwrap())
-            .args(arguments)
-            .arg("--quiet");
-        command.stdout(process::Stdio::null()).spawn().unwrap()
+    let on_the_card = |command: &mut process::Command| {
+        command.env("GRADUS_CUDA_LIBS", emulator().unwrap());
     };
-    let whole = run(&["train", "recipe.toml", "--output", "whole"])
-        .wait()
-        .unwrap();
-    assert!(whole.success());
-    let mut kills = 0;
-    loop {
-        let begun = place.path().join("killed/recipe.toml").exists();
-        let mut child = match begun {
-            false => run(&["train", "recipe.toml", "--output", "killed"]),
-            true => run(&["train", "--resume", "killed"]),
-        };
-        let deadline = if kills < 6 {
-            400 + 150 * kills
-        } else {
-            120_000
-        };
-        let mut waited = 0;
-        let ended = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break Some(status);
-            }
-            if waited >= deadline {
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-            waited += 5;
-        };
-        if let Some(status) = ended {
-            assert!(status.success(), "after {kills} kills");
-            break;
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += 1;
-    }
-    assert!(kills > 1, "only {kills} kills");
+    let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+    let of = |output| words(&["train", "recipe.toml", "--output", output]);
+    let mut whole = command(place.path(), &of("whole"));
+    on_the_card(&mut whole);
+    assert!(whole.status().unwrap().success());
+    let (resume, begun) = (
+        words(&["train", "--resume", "killed"]),
+        place.path().join("killed/recipe.toml"),
+    );
+    kill_until_done(place.path(), &of("killed"), &resume, &begun, 3, on_the_card);
     for file in [
         "model/model.safetensors",
         "model/regression_head.safetensors",
     ] {
         let of = |run: &str| fs::read(place.path().join(run).join(file)).unwrap();
-        assert!(of("whole") == of("killed"), "{file} after {kills} kills");
+        assert!(of("whole") == of("killed"), "{file}");
     }
     // It went on on the card, as its copy of the recipe says.
     let resolved = fs::read_to_string(place.path().join("killed/recipe.toml")).unwrap();

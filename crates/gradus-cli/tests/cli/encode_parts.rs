@@ -1,6 +1,7 @@
 //! `gradus encode --shard` and `--merge`.
 
-use crate::support::{gradus, kill_until_done, model, stdout};
+use crate::kills::{kill_until_done, two_threads};
+use crate::support::{gradus, model, stdout};
 use predicates::prelude::*;
 use serde_json::Value;
 use std::fs;
@@ -83,8 +84,7 @@ fn a_killed_part_goes_on_to_the_same_bytes() {
         for (option, path) in [("--input", &texts), ("--output", &parts)] {
             words.extend([option.to_owned(), path.display().to_string()]);
         }
-        let kills = kill_until_done(place.path(), &words, &words, &parts, 3);
-        assert!(kills > 0, "it ended before it was killed");
+        kill_until_done(place.path(), &words, &words, &parts, 3, two_threads);
     }
     stdout(&mut merged(&parts, &all));
     assert!(fs::read(&all).unwrap() == whole);

@@ -19,6 +19,7 @@ mod failures;
 mod groups;
 mod index;
 mod info;
+mod kills;
 mod learnable;
 mod mine_negatives;
 mod negatives;

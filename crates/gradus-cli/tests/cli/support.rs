@@ -7,9 +7,7 @@ use gradus::nn::{Features, RegressionHead};
 use gradus_kernels::cpu::Cpu;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{self, Stdio};
 use std::sync::Once;
-use std::time::Duration;
 
 /// The folder of a stored model.
 pub fn model(name: &str) -> String {
@@ -62,58 +60,6 @@ pub fn backend() -> Cpu {
 pub fn stdout(command: &mut Command) -> String {
     let output = command.assert().success().get_output().clone();
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs the command in `place`, kills it after a while, and goes on with the
-/// arguments `resume` (once the file `begun` is there), until it ends by itself;
-/// returns how often it was killed. `attempt` varies the moments.
-pub fn kill_until_done(
-    place: &Path,
-    arguments: &[String],
-    resume: &[String],
-    begun: &Path,
-    attempt: u64,
-) -> u32 {
-    let mut kills = 0;
-    for kill in 0.. {
-        let arguments = if begun.exists() { resume } else { arguments };
-        let mut child = process::Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
-            .envs(environment())
-            .env_remove("GRADUS_DATA")
-            .current_dir(place)
-            .args(arguments)
-            .args(["--threads", "2", "--quiet"])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let patience = match kill {
-            8 => 60_000,
-            _ => 60 + 23 * attempt + 45 * kill,
-        };
-        let mut waited = 0;
-        let ended = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break Some(status);
-            }
-            if waited >= patience {
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(2));
-            waited += 2;
-        };
-        match ended {
-            Some(status) => {
-                assert!(status.success(), "{arguments:?} after {kill} kills");
-                break;
-            }
-            None => {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                kills += 1;
-            }
-        }
-    }
-    kills
 }
 
 /// Writes the model `bert-small` with a regression head to `folder`.

@@ -1,11 +1,11 @@
 //! Builds that are killed.
+#![cfg(target_os = "linux")]
 
 use super::{Place, all_ids, corpus};
-use crate::support::{environment, model};
+use crate::kills::{command, kill_at};
+use crate::support::model;
 use gradus_index::store::Manifest;
 use std::fs;
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// Kills of a build, at another moment each time.
 const KILLS: u64 = 200;
@@ -18,29 +18,16 @@ fn a_killed_build_leaves_its_last_commit_and_goes_on() {
     let index = place.path("a.index");
     let (mut kills, mut last, mut ends, mut lives) = (0, 0, 0, 0u64);
     loop {
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("gradus"))
-            .envs(environment())
-            .env_remove("GRADUS_DATA")
-            .current_dir(place.folder.path())
-            .args(["index", "build", "corpus.jsonl", "--model", &small])
-            .args(["--output", "a.index", "--commit", "17", "--quiet"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let arguments = ["index", "build", "corpus.jsonl", "--model", &small];
+        let mut build = command(place.folder.path(), &arguments);
+        build.args(["--output", "a.index", "--commit", "17"]);
         lives += 1;
         // It is let live to its end once all kills are done.
-        let patience = Duration::from_micros(20_000 + 7_919 * (lives % 13) + 331 * (lives % 7));
         let ended = match kills < KILLS {
-            true => {
-                std::thread::sleep(patience);
-                child.try_wait().unwrap()
-            }
-            false => Some(child.wait().unwrap()),
+            true => kill_at(1 + (37 * lives) % 211, &mut build),
+            false => Some(build.status().unwrap()),
         };
         let Some(status) = ended else {
-            child.kill().unwrap();
-            child.wait().unwrap();
             kills += 1;
             if Manifest::read(&index).is_ok() {
                 let ids = all_ids(&index);
