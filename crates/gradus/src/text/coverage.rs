@@ -141,9 +141,15 @@ pub(super) struct Counters {
 impl Counters {
     pub fn add(&self, coverage: &Coverage) {
         let one = TextCounts::of([coverage]);
-        self.truncated.fetch_add(one.truncated, Ordering::Relaxed);
-        self.unknown.fetch_add(one.unknown, Ordering::Relaxed);
-        self.empty.fetch_add(one.empty, Ordering::Relaxed);
+        // Most texts have nothing to count, and threads would fight for these places.
+        let count = |counter: &AtomicUsize, add| {
+            if add > 0 {
+                counter.fetch_add(add, Ordering::Relaxed);
+            }
+        };
+        count(&self.truncated, one.truncated);
+        count(&self.unknown, one.unknown);
+        count(&self.empty, one.empty);
     }
 
     pub fn read(&self) -> TextCounts {

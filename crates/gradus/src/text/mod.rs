@@ -9,6 +9,7 @@ mod coverage;
 mod guard;
 mod masking;
 mod pieces;
+mod plain_chars;
 mod plain_words;
 mod repetition;
 mod settings;

@@ -1,34 +1,29 @@
-//! A short way from plain English text to token ids, for tokenizers as BERT's.
+//! A short way from plain text to token ids, for tokenizers as BERT's.
 //!
-//! In ASCII text normalising is no more than making letters small, and words end at white
-//! space and at signs. A word that is a token by itself, as most are, is looked up at once;
-//! the library's model cuts all others. Every other text goes through the library whole. The ids
-//! are the same either way, which is tested on all texts of the data sets.
+//! Words of texts in Latin, Greek and Cyrillic letters are made without the library's record of
+//! where each letter came from, and a word that is a token by itself, as most are, is looked up
+//! at once. Every other text goes through the library whole. The ids are the same either way,
+//! which is tested on all texts of the data sets.
 
+use super::plain_chars::{Plain, PlainChars};
+use foldhash::fast::FixedState;
 use std::collections::HashMap;
 use tokenizers::{Model, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
 
-/// Words that are tokens, for a tokenizer that the short way is right for.
+type Ids = HashMap<Box<[u8]>, u32, FixedState>;
+
+/// The words of a tokenizer that the short way is right for.
 #[derive(Debug, Clone)]
 pub(super) struct PlainWords {
-    words: HashMap<Box<[u8]>, u32>,
-    /// Letters are made small.
-    lowercase: bool,
-    /// How each byte is taken.
-    bytes: [Byte; 256],
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Byte {
-    /// Of a word.
-    Letter,
-    /// White space.
-    Space,
-    /// A word by itself.
-    Sign,
-    /// The text is for the library: it is not ASCII, holds a control character, or may hold an
-    /// added token.
-    Other,
+    chars: PlainChars,
+    /// Tokens that begin a word, and those that go on with one, without their mark.
+    first: Ids,
+    further: Ids,
+    /// Bytes of the longest token.
+    longest: usize,
+    /// Letters of the longest word that is cut.
+    most: usize,
+    unknown: u32,
 }
 
 impl PlainWords {
@@ -38,86 +33,94 @@ impl PlainWords {
         let NormalizerWrapper::BertNormalizer(normalizer) = tokenizer.get_normalizer()? else {
             return None;
         };
-        let PreTokenizerWrapper::BertPreTokenizer(_) = tokenizer.get_pre_tokenizer()? else {
+        let splits = tokenizer.get_pre_tokenizer()?;
+        let PreTokenizerWrapper::BertPreTokenizer(_) = splits else {
             return None;
         };
         let ModelWrapper::WordPiece(model) = tokenizer.get_model() else {
             return None;
         };
-        if !normalizer.clean_text {
-            return None;
-        }
-        let mut bytes = [Byte::Other; 256];
-        for (byte, kind) in (0u8..128).zip(&mut bytes) {
-            *kind = match byte {
-                b' ' | b'\t' | b'\n' | b'\r' => Byte::Space,
-                _ if byte.is_ascii_punctuation() => Byte::Sign,
-                _ if byte.is_ascii_alphanumeric() => Byte::Letter,
-                _ => Byte::Other,
-            };
-        }
-        // Added tokens are found before anything else is done.
-        for added in tokenizer.get_added_tokens_decoder().values() {
-            let first = *added.content.as_bytes().first()?;
-            match bytes[usize::from(first)] {
-                Byte::Sign | Byte::Other => bytes[usize::from(first)] = Byte::Other,
-                Byte::Letter | Byte::Space => return None,
+        let added = tokenizer.get_added_tokens_decoder();
+        let added: Vec<String> = added.into_values().map(|token| token.content).collect();
+        let (mut first, mut further) = (Ids::default(), Ids::default());
+        let mut longest = 0;
+        for (token, id) in model.get_vocab() {
+            longest = longest.max(token.len());
+            if let Some(rest) = token.strip_prefix(&model.continuing_subword_prefix) {
+                further.insert(rest.as_bytes().into(), id);
             }
+            first.insert(token.into_bytes().into(), id);
         }
-        let most = model.max_input_chars_per_word;
-        let whole = |word: &str| word.is_ascii() && word.len() <= most;
-        let vocabulary = model.get_vocab().into_iter();
-        let words = vocabulary.filter(|(word, _)| whole(word));
         Some(Self {
-            words: words
-                .map(|(word, id)| (word.into_bytes().into(), id))
-                .collect(),
-            lowercase: normalizer.lowercase,
-            bytes,
+            chars: PlainChars::of(normalizer, splits, &added)?,
+            unknown: *first.get(model.unk_token.as_bytes())?,
+            most: model.max_input_chars_per_word,
+            first,
+            further,
+            longest,
         })
     }
 
     /// The ids of a text without special tokens; `None` where it is for the library.
-    pub fn ids(&self, model: &ModelWrapper, text: &str) -> Option<Vec<u32>> {
-        let text = text.as_bytes();
+    pub fn ids(&self, text: &str) -> Option<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 4 + 2);
         let mut word = Vec::with_capacity(32);
-        for &byte in text {
-            let kind = self.bytes[usize::from(byte)];
-            if kind == Byte::Letter {
-                word.push(if self.lowercase {
-                    byte.to_ascii_lowercase()
-                } else {
-                    byte
-                });
-                continue;
-            }
-            if !word.is_empty() {
-                self.push(model, &word, &mut ids)?;
-                word.clear();
-            }
-            match kind {
-                Byte::Sign => self.push(model, &[byte], &mut ids)?,
-                Byte::Other => return None,
-                Byte::Letter | Byte::Space => {}
+        for c in text.chars() {
+            match self.chars.get(c) {
+                Plain::Letters(letters) => {
+                    word.extend_from_slice(letters.as_bytes());
+                    continue;
+                }
+                Plain::Library => return None,
+                plain => {
+                    self.push(&word, &mut ids);
+                    word.clear();
+                    if let Plain::Sign(sign) = plain {
+                        self.push(sign.as_bytes(), &mut ids);
+                    }
+                }
             }
         }
-        if !word.is_empty() {
-            self.push(model, &word, &mut ids)?;
-        }
+        self.push(&word, &mut ids);
         Some(ids)
     }
 
-    fn push(&self, model: &ModelWrapper, word: &[u8], ids: &mut Vec<u32>) -> Option<()> {
-        match self.words.get(word) {
-            Some(&id) => ids.push(id),
-            None => {
-                let pieces = model.tokenize(std::str::from_utf8(word).ok()?).ok()?;
-                ids.extend(pieces.iter().map(|piece| piece.id));
-            }
+    /// A word's tokens: the longest that it begins with, then the longest that goes on, and so
+    /// forth, or the unknown one.
+    fn push(&self, word: &[u8], ids: &mut Vec<u32>) {
+        let letters = |bytes: &[u8]| bytes.iter().filter(|byte| !is_inside(**byte)).count();
+        if word.is_empty() {
+            return;
         }
-        Some(())
+        if word.len() > self.most && letters(word) > self.most {
+            return ids.push(self.unknown);
+        }
+        let (known, mut start) = (ids.len(), 0);
+        while start < word.len() {
+            let from = if start == 0 {
+                &self.first
+            } else {
+                &self.further
+            };
+            let most = word.len().min(start + self.longest);
+            let ends = (start + 1..=most).rev();
+            let whole = ends.filter(|&end| word.get(end).is_none_or(|byte| !is_inside(*byte)));
+            let found = whole
+                .into_iter()
+                .find_map(|end| Some((end, *from.get(&word[start..end])?)));
+            let Some((end, id)) = found else {
+                ids.truncate(known);
+                return ids.push(self.unknown);
+            };
+            ids.push(id);
+            start = end;
+        }
     }
+}
+
+/// Whether a byte of UTF-8 goes on with a letter.
+fn is_inside(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
 }
 
 #[cfg(test)]
@@ -139,9 +142,41 @@ mod tests {
             "[a-zA-Z]{1,12}",
             "[ -~]{1,20}",
             "\\PC{1,5}",
+            "[\u{80}-\u{52f}]{1,8}",
+            "[\u{2000}-\u{20cf}]{1,3}",
             prop::sample::select(vec![
-                " ", "\t", "\n", "\u{b}", "\u{1}", "\u{7f}", "\u{a0}", "[MASK]", "[CLS]", "[sep]",
-                "don't", "e.g.", "café", "你好", "İ", "ß", "\u{301}", "\u{200b}", "##ing", "$5",
+                " ",
+                "\t",
+                "\n",
+                "\u{b}",
+                "\u{1}",
+                "\u{7f}",
+                "\u{a0}",
+                "[MASK]",
+                "[CLS]",
+                "[sep]",
+                "don't",
+                "e.g.",
+                "café",
+                "你好",
+                "İ",
+                "ß",
+                "\u{301}",
+                "\u{200b}",
+                "##ing",
+                "$5",
+                "“a”",
+                "–",
+                "…",
+                "\u{ad}",
+                "\u{37e}",
+                "\u{345}",
+                "Ωδός",
+                "Привет",
+                "ǅ",
+                "\u{2028}",
+                "€",
+                "№",
                 "a_b",
             ])
             .prop_map(str::to_owned),

@@ -294,7 +294,7 @@ impl Tokenizer {
         // What stands around a text, and that it has no segments.
         const SAMPLE: &str = "a";
         let whole = self.run(vec![(SAMPLE.into(), None)]).ok()?.pop()?;
-        let own = words.ids(self.inner.get_model(), SAMPLE)?;
+        let own = words.ids(SAMPLE)?;
         let at = whole.ids.windows(own.len()).position(|ids| ids == own)?;
         let (before, rest) = whole.ids.split_at(at);
         whole.segments.is_empty().then(|| ShortWay {
@@ -306,7 +306,7 @@ impl Tokenizer {
 
     /// A text's tokens the short way; `None` where it is for the library.
     fn shortly(&self, way: &ShortWay, text: &str) -> Option<Tokens> {
-        let mut ids = way.words.ids(self.inner.get_model(), text)?;
+        let mut ids = way.words.ids(text)?;
         let room = self
             .max_tokens
             .checked_sub(way.before.len() + way.after.len())?;
