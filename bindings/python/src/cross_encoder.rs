@@ -8,6 +8,7 @@ use crate::pool::compute;
 use crate::texts::{pairs, texts};
 use gradus::jobs::PairModel;
 use gradus::jobs::score::Scorer as Scores;
+use gradus::models::inputs_at_a_time;
 use gradus::util::Silent;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
@@ -78,14 +79,14 @@ impl Scorer {
         };
         let mut values: Vec<f32> = vec![];
         let mut done = 0;
-        for some in pairs.chunks(CHUNK) {
+        for some in pairs.chunks(inputs_at_a_time(model.backend(), CHUNK)) {
             let found = compute(py, || -> gradus::Result<Vec<f32>> {
                 if activation {
                     let scores = model.predict(some)?;
                     return Ok(scores.as_slice().iter().map(|x| *x as f32).collect());
                 }
                 let some: Vec<(&str, &str)> = some.iter().map(|(a, b)| (&**a, &**b)).collect();
-                Ok(model.logits(&model.tokenizer().encode_pairs(&some)?))
+                Ok(model.pair_logits(&some)?.1)
             });
             values.extend(found.map_err(raised)?);
             done += some.len();

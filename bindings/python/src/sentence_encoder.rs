@@ -7,7 +7,7 @@ use crate::options::Options;
 use crate::pool::compute;
 use crate::texts::texts;
 use gradus::format::PromptChoice;
-use gradus::models::EncodeOptions;
+use gradus::models::{EncodeOptions, inputs_at_a_time};
 use gradus::util::Silent;
 use gradus::{Embeddings, SentenceEncoder};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
@@ -132,13 +132,12 @@ impl Encoder {
         let width = truncate_dim.unwrap_or(usize::MAX).min(model.dim());
         let mut values = Vec::with_capacity(texts.len() * width);
         let (mut done, mut computed) = (0, Duration::ZERO);
-        for some in texts.chunks(CHUNK) {
+        for some in texts.chunks(inputs_at_a_time(model.backend(), CHUNK)) {
             let began = Instant::now();
             let vectors = compute(py, || -> gradus::Result<Embeddings> {
                 let texts: Vec<&str> = some.iter().map(String::as_str).collect();
-                let tokens = prompted.tokenizer().encode(&texts)?;
                 let options = EncodeOptions { batch_tokens };
-                let vectors = model.encode_prompted(&tokens, prompted.unpooled(), options);
+                let (_, vectors) = model.encode_texts_behind(&prompted, &texts, options)?;
                 let vectors = vectors.truncated(width);
                 Ok(match normalize {
                     true => vectors.normalized(),

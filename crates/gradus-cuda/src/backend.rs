@@ -57,6 +57,10 @@ impl Backend for Cuda {
         TOKENS
     }
 
+    fn is_apart(&self) -> bool {
+        true
+    }
+
     fn own_memory(&self) -> Option<u64> {
         Some((self.memory_left() + self.memory_held()) as u64)
     }

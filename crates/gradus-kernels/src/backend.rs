@@ -121,6 +121,12 @@ pub trait Backend: Sized + Send + Sync + 'static {
         512
     }
 
+    /// Whether it works apart from the host's processor, which can prepare what comes next
+    /// meanwhile.
+    fn is_apart(&self) -> bool {
+        false
+    }
+
     /// Bytes of the device's own memory that are free or held for this; none where it works in
     /// the host's.
     fn own_memory(&self) -> Option<u64> {

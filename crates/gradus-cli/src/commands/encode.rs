@@ -200,7 +200,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
     let texts = std::mem::take(&mut args.texts);
     let texts = match texts.is_empty() {
         true => open(&args, &mut console)?,
-        false => TextReader::of(texts)?,
+        false => TextReader::of(texts),
     };
     let settings = args.settings();
     let environment = &context.environment;
@@ -288,7 +288,7 @@ fn open(args: &Args, console: &mut Console) -> Result<TextReader, Failure> {
         console.note("reading texts from standard input, one a line; Ctrl-D ends");
     }
     let file = args.column.file(Path::new("standard input"), &args.form)?;
-    Ok(TextReader::stream(file, io::stdin())?)
+    Ok(TextReader::stream(file, io::stdin()))
 }
 
 /// What is said of a row that gets no vector.

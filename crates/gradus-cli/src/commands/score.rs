@@ -115,7 +115,7 @@ pub fn run(mut args: Args, context: &Context) -> Result<(), Failure> {
             if io::stdin().is_terminal() {
                 console.note(STDIN);
             }
-            PairReader::stream(file, io::stdin())?
+            PairReader::stream(file, io::stdin())
         }
     };
     let scorer = load(&mut console)?;

@@ -117,6 +117,29 @@ fn every_family_gives_the_processors_vectors() {
     }
 }
 
+/// More than are tokenised at once, by the thread that encodes ahead.
+#[test]
+fn many_texts_have_the_vectors_of_few() {
+    if emulator().is_none() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let few = ["a cat", "the dog", "two birds", "man"];
+    let many: String = (0..1100).map(|i| format!("{}\n", few[i % 4])).collect();
+    fs::write(place.path().join("many.txt"), many).unwrap();
+    let small = model("bert-small");
+    let encode = |device: &str, inputs: &[&str]| {
+        let mut command = at(place.path());
+        command.args(["encode", &small, "--device", device, "--precision", "f32"]);
+        vectors(command.args(inputs))
+    };
+    let of_few = encode("cuda", &few);
+    let of_many = encode("cuda", &["--input", "many.txt"]);
+    assert_eq!(of_many.len(), 275 * of_few.len());
+    assert!(of_many.chunks(of_few.len()).all(|some| some == of_few));
+    assert!(relative(&of_many, &encode("cpu", &["--input", "many.txt"])) < 1e-5);
+}
+
 #[test]
 fn a_cross_encoder_gives_the_processors_scores() {
     if emulator().is_none() {

@@ -7,7 +7,7 @@ use gradus::data::{TextFile, TextRow};
 use gradus::format::PromptChoice;
 use gradus::jobs::encode::Shard;
 use gradus::jobs::{Environment, Model};
-use gradus::models::content_hash;
+use gradus::models::{content_hash, inputs_at_a_time};
 use gradus::util::content_hash::sha256_of_file;
 use gradus::util::{Observer, check_cancelled};
 use std::path::Path;
@@ -190,6 +190,8 @@ impl Run {
         let before = self.encoder.encoder.tokenizer().counts().truncated;
         let (mut texts, mut read) = (0, 0u64);
         let (mut records, mut vectors): (Vec<Record>, Vec<f32>) = (vec![], vec![]);
+        let device = self.encoder.encoder.backend();
+        let at_a_time = inputs_at_a_time(device, CHUNK).min(self.commit);
         let mut chunk: Vec<Record> = vec![];
         observer.progress(WHAT, 0, 0);
         for row in rows {
@@ -204,7 +206,7 @@ impl Run {
                 text: row.text,
                 columns: row.others,
             });
-            if chunk.len() < CHUNK.min(self.commit) {
+            if chunk.len() < at_a_time {
                 continue;
             }
             check_cancelled(observer, WHAT)?;

@@ -84,6 +84,10 @@ impl Backend for Compute {
         on!(self, device => device.batch_tokens())
     }
 
+    fn is_apart(&self) -> bool {
+        on!(self, device => device.is_apart())
+    }
+
     fn lanes(&self) -> usize {
         on!(self, device => device.lanes())
     }

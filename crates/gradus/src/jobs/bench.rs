@@ -6,7 +6,7 @@ use super::observed::{check_finite, finite_scores};
 use super::quickstart;
 use crate::Result;
 use crate::data::TextFile;
-use crate::models::{CrossEncoder, SentenceEncoder};
+use crate::models::{CrossEncoder, SentenceEncoder, inputs_at_a_time};
 use crate::text::Tokens;
 use crate::util::machine::peak_memory;
 use crate::util::{Observer, check_cancelled};
@@ -169,7 +169,7 @@ pub fn measure<B: Backend>(
         sentences_per_second,
     };
     let backend = encoder.backend().describe();
-    Bench::of(&work, texts).measured(model, backend, rate, repeat, observer)
+    Bench::of(&work, texts, encoder.backend()).measured(model, backend, rate, repeat, observer)
 }
 
 /// The same of a cross-encoder and pairs.
@@ -189,7 +189,7 @@ pub fn measure_pairs<B: Backend>(
         pairs_per_second,
     };
     let backend = cross.backend().describe();
-    Bench::of(&work, pairs).measured(model, backend, rate, repeat, observer)
+    Bench::of(&work, pairs, cross.backend()).measured(model, backend, rate, repeat, observer)
 }
 
 /// Sentences a second, by the median of a few passes over the texts.
@@ -204,7 +204,7 @@ pub fn speed<B: Backend>(
 ) -> Result<f64> {
     const PASSES: u32 = 3;
     let work = Encoding { model, encoder };
-    let passes = Bench::of(&work, texts).passes(PASSES, observer)?;
+    let passes = Bench::of(&work, texts, encoder.backend()).passes(PASSES, observer)?;
     Ok(texts.len() as f64 / median(&passes.seconds))
 }
 
@@ -269,6 +269,8 @@ fn count(tokens: &[Tokens]) -> usize {
 struct Bench<'a, W: Work> {
     work: &'a W,
     inputs: &'a [W::Input],
+    /// Inputs at a time, as the other jobs work.
+    at_a_time: usize,
 }
 
 struct Passes {
@@ -281,8 +283,12 @@ struct Passes {
 }
 
 impl<'a, W: Work> Bench<'a, W> {
-    fn of(work: &'a W, inputs: &'a [W::Input]) -> Self {
-        Self { work, inputs }
+    fn of(work: &'a W, inputs: &'a [W::Input], backend: &impl Backend) -> Self {
+        Self {
+            work,
+            inputs,
+            at_a_time: inputs_at_a_time(backend, CHUNK),
+        }
     }
 
     fn measured(
@@ -314,7 +320,7 @@ impl<'a, W: Work> Bench<'a, W> {
     /// Works on all inputs `repeat` times, behind a pass over some that counts for
     /// nothing.
     fn passes(&self, repeat: u32, observer: &mut dyn Observer) -> Result<Passes> {
-        let warm = &self.inputs[..self.inputs.len().min(CHUNK)];
+        let warm = &self.inputs[..self.inputs.len().min(self.at_a_time)];
         self.timed(warm)?;
         let total = self.inputs.len() as u64 * u64::from(repeat);
         let mut done = 0;
@@ -327,8 +333,7 @@ impl<'a, W: Work> Bench<'a, W> {
         for _ in 0..repeat {
             let (mut whole, mut part) = (0.0, 0.0);
             passes.tokens = 0;
-            // In chunks, as the other jobs work.
-            for chunk in self.inputs.chunks(CHUNK) {
+            for chunk in self.inputs.chunks(self.at_a_time) {
                 check_cancelled(observer, W::WHAT)?;
                 let begun = Instant::now();
                 passes.tokens += self.work.tokenise(chunk)?;

@@ -6,29 +6,54 @@ use crate::{Error, Result};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
-/// The most items of a chunk. Enough to keep every thread busy, few enough to
-/// hold.
+/// The most items of a chunk that the host works on. Enough to keep every thread busy, few enough
+/// to hold.
 pub const CHUNK: usize = 1024;
 
 /// Items in their order, some at a time.
 ///
-/// A chunk holds what has arrived, up to [`CHUNK`] items: from a file it is
-/// full, and a person or program that writes one line and waits for the answer
-/// gets it. At most one chunk is read ahead.
+/// A chunk holds what has arrived, up to a limit: from a file it is full, and a person or program
+/// that writes one line and waits for the answer gets it. At most one chunk is read ahead.
 pub struct Chunks<T> {
-    items: Receiver<Result<T>>,
-    reader: Option<JoinHandle<()>>,
+    source: Source<T>,
     failure: Option<Error>,
 }
 
+type Items<T> = Box<dyn Iterator<Item = Result<T>>>;
+
+enum Source<T> {
+    Unread(Box<dyn FnOnce() -> Result<Items<T>> + Send>),
+    Read {
+        items: Receiver<Result<T>>,
+        reader: Option<JoinHandle<()>>,
+    },
+    Ended,
+}
+
 impl<T: Send + 'static> Chunks<T> {
-    /// Reads what `open` opens, until its end or first error. A file without
-    /// any pair is taken for one that has ended.
-    pub fn read<I>(open: impl FnOnce() -> Result<I> + Send + 'static) -> Result<Self>
+    /// Reads what `open` opens, until its end or first error, from the first chunk on. A file
+    /// without any pair is taken for one that has ended.
+    pub fn read<I>(open: impl FnOnce() -> Result<I> + Send + 'static) -> Self
     where
-        I: Iterator<Item = Result<T>>,
+        I: Iterator<Item = Result<T>> + 'static,
     {
-        let (sender, items) = sync_channel(CHUNK);
+        let open = || open().map(|items| Box::new(items) as Items<T>);
+        Self {
+            source: Source::Unread(Box::new(open)),
+            failure: None,
+        }
+    }
+
+    /// A thread that reads, at most so many items ahead.
+    fn start(&mut self, most: usize) -> Result<()> {
+        let open = match std::mem::replace(&mut self.source, Source::Ended) {
+            Source::Unread(open) => open,
+            started => {
+                self.source = started;
+                return Ok(());
+            }
+        };
+        let (sender, items) = sync_channel(most);
         let work = move || {
             let rows = match open() {
                 Ok(rows) => rows,
@@ -50,22 +75,26 @@ impl<T: Send + 'static> Chunks<T> {
             .name("gradus-reader".into())
             .spawn(work)
             .map_err(Error::io("a thread to read input"))?;
-        Ok(Self {
+        self.source = Source::Read {
             items,
             reader: Some(reader),
-            failure: None,
-        })
+        };
+        Ok(())
     }
 
-    /// The next chunk, never empty; `None` at the end. What was read before an
-    /// error comes first.
-    pub fn next_chunk(&mut self) -> Result<Option<Vec<T>>> {
+    /// The next chunk of at most so many items, never empty; `None` at the end. What was read
+    /// before an error comes first.
+    pub fn next_chunk(&mut self, most: usize) -> Result<Option<Vec<T>>> {
+        self.start(most)?;
         let mut chunk = Vec::new();
-        while self.failure.is_none() && chunk.len() < CHUNK {
+        while self.failure.is_none() && chunk.len() < most {
+            let Source::Read { items, .. } = &self.source else {
+                break;
+            };
             let item = if chunk.is_empty() {
-                self.items.recv().map_err(|_| TryRecvError::Disconnected)
+                items.recv().map_err(|_| TryRecvError::Disconnected)
             } else {
-                self.items.try_recv()
+                items.try_recv()
             };
             match item {
                 Ok(Ok(item)) => chunk.push(item),
@@ -88,7 +117,10 @@ impl<T: Send + 'static> Chunks<T> {
 
     /// A reader that broke down must not pass for one that reached the end.
     fn join(&mut self) -> Result<()> {
-        match self.reader.take().map(JoinHandle::join) {
+        let Source::Read { reader, .. } = &mut self.source else {
+            return Ok(());
+        };
+        match reader.take().map(JoinHandle::join) {
             Some(Err(_)) => Err(Error::Internal("the reader of the input broke down".into())),
             _ => Ok(()),
         }
@@ -100,10 +132,10 @@ mod tests {
     use super::*;
 
     fn collect(items: Vec<Result<usize>>) -> (Vec<usize>, Option<Error>) {
-        let mut chunks = Chunks::read(|| Ok(items.into_iter())).unwrap();
+        let mut chunks = Chunks::read(|| Ok(items.into_iter()));
         let mut all = Vec::new();
         loop {
-            match chunks.next_chunk() {
+            match chunks.next_chunk(CHUNK) {
                 Ok(Some(chunk)) => {
                     assert!((1..=CHUNK).contains(&chunk.len()));
                     all.extend(chunk);

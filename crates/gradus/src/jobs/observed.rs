@@ -3,10 +3,10 @@
 use super::chunks::CHUNK;
 use super::{JobError, PairModel};
 use crate::eval::{Embedder, PairScorer, PairScores, WithHead};
-use crate::models::{CrossEncoder, EncodeOptions, SentenceEncoder};
+use crate::models::{CrossEncoder, EncodeOptions, SentenceEncoder, inputs_at_a_time};
 use crate::text::{BareText, Tokens};
 use crate::util::{Observer, check_cancelled};
-use crate::{Embeddings, Result};
+use crate::{Embeddings, Error, Result};
 use gradus_kernels::Backend;
 use std::cell::RefCell;
 
@@ -39,7 +39,7 @@ impl<B: Backend> Embedder for Observed<'_, B> {
         let mut done = 0;
         observer.progress(&self.what, done, total);
         let mut values = Vec::with_capacity(texts.len() * self.encoder.dim());
-        for chunk in texts.chunks(CHUNK) {
+        for chunk in texts.chunks(inputs_at_a_time(self.encoder.backend(), CHUNK)) {
             check_cancelled(&**observer, &self.what)?;
             let vectors = self.encoder.encode(chunk)?;
             values.extend(vectors.into_vec());
@@ -57,11 +57,18 @@ pub(super) fn finite_vectors<B: Backend>(
     encoder: &SentenceEncoder<B>,
     texts: &[&str],
 ) -> Result<(Vec<Tokens>, Embeddings)> {
-    let tokens = encoder.tokenizer().encode(texts).map_err(JobError::model)?;
-    let vectors = encoder.encode_tokens(&tokens, EncodeOptions::default());
-    encoder.backend().check()?;
+    let encoded = encoder.encode_texts(texts, EncodeOptions::default());
+    let (tokens, vectors) = encoded.map_err(of_model)?;
     check_finite(model, texts, &vectors)?;
     Ok((tokens, vectors))
+}
+
+/// A tokenizer's error is its model's; a device's is not.
+fn of_model(error: Error) -> Error {
+    match error {
+        Error::Device(_) => error,
+        error => JobError::model(error),
+    }
 }
 
 /// Refuses vectors that are no use.
@@ -83,9 +90,8 @@ pub(super) fn finite_scores<B: Backend>(
     model: &CrossEncoder<B>,
     pairs: &[(&str, &str)],
 ) -> Result<(Vec<Tokens>, Vec<f64>)> {
-    let tokens = model.tokenizer().encode_pairs(pairs);
-    let tokens = tokens.map_err(JobError::model)?;
-    let scores = finite_scores_of(name, model, &tokens, |place| pairs[place])?;
+    let (tokens, logits) = model.pair_logits(pairs).map_err(of_model)?;
+    let scores = finite(name, model, &logits, |place| pairs[place])?;
     Ok((tokens, scores))
 }
 
@@ -98,17 +104,18 @@ pub(super) fn finite_scores_of_bare<'a, B: Backend>(
     texts: impl Fn(usize) -> (&'a str, &'a str),
 ) -> Result<Vec<f64>> {
     let tokens = model.tokenizer().join_pairs(pairs);
-    finite_scores_of(name, model, &tokens.map_err(JobError::model)?, texts)
+    let logits = model.logits(&tokens.map_err(JobError::model)?);
+    model.backend().check()?;
+    finite(name, model, &logits, texts)
 }
 
-fn finite_scores_of<'a, B: Backend>(
+fn finite<'a, B: Backend>(
     name: &str,
     model: &CrossEncoder<B>,
-    tokens: &[Tokens],
+    logits: &[f32],
     texts: impl Fn(usize) -> (&'a str, &'a str),
 ) -> Result<Vec<f64>> {
-    let scores = model.pair_scores(&model.logits(tokens));
-    model.backend().check()?;
+    let scores = model.pair_scores(logits);
     match scores.iter().position(|score| !score.is_finite()) {
         None => Ok(scores),
         Some(place) => {
@@ -163,7 +170,7 @@ impl PairScorer for ObservedPairs<'_> {
         let total = pairs.len() as u64;
         let mut scores = Vec::with_capacity(pairs.len());
         observer.progress(&self.what, 0, total);
-        for chunk in pairs.chunks(CHUNK) {
+        for chunk in pairs.chunks(inputs_at_a_time(model.backend(), CHUNK)) {
             check_cancelled(&**observer, &self.what)?;
             scores.extend(model.score_pairs(chunk)?.raw);
             observer.progress(&self.what, scores.len() as u64, total);

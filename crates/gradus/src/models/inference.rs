@@ -1,9 +1,10 @@
 //! Texts to vectors, without anything that only training needs.
 
-use super::Batch;
+use super::ahead::{ahead, pays};
 use super::sentence_encoder::{EncodeOptions, SentenceEncoder};
+use super::{Batch, PromptedTokenizer};
 use crate::nn::encoder::PassContext;
-use crate::text::{Tokens, batches};
+use crate::text::{Tokenizer, Tokens, batches};
 use crate::{Embeddings, Result};
 use gradus_kernels::Backend;
 
@@ -43,15 +44,86 @@ impl<B: Backend> SentenceEncoder<B> {
         unpooled: usize,
         options: EncodeOptions,
     ) -> Embeddings {
-        let suits = || self.backend.batch_tokens();
-        let limit = options.batch_tokens.unwrap_or_else(suits);
-        let lanes = self.backend.lanes();
-        let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
-        let vectors = self.backend.in_lanes(batches, |backend, batch| {
-            let batch = self.pack_as(batch.iter().map(|t| (t, 0)), denoise);
-            backend.enter(|| backend.read(&self.infer(backend, batch, unpooled)))
+        let limit = self.most_tokens(options);
+        let batches = batches(tokens, |t| t.ids.len(), limit, self.backend.lanes());
+        let vectors = self.backend.in_lanes(batches, |lane, batch| {
+            self.batch_vectors(lane, batch, denoise, unpooled)
         });
         Embeddings::new(self.dim(), self.truncated(vectors.concat()))
+    }
+
+    /// The tokens and vectors of texts behind the model's prompt. On a device that works apart,
+    /// many are tokenised while it has others.
+    ///
+    /// # Errors
+    /// Where the tokenizer fails, or the device.
+    pub fn encode_texts(
+        &self,
+        texts: &[&str],
+        options: EncodeOptions,
+    ) -> Result<(Vec<Tokens>, Embeddings)> {
+        self.encode_all(&self.tokenizer, self.unpooled, texts, options)
+    }
+
+    /// The same behind the prompt of [`SentenceEncoder::prompted`].
+    ///
+    /// # Errors
+    /// Where the tokenizer fails, or the device.
+    pub fn encode_texts_behind(
+        &self,
+        prompted: &PromptedTokenizer,
+        texts: &[&str],
+        options: EncodeOptions,
+    ) -> Result<(Vec<Tokens>, Embeddings)> {
+        self.encode_all(prompted.tokenizer(), prompted.unpooled(), texts, options)
+    }
+
+    fn encode_all(
+        &self,
+        tokenizer: &Tokenizer,
+        unpooled: usize,
+        texts: &[&str],
+        options: EncodeOptions,
+    ) -> Result<(Vec<Tokens>, Embeddings)> {
+        let denoise = self.template().is_some_and(|t| t.denoise);
+        let (tokens, vectors) = match pays(self.backend(), texts.len()) {
+            true => {
+                let (tokens, values) = ahead(
+                    self.backend(),
+                    texts,
+                    self.most_tokens(options),
+                    |texts| tokenizer.encode(texts),
+                    |lane, batch| self.batch_vectors(lane, batch, denoise, unpooled),
+                )?;
+                let vectors = Embeddings::new(self.dim(), self.truncated(values));
+                (tokens, vectors)
+            }
+            false => {
+                let tokens = tokenizer.encode(texts)?;
+                let vectors = self.encode_by(&tokens, denoise, unpooled, options);
+                (tokens, vectors)
+            }
+        };
+        self.backend.check()?;
+        Ok((tokens, vectors))
+    }
+
+    /// The most tokens of a batch.
+    fn most_tokens(&self, options: EncodeOptions) -> usize {
+        let suits = || self.backend.batch_tokens();
+        options.batch_tokens.unwrap_or_else(suits)
+    }
+
+    /// The vectors of one batch, as wide as the model makes them.
+    pub(super) fn batch_vectors(
+        &self,
+        lane: &B,
+        tokens: &[Tokens],
+        denoise: bool,
+        unpooled: usize,
+    ) -> Vec<f32> {
+        let batch = self.pack_as(tokens.iter().map(|t| (t, 0)), denoise);
+        lane.enter(|| lane.read(&self.infer(lane, batch, unpooled)))
     }
 
     fn infer(&self, b: &B, batch: Batch, unpooled: usize) -> B::Tensor {
@@ -88,9 +160,7 @@ impl<B: Backend> SentenceEncoder<B> {
         tokens: &[Tokens],
         options: EncodeOptions,
     ) -> Result<Vec<Embeddings>> {
-        let limit = options
-            .batch_tokens
-            .unwrap_or_else(|| self.backend.batch_tokens());
+        let limit = self.most_tokens(options);
         let width = self.folder.config.hidden_size;
         let batches = batches(tokens, |t| t.ids.len(), limit, self.backend.lanes());
         let vectors = self.backend.in_lanes(batches, |backend, batch| {

@@ -4,6 +4,7 @@
 //! [`MaskedLm`] scores of masked tokens, [`TokenClassifier`] classes of tokens. All load folders of Hugging Face
 //! and sentence-transformers.
 
+mod ahead;
 pub(crate) mod appended;
 pub(crate) mod cross_encoder;
 pub(crate) mod folder;
@@ -25,6 +26,7 @@ pub(crate) mod token_classifier;
 pub(crate) mod transformer;
 pub(crate) mod weights;
 
+pub use ahead::inputs_at_a_time;
 pub use cross_encoder::{CrossDescription, CrossEncoder, CrossForward};
 pub use cross_encoder::{RankedDocument, ScoreActivation, Scores};
 pub use folder::ModelFolder;

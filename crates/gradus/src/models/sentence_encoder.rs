@@ -356,10 +356,7 @@ impl<B: Backend> SentenceEncoder<B> {
         options: EncodeOptions,
     ) -> Result<Embeddings> {
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        let tokens = self.tokenizer.encode(&texts)?;
-        let vectors = self.encode_tokens(&tokens, options);
-        self.backend.check()?;
-        Ok(vectors)
+        Ok(self.encode_texts(&texts, options)?.1)
     }
 
     /// The values of vectors, each cut to the model's width.

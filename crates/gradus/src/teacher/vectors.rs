@@ -1,7 +1,7 @@
 //! A teacher's vectors in files.
 
 use crate::format::content::{content_key, text_key};
-use crate::models::{ModelFolder, SentenceEncoder};
+use crate::models::{ModelFolder, SentenceEncoder, inputs_at_a_time};
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Error, Result};
 use gradus_kernels::Backend;
@@ -210,7 +210,7 @@ impl Store {
         let what = format!("teacher {name}: encoding");
         observer.progress(&what, 0, total);
         let mut done = 0;
-        for chunk in missing.chunks(CHUNK) {
+        for chunk in missing.chunks(inputs_at_a_time(encoder.backend(), CHUNK)) {
             check_cancelled(observer, "encoding a teacher's texts")?;
             let chunk_texts: Vec<&str> = chunk.iter().map(|(text, _)| *text).collect();
             let vectors = encoder.encode(&chunk_texts)?;

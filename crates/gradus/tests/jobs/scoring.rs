@@ -41,7 +41,7 @@ fn rows_of_a_stream_are_answered_in_step() {
     let scorer = scorer(&find("bert-small"));
     let rows = "sentence1\tsentence2\na cat\ta cat\n\na cat\ttwo dogs\n";
     let file = PairFile::new("stream", Format::Tsv);
-    let reader = PairReader::stream(file, rows.as_bytes()).unwrap();
+    let reader = PairReader::stream(file, rows.as_bytes());
     let (mut answers, mut heard) = (Answers::new(&scorer, reader), Heard::default());
     let mut all = vec![];
     while let Some(chunk) = answers.next_chunk(&mut heard).unwrap() {
@@ -74,7 +74,7 @@ fn an_observer_ends_a_job_between_its_chunks() {
         header: Some(false),
         ..PairFile::new("stream", Format::Tsv)
     };
-    let reader = PairReader::stream(file, std::io::Cursor::new(rows)).unwrap();
+    let reader = PairReader::stream(file, std::io::Cursor::new(rows));
     let mut answers = Answers::new(&scorer, reader);
     let mut heard = Heard {
         stop_at: Some(1),
@@ -102,7 +102,7 @@ fn texts_become_vectors_cut_and_scaled() {
         encode::Vectors::begin(&model, reader, settings, &environment(), &mut Silent)
     };
     let given = texts.map(str::to_owned).to_vec();
-    let reader = encode::TextReader::of(given.clone()).unwrap();
+    let reader = encode::TextReader::of(given.clone());
     let (mut vectors, mut heard) = (begin(reader, &settings).unwrap(), Heard::default());
     assert_eq!(vectors.width(), 8);
     let chunk = vectors.next_chunk(&mut heard).unwrap().unwrap();
@@ -124,7 +124,7 @@ fn texts_become_vectors_cut_and_scaled() {
         ..Default::default()
     };
     let lines = TextFile::new("stream", None);
-    let reader = encode::TextReader::stream(lines, "a cat\n".as_bytes()).unwrap();
+    let reader = encode::TextReader::stream(lines, "a cat\n".as_bytes());
     match begin(reader, &wide) {
         Err(Error::Job(JobError::Width { wanted, width })) => {
             assert_eq!((wanted, width), (1000, whole.dim()));

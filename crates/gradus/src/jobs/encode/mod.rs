@@ -3,25 +3,24 @@
 mod merge;
 mod part;
 mod shard;
+mod vectors;
 
 pub use merge::{Merged, merge};
 pub use part::{COMMIT, EncodedPart, PartSettings, encode_part};
 pub use shard::Shard;
+pub use vectors::Vectors;
 
 use super::chunks::Chunks;
-use super::observed::{finite_vectors, notes_on_texts};
 use super::{Environment, JobError, Model};
 use crate::data::{Lines, TextFile};
 use crate::format::PromptChoice;
 use crate::models::{ModelFolder, SentenceEncoder};
 use crate::text::Coverage;
-use crate::util::{Observer, check_cancelled};
+use crate::util::Observer;
 use crate::{Embeddings, Result};
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-const WHAT: &str = "encoding texts";
 
 /// How texts are encoded.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,18 +45,14 @@ pub struct TextReader {
 
 impl TextReader {
     /// These texts.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub fn of(texts: Vec<String>) -> Result<Self> {
+    pub fn of(texts: Vec<String>) -> Self {
         let total = texts.len() as u64;
-        let chunks = Chunks::read(move || Ok(texts.into_iter().map(Ok)))?;
-        Ok(Self {
-            chunks,
+        Self {
+            chunks: Chunks::read(move || Ok(texts.into_iter().map(Ok))),
             has_header: false,
             total,
             rows: Arc::default(),
-        })
+        }
     }
 
     /// Opens a file.
@@ -67,7 +62,7 @@ impl TextReader {
     pub fn open(file: &TextFile) -> Result<Self> {
         let rows = file.rows().map_err(JobError::input)?;
         let has_header = rows.has_header();
-        let chunks = Chunks::read(move || Ok(rows.map(|row| row.map(|row| row.text))))?;
+        let chunks = Chunks::read(move || Ok(rows.map(|row| row.map(|row| row.text))));
         Ok(Self {
             chunks,
             has_header,
@@ -92,7 +87,7 @@ impl TextReader {
             (is_own || row.is_err()).then(|| row.map(|row| row.text))
         });
         Ok(Self {
-            chunks: Chunks::read(move || Ok(own))?,
+            chunks: Chunks::read(move || Ok(own)),
             has_header,
             total: 0,
             rows: count,
@@ -101,21 +96,18 @@ impl TextReader {
 
     /// Reads a stream as `file` says; what is wrong with it shows when its texts
     /// are read.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub fn stream(file: TextFile, stream: impl Read + Send + 'static) -> Result<Self> {
+    pub fn stream(file: TextFile, stream: impl Read + Send + 'static) -> Self {
         let chunks = Chunks::read(move || {
             let lines = Lines::new(stream, &file.path)?;
             let rows = file.rows_from(lines)?;
             Ok(rows.map(|row| row.map(|row| row.text)))
-        })?;
-        Ok(Self {
+        });
+        Self {
             chunks,
             has_header: false,
             total: 0,
             rows: Arc::default(),
-        })
+        }
     }
 
     /// Whether the first row of a file holds the columns' names, and is no text.
@@ -172,74 +164,6 @@ impl Loaded {
             width,
             normalize: settings.normalize,
         })
-    }
-}
-
-/// The vectors of texts, in their order.
-pub struct Vectors {
-    model: Loaded,
-    texts: TextReader,
-    done: u64,
-}
-
-impl Vectors {
-    /// Loads the model. Nothing is encoded yet.
-    ///
-    /// # Errors
-    /// As [`SentenceEncoder::load`]; [`JobError::Width`]; [`JobError::NoVectors`] for a
-    /// model that was saved as a cross-encoder.
-    pub fn begin(
-        model: &Model,
-        texts: TextReader,
-        settings: &EncodeSettings,
-        environment: &Environment,
-        observer: &mut dyn Observer,
-    ) -> Result<Self> {
-        let model = Loaded::load(model, settings, environment, observer)?;
-        Ok(Self {
-            model,
-            texts,
-            done: 0,
-        })
-    }
-
-    /// How many values each vector has.
-    pub fn width(&self) -> usize {
-        self.model.width
-    }
-
-    /// The texts that have arrived, never none, with their vectors; `None` at the
-    /// end. What came before an error comes first.
-    ///
-    /// # Errors
-    /// Those of the texts; where the tokenizer or the device fails;
-    /// [`JobError::NotFinite`]; [`Error::Stopped`](crate::Error::Stopped).
-    pub fn next_chunk(&mut self, observer: &mut dyn Observer) -> Result<Option<Encoded>> {
-        check_cancelled(observer, WHAT)?;
-        observer.progress(WHAT, self.done, self.texts.total);
-        let Some(texts) = self.texts.chunks.next_chunk()? else {
-            return Ok(None);
-        };
-        let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let (tokens, vectors) = finite_vectors(&self.model.name, &self.model.encoder, &borrowed)?;
-        let vectors = vectors.truncated(self.model.width);
-        let vectors = match self.model.normalize {
-            false => vectors,
-            true => vectors.normalized(),
-        };
-        self.done += texts.len() as u64;
-        observer.progress(WHAT, self.done, self.texts.total);
-        Ok(Some(Encoded {
-            texts,
-            vectors,
-            coverage: tokens.iter().map(|tokens| tokens.coverage).collect(),
-        }))
-    }
-
-    /// Sentences on texts so far that were truncated, or that the vocabulary
-    /// hardly knows; none where there were none.
-    pub fn notes(&self) -> Vec<String> {
-        notes_on_texts(&self.model.encoder)
     }
 }
 

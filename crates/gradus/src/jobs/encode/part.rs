@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 /// Rows between commits where nobody says.
 pub const COMMIT: u64 = 8192;
@@ -219,11 +218,8 @@ pub fn encode_part(
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let mut part = Part::open(&files, made, settings)?;
     let done_before = part.manifest.rows;
-    let mut vectors = Vectors {
-        model: loaded,
-        texts: TextReader::open_part(&settings.texts, shard, done_before)?,
-        done: done_before,
-    };
+    let texts = TextReader::open_part(&settings.texts, shard, done_before)?;
+    let mut vectors = Vectors::of(loaded, texts, done_before)?;
     loop {
         let chunk = match vectors.next_chunk(observer) {
             Ok(Some(chunk)) => chunk,
@@ -234,7 +230,7 @@ pub fn encode_part(
         let truncated = chunk.coverage.iter().filter(|c| c.truncated).count();
         part.add(chunk.vectors.as_slice(), chunk.texts.len(), truncated)?;
     }
-    let input_rows = vectors.texts.rows.load(Ordering::Relaxed);
+    let input_rows = vectors.rows_read();
     let rows = part.manifest.rows + part.pending - done_before;
     part.finish(&files, input_rows)?;
     Ok(EncodedPart {

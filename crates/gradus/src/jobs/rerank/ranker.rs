@@ -4,7 +4,7 @@ use crate::format::PromptChoice;
 use crate::jobs::chunks::CHUNK;
 use crate::jobs::observed::{finite_scores_of_bare, finite_vectors};
 use crate::jobs::{Environment, JobError, Model, PairModel};
-use crate::models::RankedDocument;
+use crate::models::{RankedDocument, inputs_at_a_time};
 use crate::text::BareText;
 use crate::util::{Observer, check_cancelled};
 use crate::{Embeddings, Result};
@@ -67,8 +67,9 @@ impl Reranker {
                 encoder.set_prompt(PromptChoice::Document).map_err(prompt)?;
                 let (total, mut done) = (documents.len() as u64, 0);
                 let mut values = Vec::with_capacity(documents.len() * encoder.dim());
+                let at_a_time = inputs_at_a_time(encoder.backend(), CHUNK);
                 observer.progress(ENCODING, done, total);
-                for chunk in documents.chunks(CHUNK) {
+                for chunk in documents.chunks(at_a_time) {
                     check_cancelled(observer, ENCODING)?;
                     let (_, vectors) = finite_vectors(&name, encoder, &texts_of(chunk))?;
                     values.extend(vectors.into_vec());
@@ -118,7 +119,8 @@ impl Reranker {
                 observer.progress(RANKING, 0, total);
                 let bare = model.tokenizer().bare_text(query);
                 let bare = bare.map_err(JobError::model)?;
-                for (texts, chunk) in self.documents.chunks(CHUNK).zip(tokens.chunks(CHUNK)) {
+                let most = inputs_at_a_time(model.backend(), CHUNK);
+                for (texts, chunk) in self.documents.chunks(most).zip(tokens.chunks(most)) {
                     check_cancelled(observer, RANKING)?;
                     let pairs: Vec<_> = chunk.iter().map(|document| (&bare, document)).collect();
                     let texts = |place: usize| (query, texts[place].text.as_str());

@@ -24,21 +24,20 @@ impl PairReader {
             Err(Error::Data(DataError::Empty { .. })) => None,
             rows => Some(rows.and_then(pairs_alone).map_err(JobError::input)?),
         };
-        Chunks::read(move || Ok(rows.into_iter().flat_map(steps))).map(Self)
+        Ok(Self(Chunks::read(move || {
+            Ok(rows.into_iter().flat_map(steps))
+        })))
     }
 
     /// Reads a stream as `file` says; what is wrong with its first rows shows when
     /// they are read.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub fn stream(file: PairFile, stream: impl Read + Send + 'static) -> Result<Self> {
+    pub fn stream(file: PairFile, stream: impl Read + Send + 'static) -> Self {
         let open = move || {
             let lines = Lines::new(stream, &file.path)?;
             let rows = file.rows_from(lines, &LabelMap::default())?;
             Ok(steps(pairs_alone(rows)?))
         };
-        Chunks::read(open).map(Self)
+        Self(Chunks::read(open))
     }
 }
 
@@ -108,7 +107,7 @@ impl<'a> Answers<'a> {
         observer.progress(WHAT, self.done, 0);
         let mut rows = std::mem::take(&mut self.ahead);
         if rows.is_empty() {
-            match self.rows.0.next_chunk()? {
+            match self.rows.0.next_chunk(self.scorer.at_a_time())? {
                 Some(read) => rows = read,
                 None => return Ok(None),
             }

@@ -4,9 +4,10 @@ use crate::calibration::{Calibration, RawScore};
 use crate::embeddings::cosine;
 use crate::eval::Similarity;
 use crate::format::{ModelError, PromptChoice};
+use crate::jobs::chunks::CHUNK;
 use crate::jobs::observed::{finite_scores, finite_vectors};
 use crate::jobs::{Environment, JobError, Model, PairModel};
-use crate::models::{CrossEncoder, SentenceEncoder};
+use crate::models::{CrossEncoder, SentenceEncoder, inputs_at_a_time};
 use crate::nn::RegressionHead;
 use crate::text::Coverage;
 use crate::util::Observer;
@@ -84,6 +85,14 @@ impl Scorer {
         match &self.model {
             PairModel::Sentence(encoder) => self.by_vectors(encoder, pairs),
             PairModel::Cross(model) => self.by_scores(model, pairs),
+        }
+    }
+
+    /// How many pairs suit the device at a time.
+    pub(super) fn at_a_time(&self) -> usize {
+        match &self.model {
+            PairModel::Sentence(encoder) => inputs_at_a_time(encoder.backend(), CHUNK),
+            PairModel::Cross(model) => inputs_at_a_time(model.backend(), CHUNK),
         }
     }
 

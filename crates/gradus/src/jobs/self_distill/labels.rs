@@ -5,7 +5,7 @@ use crate::Result;
 use crate::eval::Embedder;
 use crate::jobs::pairing::files;
 use crate::jobs::{JobError, Observed};
-use crate::models::{CrossEncoder, SentenceEncoder};
+use crate::models::{CrossEncoder, SentenceEncoder, inputs_at_a_time};
 use crate::util::interned::Interned;
 use crate::util::{Observer, check_cancelled};
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ impl SelfDistillation {
         let most = self.settings.cross_encoder.max_tokens;
         model.tokenizer_mut().set_max_tokens(most)?;
         let mut scores = Vec::with_capacity(pairs.len());
-        for chunk in pairs.chunks(CHUNK) {
+        for chunk in pairs.chunks(inputs_at_a_time(model.backend(), CHUNK)) {
             check_cancelled(observer, WHAT)?;
             observer.progress(WHAT, scores.len() as u64, pairs.len() as u64);
             let chunk: Vec<(&str, &str)> = chunk.iter().map(|(a, b)| (&**a, &**b)).collect();

@@ -1,6 +1,8 @@
 //! Passes over packed pairs: for inference, and for training with their backward.
 
 use super::CrossEncoder;
+use crate::Result;
+use crate::models::ahead::{ahead, pays};
 use crate::nn::encoder::{Activations, PassContext};
 use crate::nn::sequence_head::HeadSaved;
 use crate::text::{Tokens, batches};
@@ -39,16 +41,44 @@ impl<B: Backend> CrossEncoder<B> {
     pub fn logits(&self, tokens: &[Tokens]) -> Vec<f32> {
         let (limit, lanes) = (self.backend.batch_tokens(), self.backend.lanes());
         let batches = batches(tokens, |t| t.ids.len(), limit, lanes);
-        let logits = self.backend.in_lanes(batches, |backend, batch| {
-            let packed = self.pack(batch.iter().map(|t| (t, 0)));
-            backend.enter(|| {
-                let batch = backend.batch(packed);
-                let pass = PassContext::inference(backend, &self.params, &batch);
-                let first = self.encoder.infer_first(pass);
-                backend.read(&self.head.infer(pass, &first))
-            })
-        });
+        let logits = self
+            .backend
+            .in_lanes(batches, |lane, batch| self.batch_logits(lane, batch));
         logits.concat()
+    }
+
+    /// The tokens and logits of pairs. On a device that works apart, many are tokenised while it
+    /// has others.
+    ///
+    /// # Errors
+    /// Where the tokenizer fails, or the device.
+    pub fn pair_logits(&self, pairs: &[(&str, &str)]) -> Result<(Vec<Tokens>, Vec<f32>)> {
+        let found = match pays(self.backend(), pairs.len()) {
+            true => ahead(
+                self.backend(),
+                pairs,
+                self.backend.batch_tokens(),
+                |pairs| self.tokenizer.encode_pairs(pairs),
+                |lane, batch| self.batch_logits(lane, batch),
+            )?,
+            false => {
+                let tokens = self.tokenizer.encode_pairs(pairs)?;
+                let logits = self.logits(&tokens);
+                (tokens, logits)
+            }
+        };
+        self.backend.check()?;
+        Ok(found)
+    }
+
+    fn batch_logits(&self, lane: &B, tokens: &[Tokens]) -> Vec<f32> {
+        let packed = self.pack(tokens.iter().map(|t| (t, 0)));
+        lane.enter(|| {
+            let batch = lane.batch(packed);
+            let pass = PassContext::inference(lane, &self.params, &batch);
+            let first = self.encoder.infer_first(pass);
+            lane.read(&self.head.infer(pass, &first))
+        })
     }
 
     /// A forward pass for training, with dropout where it is given.

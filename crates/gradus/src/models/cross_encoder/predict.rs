@@ -78,9 +78,7 @@ fn expected_class(logits: &[f32]) -> f64 {
 
 impl<B: Backend> PairScorer for CrossEncoder<B> {
     fn score_pairs(&self, pairs: &[(&str, &str)]) -> Result<PairScores> {
-        let tokens = self.tokenizer.encode_pairs(pairs)?;
-        let logits = self.logits(&tokens);
-        self.backend.check()?;
+        let (_, logits) = self.pair_logits(pairs)?;
         Ok(PairScores::of_scores(self.pair_scores(&logits)))
     }
 }
@@ -107,7 +105,7 @@ impl<B: Backend> CrossEncoder<B> {
             .iter()
             .map(|(a, b)| (a.as_ref(), b.as_ref()))
             .collect();
-        self.predict_tokens(&self.tokenizer.encode_pairs(&pairs)?)
+        Ok(self.scores(&self.pair_logits(&pairs)?.1))
     }
 
     fn predict_tokens(&self, tokens: &[Tokens]) -> Result<Scores> {
