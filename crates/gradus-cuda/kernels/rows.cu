@@ -23,30 +23,35 @@ KERNEL embed(const float* __restrict__ words, const float* __restrict__ position
 // Sums of rows that go to the same place, in their order. A piece is some of a place's rows,
 // order[first[p]..first[p + 1]], of at most 128.
 //
-// Where a place has one piece it is added to (or put at) the place; else its sum goes to partial[p].
+// Where a place has one piece it is added to the place; else its sum goes to partial[p]. Where there are
+// flags, a place's is set.
 struct Pieces {
     const u32 *order, *first, *place; // place[p]: the row of `to`, or 0xffffffff for partial sums
 };
-KERNEL sum_rows(const T* __restrict__ x, Pieces pieces, float* __restrict__ to, float* __restrict__ partial, u32 width) {
+KERNEL sum_rows(const T* __restrict__ x, Pieces pieces, float* __restrict__ to, float* __restrict__ partial,
+                u8* __restrict__ flags, u32 width) {
     u32 p = blockIdx.x, c = blockIdx.y * blockDim.x + threadIdx.x;
     if (c >= width) return;
     float s = 0.f;
     for (u32 i = pieces.first[p]; i < pieces.first[p + 1]; i++) s += load(x, (u64)pieces.order[i] * width + c);
     u32 place = pieces.place[p];
-    if (place == 0xffffffffu)
+    if (place == 0xffffffffu) {
         partial[(u64)p * width + c] = s;
-    else
-        to[(u64)place * width + c] += s;
+        return;
+    }
+    to[(u64)place * width + c] += s;
+    if (flags && c == 0) flags[place] = 1;
 }
 #if !HALF
 // Places of several pieces, which are neighbours: pieces from[r]..from[r] + count[r] go to place[r].
 KERNEL sum_pieces(const float* __restrict__ partial, const u32* __restrict__ from, const u32* __restrict__ count,
-                  const u32* __restrict__ place, float* __restrict__ to, u32 width) {
+                  const u32* __restrict__ place, float* __restrict__ to, u8* __restrict__ flags, u32 width) {
     u32 r = blockIdx.x, c = blockIdx.y * blockDim.x + threadIdx.x;
     if (c >= width) return;
     float s = 0.f;
     for (u32 p = from[r]; p < from[r] + count[r]; p++) s += partial[(u64)p * width + c];
     to[(u64)place[r] * width + c] += s;
+    if (flags && c == 0) flags[place[r]] = 1;
 }
 #endif
 

@@ -6,6 +6,7 @@ use crate::ops::attention::Attended;
 use crate::ops::ends::Scored;
 use crate::ops::optimizer::GradientNorm;
 use crate::tensor::{Arena, Batch, Tensor};
+use crate::zeros::Zeros;
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{
     Activation, AdamWArenas, AdamWSegment, AdamWStep, AttentionInput, AttentionSpec, Backend,
@@ -153,14 +154,16 @@ impl Backend for Cuda {
         arena
     }
 
-    fn gradient_arena(&self, len: usize, _: Option<View>) -> Arena {
+    fn gradient_arena(&self, len: usize, sparse: Option<View>) -> Arena {
         let arena = Arena::new(&self.lane, len);
         self.lane.clear(arena.at(0), 4 * len);
+        *lock(&arena.zeros) = Zeros::of_gradients(&self.lane, sparse);
         arena
     }
 
     fn read_arena(&self, arena: &Arena, range: Range<usize>) -> Vec<f32> {
         assert!(range.end <= arena.len, "a range beyond the arena");
+        arena.settle();
         self.lane.read(arena.at(range.start), range.len())
     }
 
@@ -169,12 +172,13 @@ impl Backend for Cuda {
             offset + values.len() <= arena.len,
             "values beyond the arena"
         );
-        self.lane.write(arena.at(offset), values);
+        let place = arena.change(View::new(offset, 1, values.len()));
+        self.lane.write(place, values);
         arena.changed();
     }
 
     fn zero(&self, arena: &mut Arena) {
-        self.lane.clear(arena.at(0), 4 * arena.len);
+        self.begin_anew(arena);
         arena.changed();
     }
 

@@ -72,15 +72,20 @@ impl Lane {
     }
 
     /// Sets bytes to zero.
-    #[allow(unsafe_code, reason = "a foreign function")]
     pub fn clear(&self, place: Address, bytes: usize) {
+        self.fill(place, 0, bytes);
+    }
+
+    /// Sets bytes to a value.
+    #[allow(unsafe_code, reason = "a foreign function")]
+    pub fn fill(&self, place: Address, value: u8, bytes: usize) {
         if bytes == 0 || place == 0 {
             return;
         }
         self.context.enter();
         // SAFETY: the place has as many bytes.
-        let status = unsafe { (self.context.functions.fill)(place, 0, bytes, self.stream.0) };
-        self.context.went_well("setting memory to zero", status);
+        let status = unsafe { (self.context.functions.fill)(place, value, bytes, self.stream.0) };
+        self.context.went_well("filling memory", status);
     }
 
     /// Copies bytes from one place on the card to another.

@@ -23,6 +23,7 @@ mod modules;
 mod ops;
 mod profile;
 mod tensor;
+mod zeros;
 
 pub use cuda::{Cuda, Precision};
 pub use error::CudaError;

@@ -5,6 +5,7 @@ use crate::functions::Address;
 use crate::lane::{Lane, launch};
 use crate::memory::Buffer;
 use crate::modules::Module;
+use crate::zeros::Zeros;
 use gradus_kernels::Packed;
 use std::sync::{Arc, Mutex};
 
@@ -47,6 +48,7 @@ pub struct Arena {
     pub(crate) len: usize,
     /// The values in bf16, made when a product first asks for them.
     shadow: Mutex<Shadow>,
+    pub(crate) zeros: Mutex<Zeros>,
 }
 
 #[derive(Default)]
@@ -62,6 +64,7 @@ impl Arena {
             values: lane.room::<f32>(len),
             len,
             shadow: Mutex::default(),
+            zeros: Mutex::default(),
         }
     }
 

@@ -227,8 +227,9 @@ impl Cuda {
             .lane
             .put(&buckets(batch.packed.longest(), table.rows, max_distance));
         let (count, heads, columns) = (table.rows as i32, dy.rows as i32, dy.cols as i32);
+        let to = grads.change(table);
         launch!(self.lane, (Module::Elementwise(false), "pick_bias_backward"), Self::each(table.len()), 256;
-            dy.address(), buckets.address(), grads.at(table.offset), count, heads, columns);
+            dy.address(), buckets.address(), to, count, heads, columns);
     }
 }
 

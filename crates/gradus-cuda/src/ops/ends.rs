@@ -80,12 +80,12 @@ impl Cuda {
         grads: &Arena,
     ) {
         let packed = &batch.packed;
-        self.add_rows(dy, packed.ids(), grads.at(tables.words.offset));
+        self.add_rows(dy, packed.ids(), grads.rows(tables.words));
         if let Some(table) = tables.positions {
-            self.add_rows(dy, packed.positions(), grads.at(table.offset));
+            self.add_rows(dy, packed.positions(), grads.rows(table));
         }
         if let Some(table) = tables.segments {
-            self.add_rows(dy, packed.segments(), grads.at(table.offset));
+            self.add_rows(dy, packed.segments(), grads.rows(table));
         }
     }
 

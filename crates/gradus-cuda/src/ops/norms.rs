@@ -168,8 +168,8 @@ impl Cuda {
             launch!(self.lane, (Module::NormWide(cols), "wide_norm_backward"), [pieces, 1], 256;
                 dy.address(), xhat.address(), inverse, own.kind, own.gamma, rows, drop,
                 dsum.address(), to_x, partial.address(), n);
-            let beta = norm.beta.map_or(0, |b| grads.at(b.offset));
-            let places = [grads.at(norm.gamma.offset), beta, 0];
+            let beta = norm.beta.map_or(0, |b| grads.change(b));
+            let places = [grads.change(norm.gamma), beta, 0];
             self.add_pieces(partial.address(), places, cols, 3, pieces);
             let sums = Some(Sums {
                 partial: Arc::new(partial),
@@ -207,8 +207,8 @@ impl Cuda {
         let [columns, of_row, n] = [width, runs, dy.rows].map(|x| x as u32);
         launch!(self.lane, (Module::Norm(dy.half), "norm_sums"), grid, 128;
             dy.address(), at.x, xhat.address(), at.xhat, columns, of_row, partial.address(), n);
-        let beta = norm.beta.map_or(0, |b| grads.at(b.offset));
-        let places = [grads.at(norm.gamma.offset), beta, 0];
+        let beta = norm.beta.map_or(0, |b| grads.change(b));
+        let places = [grads.change(norm.gamma), beta, 0];
         self.add_pieces(partial.address(), places, width, 2, pieces);
     }
 

@@ -6,6 +6,7 @@ use crate::lane::launch;
 use crate::memory::Buffer;
 use crate::modules::Module;
 use crate::tensor::Arena;
+use crate::zeros::{Flags, Table};
 use gradus_kernels::{AdamWSegment, AdamWStep};
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,6 +22,17 @@ struct Segment {
     to: u64,
     rate: f32,
     keep: f32,
+}
+
+/// Segments that are nothing but ranges.
+fn plain(ranges: &[Range<usize>]) -> Vec<Segment> {
+    let segment = |range: &Range<usize>| Segment {
+        from: range.start as u64,
+        to: range.end as u64,
+        rate: 0.0,
+        keep: 0.0,
+    };
+    ranges.iter().map(segment).collect()
 }
 
 /// As optimizer.cu takes it.
@@ -77,21 +89,15 @@ impl Cuda {
         ranges: &[Range<usize>],
         rest: f64,
     ) -> GradientNorm {
+        grads.settle();
         let norm = self.lane.room::<f64>(1);
         let own = self.ranges(ranges.to_vec(), SQUARES);
-        let segments: Vec<Segment> = ranges
-            .iter()
-            .map(|r| Segment {
-                from: r.start as u64,
-                to: r.end as u64,
-                rate: 0.0,
-                keep: 0.0,
-            })
-            .collect();
-        let segments = self.lane.put(&segments);
+        let segments = self.lane.put(&plain(ranges));
+        let zeros = lock(&grads.zeros);
+        let table = Table::from(zeros.rows.as_ref());
         let partial = self.lane.room::<f64>(own.blocks);
         launch!(self.lane, (Module::Optimizer, "squares"), [own.blocks, 1], 256;
-            grads.at(0), segments.address(), own.begins.address(), own.of.address(), partial.address());
+            grads.at(0), segments.address(), own.begins.address(), own.of.address(), partial.address(), table);
         let blocks = own.blocks as u32;
         launch!(self.lane, (Module::Optimizer, "root"), [1, 1], 256;
             partial.address(), blocks, rest, norm.address());
@@ -133,11 +139,52 @@ impl Cuda {
             rate1: (1.0 / left(step.beta1)) as f32,
         };
         let half = params.half_if_made();
+        grads.settle();
+        let moved = self.moved(grads, [first, second]);
+        let table = Table::from(moved.as_ref());
+        lock(&first.zeros).rows = moved;
         launch!(self.lane, (Module::Optimizer, "adamw"), [own.blocks, 1], 256;
             params.at(0), grads.at(0), first.at(0), second.at(0), half, segments.address(),
-            own.begins.address(), own.of.address(), argument, norm.0.address());
+            own.begins.address(), own.of.address(), argument, norm.0.address(), table);
         if half == 0 {
             params.changed();
+        }
+    }
+
+    /// The rows of a table that have moved so far or do so now. First moments know them; where they do
+    /// not, as behind a checkpoint, moments are looked at.
+    fn moved(&self, grads: &Arena, moments: [&Arena; 2]) -> Option<Flags> {
+        let now = lock(&grads.zeros).rows.clone()?;
+        let known = lock(&moments[0].zeros).rows.take();
+        let known = known.filter(|known| known.table == now.table);
+        let (rows, cols) = (now.table.rows as u32, now.table.cols as u32);
+        let blocks = now.table.rows.div_ceil(8);
+        let moved = known.unwrap_or_else(|| {
+            let moved = Flags::none(&self.lane, now.table);
+            let [m, v] = moments.map(|own| own.at(now.table.offset));
+            launch!(self.lane, (Module::Optimizer, "find_rows"), [blocks, 1], 256;
+                m, v, moved.address(), rows, cols);
+            moved
+        });
+        launch!(self.lane, (Module::Optimizer, "join_rows"), Self::each(now.table.rows), 256;
+            moved.address(), now.address(), rows);
+        Some(moved)
+    }
+
+    /// Sets gradients to zero: what products will overwrite only counts as zero.
+    pub(crate) fn begin_anew(&self, grads: &Arena) {
+        let Some((ranges, table)) = grads.begin_anew() else {
+            return self.lane.clear(grads.at(0), 4 * grads.len);
+        };
+        let segments = self.lane.put(&plain(&ranges));
+        let own = self.ranges(ranges, STEP);
+        launch!(self.lane, (Module::Optimizer, "clear_ranges"), [own.blocks, 1], 256;
+            grads.at(0), segments.address(), own.begins.address(), own.of.address());
+        if let Some(Flags { table, rows: flags }) = table {
+            let (to, rows, cols) = (grads.at(table.offset), table.rows as u32, table.cols as u32);
+            launch!(self.lane, (Module::Optimizer, "clear_rows"), [table.rows.div_ceil(8), 1], 256;
+                to, flags.address(), rows, cols);
+            self.lane.clear(flags.address(), table.rows);
         }
     }
 

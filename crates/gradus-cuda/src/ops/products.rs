@@ -177,11 +177,12 @@ impl Cuda {
     fn weights(&self, layer: &Linear, x: &Tensor, dy: &Tensor, grads: &Arena) {
         assert_eq!((dy.rows, dy.cols), (x.rows, layer.weight.rows), "gradient");
         if let Some(bias) = layer.bias {
-            self.bias(dy, grads.at(bias.offset));
+            self.bias(dy, grads.change(bias));
         }
         let (mut one, mut two) = (None, None);
         let x = self.as_type(x, self.reduced(), &mut one);
         let dy = self.as_type(dy, self.reduced(), &mut two);
+        let (to, add) = grads.sum(layer.weight);
         self.multiply(&Request {
             kind: Kind::Weight,
             sizes: [dy.cols, x.cols, x.rows],
@@ -189,9 +190,9 @@ impl Cuda {
             a: dy.address(),
             b: x.address(),
             bias: None,
-            c: grads.at(layer.weight.offset),
+            c: to,
             c_half: false,
-            add: true,
+            add,
         });
     }
 

@@ -82,8 +82,9 @@ struct Pieces {
 }
 
 impl Cuda {
-    /// Adds each row of `x` to the row of `to` that `places` names, in f32.
-    pub(crate) fn add_rows(&self, x: &Tensor, places: &[u32], to: Address) {
+    /// Adds each row of `x` to the row of `to` that `places` names, in f32, and sets such a row's
+    /// flag where there are flags.
+    pub(crate) fn add_rows(&self, x: &Tensor, places: &[u32], (to, flags): (Address, Address)) {
         if places.is_empty() {
             return;
         }
@@ -119,9 +120,9 @@ impl Cuda {
             x.cols.div_ceil(128),
         );
         launch!(self.lane, (Module::Rows(x.half), "sum_rows"), [pieces, columns], 128;
-            x.address(), own, to, partial, width);
+            x.address(), own, to, partial, flags, width);
         launch!(self.lane, (Module::Rows(false), "sum_pieces"), [several, columns], 128;
-            partial, from, count, of, to, width);
+            partial, from, count, of, to, flags, width);
     }
 
     pub(crate) fn pick(&self, x: &Tensor, rows: &[u32]) -> Tensor {
