@@ -4,7 +4,8 @@
 //! on threads nor on how the work is cut. Several rows are worked on at a time so that
 //! what is read from memory serves more than once.
 
-use super::products::{LANES, Products};
+use super::products::Products;
+use super::row_sums::RowSums;
 use crate::Embeddings;
 use pulp::Arch;
 use rayon::prelude::*;
@@ -24,8 +25,12 @@ pub(crate) struct Cosines {
     pub values: Vec<f32>,
 }
 
-/// Rows that are worked on together.
-const TASK: usize = 16;
+/// Rows that are worked on together: some tasks for each thread, and many rows for what a task
+/// reads.
+fn task(rows: usize) -> usize {
+    let even = rows.div_ceil(3 * rayon::current_num_threads());
+    even.next_multiple_of(4).clamp(8, 64)
+}
 
 impl Cosines {
     /// All zero.
@@ -48,9 +53,10 @@ impl Cosines {
     pub fn transposed(&self) -> Self {
         let rows = self.values.len().checked_div(self.cols).unwrap_or(0);
         let mut out = Self::zeros(self.cols, rows);
-        let tasks = out.values.par_chunks_mut(TASK * rows.max(1));
+        let some = task(self.cols);
+        let tasks = out.values.par_chunks_mut(some * rows.max(1));
         tasks.enumerate().for_each(|(task, out)| {
-            let first = task * TASK;
+            let first = task * some;
             for i in 0..rows {
                 let own = &self.row(i)[first..];
                 for (out, value) in out[i..].iter_mut().step_by(rows).zip(own) {
@@ -99,17 +105,14 @@ impl Directions {
     pub fn cosines(&self, others: &Self) -> Cosines {
         let mut out = Cosines::zeros(self.rows(), others.rows());
         let (dim, cols, arch) = (self.dim, out.cols.max(1), Arch::new());
-        let others: Vec<f64> = others.unit.par_iter().map(|x| f64::from(*x)).collect();
-        let tasks = out.values.par_chunks_mut(TASK * cols).enumerate();
+        let some = task(self.rows());
+        let tasks = out.values.par_chunks_mut(some * cols).enumerate();
         tasks.for_each(|(task, out)| {
-            let rows = task * TASK..task * TASK + out.len() / cols;
-            let own = &self.unit[rows.start * dim..rows.end * dim];
-            let own: Vec<f64> = own.iter().map(|x| f64::from(*x)).collect();
-            let others = &others;
+            let rows = task * some..task * some + out.len() / cols;
             arch.dispatch(Products {
                 dim,
-                own: &own,
-                others,
+                own: &self.unit[rows.start * dim..rows.end * dim],
+                others: &others.unit,
                 out,
             });
         });
@@ -129,17 +132,20 @@ impl Directions {
     /// their cosines with `others`.
     pub fn add_gradients(&self, slopes: &Cosines, others: &Self, gradients: &mut [f32]) {
         let dim = self.dim.max(1);
-        let arch = Arch::new();
+        let (arch, some) = (Arch::new(), task(self.rows()));
         gradients
-            .par_chunks_mut(TASK * dim)
+            .par_chunks_mut(some * dim)
             .enumerate()
             .for_each(|(task, gradients)| {
-                let first = task * TASK;
+                let first = task * some;
                 let mut toward = vec![0f32; gradients.len()];
-                arch.dispatch(
-                    #[inline(always)]
-                    || others.add_weighted(slopes, first, &mut toward),
-                );
+                arch.dispatch(RowSums {
+                    dim,
+                    weights: &slopes.values[first * slopes.cols..],
+                    stride: slopes.cols,
+                    others: &others.unit,
+                    sums: &mut toward,
+                });
                 let rows = toward
                     .chunks_exact(dim)
                     .zip(gradients.chunks_exact_mut(dim));
@@ -147,57 +153,6 @@ impl Directions {
                     self.add_across(i, toward, gradient);
                 }
             });
-    }
-
-    /// Adds to `sums`, `[rows, dim]`, these vectors weighted by the rows of `weights`
-    /// from `first` on.
-    #[inline(always)]
-    fn add_weighted(&self, weights: &Cosines, first: usize, sums: &mut [f32]) {
-        /// So many vectors stay near while all sums get them.
-        const NEAR: usize = 64;
-        /// Sums that are added up in registers.
-        const WIDE: usize = 16;
-        const ROWS: usize = 4;
-        let dim = self.dim;
-        let (rows, whole) = (sums.len() / dim, dim - dim % WIDE);
-        for from in (0..weights.cols).step_by(NEAR) {
-            let to = (from + NEAR).min(weights.cols);
-            let vectors = &self.unit[from * dim..to * dim];
-            for i in (0..rows).step_by(ROWS) {
-                let here = (i + ROWS).min(rows) - i;
-                let sums = &mut sums[i * dim..(i + here) * dim];
-                // Without weight where there are fewer rows.
-                let mut own = [[0f32; NEAR]; ROWS];
-                for (r, own) in own.iter_mut().enumerate().take(here) {
-                    let row = &weights.row(first + i + r)[from..to];
-                    own[..row.len()].copy_from_slice(row);
-                }
-                for at in (0..whole).step_by(WIDE) {
-                    let mut wide = [[0f32; WIDE]; ROWS];
-                    for (r, wide) in wide.iter_mut().enumerate().take(here) {
-                        wide.copy_from_slice(&sums[r * dim + at..][..WIDE]);
-                    }
-                    for (j, vector) in vectors.chunks_exact(dim).enumerate() {
-                        let x = &vector[at..at + WIDE];
-                        for r in 0..ROWS {
-                            for l in 0..WIDE {
-                                wide[r][l] += own[r][j] * x[l];
-                            }
-                        }
-                    }
-                    for (r, wide) in wide.iter().enumerate().take(here) {
-                        sums[r * dim + at..][..WIDE].copy_from_slice(wide);
-                    }
-                }
-                for (sums, own) in sums.chunks_exact_mut(dim).zip(&own) {
-                    for (vector, weight) in vectors.chunks_exact(dim).zip(own) {
-                        for (sum, x) in sums[whole..].iter_mut().zip(&vector[whole..]) {
-                            *sum += weight * x;
-                        }
-                    }
-                }
-            }
-        }
     }
 
     /// The same of cosines with some of `others` each: `picked` says which, `slopes`
@@ -235,6 +190,7 @@ impl Directions {
 
 /// Summed in a fixed order, side by side so that it vectorises.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
+    const LANES: usize = 8;
     let mut lanes = [0f64; LANES];
     let ((xs, x), (ys, y)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (x, y) in xs.iter().zip(ys) {

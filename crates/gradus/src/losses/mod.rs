@@ -34,6 +34,7 @@ mod products;
 mod projection;
 mod ranking;
 mod regression;
+mod row_sums;
 mod score;
 mod weighted_sum;
 
