@@ -27,6 +27,7 @@ fn milliseconds(objective: &dyn Objective, n: usize, dim: usize) -> f64 {
         texts: &texts,
         teachers: &[teacher],
         memory: None,
+        comparer: None,
     };
     let time = |_| {
         let began = Instant::now();

@@ -131,6 +131,7 @@ fn its_gradient_is_the_slope_of_its_loss() {
                 texts: &[0, 1, 2, 3],
                 teachers: &[],
                 memory: None,
+                comparer: None,
             },
         )
     };

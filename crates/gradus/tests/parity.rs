@@ -270,6 +270,7 @@ fn losses_and_their_gradients() {
                 texts: &(0..2 * n as u32).collect::<Vec<_>>(),
                 teachers: &[],
                 memory: None,
+                comparer: None,
             },
         );
         let name = &case["name"];
@@ -346,6 +347,7 @@ fn batch_losses_and_their_gradients() {
                     .collect::<Vec<_>>(),
                 teachers: &teachers.iter().map(teacher).collect::<Vec<_>>(),
                 memory: None,
+                comparer: None,
             },
         );
         let want = case["expected_loss"].as_f64().unwrap();

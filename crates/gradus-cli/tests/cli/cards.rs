@@ -261,6 +261,34 @@ fn contrast_ranking_and_differences_have_the_processors_losses() {
     trains_alike(place.path(), "contrast", &recipe);
 }
 
+/// So many texts that the card compares them.
+#[test]
+fn large_batches_have_the_processors_losses() {
+    if emulator().is_none() {
+        return;
+    }
+    let place = workplace();
+    let (first, second) = (["a", "the", "two", "old"], ["cat", "dog", "man", "park"]);
+    let mut texts = String::new();
+    for i in 0..80 {
+        texts += &format!(
+            "{} {} {}\n",
+            first[i % 4],
+            second[i / 4 % 4],
+            first[i / 16 % 4]
+        );
+    }
+    fs::write(place.path().join("short.txt"), texts).unwrap();
+    let recipe = format!(
+        "model = '{}'\nlog_every = 1\n\
+         [[stage]]\nname = 'one'\nsteps = 10\nbatch = 64\nlearning_rate = 1e-3\ndropout = 0.1\n\
+         objective = {{ loss = 'info_nce' }}\nalso = [{{ loss = 'consistency' }}]\n\
+         train = [{{ path = 'short.txt' }}]\n",
+        model("bert-small"),
+    );
+    trains_alike(place.path(), "large", &recipe);
+}
+
 #[test]
 fn a_template_and_a_learned_bias_have_the_processors_losses() {
     if emulator().is_none() {

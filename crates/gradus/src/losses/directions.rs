@@ -72,7 +72,15 @@ impl Directions {
     /// Those of rows `first..first + count`.
     pub fn of(embeddings: &Embeddings, first: usize, count: usize) -> Self {
         let dim = embeddings.dim();
-        let mut unit = embeddings.as_slice()[first * dim..(first + count) * dim].to_vec();
+        Self::of_rows(
+            dim,
+            &embeddings.as_slice()[first * dim..(first + count) * dim],
+        )
+    }
+
+    /// Those of rows that follow each other.
+    pub fn of_rows(dim: usize, rows: &[f32]) -> Self {
+        let mut unit = rows.to_vec();
         let inverse = unit
             .chunks_exact_mut(dim.max(1))
             .map(|row| {

@@ -55,6 +55,7 @@ pub(crate) fn run(
             texts: &case.texts,
             teachers: &case.teachers,
             memory: None,
+            comparer: None,
         },
     )
 }

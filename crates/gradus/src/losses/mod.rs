@@ -30,6 +30,7 @@ mod error;
 mod matryoshka;
 mod memory;
 mod ordering;
+mod pairwise;
 mod products;
 mod projection;
 mod ranking;
@@ -56,6 +57,7 @@ pub use memory::Memory;
 pub use ordering::{
     AngleSettings, Cosent, CosentSettings, PairSimilarity, PearsonLoss, PearsonSettings,
 };
+pub use pairwise::Comparer;
 pub use projection::{Projected, Projection};
 pub use ranking::{
     CandidateLists, Consistency, ConsistencySettings, ListMleSettings, ListNetSettings,
@@ -99,6 +101,8 @@ pub struct Input<'a> {
     pub teachers: &'a [Embeddings],
     /// Negatives from earlier steps, where the stage keeps some.
     pub memory: Option<Memory<'a>>,
+    /// Who compares many texts with many others; by default the host.
+    pub comparer: Option<&'a dyn Comparer>,
 }
 
 impl<'a> Input<'a> {

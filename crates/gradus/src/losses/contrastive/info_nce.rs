@@ -1,5 +1,6 @@
 use crate::losses::config::TrainingSet;
 use crate::losses::directions::{Cosines, Directions};
+use crate::losses::pairwise::{Pairwise, add};
 use crate::losses::{ExampleTexts, Input, Objective, ObjectiveError, Output, error};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -289,17 +290,16 @@ impl Objective for InfoNce {
         let mut output = Output::zero(input, parameters.len());
         let log = parameters.first().map(|&p| f64::from(p));
         let steepness = log.map_or(1.0 / self.temperature, |p| p.exp().min(STEEPEST));
-        let anchors = Directions::of(input.embeddings, 0, n);
-        let candidates = Directions::of(input.embeddings, n, (self.columns - 1) * n);
-        let cosines = anchors.cosines(&candidates);
+        let (pairs, cosines) = Pairwise::of(input, 0..n, n..self.columns * n);
         let mut slopes = Cosines::zeros(n, cosines.cols);
         let (anchor_texts, candidate_texts) = input.texts.split_at(n);
         let memory = input.memory.map(|memory| {
+            let anchors = Directions::of(input.embeddings, 0, n);
             let entries = Directions::of(memory.vectors, 0, memory.vectors.rows());
             let cosines = anchors.cosines_with(memory.negatives, &entries);
-            (memory, entries, cosines)
+            (memory, anchors, entries, cosines)
         });
-        let remembered = memory.as_ref().map_or(&[][..], |(_, _, cosines)| cosines);
+        let remembered = memory.as_ref().map_or(&[][..], |(.., cosines)| cosines);
         let mut to_memory = vec![vec![]; remembered.len()];
         let forth = Side {
             cosines: &cosines,
@@ -342,11 +342,12 @@ impl Objective for InfoNce {
         }
         output.loss = loss;
         let (own, others) = output.embeddings.split_at_mut(n * input.embeddings.dim());
-        anchors.add_gradients(&slopes, &candidates, own);
-        if let Some((memory, entries, _)) = &memory {
+        let [of_anchors, of_candidates] = pairs.gradients(&slopes);
+        add(own, &of_anchors);
+        add(others, &of_candidates);
+        if let Some((memory, anchors, entries, _)) = &memory {
             anchors.add_gradients_of((memory.negatives, &to_memory), entries, own);
         }
-        candidates.add_gradients(&slopes.transposed(), &anchors, others);
         if let (Some(slope), Some(log)) = (output.parameters.first_mut(), log) {
             // d (1/t) / d log(1/t) = 1/t, and nothing beyond the bound.
             let inside = log.exp() <= STEEPEST || by_steepness > 0.0;

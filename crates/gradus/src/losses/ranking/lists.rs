@@ -3,39 +3,35 @@
 use crate::Embeddings;
 use crate::losses::Input;
 use crate::losses::directions::{Cosines, Directions};
+use crate::losses::pairwise::{Pairwise, add};
 
 /// The cosines between the two views of a batch; with one view, which then
 /// stands for both, those within it.
-pub(crate) struct Views {
-    first: Directions,
-    second: Directions,
+pub(crate) struct Views<'a> {
+    of: Pairwise<'a>,
     views: usize,
     pub cosines: Cosines,
 }
 
-impl Views {
-    pub fn of(input: &Input<'_>) -> Self {
+impl<'a> Views<'a> {
+    pub fn of(input: &Input<'a>) -> Self {
         let n = input.examples();
-        let first = Directions::of(input.embeddings, 0, n);
         let views = (input.texts.len() / n.max(1)).max(1);
-        let second = Directions::of(input.embeddings, if views > 1 { n } else { 0 }, n);
-        let cosines = first.cosines(&second);
-        Self {
-            first,
-            second,
-            views,
-            cosines,
-        }
+        let second = if views > 1 { n } else { 0 };
+        let (of, cosines) = Pairwise::of(input, 0..n, second..second + n);
+        Self { of, views, cosines }
     }
 
     /// The gradients of the embeddings from those of the cosines.
     pub fn gradients(&self, slopes: &Cosines, gradients: &mut [f32]) {
         let of_first = gradients.len() / self.views;
         let (firsts, seconds) = gradients.split_at_mut(of_first);
-        self.first.add_gradients(slopes, &self.second, firsts);
-        let seconds = if seconds.is_empty() { firsts } else { seconds };
-        self.second
-            .add_gradients(&slopes.transposed(), &self.first, seconds);
+        let [of_firsts, of_seconds] = self.of.gradients(slopes);
+        add(firsts, &of_firsts);
+        add(
+            if seconds.is_empty() { firsts } else { seconds },
+            &of_seconds,
+        );
     }
 }
 

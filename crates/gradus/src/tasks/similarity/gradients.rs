@@ -5,7 +5,9 @@ use super::chunks::{Pass, accumulate};
 use super::cross_targets::CrossTargets;
 use super::frozen::Frozen;
 use super::micro_batch::MicroBatch;
+use super::on_device::OnDevice;
 use super::stage::Prepared;
+use crate::losses::Comparer;
 use crate::models::SentenceEncoder;
 use crate::tasks::diffcse::Auxiliary;
 use crate::training::Moment;
@@ -87,6 +89,11 @@ impl StepGradients<'_> {
                     (repeated.unwrap_or_else(as_it_is), stream)
                 })
                 .collect();
+            let on_device = OnDevice(model.backend());
+            let comparer = model
+                .backend()
+                .is_apart()
+                .then_some(&on_device as &dyn Comparer);
             let mut failure = None;
             let objective = |embeddings: &Embeddings| {
                 let negatives = buffer.as_mut().map(|buffer| {
@@ -116,8 +123,10 @@ impl StepGradients<'_> {
                 };
                 let parameters = self.parameters;
                 let mut output = match has_terms {
-                    false => batch.evaluate(embeddings, parameters, memory, None),
-                    true => batch.evaluate(embeddings, parameters, memory, Some(&mut loss)),
+                    false => batch.evaluate(embeddings, parameters, comparer, memory, None),
+                    true => {
+                        batch.evaluate(embeddings, parameters, comparer, memory, Some(&mut loss))
+                    }
                 };
                 for g in &mut output.embeddings {
                     *g *= share as f32;
@@ -140,7 +149,7 @@ impl StepGradients<'_> {
     pub fn of_head(self, vectors: &Frozen) -> Result<f64> {
         let batch = MicroBatch::new(self.stage, self.examples)?;
         let vectors = vectors.gather(&batch.texts);
-        let output = batch.evaluate(&vectors, self.parameters, None, None);
+        let output = batch.evaluate(&vectors, self.parameters, None, None, None);
         self.head.copy_from_slice(&output.parameters);
         Ok(output.loss)
     }

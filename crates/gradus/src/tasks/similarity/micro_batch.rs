@@ -1,7 +1,7 @@
 //! Examples that meet the objective together.
 
 use super::stage::Prepared;
-use crate::losses::{AuxiliaryLoss, Input, Memory, Output};
+use crate::losses::{AuxiliaryLoss, Comparer, Input, Memory, Output};
 use crate::{Embeddings, Result};
 
 /// What a stage's objective sees of some examples, but for their vectors.
@@ -49,12 +49,13 @@ impl<'a> MicroBatch<'a> {
         [anchor, positive.copied().unwrap_or(anchor)]
     }
 
-    /// Their loss, given the embeddings of the texts, with negatives from a memory and
-    /// an auxiliary loss where there are such.
+    /// Their loss, given the embeddings of the texts, who compares many, negatives from a memory
+    /// and an auxiliary loss where there are such.
     pub fn evaluate(
         &self,
         embeddings: &Embeddings,
         parameters: &[f32],
+        comparer: Option<&dyn Comparer>,
         memory: Option<Memory<'_>>,
         auxiliary: Option<AuxiliaryLoss<'_>>,
     ) -> Output {
@@ -67,6 +68,7 @@ impl<'a> MicroBatch<'a> {
             texts: &self.texts,
             teachers: &self.teachers,
             memory,
+            comparer,
         };
         match auxiliary {
             Some(auxiliary) => objective.evaluate_with_auxiliary(parameters, &input, auxiliary),

@@ -15,6 +15,7 @@ pub(crate) mod gradients;
 pub(crate) mod learnable;
 pub(crate) mod micro_batch;
 mod objective;
+mod on_device;
 pub(crate) mod overlap;
 pub(crate) mod plan;
 mod plan_words;
