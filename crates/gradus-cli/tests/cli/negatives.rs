@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 const KEY: &str = "sk-very-secret-4711";
@@ -141,7 +142,7 @@ fn a_server_that_misbehaves_is_asked_again() {
         (0, 0) => Reply::Status("429 Slow", "Retry-After: 1\r\n".into(), "{}".into()),
         (1, 0) => Reply::Status("500 Oops", String::new(), "<h1>oops</h1>".into()),
         (2, 0) => Reply::Half(good(2, 1)),
-        (3, 0) => Reply::Silent(Duration::from_secs(3)),
+        (3, 0) => Reply::Silent(Duration::from_secs(60)),
         (4, _) => Reply::Streams(good(4, 1)),
         (5, 0) => Reply::Status("200 OK", String::new(), "{\"answer\": 42}".into()),
         (6, _) => Reply::Says("I'm sorry, but I can't help with that.".into()),
@@ -157,7 +158,7 @@ fn a_server_that_misbehaves_is_asked_again() {
     let mut command = asking(
         place.path(),
         &server,
-        &["--timeout", "1", "--concurrency", "10"],
+        &["--timeout", "3", "--concurrency", "10"],
     );
     let summary = json(&stdout(&mut command));
     let asking = &summary["asking"];
@@ -267,6 +268,29 @@ fn spawn(place: &Path, arguments: &[String]) -> Child {
         .unwrap()
 }
 
+/// A server that gives so many answers as it is opened for; requests beyond wait.
+#[derive(Default)]
+struct Gate(Arc<(Mutex<[usize; 2]>, Condvar)>);
+
+impl Gate {
+    /// For so many in all.
+    fn open_for(&self, answers: usize) {
+        self.0.0.lock().unwrap()[1] = answers;
+        self.0.1.notify_all();
+    }
+
+    fn server(&self) -> ChatServer {
+        let gate = Arc::clone(&self.0);
+        ChatServer::start(move |number, _| {
+            let (state, opened) = &*gate;
+            let closed = |[given, most]: &mut [usize; 2]| given >= most;
+            let mut open = opened.wait_while(state.lock().unwrap(), closed).unwrap();
+            open[0] += 1;
+            Reply::Says(good(number, 1))
+        })
+    }
+}
+
 /// The sentences that the journal has answers for.
 fn journaled(place: &Path) -> usize {
     let text = fs::read(place.join("out.jsonl.journal")).unwrap_or_default();
@@ -280,10 +304,6 @@ fn journaled(place: &Path) -> usize {
 #[test]
 fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
     const SENTENCES: u64 = 60;
-    let slow = |number, _| {
-        std::thread::sleep(Duration::from_millis(20));
-        Reply::Says(good(number, 1))
-    };
     let whole = workplace(SENTENCES);
     stdout(&mut asking(
         whole.path(),
@@ -291,10 +311,13 @@ fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
         &["--concurrency", "8"],
     ));
     let place = workplace(SENTENCES);
-    let server = ChatServer::start(slow);
+    let gate = Gate::default();
+    let server = gate.server();
     let arguments = arguments(&server, &["--concurrency", "3"]);
     let mut kills = 0;
     for stop_at in [5, 17, 31, 48] {
+        // Answers on their way at a kill are lost, three at a time.
+        gate.open_for(stop_at + 3 * kills);
         let mut child = spawn(place.path(), &arguments);
         while journaled(place.path()) < stop_at && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
@@ -316,6 +339,7 @@ fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
             "{asked} requests for {known} answers"
         );
     }
+    gate.open_for(usize::MAX);
     let summary = json(&stdout(&mut asking(
         place.path(),
         &server,
@@ -339,12 +363,11 @@ fn a_killed_run_goes_on_and_asks_for_nothing_twice() {
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_with_what_came_and_the_line_that_goes_on() {
-    use std::io::Read;
+    use std::io::{BufRead, Read};
     let place = workplace(40);
-    let server = ChatServer::start(|number, _| {
-        std::thread::sleep(Duration::from_millis(30));
-        Reply::Says(good(number, 1))
-    });
+    let gate = Gate::default();
+    gate.open_for(4);
+    let server = gate.server();
     let mut child = spawn(place.path(), &arguments(&server, &["--concurrency", "2"]));
     while journaled(place.path()) < 4 {
         std::thread::sleep(Duration::from_millis(1));
@@ -354,13 +377,14 @@ fn a_signal_ends_with_what_came_and_the_line_that_goes_on() {
         .args(["-TERM", &id])
         .status();
     assert!(kill.unwrap().success());
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut told = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut told)
-        .unwrap();
+    // From now on nothing is asked any more; what was comes.
+    while !told.contains("stopping when") {
+        assert!(stderr.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    gate.open_for(usize::MAX);
+    stderr.read_to_string(&mut told).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(143), "{told}");
     assert!(
         told.contains("stopping when the answers under way are here"),
