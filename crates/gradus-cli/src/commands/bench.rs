@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::pair_options::{FormOptions, TextOptions};
 use gradus::Error;
 use gradus::jobs::PairModel;
-use gradus::jobs::bench::{self, Measured, Rate};
+use gradus::jobs::bench::{self, BenchSettings, Measured, Rate};
 use gradus::jobs::machine;
 use gradus::output::Inputs;
 use indicatif::{DecimalBytes, HumanCount};
@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(required_unless_present = "machine")]
     pub model: Option<String>,
     /// Measure the processor in place of a model: products and memory
-    #[arg(long, conflicts_with_all = ["model", "text", "sentences", "repeat", "FormOptions", "TextOptions"])]
+    #[arg(long, conflicts_with_all = ["model", "text", "sentences", "repeat", "tokenised", "FormOptions", "TextOptions"])]
     pub machine: bool,
     /// Encode the sentences in FILE: its lines, or a column of a .csv, .tsv,
     /// .jsonl, .json or .parquet file; empty ones are skipped
@@ -67,6 +67,9 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "3")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: u32,
+    /// Take the time of the model alone: texts are tokenised before
+    #[arg(long)]
+    pub tokenised: bool,
     /// The form of the report; json holds everything, unrounded
     #[arg(long, default_value = "table", value_parser = one_of(FORMATS))]
     pub format: Format,
@@ -98,14 +101,17 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut console = context.console();
     let environment = &context.environment;
-    let repeat = args.repeat;
+    let settings = BenchSettings {
+        repeat: args.repeat,
+        tokenised: args.tokenised,
+    };
     let measured = match environment.load_pair_model(&folder, None, &mut console)? {
         PairModel::Sentence(encoder) => {
-            bench::measure(name, &encoder, &texts, repeat, &mut console)?
+            bench::measure(name, &encoder, &texts, settings, &mut console)?
         }
         PairModel::Cross(cross) => {
             let pairs = bench::pairs(&texts);
-            bench::measure_pairs(name, &cross, &pairs, repeat, &mut console)?
+            bench::measure_pairs(name, &cross, &pairs, settings, &mut console)?
         }
     };
     write(args.format, &measured, &lines(&measured), &mut output)?;
@@ -205,7 +211,10 @@ fn lines(measured: &Measured) -> [(&'static str, String); 7] {
         ),
         (
             "tokenising",
-            format!("{:.1} % of that time", 100.0 * measured.tokenising_share),
+            match measured.tokenised {
+                true => format!("{:.2} s, before that time", measured.tokenising_seconds),
+                false => format!("{:.1} % of that time", 100.0 * measured.tokenising_share),
+            },
         ),
         (
             "one query",

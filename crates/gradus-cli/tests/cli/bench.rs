@@ -58,6 +58,23 @@ fn numbers_of_a_text() {
     let json = report(&["--text", text, "--sentences", "2", "--repeat", "1"]);
     assert_eq!(json["sentences"], 2);
     assert_eq!(json["seconds"].as_array().unwrap().len(), 1);
+    assert_eq!(json["tokenised"], false);
+
+    let tokens = &json["tokens"];
+    let json = report(&[
+        "--text",
+        text,
+        "--sentences",
+        "2",
+        "--repeat",
+        "1",
+        "--tokenised",
+    ]);
+    assert_eq!(
+        (&json["tokenised"], &json["tokens"]),
+        (&true.into(), tokens)
+    );
+    assert!(number(&json["sentences_per_second"]) > 0.0);
 }
 
 #[test]

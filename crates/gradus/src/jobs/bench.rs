@@ -6,7 +6,7 @@ use super::observed::{check_finite, finite_scores};
 use super::quickstart;
 use crate::Result;
 use crate::data::TextFile;
-use crate::models::{CrossEncoder, SentenceEncoder, inputs_at_a_time};
+use crate::models::{CrossEncoder, EncodeOptions, SentenceEncoder, inputs_at_a_time};
 use crate::text::Tokens;
 use crate::util::machine::peak_memory;
 use crate::util::{Observer, check_cancelled};
@@ -25,6 +25,15 @@ const WARM_UP: usize = 8;
 /// Sentences of a paragraph in the built-in text.
 const PARAGRAPH: usize = 8;
 
+/// How it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BenchSettings {
+    /// How many passes over the inputs.
+    pub repeat: u32,
+    /// Inputs are tokenised before their time is taken.
+    pub tokenised: bool,
+}
+
 /// What was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measured {
@@ -37,13 +46,16 @@ pub struct Measured {
     pub rate: Rate,
     /// Its tokens, with the special ones.
     pub tokens: usize,
-    /// Seconds of each pass over the texts, tokenising included.
+    /// Whether texts were tokenised before the time of a pass was taken.
+    pub tokenised: bool,
+    /// Seconds of each pass over the texts.
     pub seconds: Vec<f64>,
     /// By the median of the passes.
     pub tokens_per_second: f64,
     /// The median seconds of a pass's tokenising.
     pub tokenising_seconds: f64,
-    /// Its share of the time that encoding takes.
+    /// Its share of a pass, or what it would add to one; beside a device that works apart, much
+    /// of it takes no time of its own.
     pub tokenising_share: f64,
     /// How long one text takes that comes alone.
     pub latency: Latency,
@@ -160,7 +172,7 @@ pub fn measure<B: Backend>(
     model: &str,
     encoder: &SentenceEncoder<B>,
     texts: &[&str],
-    repeat: u32,
+    settings: BenchSettings,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
     let work = Encoding { model, encoder };
@@ -169,7 +181,7 @@ pub fn measure<B: Backend>(
         sentences_per_second,
     };
     let backend = encoder.backend().describe();
-    Bench::of(&work, texts, encoder.backend()).measured(model, backend, rate, repeat, observer)
+    Bench::of(&work, texts, encoder.backend()).measured(model, backend, rate, settings, observer)
 }
 
 /// The same of a cross-encoder and pairs.
@@ -180,7 +192,7 @@ pub fn measure_pairs<B: Backend>(
     model: &str,
     cross: &CrossEncoder<B>,
     pairs: &[(&str, &str)],
-    repeat: u32,
+    settings: BenchSettings,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
     let work = Scoring { model, cross };
@@ -189,7 +201,7 @@ pub fn measure_pairs<B: Backend>(
         pairs_per_second,
     };
     let backend = cross.backend().describe();
-    Bench::of(&work, pairs, cross.backend()).measured(model, backend, rate, repeat, observer)
+    Bench::of(&work, pairs, cross.backend()).measured(model, backend, rate, settings, observer)
 }
 
 /// Sentences a second, by the median of a few passes over the texts.
@@ -202,9 +214,12 @@ pub fn speed<B: Backend>(
     texts: &[&str],
     observer: &mut dyn Observer,
 ) -> Result<f64> {
-    const PASSES: u32 = 3;
+    let settings = BenchSettings {
+        repeat: 3,
+        tokenised: false,
+    };
     let work = Encoding { model, encoder };
-    let passes = Bench::of(&work, texts, encoder.backend()).passes(PASSES, observer)?;
+    let passes = Bench::of(&work, texts, encoder.backend()).passes(settings, observer)?;
     Ok(texts.len() as f64 / median(&passes.seconds))
 }
 
@@ -215,10 +230,12 @@ trait Work {
     /// What is done, in words.
     const WHAT: &'static str;
 
-    /// How many tokens inputs have: the work's own tokenising.
-    fn tokenise(&self, inputs: &[Self::Input]) -> Result<usize>;
+    /// The tokens of inputs.
+    fn tokenise(&self, inputs: &[Self::Input]) -> Result<Vec<Tokens>>;
     /// All of it.
     fn run(&self, inputs: &[Self::Input]) -> Result<()>;
+    /// What follows tokenising.
+    fn run_tokens(&self, tokens: &[Tokens]) -> Result<()>;
 }
 
 /// Texts to vectors.
@@ -231,9 +248,14 @@ impl<'a, B: Backend> Work for Encoding<'a, B> {
     type Input = &'a str;
     const WHAT: &'static str = "encoding texts";
 
-    fn tokenise(&self, texts: &[&'a str]) -> Result<usize> {
+    fn tokenise(&self, texts: &[&'a str]) -> Result<Vec<Tokens>> {
         let tokens = self.encoder.tokenizer().encode(texts);
-        Ok(count(&tokens.map_err(JobError::model)?))
+        tokens.map_err(JobError::model)
+    }
+
+    fn run_tokens(&self, tokens: &[Tokens]) -> Result<()> {
+        self.encoder.encode_tokens(tokens, EncodeOptions::default());
+        Ok(self.encoder.backend().check()?)
     }
 
     fn run(&self, texts: &[&'a str]) -> Result<()> {
@@ -252,9 +274,14 @@ impl<'a, B: Backend> Work for Scoring<'a, B> {
     type Input = (&'a str, &'a str);
     const WHAT: &'static str = "scoring pairs";
 
-    fn tokenise(&self, pairs: &[Self::Input]) -> Result<usize> {
+    fn tokenise(&self, pairs: &[Self::Input]) -> Result<Vec<Tokens>> {
         let tokens = self.cross.tokenizer().encode_pairs(pairs);
-        Ok(count(&tokens.map_err(JobError::model)?))
+        tokens.map_err(JobError::model)
+    }
+
+    fn run_tokens(&self, tokens: &[Tokens]) -> Result<()> {
+        self.cross.logits(tokens);
+        Ok(self.cross.backend().check()?)
     }
 
     fn run(&self, pairs: &[Self::Input]) -> Result<()> {
@@ -264,6 +291,14 @@ impl<'a, B: Backend> Work for Scoring<'a, B> {
 
 fn count(tokens: &[Tokens]) -> usize {
     tokens.iter().map(|t| t.ids.len()).sum()
+}
+
+/// How long it takes.
+fn seconds(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let begun = Instant::now();
+    work()?;
+    // No time at all would make rates infinite, which JSON cannot hold.
+    Ok(begun.elapsed().as_secs_f64().max(1e-9))
 }
 
 struct Bench<'a, W: Work> {
@@ -296,11 +331,11 @@ impl<'a, W: Work> Bench<'a, W> {
         model: &str,
         backend: String,
         rate: impl Fn(usize, f64) -> Rate,
-        repeat: u32,
+        settings: BenchSettings,
         observer: &mut dyn Observer,
     ) -> Result<Measured> {
-        let passes = self.passes(repeat, observer)?;
-        let latency = self.latency(repeat)?;
+        let passes = self.passes(settings, observer)?;
+        let latency = self.latency(settings.repeat)?;
         let (time, part) = (median(&passes.seconds), median(&passes.tokenising));
         let inputs = self.inputs.len();
         Ok(Measured {
@@ -309,6 +344,7 @@ impl<'a, W: Work> Bench<'a, W> {
             rate: rate(inputs, inputs as f64 / time),
             tokens: passes.tokens,
             tokens_per_second: passes.tokens as f64 / time,
+            tokenised: settings.tokenised,
             tokenising_seconds: part,
             tokenising_share: part / time,
             seconds: passes.seconds,
@@ -319,7 +355,8 @@ impl<'a, W: Work> Bench<'a, W> {
 
     /// Works on all inputs `repeat` times, behind a pass over some that counts for
     /// nothing.
-    fn passes(&self, repeat: u32, observer: &mut dyn Observer) -> Result<Passes> {
+    fn passes(&self, settings: BenchSettings, observer: &mut dyn Observer) -> Result<Passes> {
+        let BenchSettings { repeat, tokenised } = settings;
         let warm = &self.inputs[..self.inputs.len().min(self.at_a_time)];
         self.timed(warm)?;
         let total = self.inputs.len() as u64 * u64::from(repeat);
@@ -336,9 +373,13 @@ impl<'a, W: Work> Bench<'a, W> {
             for chunk in self.inputs.chunks(self.at_a_time) {
                 check_cancelled(observer, W::WHAT)?;
                 let begun = Instant::now();
-                passes.tokens += self.work.tokenise(chunk)?;
+                let tokens = self.work.tokenise(chunk)?;
                 part += begun.elapsed().as_secs_f64();
-                whole += self.timed(chunk)?;
+                passes.tokens += count(&tokens);
+                whole += match tokenised {
+                    true => seconds(|| self.work.run_tokens(&tokens))?,
+                    false => self.timed(chunk)?,
+                };
                 done += chunk.len() as u64;
                 observer.progress(W::WHAT, done, total);
             }
@@ -350,10 +391,7 @@ impl<'a, W: Work> Bench<'a, W> {
 
     /// How many seconds inputs take together.
     fn timed(&self, inputs: &[W::Input]) -> Result<f64> {
-        let begun = Instant::now();
-        self.work.run(inputs)?;
-        // No time at all would make rates infinite, which JSON cannot hold.
-        Ok(begun.elapsed().as_secs_f64().max(1e-9))
+        seconds(|| self.work.run(inputs))
     }
 
     /// Works on some inputs, from all over, one at a time.
