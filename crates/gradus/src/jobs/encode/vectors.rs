@@ -11,6 +11,7 @@ use gradus_kernels::Backend;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const WHAT: &str = "encoding texts";
@@ -32,7 +33,10 @@ enum Work {
     /// Each chunk when it is asked for.
     Here(TextReader),
     /// The next chunk while the last one is being written, by a thread of its own.
-    Ahead(Receiver<Result<Encoded>>),
+    Ahead {
+        chunks: Receiver<Result<Encoded>>,
+        thread: Option<JoinHandle<()>>,
+    },
 }
 
 impl Vectors {
@@ -59,7 +63,7 @@ impl Vectors {
         let (total, rows) = (texts.total, Arc::clone(&texts.rows));
         let model = Arc::new(model);
         let work = match model.encoder.backend().is_apart() {
-            true => Work::Ahead(ahead(Arc::clone(&model), texts)?),
+            true => ahead(Arc::clone(&model), texts)?,
             false => Work::Here(texts),
         };
         Ok(Self {
@@ -93,11 +97,17 @@ impl Vectors {
         observer.progress(WHAT, self.done, self.total);
         let encoded = match &mut self.work {
             Work::Here(texts) => self.model.next_chunk(texts)?,
-            Work::Ahead(chunks) => loop {
+            Work::Ahead { chunks, thread } => loop {
                 match chunks.recv_timeout(BEAT) {
                     Ok(encoded) => break Some(encoded?),
-                    Err(RecvTimeoutError::Disconnected) => break None,
                     Err(RecvTimeoutError::Timeout) => check_cancelled(observer, WHAT)?,
+                    // One that broke down must not pass for one that reached the end.
+                    Err(RecvTimeoutError::Disconnected) => {
+                        let ended = thread.take().map_or(Ok(()), JoinHandle::join);
+                        let broke_down = |_| "the thread that encodes broke down".to_owned();
+                        ended.map_err(broke_down).map_err(Error::Internal)?;
+                        break None;
+                    }
                 }
             },
         };
@@ -136,7 +146,7 @@ impl Loaded {
 }
 
 /// Chunks that are encoded by a thread of its own, until nobody takes them any more.
-fn ahead(model: Arc<Loaded>, mut texts: TextReader) -> Result<Receiver<Result<Encoded>>> {
+fn ahead(model: Arc<Loaded>, mut texts: TextReader) -> Result<Work> {
     let (sender, chunks) = sync_channel(1);
     let work = move || {
         while let Some(encoded) = model.next_chunk(&mut texts).transpose() {
@@ -147,7 +157,11 @@ fn ahead(model: Arc<Loaded>, mut texts: TextReader) -> Result<Receiver<Result<En
         }
     };
     let thread = std::thread::Builder::new().name("gradus-encoder".into());
-    let started = thread.spawn(work);
-    started.map_err(Error::io("a thread to encode texts"))?;
-    Ok(chunks)
+    let thread = thread
+        .spawn(work)
+        .map_err(Error::io("a thread to encode texts"))?;
+    Ok(Work::Ahead {
+        chunks,
+        thread: Some(thread),
+    })
 }
