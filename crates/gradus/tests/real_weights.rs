@@ -125,14 +125,12 @@ fn texts_have_the_tokens_that_the_library_gives() {
         let Ok(text) = std::fs::read_to_string(root.path().join(file)) else {
             continue;
         };
-        // Of every third line also its second half, and all of it in capitals.
-        let some: Vec<&str> = text.lines().step_by(3).collect();
-        let upper: Vec<String> = some.iter().map(|line| line.to_uppercase()).collect();
+        let upper = text.to_uppercase();
         let texts: Vec<&str> = text
             .lines()
             .flat_map(|line| line.split('\t').chain([line]))
-            .chain(upper.iter().map(String::as_str))
-            .chain(some.iter().filter_map(|line| line.get(line.len() / 2..)))
+            .chain(upper.lines())
+            .chain(text.lines().filter_map(|line| line.get(line.len() / 2..)))
             .collect();
         for texts in texts.chunks(10_000) {
             let (short, long) = (
