@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// How a request is answered.
@@ -97,6 +97,29 @@ impl ChatServer {
             *counts.entry(seen.number).or_default() += 1;
         }
         counts
+    }
+}
+
+/// A server that gives so many answers as it is opened for; requests beyond wait.
+#[derive(Default)]
+pub struct Gate(Arc<(Mutex<[usize; 2]>, Condvar)>);
+
+impl Gate {
+    /// For so many in all.
+    pub fn open_for(&self, answers: usize) {
+        self.0.0.lock().unwrap()[1] = answers;
+        self.0.1.notify_all();
+    }
+
+    pub fn server(&self) -> ChatServer {
+        let gate = Arc::clone(&self.0);
+        ChatServer::start(move |number, _| {
+            let (state, opened) = &*gate;
+            let closed = |[given, most]: &mut [usize; 2]| given >= most;
+            let mut open = opened.wait_while(state.lock().unwrap(), closed).unwrap();
+            open[0] += 1;
+            Reply::Says(good(number, 1))
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `gradus negatives`.
 
-use crate::chat_server::{ChatServer, Reply, good, sentence};
+use crate::chat_server::{ChatServer, Gate, Reply, good, sentence};
 use crate::support::{environment, gradus, model, stdout};
 use gradus::data::{DataRoot, PairIndex, RowKind, Source};
 use predicates::prelude::*;
@@ -8,7 +8,6 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 const KEY: &str = "sk-very-secret-4711";
@@ -268,29 +267,6 @@ fn spawn(place: &Path, arguments: &[String]) -> Child {
         .unwrap()
 }
 
-/// A server that gives so many answers as it is opened for; requests beyond wait.
-#[derive(Default)]
-struct Gate(Arc<(Mutex<[usize; 2]>, Condvar)>);
-
-impl Gate {
-    /// For so many in all.
-    fn open_for(&self, answers: usize) {
-        self.0.0.lock().unwrap()[1] = answers;
-        self.0.1.notify_all();
-    }
-
-    fn server(&self) -> ChatServer {
-        let gate = Arc::clone(&self.0);
-        ChatServer::start(move |number, _| {
-            let (state, opened) = &*gate;
-            let closed = |[given, most]: &mut [usize; 2]| given >= most;
-            let mut open = opened.wait_while(state.lock().unwrap(), closed).unwrap();
-            open[0] += 1;
-            Reply::Says(good(number, 1))
-        })
-    }
-}
-
 /// The sentences that the journal has answers for.
 fn journaled(place: &Path) -> usize {
     let text = fs::read(place.join("out.jsonl.journal")).unwrap_or_default();
@@ -378,26 +354,26 @@ fn a_signal_ends_with_what_came_and_the_line_that_goes_on() {
         .status();
     assert!(kill.unwrap().success());
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
-    let mut told = String::new();
+    let mut said = String::new();
     // From now on nothing is asked any more; what was comes.
-    while !told.contains("stopping when") {
-        assert!(stderr.read_line(&mut told).unwrap() > 0, "{told}");
+    while !said.contains("stopping when") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
     }
     gate.open_for(usize::MAX);
-    stderr.read_to_string(&mut told).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(143), "{told}");
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{said}");
     assert!(
-        told.contains("stopping when the answers under way are here"),
-        "{told}"
+        said.contains("stopping when the answers under way are here"),
+        "{said}"
     );
     let answered = rows(place.path()).len();
     assert!((4..40).contains(&answered));
     assert_eq!(answered, journaled(place.path()));
     assert!(
-        told.contains(&format!("with answers to {answered} of 40 sentences")),
-        "{told}"
+        said.contains(&format!("with answers to {answered} of 40 sentences")),
+        "{said}"
     );
-    let line = told
+    let line = said
         .lines()
         .find_map(|line| line.strip_prefix("  gradus "))
         .unwrap();

@@ -84,8 +84,11 @@ fn send_batches<I>(
     for some in inputs.chunks(AHEAD) {
         for tokens in tokenise(some)? {
             if size + tokens.ids.len() > limit && !batch.is_empty() {
-                // Nobody listens where a lane broke down, which is said there.
-                let _ = batches.send((place, std::mem::take(&mut batch)));
+                let whole = std::mem::take(&mut batch);
+                if batches.send((place, whole)).is_err() {
+                    // A lane broke down, which is said there.
+                    return Ok(());
+                }
                 (size, place) = (0, place + 1);
             }
             size += tokens.ids.len();
