@@ -3,6 +3,7 @@
 use super::JobError;
 use crate::data::DataError;
 use crate::{Error, Result};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -12,10 +13,13 @@ pub const CHUNK: usize = 1024;
 
 /// Items in their order, some at a time.
 ///
-/// A chunk holds what has arrived, up to a limit: from a file it is full, and a person or program
-/// that writes one line and waits for the answer gets it. At most one chunk is read ahead.
+/// Of what is at hand each chunk but the last is full. Of a stream a chunk holds what has arrived,
+/// up to a limit, so that a person or program that writes one line and waits for the answer gets
+/// it. At most one chunk is read ahead.
 pub struct Chunks<T> {
     source: Source<T>,
+    /// Whether a chunk waits until it is full.
+    full: bool,
     failure: Option<Error>,
 }
 
@@ -31,8 +35,8 @@ enum Source<T> {
 }
 
 impl<T: Send + 'static> Chunks<T> {
-    /// Reads what `open` opens, until its end or first error, from the first chunk on. A file
-    /// without any pair is taken for one that has ended.
+    /// Reads what `open` opens, a file or a list, until its end or first error, from the first
+    /// chunk on. A file without any pair counts as one that has ended.
     pub fn read<I>(open: impl FnOnce() -> Result<I> + Send + 'static) -> Self
     where
         I: Iterator<Item = Result<T>> + 'static,
@@ -40,7 +44,30 @@ impl<T: Send + 'static> Chunks<T> {
         let open = || open().map(|items| Box::new(items) as Items<T>);
         Self {
             source: Source::Unread(Box::new(open)),
+            full: true,
             failure: None,
+        }
+    }
+
+    /// The same of a stream, whose writer may wait for answers before it goes on.
+    pub fn stream<I>(open: impl FnOnce() -> Result<I> + Send + 'static) -> Self
+    where
+        I: Iterator<Item = Result<T>> + 'static,
+    {
+        Self {
+            full: false,
+            ..Self::read(open)
+        }
+    }
+
+    /// [`read`](Self::read) of an ordinary file, [`stream`](Self::stream) of a pipe or device.
+    pub fn read_file<I>(path: &Path, open: impl FnOnce() -> Result<I> + Send + 'static) -> Self
+    where
+        I: Iterator<Item = Result<T>> + 'static,
+    {
+        match std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
+            true => Self::read(open),
+            false => Self::stream(open),
         }
     }
 
@@ -91,7 +118,7 @@ impl<T: Send + 'static> Chunks<T> {
             let Source::Read { items, .. } = &self.source else {
                 break;
             };
-            let item = if chunk.is_empty() {
+            let item = if self.full || chunk.is_empty() {
                 items.recv().map_err(|_| TryRecvError::Disconnected)
             } else {
                 items.try_recv()
@@ -132,7 +159,7 @@ mod tests {
     use super::*;
 
     fn collect(items: Vec<Result<usize>>) -> (Vec<usize>, Option<Error>) {
-        let mut chunks = Chunks::read(|| Ok(items.into_iter()));
+        let mut chunks = Chunks::stream(|| Ok(items.into_iter()));
         let mut all = Vec::new();
         loop {
             match chunks.next_chunk(CHUNK) {
@@ -153,6 +180,32 @@ mod tests {
         assert!(failure.is_none());
         assert!(all.into_iter().eq(0..many));
         assert_eq!(collect(vec![]).0.len(), 0);
+    }
+
+    #[test]
+    fn what_is_at_hand_fills_its_chunks_however_slowly_it_is_read() {
+        let slow = |i| {
+            std::thread::yield_now();
+            Ok(i)
+        };
+        let mut chunks = Chunks::read(move || Ok((0..25).map(slow)));
+        let sizes: Vec<usize> = std::iter::from_fn(|| chunks.next_chunk(10).unwrap())
+            .map(|chunk| chunk.len())
+            .collect();
+        assert_eq!(sizes, [10, 10, 5]);
+    }
+
+    /// The second item comes when the first one has been answered.
+    #[test]
+    fn a_writer_that_waits_for_its_answer_gets_it() {
+        let (writer, stream) = sync_channel(1);
+        let mut chunks = Chunks::stream(|| Ok(stream.into_iter().map(Ok)));
+        for i in 0..3 {
+            writer.send(i).unwrap();
+            assert_eq!(chunks.next_chunk(10).unwrap(), Some(vec![i]));
+        }
+        drop(writer);
+        assert_eq!(chunks.next_chunk(10).unwrap(), None);
     }
 
     #[test]

@@ -62,7 +62,8 @@ impl TextReader {
     pub fn open(file: &TextFile) -> Result<Self> {
         let rows = file.rows().map_err(JobError::input)?;
         let has_header = rows.has_header();
-        let chunks = Chunks::read(move || Ok(rows.map(|row| row.map(|row| row.text))));
+        let open = move || Ok(rows.map(|row| row.map(|row| row.text)));
+        let chunks = Chunks::read_file(&file.path, open);
         Ok(Self {
             chunks,
             has_header,
@@ -87,7 +88,7 @@ impl TextReader {
             (is_own || row.is_err()).then(|| row.map(|row| row.text))
         });
         Ok(Self {
-            chunks: Chunks::read(move || Ok(own)),
+            chunks: Chunks::read_file(&file.path, move || Ok(own)),
             has_header,
             total: 0,
             rows: count,
@@ -97,7 +98,7 @@ impl TextReader {
     /// Reads a stream as `file` says; what is wrong with it shows when its texts
     /// are read.
     pub fn stream(file: TextFile, stream: impl Read + Send + 'static) -> Self {
-        let chunks = Chunks::read(move || {
+        let chunks = Chunks::stream(move || {
             let lines = Lines::new(stream, &file.path)?;
             let rows = file.rows_from(lines)?;
             Ok(rows.map(|row| row.map(|row| row.text)))

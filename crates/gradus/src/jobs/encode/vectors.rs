@@ -85,8 +85,8 @@ impl Vectors {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// The texts that have arrived, never none, with their vectors; `None` at the
-    /// end. What came before an error comes first.
+    /// The next texts, of a stream those that have arrived, with their vectors, never none;
+    /// `None` at the end. What came before an error comes first.
     ///
     /// # Errors
     /// Those of the texts; where the tokenizer or the device fails;

@@ -24,9 +24,8 @@ impl PairReader {
             Err(Error::Data(DataError::Empty { .. })) => None,
             rows => Some(rows.and_then(pairs_alone).map_err(JobError::input)?),
         };
-        Ok(Self(Chunks::read(move || {
-            Ok(rows.into_iter().flat_map(steps))
-        })))
+        let open = move || Ok(rows.into_iter().flat_map(steps));
+        Ok(Self(Chunks::read_file(&file.path, open)))
     }
 
     /// Reads a stream as `file` says; what is wrong with its first rows shows when
@@ -37,7 +36,7 @@ impl PairReader {
             let rows = file.rows_from(lines, &LabelMap::default())?;
             Ok(steps(pairs_alone(rows)?))
         };
-        Self(Chunks::read(open))
+        Self(Chunks::stream(open))
     }
 }
 
@@ -97,8 +96,8 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// The answers to the rows that have arrived, never none; `None` at the end. A
-    /// header is a chunk of its own. What came before an error is answered first.
+    /// The answers to the next rows, of a stream to those that have arrived, never none; `None`
+    /// at the end. A header is a chunk of its own. What came before an error is answered first.
     ///
     /// # Errors
     /// Those of the rows, [`Scorer::score`]'s, and [`Error::Stopped`].
