@@ -1,7 +1,12 @@
 // A library that stands in for NVIDIA's driver: memory is the processor's, kernels run by emulation. Built and
 // used by tests alone. Modules are known by the first line of their text.
+//
+// What is queued is done when somebody waits for it, no sooner, so that whoever reads without waiting, or writes what
+// is still to be read, finds other bits.
 #include "emulate.h"
 #include "../kernels/common.cuh"
+#include <deque>
+#include <set>
 
 #define HALF 0
 namespace elementwise_f32 {
@@ -124,6 +129,52 @@ std::map<std::string, Kernels>& modules() {
     return all;
 }
 std::mutex one_at_a_time;
+struct Stream {
+    std::mutex at_work;
+    std::deque<emulation::Job> work;
+    size_t queued = 0, done = 0;
+};
+struct Event {
+    Stream* stream = nullptr;
+    size_t place = 0;
+};
+std::set<Stream*> streams;
+
+int queue(void* stream, emulation::Job job) {
+    std::lock_guard<std::mutex> lock(one_at_a_time);
+    auto own = (Stream*)stream;
+    own->work.push_back(std::move(job));
+    own->queued++;
+    return 0;
+}
+// Does what was queued first, up to a place.
+void work_off(Stream* stream, size_t place) {
+    std::lock_guard<std::mutex> working(stream->at_work);
+    for (;;) {
+        emulation::Job job;
+        {
+            std::lock_guard<std::mutex> lock(one_at_a_time);
+            if (stream->done >= place || stream->work.empty()) return;
+            job = std::move(stream->work.front());
+            stream->work.pop_front();
+        }
+        job();
+        std::lock_guard<std::mutex> lock(one_at_a_time);
+        stream->done++;
+    }
+}
+size_t all_of(Stream* stream) {
+    std::lock_guard<std::mutex> lock(one_at_a_time);
+    return stream->queued;
+}
+void work_all_off() {
+    std::set<Stream*> all;
+    {
+        std::lock_guard<std::mutex> lock(one_at_a_time);
+        all = streams;
+    }
+    for (auto stream : all) work_off(stream, all_of(stream));
+}
 // What is still free of the memory that GRADUS_EMULATED_MEMORY gives the card.
 size_t total_memory() {
     const char* own = getenv("GRADUS_EMULATED_MEMORY");
@@ -149,16 +200,45 @@ API cuGetErrorString(int code, const char** text) {
 API cuDevicePrimaryCtxRetain(void** context, int) { return *context = (void*)1, 0; }
 API cuDevicePrimaryCtxRelease_v2(int) { return 0; }
 API cuCtxSetCurrent(void*) { return 0; }
-API cuStreamCreate(void** stream, unsigned) { return *stream = (void*)1, 0; }
-API cuStreamDestroy_v2(void*) { return 0; }
-API cuStreamSynchronize(void*) { return 0; }
-API cuStreamWaitEvent(void*, void*, unsigned) { return 0; }
-API cuEventCreate(void** event, unsigned) { return *event = (void*)1, 0; }
-API cuEventDestroy_v2(void*) { return 0; }
-API cuEventRecord(void*, void*) { return 0; }
-API cuEventSynchronize(void*) { return 0; }
+API cuStreamCreate(void** stream, unsigned) {
+    std::lock_guard<std::mutex> lock(one_at_a_time);
+    auto own = new Stream;
+    streams.insert(own);
+    return *stream = own, 0;
+}
+API cuStreamSynchronize(void* stream) { return work_off((Stream*)stream, all_of((Stream*)stream)), 0; }
+API cuStreamDestroy_v2(void* stream) {
+    cuStreamSynchronize(stream);
+    std::lock_guard<std::mutex> lock(one_at_a_time);
+    streams.erase((Stream*)stream);
+    // Events may name it still.
+    return 0;
+}
+API cuEventCreate(void** event, unsigned) { return *event = new Event, 0; }
+API cuEventDestroy_v2(void* event) { return delete (Event*)event, 0; }
+API cuEventRecord(void* event, void* stream) {
+    std::lock_guard<std::mutex> lock(one_at_a_time);
+    return *(Event*)event = {(Stream*)stream, ((Stream*)stream)->queued}, 0;
+}
+API cuEventSynchronize(void* event) {
+    auto own = (Event*)event;
+    if (own->stream) work_off(own->stream, own->place);
+    return 0;
+}
 API cuEventElapsedTime(float* ms, void*, void*) { return *ms = 0, 0; }
-API cuEventQuery(void*) { return 0; }
+// Whoever asks again and again sees that the card gets on.
+API cuEventQuery(void* event) {
+    auto own = (Event*)event;
+    if (!own->stream) return 0;
+    size_t done;
+    {
+        std::lock_guard<std::mutex> lock(one_at_a_time);
+        done = own->stream->done;
+    }
+    if (done >= own->place) return 0;
+    work_off(own->stream, done + 1);
+    return 600;
+}
 API cuMemGetInfo_v2(size_t* left, size_t* total) {
     std::lock_guard<std::mutex> lock(one_at_a_time);
     return *total = total_memory(), *left = *total - used, 0;
@@ -173,6 +253,7 @@ API cuMemAlloc_v2(void** place, size_t bytes) {
     return 0;
 }
 API cuMemFree_v2(void* place) {
+    work_all_off();
     std::lock_guard<std::mutex> lock(one_at_a_time);
     used -= memory[place];
     memory.erase(place);
@@ -180,10 +261,18 @@ API cuMemFree_v2(void* place) {
 }
 API cuMemHostAlloc(void** place, size_t bytes, unsigned) { return *place = aligned_alloc(256, (bytes + 255) / 256 * 256), 0; }
 API cuMemFreeHost(void* place) { return free(place), 0; }
-API cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, void*) { return memcpy(to, from, bytes), 0; }
-API cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, void*) { return memcpy(to, from, bytes), 0; }
-API cuMemcpyDtoDAsync_v2(void* to, const void* from, size_t bytes, void*) { return memmove(to, from, bytes), 0; }
-API cuMemsetD8Async(void* to, unsigned char value, size_t bytes, void*) { return memset(to, value, bytes), 0; }
+API cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, void* stream) {
+    return queue(stream, [=] { memcpy(to, from, bytes); });
+}
+API cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, void* stream) {
+    return queue(stream, [=] { memcpy(to, from, bytes); });
+}
+API cuMemcpyDtoDAsync_v2(void* to, const void* from, size_t bytes, void* stream) {
+    return queue(stream, [=] { memmove(to, from, bytes); });
+}
+API cuMemsetD8Async(void* to, unsigned char value, size_t bytes, void* stream) {
+    return queue(stream, [=] { memset(to, value, bytes); });
+}
 API cuModuleLoadData(void** module, const void* image) {
     const char* text = (const char*)image;
     const char* mark = "// gradus ";
@@ -193,15 +282,14 @@ API cuModuleLoadData(void** module, const void* image) {
     if (found == modules().end()) return 218;
     return *module = &found->second, 0;
 }
-API cuModuleUnload(void*) { return 0; }
+API cuModuleUnload(void*) { return work_all_off(), 0; }
 API cuModuleGetFunction(void** function, void* module, const char* name) {
     auto found = ((Kernels*)module)->find(name);
     if (found == ((Kernels*)module)->end()) return 500;
     return *function = &found->second, 0;
 }
 API cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned, unsigned, unsigned,
-                   void*, void** args, void**) {
+                   void* stream, void** args, void**) {
     if (x == 0 || y == 0 || z != 1 || y > 65535 || threads > 1024) return 1;
-    (*(emulation::Launch*)function)({x, y, 1}, threads, args);
-    return 0;
+    return queue(stream, (*(emulation::Launch*)function)({x, y, 1}, threads, args));
 }

@@ -1,8 +1,10 @@
 // Runs CUDA kernels on the processor, so that their arithmetic can be tested where there is no card: a thread
 // of a block is a stack of its own, and warps and blocks meet at barriers. Blocks run one after the other, on the
-// thread that launches them.
+// thread that waits for them.
 //
-// Not shown by it: races between threads that no barrier separates, speed.
+// Orders that a card does not promise are changed all the time, and copies in the background come as late as they
+// may, so that what lacks a barrier or a wait gives other bits. Not shown by it: speed, and races between threads of
+// a warp.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -107,6 +109,18 @@ struct Warp {
     int arrived = 0;
     unsigned turn = 0;
 };
+// A copy in the background, of 16 bytes.
+struct Copy {
+    void* to;
+    const void* from;
+    bool there;
+    void make() const {
+        if (there)
+            memcpy(to, from, 16);
+        else
+            memset(to, 0, 16);
+    }
+};
 struct Fiber {
     void* at;
     std::vector<char> stack;
@@ -115,6 +129,9 @@ struct Fiber {
     // It goes on when this is another number.
     const unsigned* waits_for = nullptr;
     unsigned until = 0;
+    // Copies of groups that were begun, oldest first, and of the group that is being put together.
+    std::vector<std::vector<Copy>> groups;
+    std::vector<Copy> group;
 };
 static thread_local std::vector<Fiber> fibers;
 static thread_local std::vector<Warp> warps;
@@ -160,6 +177,12 @@ static void enter() {
     }
     for (;;) leave();
 }
+// Below `n`, another one each time.
+static unsigned draw(unsigned n) {
+    static thread_local uint64_t state = 1;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(state >> 33) % n;
+}
 static void fibers_of_block(unsigned threads) {
     fibers.resize(threads > fibers.size() ? threads : fibers.size());
     warps.assign((threads + 31) / 32, Warp());
@@ -171,22 +194,28 @@ static void fibers_of_block(unsigned threads) {
         f.thread = {i, 0, 0};
         f.done = false;
         f.waits_for = nullptr;
+        f.groups.clear();
+        f.group.clear();
         // As if `enter` had been left at its start.
         void** top = (void**)(((uintptr_t)(f.stack.data() + f.stack.size()) & ~(uintptr_t)15)) - STACK_TOP;
         memset(top, 0, STACK_TOP * sizeof(void*));
         top[RETURN] = (void*)enter;
         f.at = top;
     }
+    std::vector<unsigned> order(warps.size());
+    for (unsigned i = 0; i < order.size(); i++) order[i] = i;
     for (long idle = 0; living;) {
+        for (unsigned i = order.size(); i > 1; i--) std::swap(order[i - 1], order[draw(i)]);
         int before = living;
         unsigned progress = turn;
         for (auto& w : warps) progress += w.turn;
-        for (unsigned i = 0; i < threads; i++)
-            if (!fibers[i].done && !(fibers[i].waits_for && *fibers[i].waits_for == fibers[i].until)) {
-                current = &fibers[i];
-                thread = current->thread;
-                emulation_switch(&home, current->at);
-            }
+        for (unsigned warp : order)
+            for (unsigned i = 32 * warp; i < min(threads, 32 * (warp + 1)); i++)
+                if (!fibers[i].done && !(fibers[i].waits_for && *fibers[i].waits_for == fibers[i].until)) {
+                    current = &fibers[i];
+                    thread = current->thread;
+                    emulation_switch(&home, current->at);
+                }
         unsigned now = turn;
         for (auto& w : warps) now += w.turn;
         idle = living == before && now == progress ? idle + 1 : 0;
@@ -200,9 +229,10 @@ static void run(Dim blocks, unsigned threads, bool alone, std::function<void()> 
     body = std::move(job);
     grid = blocks;
     size = {threads, 1, 1};
-    for (unsigned y = 0; y < blocks.y; y++)
-        for (unsigned x = 0; x < blocks.x; x++) {
-            block = {x, y, 0};
+    bool backwards = draw(2);
+    for (unsigned j = 0; j < blocks.y; j++)
+        for (unsigned i = 0; i < blocks.x; i++) {
+            block = backwards ? Dim{blocks.x - 1 - i, blocks.y - 1 - j, 0} : Dim{i, j, 0};
             if (!alone) {
                 fibers_of_block(threads);
                 continue;
@@ -213,14 +243,17 @@ static void run(Dim blocks, unsigned threads, bool alone, std::function<void()> 
             }
         }
 }
-template <class... A, size_t... I> void call(void (*kernel)(A...), void** args, std::index_sequence<I...>) {
-    kernel(*(std::remove_reference_t<A>*)args[I]...);
+typedef std::function<void()> Job;
+typedef std::function<Job(Dim, unsigned, void**)> Launch;
+template <class... A, size_t... I>
+std::tuple<std::remove_cv_t<std::remove_reference_t<A>>...> values(void (*)(A...), void** args, std::index_sequence<I...>) {
+    return {*(std::remove_cv_t<std::remove_reference_t<A>>*)args[I]...};
 }
-typedef std::function<void(Dim, unsigned, void**)> Launch;
-// `alone`: its threads meet nowhere.
+// A kernel with the values that its arguments have when it is launched. `alone`: its threads meet nowhere.
 template <class... A> Launch launcher(void (*kernel)(A...), bool alone) {
-    return [=](Dim grid, unsigned threads, void** args) {
-        run(grid, threads, alone, [=] { call(kernel, args, std::index_sequence_for<A...>()); });
+    return [=](Dim grid, unsigned threads, void** args) -> Job {
+        auto own = values(kernel, args, std::index_sequence_for<A...>());
+        return [=] { run(grid, threads, alone, [&] { std::apply(kernel, own); }); };
     };
 }
 } // namespace emulation
@@ -309,10 +342,17 @@ static inline void multiply(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     });
 }
 static inline void copy16(Shared to, const void* from, bool there) {
-    if (there)
-        memcpy((void*)to, from, 16);
-    else
-        memset((void*)to, 0, 16);
+    emulation::current->group.push_back({(void*)to, from, there});
 }
-static inline void copies_begun() {}
-template <int STILL> static inline void copies_done() {}
+static inline void copies_begun() {
+    auto& own = *emulation::current;
+    own.groups.push_back(std::move(own.group));
+    own.group.clear();
+}
+template <int STILL> static inline void copies_done() {
+    auto& groups = emulation::current->groups;
+    while (groups.size() > STILL) {
+        for (auto& copy : groups.front()) copy.make();
+        groups.erase(groups.begin());
+    }
+}

@@ -1,7 +1,6 @@
 //! The [`Backend`] trait on [`Cuda`].
 
 use crate::cuda::Cuda;
-use crate::memory::Buffer;
 use crate::ops::attention::Attended;
 use crate::ops::ends::Scored;
 use crate::ops::optimizer::GradientNorm;
@@ -467,8 +466,7 @@ impl Backend for Cuda {
     }
 
     fn norm(&self, norm: &GradientNorm) -> f64 {
-        let value: Vec<f64> = self.lane.read(Buffer::address(&norm.0), 1);
-        value[0]
+        self.read_norm(norm)
     }
 
     fn adamw(

@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Shared};
 use crate::functions::Address;
-use crate::memory::{Buffer, Pool, Staging};
+use crate::memory::{Buffer, Coming, Pool, Staging};
 use crate::modules::Module;
 use crate::profile::Profile;
 use std::ffi::c_void;
@@ -14,7 +14,7 @@ pub(crate) struct Lane {
     pub context: Arc<Context>,
     pub stream: Shared,
     pub pool: Arc<Pool>,
-    staging: Staging,
+    staging: Arc<Staging>,
     /// Where the time goes, if that is asked.
     pub profile: Option<Profile>,
 }
@@ -34,7 +34,7 @@ impl Lane {
             context: Arc::clone(context),
             stream: Shared(stream),
             pool: Pool::new(Arc::clone(context)),
-            staging: Staging::new(Arc::clone(context)),
+            staging: Arc::new(Staging::new(Arc::clone(context))),
             profile: Profile::wanted(context),
         })
     }
@@ -65,10 +65,13 @@ impl Lane {
     /// Copies values from the card, when all that was queued is done.
     pub fn read<T: Copy + Default>(&self, from: Address, count: usize) -> Vec<T> {
         self.context.enter();
-        match self.context.has_failed() {
-            true => vec![T::default(); count],
-            false => self.staging.down(self.stream, from, count),
-        }
+        self.staging.down(self.stream, from, count)
+    }
+
+    /// Queues a copy of values from the card, to be waited for when they are wanted.
+    pub fn send<T: Copy + Default>(&self, from: Address, count: usize) -> Coming<T> {
+        self.context.enter();
+        Coming::send(&self.staging, self.stream, from, count)
     }
 
     /// Sets bytes to zero.

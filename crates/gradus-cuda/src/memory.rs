@@ -4,6 +4,7 @@ use crate::context::{Context, Shared, lock};
 use crate::functions::Address;
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -198,37 +199,95 @@ impl Staging {
         };
         self.context.went_well("copying to the card", copy);
         self.context.went_well("recording an event", record);
-        lock(&self.blocks).push(block);
+        self.give_back(block);
     }
 
-    /// Copies values from the card, and waits for them.
+    /// Queues a copy of values from the card.
     #[allow(unsafe_code, reason = "foreign functions")]
-    pub fn down<T: Copy + Default>(&self, stream: Shared, from: Address, count: usize) -> Vec<T> {
-        let mut values = vec![T::default(); count];
-        let bytes = std::mem::size_of_val(&values[..]);
-        if bytes == 0 || from == 0 {
-            return values;
+    fn begin_down(&self, stream: Shared, from: Address, bytes: usize) -> Option<Block> {
+        if bytes == 0 || from == 0 || self.context.has_failed() {
+            return None;
         }
-        let Some(block) = self.block(bytes) else {
+        let block = self.block(bytes)?;
+        let functions = &self.context.functions;
+        // SAFETY: both places have as many bytes; the event is the block's own.
+        let (copy, record) = unsafe {
+            let copy = (functions.copy_to_host)(block.place.0, from, bytes, stream.0);
+            (copy, (functions.record_event)(block.event.0, stream.0))
+        };
+        let copied = self.context.went_well("copying from the card", copy);
+        if self.context.went_well("recording an event", record) && copied {
+            return Some(block);
+        }
+        self.give_back(block);
+        None
+    }
+
+    /// Waits for a copy, and for nothing that was queued behind it.
+    #[allow(unsafe_code, reason = "foreign functions")]
+    fn end_down<T: Copy + Default>(&self, block: Option<&Block>, count: usize) -> Vec<T> {
+        let mut values = vec![T::default(); count];
+        let Some(block) = block else {
             return values;
         };
-        let functions = &self.context.functions;
-        // SAFETY: both places have as many bytes.
-        let (copy, wait) = unsafe {
-            let copy = (functions.copy_to_host)(block.place.0, from, bytes, stream.0);
-            (copy, (functions.synchronize)(stream.0))
-        };
-        let came = self.context.went_well("copying from the card", copy);
-        if self.context.went_well("waiting for the card", wait) && came {
-            // SAFETY: the copy has ended; any bytes are values of the types that this is called with, which are
-            // numbers.
+        let bytes = std::mem::size_of_val(&values[..]);
+        // SAFETY: the event is alive as long as its block.
+        let wait = unsafe { (self.context.functions.synchronize_event)(block.event.0) };
+        if self.context.went_well("waiting for the card", wait) {
+            // SAFETY: the copy of as many bytes has ended; any bytes are values of the types that this is called
+            // with, which are numbers, or structures of them without gaps.
             unsafe {
                 let from = block.place.0.cast::<u8>().cast_const();
                 ptr::copy_nonoverlapping(from, values.as_mut_ptr().cast(), bytes);
             }
         }
-        lock(&self.blocks).push(block);
         values
+    }
+
+    /// Copies values from the card, and waits for them.
+    pub fn down<T: Copy + Default>(&self, stream: Shared, from: Address, count: usize) -> Vec<T> {
+        let block = self.begin_down(stream, from, count * size_of::<T>());
+        let values = self.end_down(block.as_ref(), count);
+        block.into_iter().for_each(|block| self.give_back(block));
+        values
+    }
+
+    fn give_back(&self, block: Block) {
+        lock(&self.blocks).push(block);
+    }
+}
+
+/// Values on their way from the card to the host.
+pub(crate) struct Coming<T> {
+    staging: Arc<Staging>,
+    /// None where nothing comes: of no values, or behind a failure.
+    block: Option<Block>,
+    count: usize,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Copy + Default> Coming<T> {
+    /// Queues their copy.
+    pub fn send(staging: &Arc<Staging>, stream: Shared, from: Address, count: usize) -> Self {
+        Self {
+            block: staging.begin_down(stream, from, count * size_of::<T>()),
+            staging: Arc::clone(staging),
+            count,
+            of: PhantomData,
+        }
+    }
+
+    /// Waits for them, not for what was queued later.
+    pub fn values(&self) -> Vec<T> {
+        self.staging.end_down(self.block.as_ref(), self.count)
+    }
+}
+
+impl<T> Drop for Coming<T> {
+    fn drop(&mut self) {
+        // Nobody gets the block before its copy has ended.
+        let block = self.block.take();
+        block.into_iter().for_each(|b| self.staging.give_back(b));
     }
 }
 

@@ -3,16 +3,13 @@
 use crate::blas::Kind;
 use crate::cuda::Cuda;
 use crate::lane::launch;
-use crate::memory::Buffer;
+use crate::memory::Coming;
 use crate::modules::Module;
 use crate::tensor::{Arena, Batch, Tensor};
 use gradus_kernels::{EmbeddingTables, Pooling, ScoredRow, View};
 
-/// How rows of scores fare, on the card.
-pub struct Scored {
-    buffer: Buffer,
-    rows: usize,
-}
+/// How rows of scores fare, on their way from the card.
+pub struct Scored(Coming<Row>);
 
 /// As scores.cu writes it.
 #[repr(C)]
@@ -196,16 +193,15 @@ impl Cuda {
         let classes = scores.cols as u32;
         launch!(self.lane, (Module::Scores(scores.half), "cross_entropy"), [scores.rows, 1], 256;
             scores.address(), index.address(), scale, buffer.address(), classes);
-        let rows = scores.rows;
-        (Scored { buffer, rows }, scores)
+        let rows = self.lane.send(buffer.address(), scores.rows);
+        (Scored(rows), scores)
     }
 
     pub(crate) fn read_scored(&self, scored: &Scored) -> Vec<ScoredRow> {
-        let rows: Vec<Row> = self.lane.read(scored.buffer.address(), scored.rows);
         let row = |row: Row| ScoredRow {
             loss: row.loss,
             correct: row.correct != 0,
         };
-        rows.into_iter().map(row).collect()
+        scored.0.values().into_iter().map(row).collect()
     }
 }

@@ -2,17 +2,33 @@
 
 use crate::context::lock;
 use crate::cuda::{Cuda, Ranges};
-use crate::lane::launch;
-use crate::memory::Buffer;
+use crate::lane::{Lane, launch};
+use crate::memory::{Buffer, Coming};
 use crate::modules::Module;
 use crate::tensor::Arena;
 use crate::zeros::{Flags, Table};
 use gradus_kernels::{AdamWSegment, AdamWStep};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The norm of gradients, an f64 on the card.
-pub struct GradientNorm(pub(crate) Buffer);
+pub struct GradientNorm {
+    value: Buffer,
+    /// On its way to the host, from when an update or the host first needs it.
+    coming: OnceLock<Coming<f64>>,
+}
+
+impl GradientNorm {
+    fn new(value: Buffer) -> Self {
+        let coming = OnceLock::new();
+        Self { value, coming }
+    }
+
+    fn sent(&self, lane: &Lane) -> &Coming<f64> {
+        let send = || lane.send(self.value.address(), 1);
+        self.coming.get_or_init(send)
+    }
+}
 
 /// As optimizer.cu takes it.
 #[repr(C)]
@@ -101,14 +117,19 @@ impl Cuda {
         let blocks = own.blocks as u32;
         launch!(self.lane, (Module::Optimizer, "root"), [1, 1], 256;
             partial.address(), blocks, rest, norm.address());
-        GradientNorm(norm)
+        GradientNorm::new(norm)
     }
 
     pub(crate) fn joint(&self, a: &GradientNorm, b: &GradientNorm) -> GradientNorm {
         let norm = self.lane.room::<f64>(1);
         launch!(self.lane, (Module::Optimizer, "joint_root"), [1, 1], 32;
-            a.0.address(), b.0.address(), norm.address());
-        GradientNorm(norm)
+            a.value.address(), b.value.address(), norm.address());
+        GradientNorm::new(norm)
+    }
+
+    /// Waits for all that comes before the first update by it, not for the update.
+    pub(crate) fn read_norm(&self, norm: &GradientNorm) -> f64 {
+        norm.sent(&self.lane).values()[0]
     }
 
     pub(crate) fn step(
@@ -119,6 +140,7 @@ impl Cuda {
         norm: &GradientNorm,
         most: Option<f64>,
     ) {
+        norm.sent(&self.lane);
         let own = self.ranges(segments.iter().map(|s| s.range.clone()).collect(), STEP);
         let segment = |s: &AdamWSegment| Segment {
             from: s.range.start as u64,
@@ -145,7 +167,7 @@ impl Cuda {
         lock(&first.zeros).rows = moved;
         launch!(self.lane, (Module::Optimizer, "adamw"), [own.blocks, 1], 256;
             params.at(0), grads.at(0), first.at(0), second.at(0), half, segments.address(),
-            own.begins.address(), own.of.address(), argument, norm.0.address(), table);
+            own.begins.address(), own.of.address(), argument, norm.value.address(), table);
         if half == 0 {
             params.changed();
         }

@@ -22,9 +22,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Tokens of a forward and backward pass: a step has several, which bounds the
+/// Tokens of a forward and backward pass: a step may have several, which bounds the
 /// activations held at a time.
 const PASS_TOKENS: usize = 1024;
+
+/// The same on a device that works apart, whose products want more rows.
+const PASS_TOKENS_APART: usize = 8192;
 
 /// The step whose masks the texts held out have.
 const HELD_OUT_STEP: u64 = u64::MAX;
@@ -250,6 +253,13 @@ impl<B: Backend> Pretraining<B> {
         })
     }
 
+    fn pass_tokens(&self) -> usize {
+        match self.model.encoder().backend().is_apart() {
+            true => PASS_TOKENS_APART,
+            false => PASS_TOKENS,
+        }
+    }
+
     /// Texts as they are masked at a step, each with its own number.
     fn masked(&self, step: u64, texts: &[u32]) -> Vec<(Masked, u64)> {
         let masking = self.masking();
@@ -277,7 +287,7 @@ impl<B: Backend> Pretraining<B> {
     fn score_held_out(&self, step: u64) -> HeldOutScores {
         let texts = self.masked(HELD_OUT_STEP, self.corpus.held_out());
         let mut score = Score::default();
-        for chunk in chunks(&texts, PASS_TOKENS) {
+        for chunk in chunks(&texts, self.pass_tokens()) {
             let texts = chunk.iter().map(|(text, stream)| (text, *stream));
             score += self.model.score(&self.model.pack(texts));
         }
@@ -387,7 +397,7 @@ impl<B: Backend> Task<B> for Pretraining<B> {
         let scale = 1.0 / masked.max(1) as f32;
         let dropout = Dropout::for_step(0.0, self.settings.seed, at.step);
         let (mut score, mut units) = (Score::default(), 0);
-        for chunk in chunks(&texts, PASS_TOKENS) {
+        for chunk in chunks(&texts, self.pass_tokens()) {
             let texts = chunk.iter().map(|(text, stream)| (text, *stream));
             let batch = self.model.pack(texts);
             units += batch.tokens();
