@@ -183,6 +183,12 @@ static unsigned draw(unsigned n) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return (unsigned)(state >> 33) % n;
 }
+static void go_on(Fiber& fiber) {
+    if (fiber.done || (fiber.waits_for && *fiber.waits_for == fiber.until)) return;
+    current = &fiber;
+    thread = fiber.thread;
+    emulation_switch(&home, fiber.at);
+}
 static void fibers_of_block(unsigned threads) {
     fibers.resize(threads > fibers.size() ? threads : fibers.size());
     warps.assign((threads + 31) / 32, Warp());
@@ -202,6 +208,8 @@ static void fibers_of_block(unsigned threads) {
         top[RETURN] = (void*)enter;
         f.at = top;
     }
+    // Warps side by side, or each to the next barrier before another one moves.
+    bool alone_ahead = draw(2);
     std::vector<unsigned> order(warps.size());
     for (unsigned i = 0; i < order.size(); i++) order[i] = i;
     for (long idle = 0; living;) {
@@ -209,13 +217,13 @@ static void fibers_of_block(unsigned threads) {
         int before = living;
         unsigned progress = turn;
         for (auto& w : warps) progress += w.turn;
-        for (unsigned warp : order)
-            for (unsigned i = 32 * warp; i < min(threads, 32 * (warp + 1)); i++)
-                if (!fibers[i].done && !(fibers[i].waits_for && *fibers[i].waits_for == fibers[i].until)) {
-                    current = &fibers[i];
-                    thread = current->thread;
-                    emulation_switch(&home, current->at);
-                }
+        for (unsigned warp : order) {
+            unsigned before;
+            do {
+                before = warps[warp].turn;
+                for (unsigned i = 32 * warp; i < min(threads, 32 * (warp + 1)); i++) go_on(fibers[i]);
+            } while (alone_ahead && warps[warp].turn != before);
+        }
         unsigned now = turn;
         for (auto& w : warps) now += w.turn;
         idle = living == before && now == progress ? idle + 1 : 0;
