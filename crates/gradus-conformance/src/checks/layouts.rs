@@ -3,6 +3,7 @@
 
 use crate::support::{adamw_step, unclipped, values};
 use gradus_kernels::{AdamWArenas, AdamWSegment, Backend, Linear, View};
+use std::slice::from_ref;
 
 pub fn products_follow_the_optimizer<B: Backend>(backend: &B) {
     for (out, width) in [(9, 7), (40, 33), (96, 64), (1, 70)] {
@@ -61,5 +62,44 @@ pub fn products_follow_the_optimizer<B: Backend>(backend: &B) {
                 assert!(kept == anew, "{out} x {width}, case {case}, step {step}");
             }
         }
+    }
+}
+
+/// Parameters that a step changes are what lanes find that begin right behind it.
+pub fn lanes_follow_the_optimizer<B: Backend>(backend: &B) {
+    let (out, width, rows) = (24, 40, 19);
+    let layer = Linear {
+        weight: View::new(0, out, width),
+        bias: None,
+    };
+    let len = layer.weight.range().end;
+    let grads = backend.arena(values(len, 93));
+    let mut params = backend.arena(values(len, 94));
+    let mut moments = (backend.arena(vec![0.0; len]), backend.arena(vec![0.0; len]));
+    let segment = AdamWSegment {
+        range: 0..len,
+        learning_rate: 0.1,
+        weight_decay: 0.0,
+    };
+    for step in 1..=3 {
+        let arenas = AdamWArenas {
+            params: &mut params,
+            grads: &grads,
+            first: &mut moments.0,
+            second: &mut moments.1,
+        };
+        let norm = backend.gradient_norm(&grads, from_ref(&segment.range), 0.0);
+        let settings = adamw_step(step);
+        backend.adamw(arenas, from_ref(&segment), &settings, unclipped(&norm));
+        assert!(backend.norm(&norm) > 0.0);
+        let products = |params: &B::Arena| {
+            backend.in_lanes((0..3).collect(), |lane, seed| {
+                let x = lane.tensor(rows, width, &values(rows * width, seed));
+                lane.read(&lane.linear(params, &layer, &x))
+            })
+        };
+        let at_once = products(&params);
+        let fresh = backend.arena(backend.read_arena(&params, 0..len));
+        assert!(at_once == products(&fresh), "step {step}");
     }
 }

@@ -129,6 +129,7 @@ fn whatever_the_precision<B: Backend>(
         sparse::sparse_updates_are_the_dense_ones,
         tied::a_tied_weight_sums_both_of_its_gradients,
         layouts::products_follow_the_optimizer,
+        layouts::lanes_follow_the_optimizer,
         zero::zero_holds_for_every_reader,
         inference::norms_are_those_of_training,
         inference::products_behind_norms_are_as_all_others,
