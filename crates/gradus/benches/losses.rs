@@ -4,7 +4,9 @@
 //!     cargo bench -p gradus --bench losses
 
 use gradus::Embeddings;
-use gradus::losses::{Consistency, InfoNce, Input, Objective, RankingDistillation, RankingLoss};
+use gradus::losses::{
+    Consistency, InfoNce, Input, Objective, Projected, Projection, RankingDistillation, RankingLoss,
+};
 use gradus_kernels::dropout::mix64;
 use std::time::Instant;
 
@@ -29,9 +31,10 @@ fn milliseconds(objective: &dyn Objective, n: usize, dim: usize) -> f64 {
         memory: None,
         comparer: None,
     };
+    let parameters = objective.initial_parameters(dim, 3);
     let time = |_| {
         let began = Instant::now();
-        std::hint::black_box(objective.evaluate(&[], &input));
+        std::hint::black_box(objective.evaluate(&parameters, &input));
         began.elapsed().as_secs_f64() * 1e3
     };
     (0..CALLS).map(time).fold(f64::INFINITY, f64::min)
@@ -39,8 +42,12 @@ fn milliseconds(objective: &dyn Objective, n: usize, dim: usize) -> f64 {
 
 fn main() {
     let ranking = |loss| RankingDistillation::new(loss, 0.05, 0.025, vec![1.0], false);
+    let info_nce = || Box::new(InfoNce::new(2, 0.05).expect("a temperature"));
+    let through = |projection| Box::new(Projected::new(projection, info_nce()));
     let objectives: Vec<Box<dyn Objective>> = vec![
-        Box::new(InfoNce::new(2, 0.05).expect("a temperature")),
+        info_nce(),
+        through(Projection::Mlp),
+        through(Projection::BatchNorm),
         Box::new(Consistency::new(0.05, false).expect("a temperature")),
         Box::new(ranking(RankingLoss::ListNet).expect("a teacher")),
         Box::new(ranking(RankingLoss::ListMle).expect("a teacher")),

@@ -1,10 +1,6 @@
 //! Directions of vectors, cosines between them, and the way back.
-//!
-//! A value is one chain of sums over its terms in their order: its bits depend neither
-//! on threads nor on how the work is cut. Several rows are worked on at a time so that
-//! what is read from memory serves more than once.
 
-use super::products::Products;
+use super::matrices::{products, task, transposed};
 use super::row_sums::RowSums;
 use crate::Embeddings;
 use pulp::Arch;
@@ -23,13 +19,6 @@ pub(crate) struct Directions {
 pub(crate) struct Cosines {
     pub cols: usize,
     pub values: Vec<f32>,
-}
-
-/// Rows that are worked on together: some tasks for each thread, and many rows for what a task
-/// reads.
-fn task(rows: usize) -> usize {
-    let even = rows.div_ceil(3 * rayon::current_num_threads());
-    even.next_multiple_of(4).clamp(8, 64)
 }
 
 impl Cosines {
@@ -51,20 +40,10 @@ impl Cosines {
 
     /// Rows become columns.
     pub fn transposed(&self) -> Self {
-        let rows = self.values.len().checked_div(self.cols).unwrap_or(0);
-        let mut out = Self::zeros(self.cols, rows);
-        let some = task(self.cols);
-        let tasks = out.values.par_chunks_mut(some * rows.max(1));
-        tasks.enumerate().for_each(|(task, out)| {
-            let first = task * some;
-            for i in 0..rows {
-                let own = &self.row(i)[first..];
-                for (out, value) in out[i..].iter_mut().step_by(rows).zip(own) {
-                    *out = *value;
-                }
-            }
-        });
-        out
+        Self {
+            cols: self.values.len().checked_div(self.cols).unwrap_or(0),
+            values: transposed(&self.values, self.cols),
+        }
     }
 }
 
@@ -111,20 +90,10 @@ impl Directions {
 
     /// The cosine of each with each of `others`.
     pub fn cosines(&self, others: &Self) -> Cosines {
-        let mut out = Cosines::zeros(self.rows(), others.rows());
-        let (dim, cols, arch) = (self.dim, out.cols.max(1), Arch::new());
-        let some = task(self.rows());
-        let tasks = out.values.par_chunks_mut(some * cols).enumerate();
-        tasks.for_each(|(task, out)| {
-            let rows = task * some..task * some + out.len() / cols;
-            arch.dispatch(Products {
-                dim,
-                own: &self.unit[rows.start * dim..rows.end * dim],
-                others: &others.unit,
-                out,
-            });
-        });
-        out
+        Cosines {
+            cols: others.rows(),
+            values: products(self.dim, &self.unit, &others.unit),
+        }
     }
 
     /// The cosine of each with some of `others`; `picked` says with which.

@@ -27,6 +27,7 @@ mod contrastive;
 mod directions;
 mod embedding_mse;
 mod error;
+mod matrices;
 mod matryoshka;
 mod memory;
 mod ordering;

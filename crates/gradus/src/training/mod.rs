@@ -13,6 +13,7 @@ mod adamw;
 mod checkpoint;
 mod error;
 mod groups;
+mod host_set;
 mod metrics;
 mod observer;
 mod order;

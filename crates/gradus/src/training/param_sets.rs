@@ -1,8 +1,8 @@
 //! What training adds to networks: gradients, moments and rates, as named sets.
 
+use super::host_set::HostSet;
 use super::{AdamW, ParameterGroups};
 use crate::models::{CrossEncoder, SentenceEncoder, TokenClassifier};
-use gradus_kernels::cpu::Cpu;
 use gradus_kernels::{AdamWArenas, AdamWStep, Backend, Clip};
 
 /// A model whose parameters are trained. They stay with it; a [`ParamSet`] has the
@@ -73,16 +73,7 @@ enum Place<B: Backend> {
         moments: usize,
     },
     /// On the host, as those of an objective, which works there.
-    Host(Host),
-}
-
-/// Values of a set on the host.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Host {
-    values: Vec<f32>,
-    gradients: Vec<f32>,
-    first: Vec<f32>,
-    second: Vec<f32>,
+    Host(Box<HostSet>),
 }
 
 impl<B: Backend> ParamSet<B> {
@@ -125,18 +116,11 @@ impl<B: Backend> ParamSet<B> {
         groups: ParameterGroups,
         peak_rate: f64,
     ) -> Self {
-        let zeros = vec![0.0; values.len()];
-        let place = Place::Host(Host {
-            values,
-            gradients: zeros.clone(),
-            first: zeros.clone(),
-            second: zeros,
-        });
         Self {
             name,
             peak_rate,
             groups,
-            place,
+            place: Place::Host(Box::new(HostSet::new(values))),
         }
     }
 
@@ -162,7 +146,7 @@ impl<B: Backend> ParamSet<B> {
     pub fn values(&self) -> &[f32] {
         match &self.place {
             Place::Device { .. } => &[],
-            Place::Host(host) => &host.values,
+            Place::Host(host) => host.values(),
         }
     }
 
@@ -170,16 +154,14 @@ impl<B: Backend> ParamSet<B> {
     pub fn host_mut(&mut self) -> (&[f32], &mut [f32]) {
         match &mut self.place {
             Place::Device { .. } => (&[], &mut []),
-            Place::Host(host) => (&host.values, &mut host.gradients),
+            Place::Host(host) => host.both_mut(),
         }
     }
 
     /// Other values on the host, as many as there were.
     pub(crate) fn set_values(&mut self, values: &[f32]) {
-        if let Place::Host(host) = &mut self.place
-            && host.values.len() == values.len()
-        {
-            host.values.copy_from_slice(values);
+        if let Place::Host(host) = &mut self.place {
+            host.set_values(values);
         }
     }
 
@@ -197,7 +179,7 @@ impl<B: Backend> ParamSet<B> {
                 let [first, second] = [first, second].map(|m| backend.read_arena(m, 0..*moments));
                 [values.unwrap_or_default(), first, second]
             }
-            Place::Host(host) => [host.values.clone(), host.first.clone(), host.second.clone()],
+            Place::Host(host) => host.read(),
         }
     }
 
@@ -228,16 +210,7 @@ impl<B: Backend> ParamSet<B> {
                 backend.write_arena(first, 0, &of_first);
                 backend.write_arena(second, 0, &of_second);
             }
-            Place::Host(host) => {
-                let len = host.values.len();
-                if [&values, &of_first, &of_second]
-                    .iter()
-                    .any(|v| v.len() != len)
-                {
-                    return false;
-                }
-                (host.values, host.first, host.second) = (values, of_first, of_second);
-            }
+            Place::Host(host) => return host.write([values, of_first, of_second]),
         }
         true
     }
@@ -251,8 +224,6 @@ pub struct ParamSets<B: Backend> {
     clip: Option<f64>,
     /// Updates so far.
     steps: u64,
-    /// Does the arithmetic of sets on the host.
-    host: Cpu,
 }
 
 impl<B: Backend> ParamSets<B> {
@@ -263,7 +234,6 @@ impl<B: Backend> ParamSets<B> {
             adamw,
             clip,
             steps: 0,
-            host: Cpu::new(1),
         }
     }
 
@@ -318,20 +288,18 @@ impl<B: Backend> ParamSets<B> {
             match &mut set.place {
                 Place::Device { gradients, .. } if trained => backend.zero(gradients),
                 Place::Device { .. } => {}
-                Place::Host(host) => host.gradients.fill(0.0),
+                Place::Host(host) => host.clear_gradients(),
             }
         }
     }
 
     /// The norm of all gradients, on the device.
     pub fn gradient_norm(&self, backend: &B) -> B::GradientNorm {
-        let square = |&g: &f32| f64::from(g) * f64::from(g);
-        let mut on_host = 0.0;
-        for set in &self.sets {
-            if let Place::Host(host) = &set.place {
-                on_host += host.gradients.iter().map(square).sum::<f64>();
-            }
-        }
+        let of_host = self.sets.iter().map(|set| match &set.place {
+            Place::Host(host) => host.sum_of_squares(),
+            Place::Device { .. } => 0.0,
+        });
+        let on_host: f64 = of_host.sum();
         let mut norm: Option<B::GradientNorm> = None;
         for set in &self.sets {
             if let Place::Device { gradients, .. } = &set.place {
@@ -391,23 +359,8 @@ impl<B: Backend> ParamSets<B> {
                     };
                     backend.adamw(arenas, &segments, &step, Clip { norm, most });
                 }
-                Place::Host(host) if !host.values.is_empty() => {
-                    let norm = &backend.norm(norm);
-                    let cpu = &self.host;
-                    let take = |values: &mut Vec<f32>| cpu.arena(std::mem::take(values));
-                    let grads = &cpu.arena(host.gradients.clone());
-                    let mut values = take(&mut host.values);
-                    let (mut first, mut second) = (take(&mut host.first), take(&mut host.second));
-                    let arenas = AdamWArenas {
-                        params: &mut values,
-                        grads,
-                        first: &mut first,
-                        second: &mut second,
-                    };
-                    cpu.adamw(arenas, &segments, &step, Clip { norm, most });
-                    host.values = values.values().to_vec();
-                    host.first = first.values().to_vec();
-                    host.second = second.values().to_vec();
+                Place::Host(host) if !host.is_empty() => {
+                    host.update(&segments, &step, (backend.norm(norm), most));
                 }
                 Place::Host(_) => {}
             }
@@ -422,12 +375,11 @@ impl<B: Backend> ParamSets<B> {
 
     /// The first tensor with a gradient that is no finite number.
     pub(crate) fn not_finite(&self, backend: &B, networks: &dyn Networks<B>) -> Option<String> {
-        let bad = |g: &f32| !g.is_finite();
         for (i, set) in self.sets.iter().enumerate() {
             match (&set.place, networks.network(set.name)) {
                 (Place::Device { gradients, .. }, Some(network)) if set.is_trained() => {
                     let values = backend.read_arena(gradients, 0..network.len());
-                    if let Some(place) = values.iter().position(bad) {
+                    if let Some(place) = values.iter().position(|g| !g.is_finite()) {
                         let tensor = network.name_at(place);
                         return Some(match i {
                             0 => format!("`{tensor}`"),
@@ -435,7 +387,7 @@ impl<B: Backend> ParamSets<B> {
                         });
                     }
                 }
-                (Place::Host(host), _) if host.gradients.iter().any(bad) => {
+                (Place::Host(host), _) if !host.is_finite() => {
                     return Some(format!("the {}", set.name));
                 }
                 _ => {}

@@ -1,6 +1,7 @@
 //! `tanh(W x + b)`; parameters `W` `[dim, dim]`, then `b`.
 
 use super::dense;
+use rayon::prelude::*;
 
 /// Which parameters are decayed, as runs.
 pub(crate) fn parameters(dim: usize) -> [(bool, usize); 2] {
@@ -10,11 +11,11 @@ pub(crate) fn parameters(dim: usize) -> [(bool, usize); 2] {
 pub(crate) fn forward(parameters: &[f32], x: &[f32], dim: usize) -> Vec<f32> {
     let (weight, bias) = parameters.split_at(dim * dim);
     let mut out = dense::forward(x, weight, dim);
-    for row in out.chunks_exact_mut(dim) {
+    out.par_chunks_exact_mut(dim).for_each(|row| {
         for (y, b) in row.iter_mut().zip(bias) {
             *y = (*y + b).tanh();
         }
-    }
+    });
     out
 }
 
