@@ -1,7 +1,9 @@
 //! How long the losses that compare all texts of a batch take on the host, in
 //! milliseconds: the least of some calls. `RAYON_NUM_THREADS` sets the threads.
 //!
-//!     cargo bench -p gradus --bench losses
+//!     cargo bench -p gradus --bench losses [-- MLP]
+//!
+//! Words choose those whose names have them.
 
 use gradus::Embeddings;
 use gradus::losses::{
@@ -52,8 +54,11 @@ fn main() {
         Box::new(ranking(RankingLoss::ListNet).expect("a teacher")),
         Box::new(ranking(RankingLoss::ListMle).expect("a teacher")),
     ];
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = words.iter().filter(|word| !word.starts_with('-'));
+    let wanted = |name: &str| words.clone().all(|word| name.contains(word.as_str()));
     for (n, dim) in [(64, 384), (512, 384), (2048, 768)] {
-        for objective in &objectives {
+        for objective in objectives.iter().filter(|o| wanted(&o.describe())) {
             let time = milliseconds(&**objective, n, dim);
             println!("{n} x {dim}  {time:9.2} ms  {}", objective.describe());
         }
