@@ -104,6 +104,7 @@ std::map<std::string, Kernels>& modules() {
     static std::map<std::string, Kernels> all = {
         {"elementwise.f32",
          {ELEMENTWISE(elementwise_f32), ALONE(elementwise_f32, narrow), ALONE(elementwise_f32, approach),
+          ALONE(elementwise_f32, logits), ALONE(elementwise_f32, leave_out),
           ALONE(elementwise_f32, pick_bias), ALONE(elementwise_f32, pick_bias_backward)}},
         {"elementwise.bf16", {ELEMENTWISE(elementwise_bf16), ALONE(elementwise_bf16, widen),
           ALONE(elementwise_bf16, activation_again_summed)}},

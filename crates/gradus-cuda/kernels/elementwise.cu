@@ -28,6 +28,15 @@ KERNEL approach(float* __restrict__ average, const float* __restrict__ values, f
     u64 i = index();
     if (i < n) average[i] += share * (values[i] - average[i]);
 }
+// Similarities become logits, and some of them are left out.
+KERNEL logits(float* __restrict__ x, float by, u64 n) {
+    u64 i = index();
+    if (i < n) x[i] *= by;
+}
+KERNEL leave_out(float* __restrict__ x, const u32* __restrict__ places, u64 n) {
+    u64 i = index();
+    if (i < n) x[places[i]] = -INFINITE;
+}
 // [heads, columns] of a table [buckets, heads]: the value of each column's bucket.
 KERNEL pick_bias(const float* __restrict__ table, const u32* __restrict__ buckets, float* __restrict__ bias,
                  int heads, int columns) {

@@ -457,6 +457,10 @@ impl Backend for Cuda {
         self.all_cosines_backward(a, b, dy)
     }
 
+    fn logits(&self, x: Tensor, steepness: f32, left_out: &[u32]) -> Tensor {
+        self.steep(x, steepness, left_out)
+    }
+
     fn gradient_norm(&self, grads: &Arena, ranges: &[Range<usize>], rest: f64) -> GradientNorm {
         self.norm_of_gradients(grads, ranges, rest)
     }

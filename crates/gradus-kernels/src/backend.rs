@@ -477,6 +477,17 @@ pub trait Backend: Sized + Send + Sync + 'static {
         b: &Self::Tensor,
         dy: &Self::Tensor,
     ) -> (Self::Tensor, Self::Tensor);
+    /// Similarities times `steepness`, in f32, and minus infinity at some places, each
+    /// `row * cols + col`: what a softmax leaves out.
+    fn logits(&self, x: Self::Tensor, steepness: f32, left_out: &[u32]) -> Self::Tensor {
+        let (rows, cols) = self.shape(&x);
+        let mut values = self.read(&x);
+        values.iter_mut().for_each(|x| *x *= steepness);
+        for place in left_out {
+            values[*place as usize] = f32::NEG_INFINITY;
+        }
+        self.tensor(rows, cols, &values)
+    }
 
     /// The root of the sum of squares, accumulated in f64, of some ranges and of
     /// `rest`, a sum of squares that the host has.

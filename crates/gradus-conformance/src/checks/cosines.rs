@@ -37,3 +37,30 @@ pub fn cosines_of_all_rows<B: Backend>(backend: &B) {
         (vec![0.0; 6], vec![0.0; 6])
     );
 }
+
+pub fn logits_are_steep_and_some_are_left_out<B: Backend>(backend: &B) {
+    for (rows, cols, left_out) in [
+        (1, 1, vec![]),
+        (3, 70, vec![1, 69, 70, 209]),
+        (40, 33, vec![7]),
+    ] {
+        let x = values(rows * cols, 4);
+        let logits = backend.logits(backend.tensor(rows, cols, &x), 20.0, &left_out);
+        assert_eq!(backend.shape(&logits), (rows, cols));
+        let mut want: Vec<f32> = x.iter().map(|x| 20.0 * x).collect();
+        for place in &left_out {
+            want[*place as usize] = f32::NEG_INFINITY;
+        }
+        assert_eq!(backend.read(&logits), want);
+        // Nothing comes back from what was left out.
+        let targets: Vec<u32> = (0..rows).map(|row| (row % cols) as u32).collect();
+        let safe = |place: &u32| *place as usize % cols != *place as usize / cols;
+        if left_out.iter().all(safe) {
+            let (scored, slopes) = backend.cross_entropy(logits, &targets, 1.0);
+            assert!(backend.scored(scored).iter().all(|row| row.loss.is_finite()));
+            let slopes = backend.read(&slopes);
+            assert!(slopes.iter().all(|slope| slope.is_finite()));
+            assert!(left_out.iter().all(|place| slopes[*place as usize] == 0.0));
+        }
+    }
+}

@@ -70,6 +70,7 @@ pub fn conformance<B: Backend>(make: impl Fn(usize) -> B + Clone + Send + 'stati
         tied::rows_are_subtracted,
         tied::cross_entropy,
         cosines::cosines_of_all_rows,
+        cosines::logits_are_steep_and_some_are_left_out,
     ]);
     all.extend(whatever_the_precision(make));
     all
@@ -96,6 +97,7 @@ pub fn conformance_in_bf16<B: Backend>(
         tied::rows_are_replaced,
         tied::rows_are_subtracted,
         cosines::cosines_of_all_rows,
+        cosines::logits_are_steep_and_some_are_left_out,
         optimizer::adamw_follows_its_formula_and_leaves_the_rest,
         optimizer::norms_of_gradients_are_joined,
         optimizer::a_norm_that_is_no_number_changes_nothing,

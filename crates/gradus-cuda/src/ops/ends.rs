@@ -176,6 +176,24 @@ impl Cuda {
         )
     }
 
+    pub(crate) fn steep(&self, x: Tensor, steepness: f32, left_out: &[u32]) -> Tensor {
+        let mut x = self.typed(x, false);
+        x.sums = None;
+        assert!(
+            left_out.iter().all(|&at| (at as usize) < x.count()),
+            "a place beyond the matrix"
+        );
+        let n = x.count() as u64;
+        launch!(self.lane, (Module::Elementwise(false), "logits"), Self::each(x.count()), 256;
+            x.address(), steepness, n);
+        if !left_out.is_empty() {
+            let (places, n) = (self.lane.put(left_out), left_out.len() as u64);
+            launch!(self.lane, (Module::Elementwise(false), "leave_out"), Self::each(left_out.len()), 256;
+                x.address(), places.address(), n);
+        }
+        x
+    }
+
     pub(crate) fn score(
         &self,
         mut scores: Tensor,

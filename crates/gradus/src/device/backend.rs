@@ -460,6 +460,10 @@ impl Backend for Compute {
         on!(self, device => { let (y, z) = device.cosines_backward(a.own(), b.own(), dy.own()); (put(y), put(z)) })
     }
 
+    fn logits(&self, x: Self::Tensor, steepness: f32, left_out: &[u32]) -> Self::Tensor {
+        on!(self, device => put(device.logits(x.own(), steepness, left_out)))
+    }
+
     fn gradient_norm(
         &self,
         grads: &Self::Arena,

@@ -44,6 +44,12 @@ pub struct EncodeOptions {
 
 /// A training forward pass of the whole sentence encoder.
 pub struct ForwardState<B: Backend> {
+    passed: Passed<B>,
+    embeddings: Embeddings,
+}
+
+/// The same, all of it on the device.
+pub(crate) struct Passed<B: Backend> {
     batch: B::Batch,
     /// The sequence of each text's bare template; see [`Batch`].
     biases: Vec<u32>,
@@ -51,8 +57,17 @@ pub struct ForwardState<B: Backend> {
     tokens: Activations<B>,
     /// Input and pre-activation of each Dense module.
     dense: Vec<(B::Tensor, B::Tensor)>,
+    /// What was normalised.
     pooled: Option<B::Tensor>,
-    embeddings: Embeddings,
+    /// `[texts, width]`, not truncated.
+    vectors: B::Tensor,
+}
+
+impl<B: Backend> Passed<B> {
+    /// One vector per text of the batch.
+    pub fn vectors(&self) -> &B::Tensor {
+        &self.vectors
+    }
 }
 
 impl<B: Backend> ForwardState<B> {
@@ -393,11 +408,25 @@ impl<B: Backend> SentenceEncoder<B> {
 
     /// A forward pass for training, with dropout where it is given.
     pub fn forward(&self, batch: impl Into<Batch>, dropout: Option<Dropout>) -> ForwardState<B> {
-        let batch = batch.into();
-        self.backend.enter(|| self.forward_here(batch, dropout))
+        self.on_host(self.pass(batch, dropout))
     }
 
-    fn forward_here(&self, batch: Batch, dropout: Option<Dropout>) -> ForwardState<B> {
+    /// The same with vectors that stay on the device.
+    pub(crate) fn pass(&self, batch: impl Into<Batch>, dropout: Option<Dropout>) -> Passed<B> {
+        let batch = batch.into();
+        self.backend.enter(|| self.pass_here(batch, dropout))
+    }
+
+    /// Waits for a pass, and copies its vectors from the device.
+    pub(crate) fn on_host(&self, passed: Passed<B>) -> ForwardState<B> {
+        let values = self.backend.enter(|| self.backend.read(&passed.vectors));
+        ForwardState {
+            passed,
+            embeddings: Embeddings::new(self.dim(), self.truncated(values)),
+        }
+    }
+
+    fn pass_here(&self, batch: Batch, dropout: Option<Dropout>) -> Passed<B> {
         let (b, p) = (&*self.backend, &self.params);
         let Batch { packed, biases } = batch;
         let batch = b.batch(packed);
@@ -416,48 +445,68 @@ impl<B: Backend> SentenceEncoder<B> {
             saved.push((std::mem::replace(&mut x, out), pre));
         }
         let dense = saved;
-        let (pooled, values) = if self.folder.modules.normalize {
-            let unit = b.normalize(&x);
-            (Some(x), b.read(&unit))
-        } else {
-            (None, b.read(&x))
+        let (pooled, vectors) = match self.folder.modules.normalize {
+            true => {
+                let unit = b.normalize(&x);
+                (Some(x), unit)
+            }
+            false => (None, x),
         };
-        let embeddings = Embeddings::new(self.dim(), self.truncated(values));
-        ForwardState {
+        Passed {
             batch,
             biases,
             dropout,
             tokens,
             dense,
             pooled,
-            embeddings,
+            vectors,
         }
     }
 
     /// Adds every parameter's gradient to `grads`, given that of the
     /// embeddings, `[texts, dim]`.
     pub fn backward(&self, state: ForwardState<B>, gradient: &[f32], grads: &mut B::Arena) {
-        self.backend
-            .enter(|| self.backward_here(state, gradient, grads));
+        self.backend.enter(|| {
+            let (b, rows) = (&*self.backend, state.embeddings.rows());
+            let d = match self.is_truncated() {
+                false => b.tensor(rows, self.dim(), gradient),
+                true => {
+                    let gradient = self.truncated_backward(gradient);
+                    b.tensor(rows, gradient.len() / rows.max(1), &gradient)
+                }
+            };
+            self.backward_here(state.passed, d, grads);
+        });
     }
 
-    fn backward_here(&self, state: ForwardState<B>, gradient: &[f32], grads: &mut B::Arena) {
+    /// Whether vectors are cut to less than their width.
+    pub(crate) fn is_truncated(&self) -> bool {
+        let modules = &self.folder.modules;
+        self.dim() != modules.whole_width(self.folder.config.hidden_size)
+    }
+
+    /// The same from a gradient on the device, of vectors that are not truncated.
+    pub(crate) fn backward_from(
+        &self,
+        passed: Passed<B>,
+        gradient: B::Tensor,
+        grads: &mut B::Arena,
+    ) {
+        self.backend
+            .enter(|| self.backward_here(passed, gradient, grads));
+    }
+
+    fn backward_here(&self, passed: Passed<B>, mut d: B::Tensor, grads: &mut B::Arena) {
         let (b, p) = (&*self.backend, &self.params);
-        let ForwardState {
+        let Passed {
             batch,
             biases,
             dropout,
             tokens,
             dense,
             pooled,
-            embeddings,
-        } = state;
-        let modules = &self.folder.modules;
-        let whole = modules.whole_width(self.folder.config.hidden_size);
-        let mut d = match embeddings.dim() == whole {
-            true => b.tensor(embeddings.rows(), whole, gradient),
-            false => b.tensor(embeddings.rows(), whole, &self.truncated_backward(gradient)),
-        };
+            vectors: _,
+        } = passed;
         if let Some(pooled) = &pooled {
             d = b.normalize_backward(pooled, &d);
         }
