@@ -57,7 +57,12 @@ pub fn logits_are_steep_and_some_are_left_out<B: Backend>(backend: &B) {
         let safe = |place: &u32| *place as usize % cols != *place as usize / cols;
         if left_out.iter().all(safe) {
             let (scored, slopes) = backend.cross_entropy(logits, &targets, 1.0);
-            assert!(backend.scored(scored).iter().all(|row| row.loss.is_finite()));
+            assert!(
+                backend
+                    .scored(scored)
+                    .iter()
+                    .all(|row| row.loss.is_finite())
+            );
             let slopes = backend.read(&slopes);
             assert!(slopes.iter().all(|slope| slope.is_finite()));
             assert!(left_out.iter().all(|place| slopes[*place as usize] == 0.0));

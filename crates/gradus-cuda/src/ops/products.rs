@@ -118,7 +118,7 @@ impl Cuda {
     /// Where a weight is, in the type of products.
     fn weight(&self, params: &Arena, offset: usize) -> Address {
         match self.reduced() {
-            true => params.half(offset),
+            true => params.half(&self.lane, offset),
             false => params.at(offset),
         }
     }
@@ -131,7 +131,7 @@ impl Cuda {
         let x = self.as_type(x, self.reduced(), &mut place);
         let halves = |offset| {
             if self.reduced() {
-                params.half(offset)
+                params.half(&self.lane, offset)
             } else {
                 0
             }

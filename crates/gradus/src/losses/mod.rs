@@ -49,7 +49,8 @@ mod memory_gradients;
 
 pub(crate) use config::fields;
 pub use config::{LossName, LossSettings, ObjectiveConfig, TrainingSet};
-pub use contrastive::{InfoNce, InfoNceSettings};
+pub(crate) use contrastive::left_out;
+pub use contrastive::{InfoNce, InfoNceSettings, PlainContrast};
 pub(crate) use directions::{Cosines, Directions};
 pub use embedding_mse::{EmbeddingMse, EmbeddingMseSettings};
 pub use error::ObjectiveError;
@@ -228,6 +229,11 @@ pub trait Objective: Send + Sync {
     fn seen<'a>(&self, parameters: &[f32], embeddings: &'a Embeddings) -> Cow<'a, Embeddings> {
         let _ = parameters;
         Cow::Borrowed(embeddings)
+    }
+
+    /// What it is, where it is nothing but a plain contrast, so that a device can compute it.
+    fn plain_contrast(&self) -> Option<PlainContrast> {
+        None
     }
 
     /// Whether it can work on embeddings of width `dim`.

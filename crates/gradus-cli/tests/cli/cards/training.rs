@@ -92,6 +92,45 @@ fn contrast_ranking_and_differences_have_the_processors_losses() {
     trains_alike(place.path(), "contrast", &recipe);
 }
 
+/// What the card computes from the vectors to their gradient, with texts that are there twice.
+#[test]
+fn a_plain_contrast_has_the_processors_losses() {
+    if emulator().is_none() {
+        return;
+    }
+    let place = workplace();
+    let (texts, triplets): (Vec<_>, Vec<_>) = (0..24)
+        .map(|i| {
+            let text = |i: usize| {
+                format!(
+                    "{} {}",
+                    ["a", "the", "old"][i % 3],
+                    ["cat", "dog"][i / 3 % 2]
+                )
+            };
+            let (a, b, c) = (text(i), format!("{} in the park", text(i)), text(i + 2));
+            (format!("{a} {}\n", i % 9), format!("{a}\t{b}\t{c}\n"))
+        })
+        .unzip();
+    let write = |name: &str, text: String| fs::write(place.path().join(name), text).unwrap();
+    write("short.txt", texts.concat());
+    write(
+        "triplets.tsv",
+        format!("anchor\tpositive\tnegative\n{}", triplets.concat()),
+    );
+    let recipe = format!(
+        "model = '{}'\nlog_every = 1\n\
+         [[stage]]\nname = 'one'\nsteps = 10\nbatch = 12\naccumulate = 2\nlearning_rate = 1e-3\n\
+         dropout = 0.1\nobjective = {{ loss = 'info_nce' }}\nprojection = 'mlp'\n\
+         train = [{{ path = 'short.txt' }}]\n\
+         [[stage]]\nname = 'two'\nsteps = 10\nbatch = 8\nlearning_rate = 1e-3\n\
+         objective = {{ loss = 'info_nce', temperature = 0.1 }}\n\
+         train = [{{ path = 'triplets.tsv' }}]\n",
+        model("bert-small"),
+    );
+    trains_alike(place.path(), "plain", &recipe);
+}
+
 /// So many texts that the card compares them.
 #[test]
 fn large_batches_have_the_processors_losses() {

@@ -1,3 +1,4 @@
+use super::PlainContrast;
 use crate::losses::config::TrainingSet;
 use crate::losses::directions::{Cosines, Directions};
 use crate::losses::pairwise::{Pairwise, add};
@@ -249,6 +250,15 @@ impl Objective for InfoNce {
 
     fn uses_memory(&self) -> bool {
         true
+    }
+
+    fn plain_contrast(&self) -> Option<PlainContrast> {
+        let plain = !self.learned && !self.symmetric && self.log_negative_weight == 0.0;
+        plain.then_some(PlainContrast {
+            columns: self.columns,
+            temperature: self.temperature,
+            through_mlp: false,
+        })
     }
 
     /// Some text must be a negative of some example: neither its anchor nor its

@@ -1,7 +1,7 @@
 use super::{mlp, projector};
 use crate::Embeddings;
 use crate::losses::{
-    AuxiliaryLoss, ExampleTexts, Input, Memory, Objective, ObjectiveError, Output,
+    AuxiliaryLoss, ExampleTexts, Input, Memory, Objective, ObjectiveError, Output, PlainContrast,
 };
 use gradus_kernels::dropout::mix64;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,15 @@ impl Objective for Projected {
 
     fn uses_memory(&self) -> bool {
         self.inner.uses_memory()
+    }
+
+    fn plain_contrast(&self) -> Option<PlainContrast> {
+        let inner = self.inner.plain_contrast();
+        let inner = inner.filter(|inner| self.projection == Projection::Mlp && !inner.through_mlp);
+        inner.map(|inner| PlainContrast {
+            through_mlp: true,
+            ..inner
+        })
     }
 
     fn seen<'a>(&self, parameters: &[f32], embeddings: &'a Embeddings) -> Cow<'a, Embeddings> {

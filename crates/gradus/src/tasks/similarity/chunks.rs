@@ -1,5 +1,6 @@
 //! Batches beyond what memory holds: encoded in chunks, twice.
 
+use super::on_device::ContrastOnDevice;
 use crate::Embeddings;
 use crate::losses::Output;
 use crate::models::SentenceEncoder;
@@ -29,21 +30,28 @@ pub(crate) struct Pass {
 /// Contrastive Learning Batch Size under Memory Limited Setup"). Gradients are
 /// those of one pass but for the order of their sums: bare templates, too, have the
 /// same dropout in every chunk.
+///
+/// `on_device` takes the objective's place where vectors of one pass can stay on the device.
 pub(crate) fn accumulate<B: Backend>(
     model: &SentenceEncoder<B>,
     sequences: &[Sequence<'_>],
     pass: Pass,
+    on_device: Option<ContrastOnDevice<'_>>,
     objective: impl FnOnce(&Embeddings) -> Output,
     grads: &mut B::Arena,
 ) -> Output {
-    let forward = |chunk: &[Sequence<'_>]| {
-        let batch = model.pack_as(chunk.iter().copied(), pass.denoise);
-        model.forward(batch, Some(pass.dropout))
-    };
+    let packed = |chunk: &[Sequence<'_>]| model.pack_as(chunk.iter().copied(), pass.denoise);
+    let forward = |chunk| model.forward(packed(chunk), Some(pass.dropout));
     let limit = pass.limit.unwrap_or(usize::MAX);
     let chunks = batches(sequences, |(tokens, _)| tokens.ids.len(), limit, 1);
     if let [whole] = chunks[..] {
-        let passed = forward(whole);
+        let passed = model.pass(packed(whole), Some(pass.dropout));
+        if let Some(contrast) = on_device.filter(|_| !model.is_truncated()) {
+            let (output, gradient) = contrast.evaluate(model.backend(), passed.vectors());
+            model.backward_from(passed, gradient, grads);
+            return output;
+        }
+        let passed = model.on_host(passed);
         let output = objective(passed.embeddings());
         model.backward(passed, &output.embeddings, grads);
         return output;

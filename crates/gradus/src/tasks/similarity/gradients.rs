@@ -5,7 +5,7 @@ use super::chunks::{Pass, accumulate};
 use super::cross_targets::CrossTargets;
 use super::frozen::Frozen;
 use super::micro_batch::MicroBatch;
-use super::on_device::OnDevice;
+use super::on_device::{ContrastOnDevice, OnDevice};
 use super::stage::Prepared;
 use crate::losses::Comparer;
 use crate::models::SentenceEncoder;
@@ -94,6 +94,14 @@ impl StepGradients<'_> {
                 .backend()
                 .is_apart()
                 .then_some(&on_device as &dyn Comparer);
+            let alone = model.backend().is_apart() && buffer.is_none() && !has_terms;
+            let plain = alone.then(|| batch.plain_contrast()).flatten();
+            let contrast = plain.map(|contrast| ContrastOnDevice {
+                contrast,
+                texts: &batch.texts,
+                parameters: self.parameters,
+                share: share as f32,
+            });
             let mut failure = None;
             let objective = |embeddings: &Embeddings| {
                 let negatives = buffer.as_mut().map(|buffer| {
@@ -133,7 +141,7 @@ impl StepGradients<'_> {
                 }
                 output
             };
-            let output = accumulate(model, &sequences, pass, objective, encoder);
+            let output = accumulate(model, &sequences, pass, contrast, objective, encoder);
             if let Some(error) = failure {
                 return Err(error);
             }

@@ -1,7 +1,7 @@
 //! Examples that meet the objective together.
 
 use super::stage::Prepared;
-use crate::losses::{AuxiliaryLoss, Comparer, Input, Memory, Output};
+use crate::losses::{AuxiliaryLoss, Comparer, Input, Memory, Output, PlainContrast};
 use crate::{Embeddings, Result};
 
 /// What a stage's objective sees of some examples, but for their vectors.
@@ -47,6 +47,12 @@ impl<'a> MicroBatch<'a> {
         let anchor = self.texts[example];
         let positive = self.texts.get(self.labels.len() + example);
         [anchor, positive.copied().unwrap_or(anchor)]
+    }
+
+    /// The objective where it is a plain contrast, and all examples weigh the same.
+    pub fn plain_contrast(&self) -> Option<PlainContrast> {
+        let plain = self.stage.objective.plain_contrast();
+        plain.filter(|_| self.weights.iter().all(|weight| *weight == 1.0))
     }
 
     /// Their loss, given the embeddings of the texts, who compares many, negatives from a memory
