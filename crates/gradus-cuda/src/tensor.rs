@@ -55,6 +55,8 @@ pub struct Arena {
 struct Shadow {
     buffer: Option<Buffer>,
     stale: bool,
+    /// Whether it is known to be there, not only queued.
+    settled: bool,
 }
 
 impl Arena {
@@ -85,12 +87,16 @@ impl Arena {
             let (from, to, n) = (self.at(0), buffer.address(), self.len as u64);
             let blocks = self.len.div_ceil(4 * 256);
             launch!(lane, (Module::Elementwise(false), "narrow"), [blocks, 1], 256; from, to, n);
-            // Lanes that begin later wait for this one.
-            if !std::ptr::eq(reader, &**lane) {
-                lane.wait();
-            }
-            shadow.buffer = Some(buffer);
-            shadow.stale = false;
+            *shadow = Shadow {
+                buffer: Some(buffer),
+                stale: false,
+                settled: false,
+            };
+        }
+        // Its own lane reads what it has queued itself.
+        if !shadow.settled && !std::ptr::eq(reader, &*self.lane) {
+            self.lane.wait();
+            shadow.settled = true;
         }
         shadow.buffer.as_ref().map_or(0, Buffer::address) + 2 * index as Address
     }

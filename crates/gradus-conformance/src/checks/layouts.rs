@@ -102,4 +102,13 @@ pub fn lanes_follow_the_optimizer<B: Backend>(backend: &B) {
         let fresh = backend.arena(backend.read_arena(&params, 0..len));
         assert!(at_once == products(&fresh), "step {step}");
     }
+    // What one has made of parameters the other finds done.
+    let fresh = backend.arena(values(len, 95));
+    let both = backend.in_lanes((0..2).collect(), |lane, seed| {
+        let x = |on: &B| on.tensor(rows, width, &values(rows * width, seed));
+        let own = backend.linear(&fresh, &layer, &x(backend));
+        let other = lane.read(&lane.linear(&fresh, &layer, &x(lane)));
+        (backend.read(&own), other)
+    });
+    assert!(both.iter().all(|(own, other)| own == other));
 }
