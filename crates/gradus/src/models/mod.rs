@@ -23,6 +23,7 @@ pub(crate) mod student;
 pub(crate) mod template;
 pub(crate) mod template_bias;
 pub(crate) mod token_classifier;
+mod training_pass;
 pub(crate) mod transformer;
 pub(crate) mod weights;
 
@@ -36,8 +37,9 @@ pub use masked_lm::{MaskedBatch, MaskedLm, Score};
 pub use modules::Modules;
 pub use prompted::PromptedTokenizer;
 pub use save::SavedModel;
-pub use sentence_encoder::{EncodeOptions, ForwardState, SentenceEncoder};
+pub use sentence_encoder::{EncodeOptions, SentenceEncoder};
 pub use student::{StudentShape, check_student, evenly_spaced, write_student};
 pub use template::TemplateSettings;
 pub use template_bias::Batch;
 pub use token_classifier::TokenClassifier;
+pub use training_pass::ForwardState;
