@@ -51,14 +51,14 @@ DEVICE u32 hash32(u32 x) {
     x = (x ^ (x >> 15)) * 0x846CA68Bu;
     return x ^ (x >> 16);
 }
-// Of one site and step. A threshold of 0 drops nothing.
+// Of one site and step. A threshold of 0 drops nothing. The step's key lies in memory: arguments are those of any step.
 struct Dropout {
-    u64 key;
+    const u64* key;
     u32 site, threshold;
     float scale;
 };
 DEVICE u32 row_key(const Dropout& d, u64 stream, u64 row) {
-    u64 sequence = mix64(d.key ^ mix64(stream ^ ((u64)d.site << 32)));
+    u64 sequence = mix64(*d.key ^ mix64(stream ^ ((u64)d.site << 32)));
     u64 r = mix64(sequence ^ row);
     return (u32)(r >> 32) ^ (u32)r;
 }

@@ -3,8 +3,6 @@
 use crate::Machine;
 use crate::context::{Context, Shared};
 use crate::functions::{Address, Handle};
-use crate::lane::Lane;
-use crate::memory::Buffer;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -28,9 +26,6 @@ const REDUCTIONS: c_int = 3;
 const ALIGNMENTS: [c_int; 4] = [5, 6, 7, 8];
 /// Sums over k in parts that are added in order: not in place, whose order is open.
 const ORDERED: u32 = 2 | 4;
-
-/// Memory for sums in parts.
-const WORKSPACE: usize = 32 << 20;
 
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -58,7 +53,7 @@ pub(crate) enum Kind {
 }
 
 /// A product in bf16.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Product {
     pub kind: Kind,
     pub m: usize,
@@ -124,7 +119,6 @@ pub(crate) struct Plans {
     descriptions: HashMap<(Kind, bool), Shared>,
     layouts: HashMap<(c_int, usize, usize), Shared>,
     choices: HashMap<Key, Algorithm>,
-    workspace: Option<Buffer>,
 }
 
 /// What an algorithm is chosen for.
@@ -142,7 +136,21 @@ fn bucket(rows: usize) -> usize {
     rows.next_multiple_of(step)
 }
 
+impl Product {
+    /// For people: what it is of which weight.
+    pub fn name(&self) -> String {
+        let (rows, cols) = match self.kind {
+            Kind::Weight => (self.m, self.n),
+            _ => (self.k, self.n),
+        };
+        format!("{:?} {rows} to {cols}", self.kind)
+    }
+}
+
 impl Blas {
+    /// Memory for sums in parts.
+    pub const WORKSPACE: usize = 32 << 20;
+
     /// The library where it can be had, for a card in use.
     ///
     /// # Errors
@@ -194,17 +202,18 @@ impl Blas {
         sizes.iter().all(|n| n.is_multiple_of(8)) && addresses.iter().all(|a| a.is_multiple_of(16))
     }
 
-    /// Queues a product. `None` where the library does not do it.
+    /// Queues a product, with room for [`Blas::WORKSPACE`]. `None` where the library does not do it.
     #[allow(unsafe_code, reason = "foreign functions")]
-    pub fn multiply(&self, lane: &Lane, plans: &mut Plans, p: &Product) -> Option<()> {
-        lane.context.enter();
+    pub fn multiply(
+        &self,
+        stream: Shared,
+        workspace: Address,
+        plans: &mut Plans,
+        p: &Product,
+    ) -> Option<()> {
         self.forget_many(plans);
         let description = self.description(plans, p)?;
         let layouts = self.layouts(plans, p, p.m, p.k)?;
-        if plans.workspace.is_none() {
-            plans.workspace = Some(lane.pool.take(WORKSPACE));
-        }
-        let workspace = plans.workspace.as_ref()?.address();
         // A row's sum does not depend on the algorithm on Hopper, as long as it is in one part; on other
         // cards that was not seen, and one algorithm serves all numbers of rows.
         let rows = |n: usize| {
@@ -255,8 +264,8 @@ impl Blas {
                     c,
                     &algorithm,
                     workspace as *mut c_void,
-                    WORKSPACE,
-                    lane.stream.0,
+                    Self::WORKSPACE,
+                    stream.0,
                 )
             }
         };
@@ -359,7 +368,7 @@ impl Blas {
         }
         let reductions = if kind == Kind::Weight { ORDERED } else { 0 };
         let (mut choice, mut found) = (Choice::default(), 0);
-        let (most, alignment) = (WORKSPACE, 16u32);
+        let (most, alignment) = (Self::WORKSPACE, 16u32);
         // SAFETY: values are of the attributes' types, and alive over the calls.
         unsafe {
             let set = |attribute, value: *const c_void, size| {

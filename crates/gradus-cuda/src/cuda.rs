@@ -1,10 +1,11 @@
 //! The backend: a card, a precision, a lane.
 
-use crate::blas::{Blas, Plans, without};
+use crate::blas::{Blas, without};
 use crate::context::{Context, lock};
 use crate::lane::{Lane, launch};
 use crate::memory::Buffer;
 use crate::modules::Module;
+use crate::plain::plain;
 use crate::tensor::Tensor;
 use crate::{Card, CudaError};
 use gradus_kernels::dropout::Dropout;
@@ -25,11 +26,7 @@ pub enum Precision {
 pub struct Cuda {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lane: Arc<Lane>,
-    pub(crate) plans: Arc<Mutex<Plans>>,
 }
-
-/// A lane with its plans, that nobody works on.
-type Spare = (Arc<Lane>, Arc<Mutex<Plans>>);
 
 /// So many positions' cosines and sines.
 pub(crate) type Turns = (usize, Arc<Buffer>);
@@ -40,11 +37,11 @@ pub(crate) struct Shared {
     pub precision: Precision,
     /// Values of the host become bf16 on the card: tests reach all kernels so.
     pub uploads_half: bool,
-    pub blas: Option<Blas>,
+    pub blas: Option<Arc<Blas>>,
     /// Why there is none.
     pub without: Option<String>,
     /// Lanes that nobody works on.
-    pub lanes: Mutex<Vec<Spare>>,
+    pub lanes: Mutex<Vec<Arc<Lane>>>,
     /// Cosines and sines by a base's bits and pairs of a head, of so many positions.
     pub turns: Mutex<HashMap<(u32, usize), Turns>>,
     /// Blocks over ranges of parameters.
@@ -62,41 +59,21 @@ pub(crate) struct Ranges {
     pub blocks: usize,
 }
 
-/// As kernels take it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct DropoutArgument {
-    key: u64,
-    site: u32,
-    threshold: u32,
-    scale: f32,
-}
-
-impl From<Option<Dropout>> for DropoutArgument {
-    fn from(dropout: Option<Dropout>) -> Self {
-        dropout.map_or(
-            Self {
-                key: 0,
-                site: 0,
-                threshold: 0,
-                scale: 1.0,
-            },
-            |d| Self {
-                key: d.key,
-                site: d.site,
-                threshold: d.threshold(),
-                scale: d.scale(),
-            },
-        )
+plain! {
+    /// As kernels take it.
+    pub(crate) struct DropoutArgument {
+        key: u64,
+        site: u32,
+        threshold: u32,
+        scale: f32,
+        unused: u32,
     }
-}
 
-/// Streams and places of rows, as kernels take them.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub(crate) struct RowsArgument {
-    pub streams: u64,
-    pub places: u64,
+    /// Streams and places of rows, as kernels take them.
+    pub(crate) struct RowsArgument {
+        pub streams: u64,
+        pub places: u64,
+    }
 }
 
 impl Cuda {
@@ -115,11 +92,11 @@ impl Cuda {
         let (blas, without) = match precision {
             Precision::F32 => (None, None),
             Precision::Bf16 => match Blas::open(&context) {
-                Ok(blas) => (Some(blas), None),
+                Ok(blas) => (Some(Arc::new(blas)), None),
                 Err(why) => (None, Some(without(why))),
             },
         };
-        let lane = Lane::new(&context);
+        let lane = Lane::new(&context, blas.clone());
         Ok(Self {
             shared: Arc::new(Shared {
                 context,
@@ -132,7 +109,6 @@ impl Cuda {
                 steps: Mutex::default(),
             }),
             lane,
-            plans: Arc::default(),
         })
     }
 
@@ -168,26 +144,27 @@ impl Cuda {
 
     /// Bytes of the card's memory that this lane has taken from the driver.
     pub fn memory_held(&self) -> usize {
-        self.lane.pool.held()
+        self.lane.held()
+    }
+
+    /// How many times work of this lane was queued as a graph, in place of job by job.
+    pub fn graphs_launched(&self) -> u64 {
+        self.lane.graphs_launched()
     }
 
     /// The same backend on a lane of its own.
     pub(crate) fn other_lane(&self) -> Self {
         let again = lock(&self.shared.lanes).pop();
-        let (lane, plans) =
-            again.unwrap_or_else(|| (Lane::new(&self.shared.context), Arc::default()));
-        Self {
-            shared: Arc::clone(&self.shared),
-            lane,
-            plans,
-        }
+        let shared = Arc::clone(&self.shared);
+        let new = || Lane::new(&shared.context, shared.blas.clone());
+        let lane = again.unwrap_or_else(new);
+        Self { shared, lane }
     }
 
     /// Gives the lane of [`Cuda::other_lane`] back.
     pub(crate) fn retire(self) {
         self.lane.wait();
-        let own = (Arc::clone(&self.lane), Arc::clone(&self.plans));
-        lock(&self.shared.lanes).push(own);
+        lock(&self.shared.lanes).push(self.lane);
     }
 
     /// A matrix of whatever its memory holds.
@@ -249,6 +226,22 @@ impl Cuda {
             true => x,
             false => self.converted(&x),
         }
+    }
+
+    /// As kernels take it.
+    pub(crate) fn drops(&self, dropout: Option<Dropout>) -> DropoutArgument {
+        let of = |d: Dropout| DropoutArgument {
+            key: self.lane.key(d.key),
+            site: d.site,
+            threshold: d.threshold(),
+            scale: d.scale(),
+            unused: 0,
+        };
+        let none = DropoutArgument {
+            scale: 1.0,
+            ..Default::default()
+        };
+        dropout.map_or(none, of)
     }
 
     /// Blocks of 256 threads, one a value.

@@ -60,6 +60,12 @@ functions! {
     query_event = "cuEventQuery"(Handle);
     synchronize_event = "cuEventSynchronize"(Handle);
     elapsed = "cuEventElapsedTime"(*mut f32, Handle, Handle);
+    begin_recording = "cuStreamBeginCapture_v2"(Handle, c_uint);
+    end_recording = "cuStreamEndCapture"(Handle, *mut Handle);
+    make_ready = "cuGraphInstantiateWithFlags"(*mut Handle, Handle, u64);
+    forget_graph = "cuGraphDestroy"(Handle);
+    launch_graph = "cuGraphLaunch"(Handle, Handle);
+    forget_ready = "cuGraphExecDestroy"(Handle);
     load_module = "cuModuleLoadData"(*mut Handle, *const c_void);
     function_of = "cuModuleGetFunction"(*mut Handle, Handle, *const c_char);
     launch = "cuLaunchKernel"(

@@ -1,77 +1,78 @@
 //! A stream of work on a card, with its memory.
 
-use crate::context::{Context, Shared};
+use crate::blas::{Blas, Product};
+use crate::context::{Context, lock};
 use crate::functions::Address;
+use crate::list::{Job, number};
 use crate::memory::{Buffer, Coming, Pool, Staging};
 use crate::modules::Module;
-use crate::profile::Profile;
-use std::ffi::c_void;
-use std::ptr;
-use std::sync::Arc;
+use crate::plain::{Plain, bytes};
+use crate::queue::Queue;
+use std::sync::{Arc, Mutex};
 
 /// What is done in order: kernels and copies.
 pub(crate) struct Lane {
     pub context: Arc<Context>,
-    pub stream: Shared,
-    pub pool: Arc<Pool>,
+    queue: Queue,
+    pool: Arc<Pool>,
     staging: Arc<Staging>,
-    /// Where the time goes, if that is asked.
-    pub profile: Option<Profile>,
+    /// What masks of dropout are drawn from, in memory, so that work that differs in nothing else is the same
+    /// in every step.
+    key: Mutex<Option<(u64, Buffer)>>,
 }
 
 impl Lane {
     /// A stream of its own.
-    #[allow(unsafe_code, reason = "a foreign function")]
-    pub fn new(context: &Arc<Context>) -> Arc<Self> {
-        context.enter();
-        let mut stream = ptr::null_mut();
-        /// A stream that does not wait for the one that programs share.
-        const ALONE: u32 = 1;
-        // SAFETY: the driver writes a handle.
-        let status = unsafe { (context.functions.create_stream)(&mut stream, ALONE) };
-        context.went_well("making a stream", status);
+    pub fn new(context: &Arc<Context>, blas: Option<Arc<Blas>>) -> Arc<Self> {
+        let pool = Pool::new(Arc::clone(context));
         Arc::new(Self {
             context: Arc::clone(context),
-            stream: Shared(stream),
-            pool: Pool::new(Arc::clone(context)),
+            queue: Queue::new(context, &pool, blas),
+            pool,
             staging: Arc::new(Staging::new(Arc::clone(context))),
-            profile: Profile::wanted(context),
+            key: Mutex::default(),
         })
     }
 
     /// Memory for so many values of a type.
     pub fn room<T>(&self, count: usize) -> Buffer {
-        self.pool.take(count * size_of::<T>())
+        // Memory that goes back to the driver is of use no more for what was held back.
+        self.pool.take(count * size_of::<T>(), || self.queue.hand_over())
     }
 
-    /// Values on the card. Their type is plain: numbers without gaps.
-    pub fn put<T: Copy>(&self, values: &[T]) -> Buffer {
+    /// Bytes that were taken from the driver.
+    pub fn held(&self) -> usize {
+        self.pool.held()
+    }
+
+    /// How many times work was queued as a graph.
+    pub fn graphs_launched(&self) -> u64 {
+        self.queue.graphs_launched()
+    }
+
+    /// Values on the card.
+    pub fn put<T: Plain>(&self, values: &[T]) -> Buffer {
         let buffer = self.room::<T>(values.len());
         self.write(buffer.address(), values);
         buffer
     }
 
     /// Copies values to a place on the card.
-    #[allow(unsafe_code, reason = "values as bytes")]
-    pub fn write<T: Copy>(&self, to: Address, values: &[T]) {
+    pub fn write<T: Plain>(&self, to: Address, values: &[T]) {
         self.context.enter();
-        // SAFETY: the types that this is called with are numbers, or structures of them without gaps.
-        let bytes = unsafe {
-            std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), std::mem::size_of_val(values))
-        };
-        self.staging.up(self.stream, to, bytes);
+        self.staging.up(self.queue.stream(), to, bytes(values));
     }
 
     /// Copies values from the card, when all that was queued is done.
-    pub fn read<T: Copy + Default>(&self, from: Address, count: usize) -> Vec<T> {
+    pub fn read<T: Plain + Default>(&self, from: Address, count: usize) -> Vec<T> {
         self.context.enter();
-        self.staging.down(self.stream, from, count)
+        self.staging.down(self.queue.stream(), from, count)
     }
 
     /// Queues a copy of values from the card, to be waited for when they are wanted.
-    pub fn send<T: Copy + Default>(&self, from: Address, count: usize) -> Coming<T> {
+    pub fn send<T: Plain + Default>(&self, from: Address, count: usize) -> Coming<T> {
         self.context.enter();
-        Coming::send(&self.staging, self.stream, from, count)
+        Coming::send(&self.staging, self.queue.stream(), from, count)
     }
 
     /// Sets bytes to zero.
@@ -80,48 +81,41 @@ impl Lane {
     }
 
     /// Sets bytes to a value.
-    #[allow(unsafe_code, reason = "a foreign function")]
     pub fn fill(&self, place: Address, value: u8, bytes: usize) {
-        if bytes == 0 || place == 0 {
-            return;
+        if bytes > 0 && place != 0 {
+            let job = Job::Fill {
+                place,
+                value,
+                bytes,
+            };
+            self.queue.add(job, &[]);
         }
-        self.context.enter();
-        // SAFETY: the place has as many bytes.
-        let status = unsafe { (self.context.functions.fill)(place, value, bytes, self.stream.0) };
-        self.context.went_well("filling memory", status);
     }
 
     /// Copies bytes from one place on the card to another.
-    #[allow(unsafe_code, reason = "a foreign function")]
     pub fn duplicate(&self, to: Address, from: Address, bytes: usize) {
-        if bytes == 0 || to == 0 || from == 0 {
-            return;
+        if bytes > 0 && to != 0 && from != 0 {
+            self.queue.add(Job::Duplicate { to, from, bytes }, &[]);
         }
-        self.context.enter();
-        // SAFETY: both places have as many bytes, and do not overlap.
-        let status =
-            unsafe { (self.context.functions.copy_within)(to, from, bytes, self.stream.0) };
-        self.context.went_well("copying on the card", status);
     }
 
     /// Waits until all is done that was queued.
-    #[allow(unsafe_code, reason = "a foreign function")]
     pub fn wait(&self) {
-        self.context.enter();
-        // SAFETY: the stream is alive.
-        let status = unsafe { (self.context.functions.synchronize)(self.stream.0) };
-        self.context.went_well("waiting for the card", status);
+        self.queue.wait();
     }
 
-    /// Queues a kernel on `grid` blocks of so many threads. `arguments` are addresses of values of the types
-    /// of its parameters.
-    #[allow(unsafe_code, reason = "a foreign function")]
+    /// Queues a product of the library's.
+    pub fn multiply(&self, product: Product) {
+        self.queue.add(Job::Product(product), &[]);
+    }
+
+    /// Queues a kernel on `grid` blocks of so many threads, with the bytes of its arguments.
     pub fn launch(
         &self,
         (module, name): (Module, &'static str),
         grid: [usize; 2],
         threads: usize,
-        arguments: &mut [*mut c_void],
+        arguments: &[&[u8]],
     ) {
         if grid.contains(&0) || self.context.has_failed() {
             return;
@@ -130,51 +124,35 @@ impl Lane {
         let Some(kernel) = self.context.kernel(module, name) else {
             return;
         };
-        let [x, y] = grid.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        // SAFETY: callers give as many values as the kernel has parameters, each of its type and alive over the
-        // call; addresses are of buffers of the sizes that the kernel gets.
-        let mut queue = || unsafe {
-            (self.context.functions.launch)(
-                kernel,
-                x,
-                y,
-                1,
-                threads as u32,
-                1,
-                1,
-                0,
-                self.stream.0,
-                arguments.as_mut_ptr(),
-                ptr::null_mut(),
-            )
+        let job = Job::Kernel {
+            kernel: number(kernel),
+            name,
+            grid: grid.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+            threads: threads as u32,
+            arguments: arguments.len(),
         };
-        let status = match &self.profile {
-            Some(profile) => profile.span(self.stream.0, name, queue),
-            None => queue(),
-        };
-        self.context.went_well(name, status);
+        self.queue.add(job, arguments);
     }
-}
 
-impl Drop for Lane {
-    #[allow(unsafe_code, reason = "a foreign function")]
-    fn drop(&mut self) {
-        self.wait();
-        self.profile = None;
-        // SAFETY: nothing is queued, and nobody has the stream.
-        unsafe { (self.context.functions.destroy_stream)(self.stream.0) };
+    /// Where a step's key of dropout lies.
+    pub fn key(&self, key: u64) -> Address {
+        let mut own = lock(&self.key);
+        let (_, buffer) = match own.take_if(|own| own.0 != key) {
+            // What reads the last one was queued before.
+            Some((_, buffer)) => {
+                self.write(buffer.address(), &[key]);
+                own.insert((key, buffer))
+            }
+            None => own.get_or_insert_with(|| (key, self.put(&[key]))),
+        };
+        buffer.address()
     }
 }
 
 /// Queues a kernel: `launch!(lane, (module, "name"), [blocks, blocks], threads; arguments)`.
 macro_rules! launch {
     ($lane:expr, $kernel:expr, $grid:expr, $threads:expr; $($argument:expr),* $(,)?) => {
-        $lane.launch(
-            $kernel,
-            $grid,
-            $threads,
-            &mut [$(std::ptr::from_ref(&$argument).cast_mut().cast()),*],
-        )
+        $lane.launch($kernel, $grid, $threads, &[$($crate::plain::of(&$argument)),*])
     };
 }
 pub(crate) use launch;

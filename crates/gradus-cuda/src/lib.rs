@@ -15,13 +15,17 @@ mod cuda;
 mod driver;
 mod error;
 mod functions;
+mod graphs;
 mod lane;
 mod libraries;
+mod list;
 mod machine;
 mod memory;
 mod modules;
 mod ops;
+mod plain;
 mod profile;
+mod queue;
 mod tensor;
 mod zeros;
 

@@ -2,7 +2,8 @@
 
 use crate::context::{Context, Shared, lock};
 use crate::functions::Address;
-use std::collections::HashMap;
+use crate::plain::Plain;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
@@ -12,9 +13,10 @@ use std::sync::{Arc, Mutex};
 /// A card's memory for the work of one stream.
 ///
 /// What is given back is used again at once: work that still reads it was queued before what will write it.
+/// The lowest address goes first, so that the same work in the same order has the same addresses.
 pub(crate) struct Pool {
     context: Arc<Context>,
-    free: Mutex<HashMap<usize, Vec<Address>>>,
+    free: Mutex<HashMap<usize, BTreeSet<Address>>>,
     held: AtomicUsize,
 }
 
@@ -41,11 +43,12 @@ impl Pool {
         })
     }
 
-    /// At least so many bytes, whatever they hold.
-    pub fn take(self: &Arc<Self>, bytes: usize) -> Buffer {
+    /// At least so many bytes, whatever they hold. Calls `settle` before what is unused goes back to
+    /// the driver.
+    pub fn take(self: &Arc<Self>, bytes: usize, settle: impl FnOnce()) -> Buffer {
         let size = rounded(bytes);
-        let again = lock(&self.free).get_mut(&size).and_then(Vec::pop);
-        let address = again.unwrap_or_else(|| self.more(size));
+        let again = lock(&self.free).get_mut(&size).and_then(BTreeSet::pop_first);
+        let address = again.unwrap_or_else(|| self.more(size, settle));
         Buffer {
             pool: Arc::clone(self),
             address,
@@ -55,7 +58,7 @@ impl Pool {
 
     /// From the driver; what lies unused goes back to it where it has no more.
     #[allow(unsafe_code, reason = "a foreign function")]
-    fn more(&self, size: usize) -> Address {
+    fn more(&self, size: usize, settle: impl FnOnce()) -> Address {
         if self.context.has_failed() {
             return 0;
         }
@@ -65,6 +68,7 @@ impl Pool {
         let mut allocate = || unsafe { (self.context.functions.allocate)(&mut address, size) };
         let mut status = allocate();
         if status != 0 {
+            settle();
             self.trim();
             status = allocate();
         }
@@ -121,7 +125,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         if self.address != 0 {
             let mut free = lock(&self.pool.free);
-            free.entry(self.size).or_default().push(self.address);
+            free.entry(self.size).or_default().insert(self.address);
         }
     }
 }
@@ -225,7 +229,7 @@ impl Staging {
 
     /// Waits for a copy, and for nothing that was queued behind it.
     #[allow(unsafe_code, reason = "foreign functions")]
-    fn end_down<T: Copy + Default>(&self, block: Option<&Block>, count: usize) -> Vec<T> {
+    fn end_down<T: Plain + Default>(&self, block: Option<&Block>, count: usize) -> Vec<T> {
         let mut values = vec![T::default(); count];
         let Some(block) = block else {
             return values;
@@ -234,8 +238,7 @@ impl Staging {
         // SAFETY: the event is alive as long as its block.
         let wait = unsafe { (self.context.functions.synchronize_event)(block.event.0) };
         if self.context.went_well("waiting for the card", wait) {
-            // SAFETY: the copy of as many bytes has ended; any bytes are values of the types that this is called
-            // with, which are numbers, or structures of them without gaps.
+            // SAFETY: the copy of as many bytes has ended, and any bytes are values.
             unsafe {
                 let from = block.place.0.cast::<u8>().cast_const();
                 ptr::copy_nonoverlapping(from, values.as_mut_ptr().cast(), bytes);
@@ -245,7 +248,7 @@ impl Staging {
     }
 
     /// Copies values from the card, and waits for them.
-    pub fn down<T: Copy + Default>(&self, stream: Shared, from: Address, count: usize) -> Vec<T> {
+    pub fn down<T: Plain + Default>(&self, stream: Shared, from: Address, count: usize) -> Vec<T> {
         let block = self.begin_down(stream, from, count * size_of::<T>());
         let values = self.end_down(block.as_ref(), count);
         block.into_iter().for_each(|block| self.give_back(block));
@@ -266,7 +269,7 @@ pub(crate) struct Coming<T> {
     of: PhantomData<fn() -> T>,
 }
 
-impl<T: Copy + Default> Coming<T> {
+impl<T: Plain + Default> Coming<T> {
     /// Queues their copy.
     pub fn send(staging: &Arc<Staging>, stream: Shared, from: Address, count: usize) -> Self {
         Self {

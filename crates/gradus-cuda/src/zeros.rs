@@ -7,6 +7,7 @@
 use crate::context::lock;
 use crate::functions::Address;
 use crate::lane::Lane;
+use crate::plain::plain;
 use crate::memory::Buffer;
 use crate::tensor::Arena;
 use gradus_kernels::View;
@@ -20,14 +21,14 @@ pub(crate) struct Flags {
     pub rows: Arc<Buffer>,
 }
 
-/// As kernels take it; without a table all addresses are 0.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Table {
-    flags: u64,
-    from: u64,
-    to: u64,
-    cols: u64,
+plain! {
+    /// As kernels take it; without a table all addresses are 0.
+    pub(crate) struct Table {
+        flags: u64,
+        from: u64,
+        to: u64,
+        cols: u64,
+    }
 }
 
 impl Flags {

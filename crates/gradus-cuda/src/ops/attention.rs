@@ -1,7 +1,8 @@
 //! Attention, on tensor cores where the heads have a size for that, and its bias.
 
-use crate::cuda::{Cuda, DropoutArgument};
+use crate::cuda::Cuda;
 use crate::lane::launch;
+use crate::plain::plain;
 use crate::memory::Buffer;
 use crate::modules::{HEADS, Module};
 use crate::tensor::{Arena, Batch, Tensor};
@@ -10,37 +11,37 @@ use gradus_kernels::{AttentionInput, AttentionMask, AttentionSpec, DistanceBias,
 /// What attention's backward needs: the logarithm, of base 2, of each softmax's sum, `[tokens, heads]`.
 pub struct Attended(pub(crate) Buffer);
 
-/// As attention.cu takes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Plain {
-    offsets: u64,
-    sequences: u64,
-    streams: u64,
-    q_heads: i32,
-    kv_heads: i32,
-    size: i32,
-    longest: i32,
-    before: u32,
-    after: u32,
-    scale: f32,
-    gap: u32,
-    bias: u64,
+plain! {
+    /// As attention.cu takes it.
+    struct Plain {
+        offsets: u64,
+        sequences: u64,
+        streams: u64,
+        q_heads: i32,
+        kv_heads: i32,
+        size: i32,
+        longest: i32,
+        before: u32,
+        after: u32,
+        scale: f32,
+        gap: u32,
+        bias: u64,
+    }
 }
 
-/// As attention_mma.cu takes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Tiled {
-    slots: u64,
-    streams: u64,
-    q_heads: i32,
-    kv_heads: i32,
-    longest: i32,
-    before: u32,
-    after: u32,
-    scale: f32,
-    bias: u64,
+plain! {
+    /// As attention_mma.cu takes it.
+    struct Tiled {
+        slots: u64,
+        streams: u64,
+        q_heads: i32,
+        kv_heads: i32,
+        longest: i32,
+        before: u32,
+        after: u32,
+        scale: f32,
+        bias: u64,
+    }
 }
 
 /// How far a query sees, before its own token and behind it.
@@ -106,7 +107,7 @@ impl Cuda {
         let out = self.fresh(qkv.rows, spec.q_width(), qkv.half);
         let lse = keep.then(|| self.lane.room::<f32>(qkv.rows * spec.q_heads));
         let to = lse.as_ref().map_or(0, Buffer::address);
-        let drop = DropoutArgument::from(input.dropout);
+        let drop = self.drops(input.dropout);
         let mut place = None;
         let bias = input.bias.map(|b| self.as_type(b, false, &mut place));
         let bias = bias.map_or(0, Tensor::address);
@@ -140,7 +141,7 @@ impl Cuda {
         let (lse, to, drop) = (
             lse.address(),
             delta.address(),
-            DropoutArgument::from(input.dropout),
+            self.drops(input.dropout),
         );
         let mut place = None;
         let bias = input.bias.map(|b| self.as_type(b, false, &mut place));

@@ -3,6 +3,7 @@
 use crate::blas::Kind;
 use crate::cuda::Cuda;
 use crate::lane::launch;
+use crate::plain::plain;
 use crate::memory::Coming;
 use crate::modules::Module;
 use crate::tensor::{Arena, Batch, Tensor};
@@ -11,13 +12,13 @@ use gradus_kernels::{EmbeddingTables, Pooling, ScoredRow, View};
 /// How rows of scores fare, on their way from the card.
 pub struct Scored(Coming<Row>);
 
-/// As scores.cu writes it.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Row {
-    loss: f64,
-    correct: u32,
-    unused: u32,
+plain! {
+    /// As scores.cu writes it.
+    struct Row {
+        loss: f64,
+        correct: u32,
+        unused: u32,
+    }
 }
 
 fn number(mode: Pooling) -> i32 {

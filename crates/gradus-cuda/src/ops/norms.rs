@@ -2,6 +2,7 @@
 
 use crate::cuda::{Cuda, DropoutArgument, RowsArgument};
 use crate::lane::launch;
+use crate::plain::plain;
 use crate::modules::{Module, WIDE};
 use crate::ops::products::PIECE;
 use crate::tensor::{Arena, Batch, Sums, Tensor};
@@ -11,24 +12,24 @@ use gradus_kernels::{
 };
 use std::sync::Arc;
 
-/// As norm.cu takes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct NormArgument {
-    kind: i32,
-    width: i32,
-    runs: i32,
-    eps: f32,
-    gamma: u64,
-    beta: u64,
+plain! {
+    /// As norm.cu takes it.
+    struct NormArgument {
+        kind: i32,
+        width: i32,
+        runs: i32,
+        eps: f32,
+        gamma: u64,
+        beta: u64,
+    }
 }
 
-/// A matrix within a wider one.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Lanes {
-    stride: u32,
-    first: u32,
+plain! {
+    /// A matrix within a wider one.
+    struct Lanes {
+        stride: u32,
+        first: u32,
+    }
 }
 
 impl Lanes {
@@ -69,15 +70,12 @@ struct Places {
 
 type Dropped<'a> = Option<(&'a Batch, Dropout)>;
 
-fn split(dropped: Dropped<'_>) -> (RowsArgument, DropoutArgument) {
-    let rows = dropped.map_or_else(RowsArgument::default, |(batch, _)| batch.rows());
-    (
-        rows,
-        DropoutArgument::from(dropped.map(|(_, dropout)| dropout)),
-    )
-}
-
 impl Cuda {
+    fn split(&self, dropped: Dropped<'_>) -> (RowsArgument, DropoutArgument) {
+        let rows = dropped.map_or_else(RowsArgument::default, |(batch, _)| batch.rows());
+        (rows, self.drops(dropped.map(|(_, dropout)| dropout)))
+    }
+
     /// Whether there are kernels for whole rows of this width.
     fn is_wide(norm: &NormSpec, cols: usize, half: bool) -> bool {
         let even = norm.gamma.offset.is_multiple_of(2)
@@ -107,7 +105,7 @@ impl Cuda {
         let (xhat, inverse) = saved.as_ref().map_or((0, 0), |s| {
             (s.normalized.address(), s.inverse_deviation.address())
         });
-        let (rows, drop) = split(dropped);
+        let (rows, drop) = self.split(dropped);
         let (own, n) = (argument(params, norm, runs), x.rows as u32);
         if Self::is_wide(norm, cols, x.half) {
             let grid = [x.rows.div_ceil(8), 1];
@@ -158,7 +156,7 @@ impl Cuda {
         if dy.rows == 0 {
             return (dsum, dx);
         }
-        let (rows, drop) = split(dropped);
+        let (rows, drop) = self.split(dropped);
         let (own, n) = (argument(params, norm, runs), dy.rows as u32);
         let inverse = saved.inverse_deviation.address();
         let to_x = dx.as_ref().map_or(0, Tensor::address);
@@ -249,7 +247,7 @@ impl Cuda {
             saved.normalized.address(),
             saved.inverse_deviation.address(),
         );
-        let ((rows, drop), nothing, n) = (split(None), 0u64, qkv.rows as u32);
+        let ((rows, drop), nothing, n) = (self.split(None), 0u64, qkv.rows as u32);
         for (norm, runs, at) in all {
             let own = argument(params, &norm, runs);
             let grid = [(qkv.rows * runs).div_ceil(8), 1];
@@ -276,7 +274,7 @@ impl Cuda {
             return dy;
         }
         let (inverse, nothing) = (saved.inverse_deviation.address(), 0u64);
-        let ((rows, drop), n) = (split(None), dy.rows as u32);
+        let ((rows, drop), n) = (self.split(None), dy.rows as u32);
         for (norm, runs, at) in Self::query_key_places(norms, spec) {
             self.norm_gradients(&norm, runs, (&dy, xhat), at, grads);
             let own = argument(params, &norm, runs);

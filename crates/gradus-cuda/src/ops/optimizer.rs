@@ -3,6 +3,7 @@
 use crate::context::lock;
 use crate::cuda::{Cuda, Ranges};
 use crate::lane::{Lane, launch};
+use crate::plain::plain;
 use crate::memory::{Buffer, Coming};
 use crate::modules::Module;
 use crate::tensor::Arena;
@@ -30,14 +31,14 @@ impl GradientNorm {
     }
 }
 
-/// As optimizer.cu takes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Segment {
-    from: u64,
-    to: u64,
-    rate: f32,
-    keep: f32,
+plain! {
+    /// As optimizer.cu takes it.
+    struct Segment {
+        from: u64,
+        to: u64,
+        rate: f32,
+        keep: f32,
+    }
 }
 
 /// Segments that are nothing but ranges.
@@ -51,17 +52,17 @@ fn plain(ranges: &[Range<usize>]) -> Vec<Segment> {
     ranges.iter().map(segment).collect()
 }
 
-/// As optimizer.cu takes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Step {
-    take1: f32,
-    keep2: f32,
-    take2: f32,
-    root2: f32,
-    eps: f32,
-    most: f32,
-    rate1: f32,
+plain! {
+    /// As optimizer.cu takes it.
+    struct Step {
+        take1: f32,
+        keep2: f32,
+        take2: f32,
+        root2: f32,
+        eps: f32,
+        most: f32,
+        rate1: f32,
+    }
 }
 
 /// Values of a block of AdamW, and of the sum of squares.

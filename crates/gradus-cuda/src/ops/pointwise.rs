@@ -1,7 +1,7 @@
 //! One value at a time: activations, gates, dropout, sums, turns.
 
 use crate::context::lock;
-use crate::cuda::{Cuda, DropoutArgument, RowsArgument};
+use crate::cuda::{Cuda, RowsArgument};
 use crate::lane::launch;
 use crate::memory::Buffer;
 use crate::modules::Module;
@@ -131,7 +131,7 @@ impl Cuda {
 
     pub(crate) fn drop_values(&self, mut x: Tensor, batch: &Batch, dropout: Dropout) -> Tensor {
         x.sums = None;
-        let (rows, drop) = (batch.rows(), DropoutArgument::from(Some(dropout)));
+        let (rows, drop) = (batch.rows(), self.drops(Some(dropout)));
         let (cols, n) = (x.cols as u32, x.count() as u64);
         launch!(self.lane, (Module::Elementwise(x.half), "drop"), Self::each(x.count()), 256;
             x.address(), rows, drop, cols, n);

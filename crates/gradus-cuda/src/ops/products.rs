@@ -1,28 +1,28 @@
 //! Linear layers: products by NVIDIA's library where it takes them, else by kernels.
 
 use crate::blas::{Blas, Kind, Product};
-use crate::context::lock;
 use crate::cuda::{Cuda, Precision};
 use crate::functions::Address;
 use crate::lane::launch;
+use crate::plain::plain;
 use crate::modules::Module;
 use crate::tensor::{Arena, Tensor};
 use gradus_kernels::{Activation, FeedForwardLayers, Linear};
 
-/// As products.cu takes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Argument {
-    m: u32,
-    n: u32,
-    k: u32,
-    a_row: u32,
-    a_col: u32,
-    b_row: u32,
-    b_col: u32,
-    c_row: u32,
-    add: i32,
-    c_half: i32,
+plain! {
+    /// As products.cu takes it.
+    struct Argument {
+        m: u32,
+        n: u32,
+        k: u32,
+        a_row: u32,
+        a_col: u32,
+        b_row: u32,
+        b_col: u32,
+        c_row: u32,
+        add: i32,
+        c_half: i32,
+    }
 }
 
 /// Rows that a block sums.
@@ -64,27 +64,8 @@ impl Cuda {
             add: r.add,
         };
         let fits = r.half && k > 0 && (r.bias.is_none() || r.c_half) && Blas::takes(&product);
-        if let Some(blas) = self.shared.blas.as_ref().filter(|_| fits) {
-            if self.shared.context.has_failed() {
-                return;
-            }
-            let queue = || blas.multiply(&self.lane, &mut lock(&self.plans), &product);
-            let done = match &self.lane.profile {
-                Some(profile) => {
-                    let (rows, cols) = match r.kind {
-                        Kind::Weight => (m, n),
-                        _ => (k, n),
-                    };
-                    let name = format!("{:?} {rows} to {cols}", r.kind);
-                    profile.span(self.lane.stream.0, name, queue)
-                }
-                None => queue(),
-            };
-            if done.is_none() {
-                let sizes = format!("cuBLASLt does not do {:?} of {m} x {n} x {k}", r.kind);
-                self.shared.context.fail("a product", sizes);
-            }
-            return;
+        if fits && self.shared.blas.is_some() {
+            return self.lane.multiply(product);
         }
         let (a, b) = match r.kind {
             Kind::Forward => ([k, 1], [1, k]),

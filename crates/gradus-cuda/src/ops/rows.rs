@@ -3,6 +3,7 @@
 use crate::cuda::Cuda;
 use crate::functions::Address;
 use crate::lane::launch;
+use crate::plain::plain;
 use crate::modules::Module;
 use crate::tensor::Tensor;
 
@@ -72,13 +73,13 @@ fn lists(places: &[u32], count: usize) -> (Vec<u32>, Vec<u32>) {
     (order, start)
 }
 
-/// As rows.cu takes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Pieces {
-    order: u64,
-    first: u64,
-    place: u64,
+plain! {
+    /// As rows.cu takes it.
+    struct Pieces {
+        order: u64,
+        first: u64,
+        place: u64,
+    }
 }
 
 impl Cuda {
