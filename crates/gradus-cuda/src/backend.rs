@@ -118,6 +118,10 @@ impl Backend for Cuda {
         Batch::new(&self.lane, packed)
     }
 
+    fn training_batch(&self, packed: Packed) -> Batch {
+        Batch::for_training(&self.lane, packed)
+    }
+
     fn packed<'a>(&self, batch: &'a Batch) -> &'a Packed {
         &batch.packed
     }

@@ -37,7 +37,8 @@ impl Lane {
     /// Memory for so many values of a type.
     pub fn room<T>(&self, count: usize) -> Buffer {
         // Memory that goes back to the driver is of use no more for what was held back.
-        self.pool.take(count * size_of::<T>(), || self.queue.hand_over())
+        self.pool
+            .take(count * size_of::<T>(), || self.queue.hand_over())
     }
 
     /// Bytes that were taken from the driver.

@@ -47,7 +47,9 @@ impl Pool {
     /// the driver.
     pub fn take(self: &Arc<Self>, bytes: usize, settle: impl FnOnce()) -> Buffer {
         let size = rounded(bytes);
-        let again = lock(&self.free).get_mut(&size).and_then(BTreeSet::pop_first);
+        let again = lock(&self.free)
+            .get_mut(&size)
+            .and_then(BTreeSet::pop_first);
         let address = again.unwrap_or_else(|| self.more(size, settle));
         Buffer {
             pool: Arc::clone(self),

@@ -71,7 +71,8 @@ impl Queue {
         context.went_well("making a stream", status);
         let profile = Profile::wanted(context);
         // What is measured kernel by kernel is queued so.
-        let graphs = profile.is_none() && std::env::var_os("GRADUS_CUDA_GRAPHS").is_none_or(|v| v != "0");
+        let graphs =
+            profile.is_none() && std::env::var_os("GRADUS_CUDA_GRAPHS").is_none_or(|v| v != "0");
         Self {
             context: Arc::clone(context),
             stream: Shared(stream),
@@ -108,7 +109,12 @@ impl Queue {
             return state.forget();
         }
         if state.queued == 0 {
-            let State { graphs, candidates, run, .. } = state;
+            let State {
+                graphs,
+                candidates,
+                run,
+                ..
+            } = state;
             if let Some(graph) = graphs.follow(candidates, run) {
                 return self.queue_graph(state, graph);
             }
@@ -139,7 +145,9 @@ impl Queue {
                 None => self.queue_rest(state),
             }
             if !state.whole && !self.context.has_failed() {
-                let State { graphs, run, plans, .. } = state;
+                let State {
+                    graphs, run, plans, ..
+                } = state;
                 graphs.remember(run, self.stream, || {
                     (0..run.len()).all(|at| self.queue(run, at, plans).is_ok())
                 });
@@ -185,7 +193,13 @@ impl Queue {
             _ => Err(Failure::Driver(operation, status)),
         };
         match job {
-            Job::Kernel { kernel, name, grid: [x, y], threads, .. } => {
+            Job::Kernel {
+                kernel,
+                name,
+                grid: [x, y],
+                threads,
+                ..
+            } => {
                 let kernel = kernel as *mut c_void;
                 // SAFETY: callers give as many values as the kernel has parameters, each of its type,
                 // and the list keeps them; addresses are of buffers of the sizes that the kernel gets.
@@ -202,9 +216,15 @@ impl Queue {
                 let queue = || blas.multiply(self.stream, room, plans, &product);
                 self.timed(|| product.name(), queue).ok_or_else(none)
             }
-            Job::Fill { place, value, bytes } => {
+            Job::Fill {
+                place,
+                value,
+                bytes,
+            } => {
                 // SAFETY: the place has as many bytes.
-                went("filling memory", unsafe { (functions.fill)(place, value, bytes, stream) })
+                went("filling memory", unsafe {
+                    (functions.fill)(place, value, bytes, stream)
+                })
             }
             Job::Duplicate { to, from, bytes } => {
                 // SAFETY: both places have as many bytes, and do not overlap.

@@ -115,8 +115,18 @@ impl Arena {
 }
 
 /// A batch, with what kernels look up.
+///
+/// One for training may end in a sequence that is nobody's, so that batches of about as many tokens have
+/// as many rows and the work of their steps is the same but for what is read.
+/// Nothing is pooled of it, so that its gradient is 0.
 pub struct Batch {
     pub(crate) packed: Packed,
+    /// Rows of matrices of tokens.
+    pub(crate) rows: usize,
+    /// The longest sequence's number of tokens, be it nobody's.
+    pub(crate) longest: usize,
+    /// Whether rows may be nobody's.
+    pub(crate) filled: bool,
     /// What the arrays lie in.
     _data: Buffer,
     pub(crate) at: Places,
@@ -147,14 +157,20 @@ pub(crate) struct Places {
 const TILE: usize = 64;
 const SLOT: usize = 16;
 
-/// Slots of tiles, four a tile, five numbers a slot: see attention_mma.cu.
+/// Rows of batches for training are multiples of this, up to a size from which kernels take longer than their
+/// launches; tiles of those too.
+const ROWS: usize = 64;
+const MOST_ROWS: usize = 4096;
+const TILES: usize = 16;
+
+/// Slots of tiles, four a tile, five numbers a slot: see attention_mma.cu. `bounds`: of sequences.
 ///
 /// Short sequences share tiles: each goes where the least room is left that it fits in.
-fn slots(packed: &Packed) -> Vec<u32> {
+fn slots(bounds: &[usize]) -> Vec<u32> {
     let mut tiles: Vec<[[u32; 5]; 4]> = vec![];
     // Tiles with one, two and three free slots.
     let mut open: [Vec<usize>; 4] = Default::default();
-    for (s, bounds) in packed.offsets().windows(2).enumerate() {
+    for (s, bounds) in bounds.windows(2).enumerate() {
         let (start, len) = (bounds[0], bounds[1] - bounds[0]);
         let slot = |row: usize, first: usize| [row, start, len, first, s].map(|x| x as u32);
         if len > TILE {
@@ -190,31 +206,62 @@ fn slots(packed: &Packed) -> Vec<u32> {
 impl Batch {
     /// Moves it: one copy.
     pub(crate) fn new(lane: &Lane, packed: Packed) -> Self {
-        let (tokens, sequences) = (packed.tokens(), packed.sequences());
-        let slots = slots(&packed);
-        let mut longs: Vec<u64> = Vec::with_capacity(tokens + sequences);
-        let mut of_token = Vec::with_capacity(tokens);
-        let mut places = Vec::with_capacity(tokens);
-        for (s, bounds) in packed.offsets().windows(2).enumerate() {
+        let rows = packed.tokens();
+        Self::of(lane, packed, rows, false)
+    }
+
+    /// The same, filled up.
+    pub(crate) fn for_training(lane: &Lane, packed: Packed) -> Self {
+        let tokens = packed.tokens();
+        let rows = tokens.next_multiple_of(ROWS);
+        match (1..=MOST_ROWS).contains(&rows) {
+            true => Self::of(lane, packed, rows, true),
+            false => Self::of(lane, packed, tokens, false),
+        }
+    }
+
+    fn of(lane: &Lane, packed: Packed, rows: usize, filled: bool) -> Self {
+        let more = rows - packed.tokens();
+        // What is nobody's repeats the first token.
+        let tokens = |of: &[u32]| {
+            let fill = std::iter::repeat_n(of.first().copied().unwrap_or(0), more);
+            of.iter().copied().chain(fill).collect::<Vec<u32>>()
+        };
+        let with = filled.then_some(rows);
+        let bounds: Vec<usize> = packed.offsets().iter().copied().chain(with).collect();
+        let streams = packed.streams().iter().copied().chain(with.map(|_| 0));
+        let streams: Vec<u64> = streams.collect();
+        let marks = packed
+            .marks()
+            .iter()
+            .map(|&x| x as u32)
+            .chain(with.map(|_| 0));
+        let marks: Vec<u32> = marks.collect();
+        let mut slots = slots(&bounds);
+        if filled {
+            slots.resize(slots.len().next_multiple_of(20 * TILES), 0);
+        }
+        let mut longs: Vec<u64> = Vec::with_capacity(rows + streams.len());
+        let (mut of_token, mut places) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        for (s, bounds) in bounds.windows(2).enumerate() {
             let len = bounds[1] - bounds[0];
-            longs.extend(std::iter::repeat_n(packed.streams()[s], len));
+            longs.extend(std::iter::repeat_n(streams[s], len));
             of_token.extend(std::iter::repeat_n(s as u32, len));
             places.extend(0..len as u32);
         }
-        longs.extend(packed.streams());
+        longs.extend(&streams);
         // Pairs of u32 in the order of memory.
         let mut words: Vec<u32> = longs
             .iter()
             .flat_map(|&long| [long as u32, (long >> 32) as u32])
             .collect();
         let mut at = [0; 10];
-        at[1] = 8 * tokens as Address;
-        let offsets: Vec<u32> = packed.offsets().iter().map(|&x| x as u32).collect();
-        let marks: Vec<u32> = packed.marks().iter().map(|&x| x as u32).collect();
+        at[1] = 8 * rows as Address;
+        let offsets: Vec<u32> = bounds.iter().map(|&x| x as u32).collect();
         let arrays: [&[u32]; 8] = [
-            packed.ids(),
-            packed.positions(),
-            packed.segments(),
+            &tokens(packed.ids()),
+            &tokens(packed.positions()),
+            &tokens(packed.segments()),
             &of_token,
             &places,
             &offsets,
@@ -239,6 +286,9 @@ impl Batch {
             tiles,
         ] = at.map(|x| data.address() + x);
         Self {
+            rows,
+            longest: packed.longest().max(more),
+            filled,
             packed,
             at: Places {
                 token_streams,
@@ -274,7 +324,7 @@ mod tests {
         };
         let packed = Packed::new(lengths.iter().map(sequence), 0);
         let mut seen = vec![0; packed.tokens()];
-        let all = slots(&packed);
+        let all = slots(packed.offsets());
         for tile in all.chunks(20) {
             let long = tile[2] > 64;
             for (i, slot) in tile.chunks(5).enumerate() {

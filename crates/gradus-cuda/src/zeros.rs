@@ -7,8 +7,8 @@
 use crate::context::lock;
 use crate::functions::Address;
 use crate::lane::Lane;
-use crate::plain::plain;
 use crate::memory::Buffer;
+use crate::plain::plain;
 use crate::tensor::Arena;
 use gradus_kernels::View;
 use std::ops::Range;

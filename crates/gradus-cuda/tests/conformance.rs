@@ -150,6 +150,20 @@ fn usual_widths() -> Check {
     })
 }
 
+/// What comes again is queued as graphs, and gives the same bits.
+fn work_that_comes_again() -> Check {
+    Check::new("work_that_comes_again_is_queued_as_graphs", || {
+        let own = make(Precision::Bf16, true)(1);
+        let first = wide(&own, 384, NormKind::LayerNorm, true);
+        assert_eq!(own.graphs_launched(), 0);
+        for _ in 0..6 {
+            assert!(wide(&own, 384, NormKind::LayerNorm, true) == first);
+        }
+        assert!(own.graphs_launched() >= 3, "{}", own.graphs_launched());
+        assert_eq!(own.failure(), None);
+    })
+}
+
 fn length(values: &mut dyn Iterator<Item = f32>) -> f64 {
     values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }
@@ -188,7 +202,7 @@ fn main() -> ExitCode {
             halves
                 .into_iter()
                 .filter(|c| !rounded(c))
-                .chain([usual_widths()])
+                .chain([usual_widths(), work_that_comes_again()])
                 .collect(),
         ),
     ];

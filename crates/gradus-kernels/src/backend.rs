@@ -171,6 +171,11 @@ pub trait Backend: Sized + Send + Sync + 'static {
 
     /// Moves a batch to the device: once for each pass.
     fn batch(&self, packed: Packed) -> Self::Batch;
+    /// The same for a pass of training. Its matrices of tokens may have rows behind the last token, which
+    /// belong to no text and get no gradient: a device repeats faster what has one of few shapes.
+    fn training_batch(&self, packed: Packed) -> Self::Batch {
+        self.batch(packed)
+    }
     /// The batch as the host knows it.
     fn packed<'a>(&self, batch: &'a Self::Batch) -> &'a Packed;
 

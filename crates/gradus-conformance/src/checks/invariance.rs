@@ -1,207 +1,10 @@
-//! Same bits in any batch and on any number of threads.
+//! Same bits in any batch, on any number of threads, and however often.
 
-use crate::support::{Places, batch, values};
-use gradus_kernels::dropout::{Dropout, mix64};
-use gradus_kernels::{
-    Activation, AttentionInput, AttentionMask, AttentionSpec, Backend, DistanceBias,
-    EmbeddingTables, FeedForwardLayers, GateOrder, Linear, NormKind, NormSpec, Packed, Pooling,
-    QueryKeyNorms, Rotary, RowDropout, Sequence,
-};
+use super::whole_layers::{Layer, VOCABULARY, layer, modern_layer};
+use crate::support::{batch, close, widen};
+use gradus_kernels::dropout::mix64;
+use gradus_kernels::{Backend, Packed, Sequence};
 use proptest::prelude::*;
-
-const VOCABULARY: u32 = 23;
-
-/// The dropout of all sites.
-fn drop() -> Dropout {
-    Dropout::for_step(0.1, 3, 4).at(1, 0.1)
-}
-
-/// One post-norm layer on a batch, forward and backward: the pooled vectors and
-/// the parameter gradients.
-fn layer<B: Backend>(
-    backend: &B,
-    packed: &Packed,
-    width: usize,
-    heads: usize,
-) -> (Vec<f32>, Vec<f32>) {
-    let mut places = Places::default();
-    let tables = EmbeddingTables {
-        words: places.view(VOCABULARY as usize, width),
-        positions: Some(places.view(80, width)),
-        segments: Some(places.view(2, width)),
-    };
-    // Some in whole tiles, which bf16 keeps as such.
-    let inner = match width % 2 {
-        0 => (2 * width).next_multiple_of(32),
-        _ => 2 * width,
-    };
-    let (qkv, up, down) = (
-        places.linear(3 * width, width),
-        places.linear(inner, width),
-        places.linear(width, inner),
-    );
-    let norm = places.norm(width, 1e-5);
-    let params = backend.arena(values(places.len(), 30));
-    let mut grads = backend.arena(vec![0.0; places.len()]);
-    let batch = backend.batch(packed.clone());
-    let dropout = Some(RowDropout {
-        batch: &batch,
-        dropout: drop(),
-    });
-    let spec = AttentionSpec::full(heads, width / heads);
-
-    let x = backend.embed(&params, &tables, &batch);
-    let mixed = backend.linear(&params, &qkv, &x);
-    let input = AttentionInput::<B> {
-        qkv: &mixed,
-        batch: &batch,
-        bias: None,
-        dropout: Some(drop()),
-    };
-    let (context, attended) = backend.attention_kept(&spec, input);
-    let layers = FeedForwardLayers {
-        up,
-        activation: Activation::Gelu,
-        down,
-    };
-    let (wide, inner) = backend.feed_forward_kept(&params, &layers, &context);
-    let normed = backend.add_norm(&params, &norm, wide, Some(&x), dropout);
-    let modes = [Pooling::Mean, Pooling::Cls];
-    let pooled = backend.pool(&modes, &batch, &normed.out);
-
-    let dy = backend.pool_backward(&modes, &batch, &normed.out, &pooled);
-    let back = backend.add_norm_backward(
-        &params,
-        &norm,
-        normed.saved.as_ref(),
-        &dy,
-        dropout,
-        &mut grads,
-    );
-    let (residual, branch) = back;
-    let (saved, dy) = ((&context, inner), branch.as_ref().unwrap());
-    let d = backend.feed_forward_backward(&params, &layers, saved, dy, None, &mut grads);
-    let d = backend.attention_backward(&spec, input, (&context, attended), &d, None);
-    let d = backend.linear_backward(&params, &qkv, &x, &d, Some(residual), &mut grads);
-    backend.embed_backward(&tables, &batch, &d, &mut grads);
-    (
-        backend.read(&pooled),
-        backend.read_arena(&grads, 0..places.len()),
-    )
-}
-
-/// The same of a pre-norm layer with heads that share keys and values, norms of
-/// queries and keys by head, rotary positions, a learned bias by distance, a
-/// window, and a gated feed-forward part.
-fn modern_layer<B: Backend>(
-    backend: &B,
-    packed: &Packed,
-    width: usize,
-    heads: usize,
-) -> (Vec<f32>, Vec<f32>) {
-    let mut places = Places::default();
-    let tables = EmbeddingTables {
-        words: places.view(VOCABULARY as usize, width),
-        positions: None,
-        segments: None,
-    };
-    let bias = DistanceBias::Learned {
-        table: places.view(8, heads),
-        max_distance: 30,
-    };
-    let head_dim = width / heads;
-    let spec = AttentionSpec {
-        kv_heads: if heads.is_multiple_of(2) {
-            heads / 2
-        } else {
-            1
-        },
-        mask: AttentionMask::Window {
-            before: 20,
-            after: 11,
-        },
-        ..AttentionSpec::full(heads, head_dim)
-    };
-    let mut linear = |out, width| Linear {
-        weight: places.view(out, width),
-        bias: None,
-    };
-    let (qkv, up, down) = (
-        linear(spec.qkv_width(), width),
-        linear(4 * width, width),
-        linear(width, 2 * width),
-    );
-    let mut norm = |kind, width| NormSpec {
-        kind,
-        gamma: places.view(1, width),
-        beta: None,
-        eps: 1e-5,
-    };
-    let first = norm(NormKind::RmsOnePlus, width);
-    let norms = QueryKeyNorms {
-        queries: norm(NormKind::Rms, head_dim),
-        keys: norm(NormKind::LayerNorm, head_dim),
-    };
-    let params = backend.arena(values(places.len(), 31));
-    let mut grads = backend.arena(vec![0.0; places.len()]);
-    let batch = backend.batch(packed.clone());
-    let rows = RowDropout {
-        batch: &batch,
-        dropout: drop(),
-    };
-    let rotary = Rotary { base: 100.0 };
-    let gate = (Activation::Silu, GateOrder::UpFirst);
-    let turns = head_dim.is_multiple_of(2);
-
-    let x = backend.embed(&params, &tables, &batch);
-    let far = backend.distance_bias(&params, &bias, &batch, heads);
-    let before = backend.norm_of(&params, &first, &x);
-    let mixed = backend.linear(&params, &qkv, &before.out);
-    let (mut mixed, saved) = backend.query_key_norm(&params, &norms, &spec, mixed);
-    if turns {
-        mixed = backend.rotary(&rotary, &spec, &batch, mixed);
-    }
-    let input = AttentionInput::<B> {
-        qkv: &mixed,
-        batch: &batch,
-        bias: Some(&far),
-        dropout: Some(drop()),
-    };
-    let (context, attended) = backend.attention_kept(&spec, input);
-    let pre = backend.linear(&params, &up, &context);
-    let post = backend.gated(gate.0, gate.1, &pre);
-    let down_y = backend.linear(&params, &down, &post);
-    let branch = backend.dropout(down_y, rows);
-    let out = backend.add(branch, &x);
-    let modes = [Pooling::Mean, Pooling::Cls];
-    let pooled = backend.pool(&modes, &batch, &out);
-
-    let dout = backend.pool_backward(&modes, &batch, &out, &pooled);
-    let residual = backend.copy(&dout);
-    let d = backend.dropout(dout, rows);
-    let d = backend.linear_backward(&params, &down, &post, &d, None, &mut grads);
-    let d = backend.gated_backward(gate.0, gate.1, pre, &d);
-    let d = backend.linear_backward(&params, &up, &context, &d, None, &mut grads);
-    let mut dfar = backend.zeros(heads, 2 * packed.longest() - 1);
-    let saved_context = (&context, attended);
-    let mut d = backend.attention_backward(&spec, input, saved_context, &d, Some(&mut dfar));
-    backend.distance_bias_backward(&bias, &batch, &dfar, &mut grads);
-    if turns {
-        d = backend.rotary_backward(&rotary, &spec, &batch, d);
-    }
-    let d = backend.query_key_norm_backward(&params, &norms, &spec, saved.as_ref(), d, &mut grads);
-    let d = backend.linear_backward(&params, &qkv, &before.out, &d, None, &mut grads);
-    let (d, _) =
-        backend.add_norm_backward(&params, &first, before.saved.as_ref(), &d, None, &mut grads);
-    let d = backend.add(residual, &d);
-    backend.embed_backward(&tables, &batch, &d, &mut grads);
-    (
-        backend.read(&pooled),
-        backend.read_arena(&grads, 0..places.len()),
-    )
-}
-
-type Layer<B> = fn(&B, &Packed, usize, usize) -> (Vec<f32>, Vec<f32>);
 
 fn sequences(lengths: &[usize], order: &[usize], seed: u64) -> Packed {
     let whole = batch(lengths, VOCABULARY, seed);
@@ -224,6 +27,44 @@ pub fn bits_do_not_depend_on_company_or_threads<B: Backend>(make: impl Fn(usize)
     same_bits(&make, modern_layer);
 }
 
+/// Batches for training give what others give, and those whose work is the same but for its data give
+/// what they gave when they first came.
+pub fn training_batches_give_what_others_give<B: Backend>(backend: &B) {
+    for layer in [layer as Layer<B>, modern_layer] {
+        // Of 160 tokens at most, and of more than a tile of attention.
+        for (lengths, shape) in [
+            (&[3, 20, 7, 1, 60, 33][..], [64, 2]),
+            (&[70, 11, 9], [6, 2]),
+            (&[64], [32, 1]),
+        ] {
+            let packed = |data: u64| {
+                let mut lengths = lengths.to_vec();
+                lengths[0] += data as usize % 3;
+                batch(&lengths, VOCABULARY, data)
+            };
+            let mut before = vec![];
+            for round in 0..2 {
+                for data in 0..3 {
+                    let (vectors, gradients) =
+                        layer(backend, &backend.training_batch(packed(data)), shape, data);
+                    if round > 0 {
+                        assert!(
+                            before[data as usize] == (vectors, gradients),
+                            "round {round}"
+                        );
+                        continue;
+                    }
+                    let plain = backend.batch(packed(data));
+                    let (same, near) = layer(backend, &plain, shape, data);
+                    assert_eq!(vectors, same);
+                    close(&gradients, &widen(&near), 1e-5);
+                    before.push((vectors, gradients));
+                }
+            }
+        }
+    }
+}
+
 fn same_bits<B: Backend>(make: &impl Fn(usize) -> B, layer: Layer<B>) {
     let lengths = prop::collection::vec(1usize..70, 1..12);
     let shapes = prop::sample::select(vec![(1usize, 3usize), (2, 8), (3, 26), (4, 32)]);
@@ -238,9 +79,14 @@ fn same_bits<B: Backend>(make: &impl Fn(usize) -> B, layer: Layer<B>) {
             let width = heads * size;
             let all: Vec<usize> = (0..lengths.len()).collect();
             let whole = sequences(&lengths, &all, seed);
-            let (reference, gradients) = layer(&make(1), &whole, width, heads);
+            let run = |threads, packed: &Packed| {
+                let backend = make(threads);
+                let batch = backend.batch(packed.clone());
+                layer(&backend, &batch, [width, heads], 4)
+            };
+            let (reference, gradients) = run(1, &whole);
             for threads in [2, 5] {
-                let (again, slopes) = layer(&make(threads), &whole, width, heads);
+                let (again, slopes) = run(threads, &whole);
                 prop_assert!(again == reference, "vectors, {threads} threads");
                 prop_assert!(slopes == gradients, "gradients, {threads} threads");
             }
@@ -248,7 +94,7 @@ fn same_bits<B: Backend>(make: &impl Fn(usize) -> B, layer: Layer<B>) {
             let mut order = all;
             order.sort_by_key(|&s| mix64(seed ^ s as u64));
             order.truncate(1 + seed as usize % lengths.len());
-            let (part, _) = layer(&make(2), &sequences(&lengths, &order, seed), width, heads);
+            let (part, _) = run(2, &sequences(&lengths, &order, seed));
             for (row, &s) in part.chunks(2 * width).zip(&order) {
                 prop_assert!(
                     *row == reference[s * 2 * width..(s + 1) * 2 * width],

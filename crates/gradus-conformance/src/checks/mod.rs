@@ -16,6 +16,7 @@ mod reduced;
 mod sparse;
 mod tied;
 mod transfers;
+mod whole_layers;
 mod zero;
 
 use crate::{Check, Plain};
@@ -135,6 +136,7 @@ fn whatever_the_precision<B: Backend>(
         zero::zero_holds_for_every_reader,
         inference::norms_are_those_of_training,
         inference::products_behind_norms_are_as_all_others,
+        invariance::training_batches_give_what_others_give,
     ]);
     let own = make.clone();
     all.push(Check::new("rows_do_not_depend_on_others", move || {

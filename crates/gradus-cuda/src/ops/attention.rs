@@ -2,9 +2,9 @@
 
 use crate::cuda::Cuda;
 use crate::lane::launch;
-use crate::plain::plain;
 use crate::memory::Buffer;
 use crate::modules::{HEADS, Module};
+use crate::plain::plain;
 use crate::tensor::{Arena, Batch, Tensor};
 use gradus_kernels::{AttentionInput, AttentionMask, AttentionSpec, DistanceBias, alibi_slopes};
 
@@ -55,6 +55,14 @@ fn reach(mask: AttentionMask) -> [u32; 2] {
     .map(|n| n as u32)
 }
 
+/// The length that a bias has its columns by; without one nobody asks, and work is the same whatever it is.
+fn longest(input: &AttentionInput<'_, Cuda>, bias: u64) -> i32 {
+    match bias {
+        0 => 0,
+        _ => input.batch.longest as i32,
+    }
+}
+
 /// `bias`: in f32, 0 for none.
 fn plain(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>, bias: u64) -> Plain {
     let ([before, after], at) = (reach(spec.mask), input.batch.at);
@@ -65,7 +73,7 @@ fn plain(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>, bias: u64) -> P
         q_heads: spec.q_heads as i32,
         kv_heads: spec.kv_heads as i32,
         size: spec.head_dim as i32,
-        longest: input.batch.packed.longest() as i32,
+        longest: longest(input, bias),
         before,
         after,
         scale: spec.scale,
@@ -81,7 +89,7 @@ fn tiled(spec: &AttentionSpec, input: &AttentionInput<'_, Cuda>, bias: u64) -> T
         streams: at.streams,
         q_heads: spec.q_heads as i32,
         kv_heads: spec.kv_heads as i32,
-        longest: input.batch.packed.longest() as i32,
+        longest: longest(input, bias),
         before,
         after,
         scale: spec.scale,
@@ -138,11 +146,7 @@ impl Cuda {
         let dy = self.as_type(dy, qkv.half, &mut two);
         let dqkv = self.fresh(qkv.rows, qkv.cols, qkv.half);
         let delta = self.lane.room::<f32>(qkv.rows * spec.q_heads);
-        let (lse, to, drop) = (
-            lse.address(),
-            delta.address(),
-            self.drops(input.dropout),
-        );
+        let (lse, to, drop) = (lse.address(), delta.address(), self.drops(input.dropout));
         let mut place = None;
         let bias = input.bias.map(|b| self.as_type(b, false, &mut place));
         let bias = bias.map_or(0, Tensor::address);
@@ -187,7 +191,7 @@ impl Cuda {
         batch: &Batch,
         heads: usize,
     ) -> Tensor {
-        let longest = batch.packed.longest();
+        let longest = batch.longest;
         let columns = (2 * longest).saturating_sub(1);
         let out = self.fresh(heads, columns, false);
         match *bias {
@@ -226,7 +230,7 @@ impl Cuda {
         };
         let buckets = self
             .lane
-            .put(&buckets(batch.packed.longest(), table.rows, max_distance));
+            .put(&buckets(batch.longest, table.rows, max_distance));
         let (count, heads, columns) = (table.rows as i32, dy.rows as i32, dy.cols as i32);
         let to = grads.change(table);
         launch!(self.lane, (Module::Elementwise(false), "pick_bias_backward"), Self::each(table.len()), 256;

@@ -3,9 +3,9 @@
 use crate::blas::Kind;
 use crate::cuda::Cuda;
 use crate::lane::launch;
-use crate::plain::plain;
 use crate::memory::Coming;
 use crate::modules::Module;
+use crate::plain::plain;
 use crate::tensor::{Arena, Batch, Tensor};
 use gradus_kernels::{EmbeddingTables, Pooling, ScoredRow, View};
 
@@ -60,7 +60,7 @@ impl Cuda {
             .iter()
             .for_each(|&t| check(t, batch.packed.segments()));
         let width = tables.words.cols;
-        let out = self.fresh(batch.packed.tokens(), width, self.reduced());
+        let out = self.fresh(batch.rows, width, self.reduced());
         let place = |table: Option<View>| table.map_or(0, |t| params.at(t.offset));
         let (words, at) = (params.at(tables.words.offset), batch.at);
         let (columns, n) = (width as u32, out.count() as u64);
@@ -112,7 +112,11 @@ impl Cuda {
         if modes.is_empty() {
             return self.zeroed(x.rows, x.cols, x.half);
         }
-        let dx = self.fresh(x.rows, x.cols, x.half);
+        let dx = match batch.filled {
+            // Rows that are nobody's.
+            true => self.zeroed(x.rows, x.cols, x.half),
+            false => self.fresh(x.rows, x.cols, x.half),
+        };
         let sequences = batch.packed.sequences();
         let [width, cols, n] = [x.cols, dy.cols, sequences].map(|x| x as u32);
         for (i, &mode) in modes.iter().enumerate() {

@@ -2,9 +2,9 @@
 
 use crate::cuda::{Cuda, DropoutArgument, RowsArgument};
 use crate::lane::launch;
-use crate::plain::plain;
 use crate::modules::{Module, WIDE};
 use crate::ops::products::PIECE;
+use crate::plain::plain;
 use crate::tensor::{Arena, Batch, Sums, Tensor};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{

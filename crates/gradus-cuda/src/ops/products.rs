@@ -4,8 +4,8 @@ use crate::blas::{Blas, Kind, Product};
 use crate::cuda::{Cuda, Precision};
 use crate::functions::Address;
 use crate::lane::launch;
-use crate::plain::plain;
 use crate::modules::Module;
+use crate::plain::plain;
 use crate::tensor::{Arena, Tensor};
 use gradus_kernels::{Activation, FeedForwardLayers, Linear};
 

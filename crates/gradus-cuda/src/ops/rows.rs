@@ -3,8 +3,8 @@
 use crate::cuda::Cuda;
 use crate::functions::Address;
 use crate::lane::launch;
-use crate::plain::plain;
 use crate::modules::Module;
+use crate::plain::plain;
 use crate::tensor::Tensor;
 
 /// Rows that a block sums at once: more go to pieces.

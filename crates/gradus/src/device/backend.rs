@@ -96,6 +96,10 @@ impl Backend for Compute {
         on!(self, device => put(device.batch(packed)))
     }
 
+    fn training_batch(&self, packed: Packed) -> Self::Batch {
+        on!(self, device => put(device.training_batch(packed)))
+    }
+
     fn packed<'a>(&self, batch: &'a Self::Batch) -> &'a Packed {
         on!(self, device => device.packed(batch.own()))
     }

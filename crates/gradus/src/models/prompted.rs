@@ -134,11 +134,10 @@ impl<B: Backend> SentenceEncoder<B> {
         if self.unpooled == 0 {
             return b.pool_backward(modes, batch, x, &dy);
         }
-        let packed = b.packed(batch);
-        let (rows, pooled) = Self::pooled_rows(packed, self.unpooled);
+        let (rows, pooled) = Self::pooled_rows(b.packed(batch), self.unpooled);
         let pooled = b.batch(pooled);
         let d = b.pool_backward(modes, &pooled, &b.gather(x, &rows), &dy);
-        b.gather_backward(&d, &rows, packed.tokens())
+        b.gather_backward(&d, &rows, b.shape(x).0)
     }
 }
 

@@ -65,7 +65,7 @@ impl<B: Backend> SentenceEncoder<B> {
     fn pass_here(&self, batch: Batch, dropout: Option<Dropout>) -> Passed<B> {
         let (b, p) = (&*self.backend, &self.params);
         let Batch { packed, biases } = batch;
-        let batch = b.batch(packed);
+        let batch = b.training_batch(packed);
         let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
         let tokens = self.encoder.forward(pass);
         let pooled = self.pool(b, &batch, tokens.output(), self.unpooled);

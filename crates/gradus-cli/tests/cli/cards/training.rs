@@ -71,6 +71,40 @@ fn a_regression_has_the_processors_losses() {
     trains_alike(place.path(), "regression", &recipe);
 }
 
+/// Steps that are queued as graphs have the bits of those that are queued job by job, be it that
+/// nobody wants graphs or that the driver knows none.
+#[test]
+fn graphs_change_no_bit() {
+    if emulator().is_none() {
+        return;
+    }
+    let place = workplace();
+    let recipe = format!(
+        "model = '{}'\nlog_every = 1\n\
+         [[stage]]\nname = 'tune'\nobjective = {{ loss = 'smooth_k2' }}\n\
+         train = [{{ path = 'pairs.tsv' }}]\nsteps = 24\nbatch = 4\ndropout = 0.1\n\
+         learning_rate = 1e-3\n",
+        model("bert-small")
+    );
+    fs::write(place.path().join("graphs.toml"), recipe).unwrap();
+    let train = |name: &str, variable: &str, value: &str| {
+        let mut command = at(place.path());
+        command.env(variable, value);
+        command.args(["train", "graphs.toml", "--output", name, "--quiet"]);
+        command.args(["--device", "cuda"]).assert().success();
+        let run = place.path().join(name);
+        let model = fs::read(run.join("model/model.safetensors")).unwrap();
+        (losses(&run), model)
+    };
+    let seen = place.path().join("graphs.txt");
+    let with = train("with", "GRADUS_EMULATED_GRAPHS", seen.to_str().unwrap());
+    let lengths = fs::read_to_string(seen).unwrap();
+    let long = lengths.lines().filter(|n| n.parse::<usize>().unwrap() > 10);
+    assert!(long.count() >= 24, "{lengths}");
+    assert!(train("without", "GRADUS_CUDA_GRAPHS", "0") == with);
+    assert!(train("unknown", "GRADUS_EMULATED_GRAPHS", "0") == with);
+}
+
 #[test]
 fn contrast_ranking_and_differences_have_the_processors_losses() {
     if emulator().is_none() {

@@ -85,7 +85,7 @@ impl<B: Backend> CrossEncoder<B> {
     pub fn forward(&self, packed: Packed, dropout: Option<Dropout>) -> CrossForward<B> {
         self.backend.enter(|| {
             let (b, p) = (&*self.backend, &self.params);
-            let batch = b.batch(packed);
+            let batch = b.training_batch(packed);
             let pass = PassContext::inference(b, p, &batch).with_dropout(dropout);
             let tokens = self.encoder.forward(pass);
             let head = self.head.forward(pass, tokens.output(), self.head_dropout);
