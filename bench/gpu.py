@@ -79,8 +79,16 @@ def graded(name, batch, hows):
             return Contender(f"PyTorch {how}", measure)
 
         text = regression(model, batch, steps)
+        def by_kernel():
+            os.environ["GRADUS_CUDA_GRAPHS"] = "0"
+            try:
+                return gradus_rate(setup, text, batch, ON_CARD)
+            finally:
+                del os.environ["GRADUS_CUDA_GRAPHS"]
+
         ours = Contender("gradus", lambda: gradus_rate(setup, text, batch, ON_CARD))
-        return Job(f"{name}-{batch}", "pairs/s", ours, [peer(how) for how in hows])
+        peers = [*(peer(how) for how in hows), Contender("gradus, kernel by kernel", by_kernel)]
+        return Job(f"{name}-{batch}", "pairs/s", ours, peers)
 
     return build
 

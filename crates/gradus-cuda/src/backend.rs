@@ -1,10 +1,11 @@
 //! The [`Backend`] trait on [`Cuda`].
 
+use crate::batch::Batch;
 use crate::cuda::Cuda;
 use crate::ops::attention::Attended;
 use crate::ops::ends::Scored;
 use crate::ops::optimizer::GradientNorm;
-use crate::tensor::{Arena, Batch, Tensor};
+use crate::tensor::{Arena, Tensor};
 use crate::zeros::Zeros;
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{

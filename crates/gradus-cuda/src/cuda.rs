@@ -2,10 +2,10 @@
 
 use crate::blas::{Blas, without};
 use crate::context::{Context, lock};
-use crate::lane::{Lane, launch};
-use crate::memory::Buffer;
 use crate::modules::Module;
-use crate::plain::plain;
+use crate::stream::lane::{Lane, launch};
+use crate::stream::memory::Buffer;
+use crate::stream::plain::plain;
 use crate::tensor::Tensor;
 use crate::{Card, CudaError};
 use gradus_kernels::dropout::Dropout;

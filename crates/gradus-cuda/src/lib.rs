@@ -9,26 +9,22 @@
 //! tests.
 
 mod backend;
+mod batch;
 mod blas;
 mod context;
 mod cuda;
 mod driver;
 mod error;
 mod functions;
-mod graphs;
-mod lane;
 mod libraries;
-mod list;
 mod machine;
-mod memory;
 mod modules;
 mod ops;
-mod plain;
-mod profile;
-mod queue;
+mod stream;
 mod tensor;
 mod zeros;
 
+pub use batch::Batch;
 pub use cuda::{Cuda, Precision};
 pub use error::CudaError;
 pub use libraries::Library;
@@ -36,4 +32,4 @@ pub use machine::{Card, Machine};
 pub use ops::attention::Attended;
 pub use ops::ends::Scored;
 pub use ops::optimizer::GradientNorm;
-pub use tensor::{Arena, Batch, Tensor};
+pub use tensor::{Arena, Tensor};

@@ -6,9 +6,9 @@
 
 use crate::context::lock;
 use crate::functions::Address;
-use crate::lane::Lane;
-use crate::memory::Buffer;
-use crate::plain::plain;
+use crate::stream::lane::Lane;
+use crate::stream::memory::Buffer;
+use crate::stream::plain::plain;
 use crate::tensor::Arena;
 use gradus_kernels::View;
 use std::ops::Range;

@@ -82,6 +82,10 @@ pub fn norms_of_gradients_are_joined<B: Backend>(backend: &B) {
     assert_eq!(read(&norm(from_ref(&(0..2)), 144.0)), 13.0);
     let joint = backend.joint_norm(&norm(from_ref(&(0..3)), 0.0), &norm(from_ref(&(3..4)), 0.0));
     assert_eq!(read(&joint), 85.0);
+    // Of more pieces than a device sums at once.
+    let many = backend.arena(vec![0.5; 640_000]);
+    let norm = backend.gradient_norm(&many, from_ref(&(0..640_000)), 0.0);
+    assert_eq!(read(&norm), 400.0);
 }
 
 pub fn an_average_approaches<B: Backend>(backend: &B) {

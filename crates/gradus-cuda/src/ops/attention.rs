@@ -1,11 +1,12 @@
 //! Attention, on tensor cores where the heads have a size for that, and its bias.
 
+use crate::batch::Batch;
 use crate::cuda::Cuda;
-use crate::lane::launch;
-use crate::memory::Buffer;
 use crate::modules::{HEADS, Module};
-use crate::plain::plain;
-use crate::tensor::{Arena, Batch, Tensor};
+use crate::stream::lane::launch;
+use crate::stream::memory::Buffer;
+use crate::stream::plain::plain;
+use crate::tensor::{Arena, Tensor};
 use gradus_kernels::{AttentionInput, AttentionMask, AttentionSpec, DistanceBias, alibi_slopes};
 
 /// What attention's backward needs: the logarithm, of base 2, of each softmax's sum, `[tokens, heads]`.

@@ -1,12 +1,13 @@
 //! From tokens to vectors, and what is done with vectors and scores.
 
+use crate::batch::Batch;
 use crate::blas::Kind;
 use crate::cuda::Cuda;
-use crate::lane::launch;
-use crate::memory::Coming;
 use crate::modules::Module;
-use crate::plain::plain;
-use crate::tensor::{Arena, Batch, Tensor};
+use crate::stream::lane::launch;
+use crate::stream::memory::Coming;
+use crate::stream::plain::plain;
+use crate::tensor::{Arena, Tensor};
 use gradus_kernels::{EmbeddingTables, Pooling, ScoredRow, View};
 
 /// How rows of scores fare, on their way from the card.

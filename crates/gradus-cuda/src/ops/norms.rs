@@ -1,11 +1,12 @@
 //! Norms of rows, of heads, of queries and keys.
 
+use crate::batch::Batch;
 use crate::cuda::{Cuda, DropoutArgument, RowsArgument};
-use crate::lane::launch;
 use crate::modules::{Module, WIDE};
 use crate::ops::products::PIECE;
-use crate::plain::plain;
-use crate::tensor::{Arena, Batch, Sums, Tensor};
+use crate::stream::lane::launch;
+use crate::stream::plain::plain;
+use crate::tensor::{Arena, Sums, Tensor};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{
     AttentionSpec, LayerNormOutput, LayerNormSaved, NormKind, NormSpec, QueryKeyNorms,

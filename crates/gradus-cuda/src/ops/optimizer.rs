@@ -2,10 +2,10 @@
 
 use crate::context::lock;
 use crate::cuda::{Cuda, Ranges};
-use crate::lane::{Lane, launch};
-use crate::memory::{Buffer, Coming};
 use crate::modules::Module;
-use crate::plain::plain;
+use crate::stream::lane::{Lane, launch};
+use crate::stream::memory::{Buffer, Coming};
+use crate::stream::plain::plain;
 use crate::tensor::Arena;
 use crate::zeros::{Flags, Table};
 use gradus_kernels::{AdamWSegment, AdamWStep};

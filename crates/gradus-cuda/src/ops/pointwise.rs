@@ -1,12 +1,13 @@
 //! One value at a time: activations, gates, dropout, sums, turns.
 
+use crate::batch::Batch;
 use crate::context::lock;
 use crate::cuda::{Cuda, RowsArgument};
-use crate::lane::launch;
-use crate::memory::Buffer;
 use crate::modules::Module;
 use crate::ops::products::PIECE;
-use crate::tensor::{Batch, Sums, Tensor};
+use crate::stream::lane::launch;
+use crate::stream::memory::Buffer;
+use crate::tensor::{Sums, Tensor};
 use gradus_kernels::dropout::Dropout;
 use gradus_kernels::{Activation, AttentionSpec, GateOrder, Rotary};
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 use crate::blas::{Blas, Kind, Product};
 use crate::cuda::{Cuda, Precision};
 use crate::functions::Address;
-use crate::lane::launch;
 use crate::modules::Module;
-use crate::plain::plain;
+use crate::stream::lane::launch;
+use crate::stream::plain::plain;
 use crate::tensor::{Arena, Tensor};
 use gradus_kernels::{Activation, FeedForwardLayers, Linear};
 

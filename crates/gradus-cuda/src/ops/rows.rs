@@ -2,9 +2,9 @@
 
 use crate::cuda::Cuda;
 use crate::functions::Address;
-use crate::lane::launch;
 use crate::modules::Module;
-use crate::plain::plain;
+use crate::stream::lane::launch;
+use crate::stream::plain::plain;
 use crate::tensor::Tensor;
 
 /// Rows that a block sums at once: more go to pieces.

@@ -27,14 +27,14 @@ macro_rules! plain {
         $visible struct $name { $($field_visible $field: $type,)* }
 
         const _: () = {
-            const fn number<T: $crate::plain::Plain>() -> usize {
+            const fn number<T: $crate::stream::plain::Plain>() -> usize {
                 size_of::<T>()
             }
             assert!(size_of::<$name>() == 0 $(+ number::<$type>())*, "a structure with gaps");
         };
         // SAFETY: fields are plain, and so long together as the structure.
         #[allow(unsafe_code, reason = "as the trait says")]
-        unsafe impl $crate::plain::Plain for $name {}
+        unsafe impl $crate::stream::plain::Plain for $name {}
     )*};
 }
 pub(crate) use plain;

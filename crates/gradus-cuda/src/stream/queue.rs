@@ -3,10 +3,10 @@
 use crate::blas::{Blas, Plans, Product};
 use crate::context::{Context, Shared, lock};
 use crate::functions::Status;
-use crate::graphs::Graphs;
-use crate::list::{Job, List};
-use crate::memory::{Buffer, Pool};
-use crate::profile::Profile;
+use crate::stream::graphs::Graphs;
+use crate::stream::list::{Job, List};
+use crate::stream::memory::{Buffer, Pool};
+use crate::stream::profile::Profile;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Arc, Mutex};

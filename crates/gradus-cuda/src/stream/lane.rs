@@ -3,11 +3,11 @@
 use crate::blas::{Blas, Product};
 use crate::context::{Context, lock};
 use crate::functions::Address;
-use crate::list::{Job, number};
-use crate::memory::{Buffer, Coming, Pool, Staging};
 use crate::modules::Module;
-use crate::plain::{Plain, bytes};
-use crate::queue::Queue;
+use crate::stream::list::{Job, number};
+use crate::stream::memory::{Buffer, Coming, Pool, Staging};
+use crate::stream::plain::{Plain, bytes};
+use crate::stream::queue::Queue;
 use std::sync::{Arc, Mutex};
 
 /// What is done in order: kernels and copies.
@@ -153,7 +153,7 @@ impl Lane {
 /// Queues a kernel: `launch!(lane, (module, "name"), [blocks, blocks], threads; arguments)`.
 macro_rules! launch {
     ($lane:expr, $kernel:expr, $grid:expr, $threads:expr; $($argument:expr),* $(,)?) => {
-        $lane.launch($kernel, $grid, $threads, &[$($crate::plain::of(&$argument)),*])
+        $lane.launch($kernel, $grid, $threads, &[$($crate::stream::plain::of(&$argument)),*])
     };
 }
 pub(crate) use launch;

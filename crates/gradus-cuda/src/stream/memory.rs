@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Shared, lock};
 use crate::functions::Address;
-use crate::plain::Plain;
+use crate::stream::plain::Plain;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::c_void;
 use std::marker::PhantomData;

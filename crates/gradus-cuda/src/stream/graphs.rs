@@ -5,7 +5,7 @@
 //! made of, address by address and number by number.
 
 use crate::context::{Context, Shared};
-use crate::list::List;
+use crate::stream::list::List;
 use std::collections::VecDeque;
 use std::ptr;
 use std::sync::Arc;
