@@ -11,6 +11,7 @@ use gradus::models::{content_hash, inputs_at_a_time};
 use gradus::util::content_hash::sha256_of_file;
 use gradus::util::{Observer, check_cancelled};
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 const WHAT: &str = "indexing texts";
 
@@ -169,7 +170,7 @@ struct Run {
 
 impl Run {
     fn all(
-        mut self,
+        self,
         rows: impl Iterator<Item = gradus::Result<TextRow>>,
         folder: &Path,
         observer: &mut dyn Observer,
@@ -187,76 +188,125 @@ impl Run {
                 });
             }
         };
-        let before = self.encoder.encoder.tokenizer().counts().truncated;
-        let (mut texts, mut read) = (0, 0u64);
-        let (mut records, mut vectors): (Vec<Record>, Vec<f32>) = (vec![], vec![]);
-        let device = self.encoder.encoder.backend();
-        let at_a_time = inputs_at_a_time(device, CHUNK).min(self.commit);
-        let mut chunk: Vec<Record> = vec![];
-        observer.progress(WHAT, 0, 0);
-        for row in rows {
-            let row = row?;
-            read += 1;
-            let own = self.shard.is_none_or(|shard| shard.has(read - 1));
-            if read <= done_before || !own {
-                continue;
-            }
-            chunk.push(Record {
-                id: row.id.unwrap_or_else(|| read.to_string()),
-                text: row.text,
-                columns: row.others,
-            });
-            if chunk.len() < at_a_time {
-                continue;
-            }
-            check_cancelled(observer, WHAT)?;
-            self.encode(&mut chunk, &mut records, &mut vectors)?;
-            observer.progress(WHAT, (texts + records.len()) as u64, 0);
-            // All that was read is encoded here.
-            if records.len() >= self.commit {
-                let made = Made {
-                    from: self.from.clone(),
-                    rows: read,
-                };
-                self.writer.add(&records, &vectors, Some(made))?;
-                texts += records.len();
-                (records, vectors) = (vec![], vec![]);
-            }
-        }
-        self.encode(&mut chunk, &mut records, &mut vectors)?;
-        let built = Made {
-            from: self.from.clone(),
-            rows: read,
+        let Self {
+            encoder,
+            writer,
+            from,
+            shard,
+            commit,
+            is_build,
+        } = self;
+        let made = |rows| Made {
+            from: from.clone(),
+            rows,
         };
-        match self.is_build {
-            true => self.writer.finish(&records, &vectors, built)?,
-            false => self.writer.add(&records, &vectors, None)?,
-        }
-        texts += records.len();
+        let before = encoder.encoder.tokenizer().counts().truncated;
+        let at_a_time = inputs_at_a_time(encoder.encoder.backend(), CHUNK).min(commit);
+        observer.progress(WHAT, 0, 0);
+        let texts = std::thread::scope(|scope| {
+            let mut writing = Writing::Idle(writer);
+            let (mut texts, mut read) = (0, 0u64);
+            let (mut chunk, mut part) = (vec![], Part::default());
+            for row in rows {
+                let row = row?;
+                read += 1;
+                let own = shard.is_none_or(|shard| shard.has(read - 1));
+                if read <= done_before || !own {
+                    continue;
+                }
+                chunk.push(Record {
+                    id: row.id.unwrap_or_else(|| read.to_string()),
+                    text: row.text,
+                    columns: row.others,
+                });
+                if chunk.len() < at_a_time {
+                    continue;
+                }
+                check_cancelled(observer, WHAT)?;
+                writing.check(&chunk)?;
+                part.encode(&encoder, &mut chunk)?;
+                observer.progress(WHAT, (texts + part.records.len()) as u64, 0);
+                // All that was read is encoded here.
+                if part.records.len() >= commit {
+                    texts += part.records.len();
+                    let (done, so_far) = (std::mem::take(&mut part), made(read));
+                    let mut writer = writing.end()?;
+                    writing = Writing::Busy(scope.spawn(move || {
+                        check(&writer, &done.records)?;
+                        writer.add(&done.records, &done.vectors, Some(so_far))?;
+                        Ok(writer)
+                    }));
+                }
+            }
+            let mut writer = writing.end()?;
+            check(&writer, &chunk)?;
+            part.encode(&encoder, &mut chunk)?;
+            check(&writer, &part.records)?;
+            match is_build {
+                true => writer.finish(&part.records, &part.vectors, made(read))?,
+                false => writer.add(&part.records, &part.vectors, None)?,
+            }
+            Ok::<_, IndexError>(texts + part.records.len())
+        })?;
         observer.progress(WHAT, texts as u64, texts as u64);
-        let counts = self.encoder.encoder.tokenizer().counts();
+        let counts = encoder.encoder.tokenizer().counts();
         Ok(Added {
             texts,
             done_before,
             truncated: counts.truncated - before,
         })
     }
+}
 
-    fn encode(
-        &self,
-        chunk: &mut Vec<Record>,
-        records: &mut Vec<Record>,
-        vectors: &mut Vec<f32>,
-    ) -> Result<()> {
-        if let Some(twice) = chunk.iter().find(|record| self.writer.has(&record.id)) {
-            return Err(IndexError::DuplicateId {
-                id: twice.id.clone(),
-                remedy: "name the column of ids with --id, or remove the text that is there first",
-            });
-        }
+/// Texts with their vectors, until they are written.
+#[derive(Default)]
+struct Part {
+    records: Vec<Record>,
+    vectors: Vec<f32>,
+}
+
+impl Part {
+    fn encode(&mut self, encoder: &Encoder, chunk: &mut Vec<Record>) -> Result<()> {
         let texts: Vec<&str> = chunk.iter().map(|record| record.text.as_str()).collect();
-        vectors.extend(self.encoder.unit_vectors(&texts)?);
-        records.append(chunk);
+        self.vectors.extend(encoder.unit_vectors(&texts)?);
+        self.records.append(chunk);
         Ok(())
+    }
+}
+
+/// The writer, which writes a part while the next one is encoded.
+enum Writing<'scope> {
+    Idle(Writer),
+    Busy(ScopedJoinHandle<'scope, Result<Writer>>),
+}
+
+impl Writing<'_> {
+    /// Whether ids are new, as far as that can be said without waiting.
+    fn check(&self, records: &[Record]) -> Result<()> {
+        match self {
+            Self::Idle(writer) => check(writer, records),
+            Self::Busy(_) => Ok(()),
+        }
+    }
+
+    /// Waits for what is written.
+    fn end(self) -> Result<Writer> {
+        match self {
+            Self::Idle(writer) => Ok(writer),
+            Self::Busy(thread) => thread.join().unwrap_or_else(|_| {
+                let message = "the thread that writes the index broke down".into();
+                Err(gradus::Error::Internal(message).into())
+            }),
+        }
+    }
+}
+
+fn check(writer: &Writer, records: &[Record]) -> Result<()> {
+    match records.iter().find(|record| writer.has(&record.id)) {
+        None => Ok(()),
+        Some(twice) => Err(IndexError::DuplicateId {
+            id: twice.id.clone(),
+            remedy: "name the column of ids with --id, or remove the text that is there first",
+        }),
     }
 }

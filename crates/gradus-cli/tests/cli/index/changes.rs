@@ -83,6 +83,30 @@ fn texts_are_added_and_removed() {
     );
 }
 
+/// Parts are written while the next ones are encoded; what is wrong with one is said all the same.
+#[test]
+fn an_id_that_comes_again_in_a_later_part_is_refused() {
+    let place = Place::new();
+    for again in [21, 29, 35] {
+        let row = |i: usize| format!("k{},a cat number {i}\n", if i == again { 3 } else { i });
+        let rows: String = (0..40).map(row).collect();
+        place.file("rows.csv", &format!("key,body\n{rows}"));
+        let output = format!("{again}.index");
+        let mut build = gradus();
+        build.current_dir(place.folder.path());
+        build.args([
+            "index", "build", "rows.csv", "--column", "body", "--id", "key",
+        ]);
+        build.args(["--model", &crate::support::model("bert-small")]);
+        build.args(["--output", &output, "--commit", "7"]);
+        let said = contains("\"k3\" is there twice");
+        build.assert().code(3).stderr(said);
+        // The parts before it stay.
+        let kept = Manifest::read(&place.path(&output)).unwrap().rows();
+        assert_eq!(kept, again / 7 * 7);
+    }
+}
+
 #[test]
 fn parts_are_put_together() {
     let place = Place::new();
