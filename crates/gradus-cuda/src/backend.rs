@@ -1,6 +1,7 @@
 //! The [`Backend`] trait on [`Cuda`].
 
 use crate::batch::Batch;
+use crate::blas::Blas;
 use crate::cuda::Cuda;
 use crate::ops::attention::Attended;
 use crate::ops::ends::Scored;
@@ -66,12 +67,16 @@ impl Backend for Cuda {
         Some((self.memory_left() + self.memory_held()) as u64)
     }
 
-    fn training_bytes(&self, parameters: usize, activations: usize) -> u64 {
-        // Parameters have a copy in bf16, which activations are in as well.
-        match self.reduced() {
-            true => (18 * parameters + 2 * activations) as u64,
-            false => 4 * (4 * parameters + activations) as u64,
-        }
+    fn training_bytes(&self, parameters: usize, activations: usize, inner: usize) -> u64 {
+        // What comes behind an activation is made again. Parameters have a copy in bf16, which
+        // activations are in as well.
+        let kept = activations + inner;
+        let own = match self.reduced() {
+            true => 18 * parameters + 2 * kept,
+            false => 4 * (4 * parameters + kept),
+        };
+        let workspace = self.shared.blas.as_ref().map_or(0, |_| Blas::WORKSPACE);
+        (own + workspace) as u64
     }
 
     fn failure(&self) -> Option<BackendFailure> {

@@ -133,10 +133,11 @@ pub trait Backend: Sized + Send + Sync + 'static {
         None
     }
 
-    /// About how many bytes training takes of so many parameters, with gradients and moments,
-    /// and of so many values of activations.
-    fn training_bytes(&self, parameters: usize, activations: usize) -> u64 {
-        4 * (4 * parameters + activations) as u64
+    /// About how many bytes training takes of so many parameters, with gradients and moments, of so
+    /// many values of activations, and of `inner` values between the feed-forward parts' matrices, which are
+    /// kept before the activation and behind it, unless a backend makes one of them again.
+    fn training_bytes(&self, parameters: usize, activations: usize, inner: usize) -> u64 {
+        4 * (4 * parameters + activations + 2 * inner) as u64
     }
 
     /// The first thing that went wrong on the device, if anything did.

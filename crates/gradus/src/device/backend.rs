@@ -34,8 +34,8 @@ impl Backend for Compute {
         on!(self, b => b.own_memory())
     }
 
-    fn training_bytes(&self, parameters: usize, activations: usize) -> u64 {
-        on!(self, b => b.training_bytes(parameters, activations))
+    fn training_bytes(&self, parameters: usize, activations: usize, inner: usize) -> u64 {
+        on!(self, b => b.training_bytes(parameters, activations, inner))
     }
 
     fn failure(&self) -> Option<BackendFailure> {

@@ -5,6 +5,7 @@ use crate::Result;
 use crate::data::DataRoot;
 use crate::losses::{ScoreLoss, ScoreTrainingSet, ScoreUnit};
 use crate::models::CrossEncoder;
+use crate::nn::training_bytes;
 use crate::recipe::{CrossEncoderStage, StageSteps};
 use crate::tasks::similarity::{StagePlan, Watch};
 use crate::text::{TextCounts, Tokens};
@@ -172,9 +173,5 @@ impl Prepared {
 /// `tokens` keeps for its backward pass.
 fn memory<B: Backend>(model: &CrossEncoder<B>, tokens: usize) -> u64 {
     let config = &model.folder().config;
-    let per_token = config.layers * (8 * config.hidden_size + 2 * config.intermediate_size);
-    let parameters = model.layout().len();
-    model
-        .backend()
-        .training_bytes(parameters, tokens * per_token)
+    training_bytes(model.backend(), config, model.layout().len(), tokens)
 }

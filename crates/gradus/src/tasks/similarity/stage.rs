@@ -11,6 +11,7 @@ use crate::Result;
 use crate::data::{DataRoot, RowKind};
 use crate::losses::Objective;
 use crate::models::SentenceEncoder;
+use crate::nn::training_bytes;
 use crate::recipe::{Freeze, Stage, StageSteps};
 use crate::teacher::TeacherVectors;
 use crate::text::{Repetition, TextCounts, Tokens};
@@ -274,15 +275,9 @@ fn repetition<B: Backend>(
 /// Bytes of parameters, gradients and moments, and of the activations that a
 /// batch of `tokens` keeps for its backward pass.
 fn memory<B: Backend>(model: &SentenceEncoder<B>, frozen: bool, tokens: usize) -> u64 {
-    let config = model.config();
-    // Per layer: qkv, context, and twice a norm's output and normalised input;
-    // the feed-forward's two sides.
-    let per_token = config.layers * (8 * config.hidden_size + 2 * config.intermediate_size);
     let parameters = model.layout().len();
     match frozen {
         true => 4 * parameters as u64,
-        false => model
-            .backend()
-            .training_bytes(parameters, tokens * per_token),
+        false => training_bytes(model.backend(), model.config(), parameters, tokens),
     }
 }
