@@ -204,7 +204,7 @@ impl Run {
         let at_a_time = inputs_at_a_time(encoder.encoder.backend(), CHUNK).min(commit);
         observer.progress(WHAT, 0, 0);
         let texts = std::thread::scope(|scope| {
-            let mut writing = Writing::Idle(writer);
+            let mut writing = Writing::Idle(Box::new(writer));
             let (mut texts, mut read) = (0, 0u64);
             let (mut chunk, mut part) = (vec![], Part::default());
             for row in rows {
@@ -276,7 +276,7 @@ impl Part {
 
 /// The writer, which writes a part while the next one is encoded.
 enum Writing<'scope> {
-    Idle(Writer),
+    Idle(Box<Writer>),
     Busy(ScopedJoinHandle<'scope, Result<Writer>>),
 }
 
@@ -292,7 +292,7 @@ impl Writing<'_> {
     /// Waits for what is written.
     fn end(self) -> Result<Writer> {
         match self {
-            Self::Idle(writer) => Ok(writer),
+            Self::Idle(writer) => Ok(*writer),
             Self::Busy(thread) => thread.join().unwrap_or_else(|_| {
                 let message = "the thread that writes the index broke down".into();
                 Err(gradus::Error::Internal(message).into())
