@@ -79,6 +79,7 @@ def graded(name, batch, hows):
             return Contender(f"PyTorch {how}", measure)
 
         text = regression(model, batch, steps)
+
         def by_kernel():
             os.environ["GRADUS_CUDA_GRAPHS"] = "0"
             try:
@@ -239,7 +240,7 @@ def arguments():
     parser = options(__doc__)
     parser.add_argument("--jobs", type=chosen, default=list(JOBS), help=f"all by default: {','.join(JOBS)}")
     parser.add_argument("--rounds", type=at_least_one, default=2)
-    parser.add_argument("--profile", action="store_true", help="where the card's time goes in ours")
+    parser.add_argument("--profile", action="store_true", help="where the card's time goes in ours, queued kernel by kernel")
     return parser.parse_args()
 
 

@@ -70,16 +70,16 @@ impl Graphs {
         candidates.iter().copied().find(ended)
     }
 
-    /// Queues a graph. Whether the driver did it.
+    /// Queues a graph.
     #[allow(unsafe_code, reason = "a foreign function")]
-    pub fn launch(&mut self, graph: usize, stream: Shared) -> bool {
+    pub fn launch(&mut self, graph: usize, stream: Shared) {
         self.launches += 1;
         let own = &mut self.all[graph];
         own.used = self.launches;
         // SAFETY: the graph was made in this context; what it reads and writes is what the same jobs
         // would, queued now, as each has the same arguments.
         let status = unsafe { (self.context.functions.launch_graph)(own.ready.0, stream.0) };
-        self.context.went_well("queueing a graph", status)
+        self.context.went_well("queueing a graph", status);
     }
 
     /// Hears of a list that was queued job by job. One that was seen before becomes a graph;

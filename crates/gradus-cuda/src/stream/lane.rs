@@ -130,7 +130,6 @@ impl Lane {
             name,
             grid: grid.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
             threads: threads as u32,
-            arguments: arguments.len(),
         };
         self.queue.add(job, arguments);
     }

@@ -20,7 +20,6 @@ pub(crate) enum Job {
         name: &'static str,
         grid: [u32; 2],
         threads: u32,
-        arguments: usize,
     },
     /// A product of the library's.
     Product(Product),
@@ -42,7 +41,7 @@ pub(crate) enum Job {
 #[derive(Clone, Default)]
 pub(crate) struct List {
     jobs: Vec<Job>,
-    /// Where each job's arguments begin, by their number and by their words, and where the last one's end.
+    /// Where each job's arguments begin: in `places`, and in `words`.
     bounds: Vec<[usize; 2]>,
     /// Where each argument begins, in words.
     places: Vec<usize>,

@@ -198,7 +198,6 @@ impl Queue {
                 name,
                 grid: [x, y],
                 threads,
-                ..
             } => {
                 let kernel = kernel as *mut c_void;
                 // SAFETY: callers give as many values as the kernel has parameters, each of its type,

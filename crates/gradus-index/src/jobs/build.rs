@@ -223,7 +223,7 @@ impl Run {
                     continue;
                 }
                 check_cancelled(observer, WHAT)?;
-                writing.check(&chunk)?;
+                writing = writing.check(&chunk)?;
                 part.encode(&encoder, &mut chunk)?;
                 observer.progress(WHAT, (texts + part.records.len()) as u64, 0);
                 // All that was read is encoded here.
@@ -281,11 +281,15 @@ enum Writing<'scope> {
 }
 
 impl Writing<'_> {
-    /// Whether ids are new, as far as that can be said without waiting.
-    fn check(&self, records: &[Record]) -> Result<()> {
+    /// Whether ids are new, and what was written is, as far as that can be said without waiting.
+    fn check(self, records: &[Record]) -> Result<Self> {
         match self {
-            Self::Idle(writer) => check(writer, records),
-            Self::Busy(_) => Ok(()),
+            Self::Busy(ref thread) if !thread.is_finished() => Ok(self),
+            _ => {
+                let writer = self.end()?;
+                check(&writer, records)?;
+                Ok(Self::Idle(Box::new(writer)))
+            }
         }
     }
 
